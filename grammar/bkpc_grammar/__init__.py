@@ -1,0 +1,1 @@
+"""The language and the contract: grammar, quantities, the typed plan."""

@@ -1,0 +1,1 @@
+"""A plan to MySQL and object storage."""

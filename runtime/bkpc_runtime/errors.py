@@ -1,0 +1,79 @@
+"""What can go wrong in the runtime, as one tree.
+
+    RuntimeFailure            a problem with a message for the person on call
+    ├── PolicyBroken          the world is not as the plan promises            exit 1
+    ├── BadUsage              an argument that makes no sense                  exit 2
+    ├── StepFailed            a step failed; the repository is consistent      exit 4
+    │   ├── StoreFailed       a store refused, failed or could not be reached
+    │   │   ├── StoreUnreachable
+    │   │   ├── StoreFull
+    │   │   ├── StoreDenied
+    │   │   └── ObjectMissing
+    │   ├── ServerFailed      a database server refused, failed or vanished
+    │   └── ToolFailed        a program such as `mariadb-dump` failed
+    └── Refused               refused for safety                               exit 5
+        └── DamagedBackup     bytes in the repository are not what was written
+
+Each carries one message: what happened, to what, and the way out. No message ever holds a secret.
+"""
+
+from __future__ import annotations
+
+
+class RuntimeFailure(Exception):
+    """A problem to tell the person on call; `str()` is the message, `help` the way out (may be empty)."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, help: str = "", retryable: bool = False) -> None:  # noqa: A002
+        super().__init__(message)
+        self.help = help
+        self.retryable = retryable
+
+
+class PolicyBroken(RuntimeFailure):
+    exit_code = 1
+
+
+class BadUsage(RuntimeFailure):
+    exit_code = 2
+
+
+class StepFailed(RuntimeFailure):
+    exit_code = 4
+
+
+class StoreFailed(StepFailed):
+    pass
+
+
+class StoreUnreachable(StoreFailed):
+    pass
+
+
+class StoreFull(StoreFailed):
+    pass
+
+
+class StoreDenied(StoreFailed):
+    pass
+
+
+class ObjectMissing(StoreFailed):
+    pass
+
+
+class ServerFailed(StepFailed):
+    pass
+
+
+class ToolFailed(StepFailed):
+    pass
+
+
+class Refused(RuntimeFailure):
+    exit_code = 5
+
+
+class DamagedBackup(Refused):
+    pass

@@ -1,0 +1,72 @@
+"""The contract every store keeps: immutable objects under keys, streamed in and out.
+
+Keys are relative, `/`-separated, and made by `repository/layout.py` only. An object appears whole or
+not at all: nothing under its key can be read before `ObjectWriter.commit` returns, and when it has
+returned the bytes are durable (fsynced, or acknowledged by the service).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of a store: `size` in bytes."""
+
+    key: str
+    size: int
+
+
+class ObjectWriter(Protocol):
+    """Streams one object into a store. Used as a context manager; leaving without `commit` aborts."""
+
+    def write(self, chunk: bytes) -> None: ...
+    def commit(self) -> StoredObject:
+        """Make the object visible and durable."""
+        ...
+
+    def abort(self) -> None:
+        """Drop what was written; safe to call twice, and after `commit` does nothing."""
+        ...
+
+    def __enter__(self) -> ObjectWriter: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Store(Protocol):
+    """Every method raises a `StoreFailed` (see `errors.py`) that names the store and the key."""
+
+    name: str
+
+    def writer(self, key: str, expected_size: int) -> ObjectWriter:
+        """`expected_size` in bytes (an upper estimate) picks the part size of a multipart upload."""
+        ...
+
+    def put(self, key: str, body: bytes) -> StoredObject: ...
+    def get(self, key: str) -> bytes:
+        """A whole small object (manifests, marks)."""
+        ...
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Bytes `[start, end)` in chunks of at most 1 MiB; a connection lost half-way is resumed by range."""
+        ...
+
+    def head(self, key: str) -> StoredObject | None: ...
+    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """Objects whose key starts with `prefix`, in ascending order of key, after key `after`."""
+        ...
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Distinct next path components directly below `prefix` (which ends with `/` or is empty), ascending."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Deleting what is not there is fine."""
+        ...
+
+    def probe(self) -> None:
+        """Write, read back and delete a small object of its own; raises what a backup would run into."""
+        ...
