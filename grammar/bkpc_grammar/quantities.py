@@ -1,0 +1,186 @@
+"""Quantities: exact values with a unit, and the text people read.
+
+Values are fractions, never floats: a verdict may hang on the last byte. Each prints in the author's
+unit where it has one, otherwise rounded for people by `human`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import total_ordering
+from math import ceil
+from typing import Self
+
+SECONDS: dict[str, Fraction] = {
+    "us": Fraction(1, 1_000_000),
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "min": Fraction(60),
+    "h": Fraction(3600),
+    "d": Fraction(86400),
+    "w": Fraction(604800),
+}
+"""Units of a duration, in seconds."""
+
+BYTES: dict[str, Fraction] = {
+    "B": Fraction(1),
+    **{f"{prefix}B": Fraction(1000**power) for power, prefix in enumerate(("k", "M", "G", "T", "P"), 1)},
+    "KB": Fraction(1000),
+    **{f"{prefix}iB": Fraction(1024**power) for power, prefix in enumerate(("K", "M", "G", "T", "P"), 1)},
+}
+"""Units of a size, in bytes: decimal and binary told apart."""
+
+BITS: dict[str, Fraction] = {
+    "bit": Fraction(1, 8),
+    **{f"{prefix}bit": Fraction(1000**power, 8) for power, prefix in enumerate(("k", "M", "G", "T"), 1)},
+}
+"""Units of a number of bits, in bytes; used in rates only."""
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    amount: Fraction
+    written: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.amount == self.amount  # type: ignore[attr-defined]
+
+    def __lt__(self, other: Self) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.amount < other.amount
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.amount))
+
+    def __add__(self, other: Self) -> Self:
+        if type(other) is not type(self):
+            return NotImplemented
+        return type(self)(self.amount + other.amount)
+
+    def __sub__(self, other: Self) -> Self:
+        if type(other) is not type(self):
+            return NotImplemented
+        return type(self)(self.amount - other.amount)
+
+    def times(self, factor: Fraction | int) -> Self:
+        """This quantity multiplied by a plain number."""
+        return type(self)(self.amount * factor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Duration(_Quantity):
+    """A span of time; `amount` in seconds."""
+
+    @property
+    def seconds(self) -> Fraction:
+        return self.amount
+
+    def milliseconds_up(self) -> int:
+        """Whole milliseconds, rounded up: for bounds and deadlines that must not shrink."""
+        return ceil(self.amount * 1000)
+
+    def human(self) -> str:
+        """The two leading units, rounded up to the smaller: `5h 17min`, `52min`, `8s`, `30ms`."""
+        return _human_duration(self.amount)
+
+    def __str__(self) -> str:
+        return self.written or self.human()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Size(_Quantity):
+    """A number of bytes."""
+
+    @property
+    def bytes(self) -> Fraction:
+        return self.amount
+
+    def bytes_up(self) -> int:
+        return ceil(self.amount)
+
+    def human(self) -> str:
+        """Binary units, three significant figures at most: `300GiB`, `1.5MiB`."""
+        return _human_scaled(self.amount, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"), 1024)
+
+    def over(self, rate: Rate) -> Duration:
+        """How long this takes at `rate`, which must not be zero."""
+        return Duration(self.amount / rate.amount)
+
+    def __str__(self) -> str:
+        return self.written or self.human()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rate(_Quantity):
+    """Bytes per second."""
+
+    @property
+    def bytes_per_second(self) -> Fraction:
+        return self.amount
+
+    def during(self, duration: Duration) -> Size:
+        """How much arrives in `duration`."""
+        return Size(self.amount * duration.amount)
+
+    def human(self) -> str:
+        return _human_scaled(self.amount, ("B/s", "kB/s", "MB/s", "GB/s", "TB/s"), 1000)
+
+    def __str__(self) -> str:
+        return self.written or self.human()
+
+
+ZERO_DURATION = Duration(Fraction(0))
+ZERO_SIZE = Size(Fraction(0))
+ZERO_RATE = Rate(Fraction(0))
+
+
+def duration(amount: int | Fraction | str, unit: str = "s") -> Duration:
+    """`duration(5, "min")`; a string amount may be decimal: `duration("1.5", "h")`."""
+    return Duration(Fraction(amount) * SECONDS[unit], f"{amount}{unit}")
+
+
+def size(amount: int | Fraction | str, unit: str = "B") -> Size:
+    """`size(300, "GiB")`."""
+    return Size(Fraction(amount) * BYTES[unit], f"{amount}{unit}")
+
+
+def rate(amount: int | Fraction | str, unit: str = "B", per: str = "s") -> Rate:
+    """`rate(2, "GiB", "h")`, `rate(1, "Gbit")`."""
+    scale = BITS[unit] if unit in BITS else BYTES[unit]
+    return Rate(Fraction(amount) * scale / SECONDS[per], f"{amount}{unit}/{per}")
+
+
+def _human_duration(seconds: Fraction) -> str:
+    if seconds <= 0:
+        return "0s"
+    if seconds < 1:
+        return f"{ceil(seconds * 1000)}ms"
+    if seconds < 10 and seconds.denominator != 1:
+        tenths = ceil(seconds * 10)
+        return f"{tenths // 10}.{tenths % 10}s" if tenths % 10 else f"{tenths // 10}s"
+    if seconds < 60:
+        return f"{ceil(seconds)}s"
+    if seconds < 600:
+        minutes, rest = divmod(ceil(seconds), 60)
+        return f"{minutes}min {rest}s" if rest else f"{minutes}min"
+    minutes = ceil(seconds / 60)
+    if minutes < 60:
+        return f"{minutes}min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours}h {minutes}min" if minutes else f"{hours}h"
+    days, hours = divmod(ceil(seconds / 3600), 24)
+    return f"{days}d {hours}h" if hours else f"{days}d"
+
+
+def _human_scaled(amount: Fraction, units: tuple[str, ...], step: int) -> str:
+    index = 0
+    while amount >= step and index < len(units) - 1:
+        amount /= step
+        index += 1
+    rounded = round(amount, 1 if amount < 100 else 0)
+    text = f"{float(rounded):.1f}".rstrip("0").rstrip(".")
+    return f"{text}{units[index]}"
