@@ -1,0 +1,281 @@
+"""The compiled plan: the one document the runtime and every back end read.
+
+Every value is a string, an integer with its unit in its name, or a list of such: the canonical bytes
+are the same on every machine. `python -m bkpc_grammar.schema` writes the JSON Schema from this model.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+SCHEMA_VERSION = 1
+
+Milliseconds = Annotated[int, Meta(ge=0, description="a span of time in milliseconds")]
+Bytes = Annotated[int, Meta(ge=0, description="a number of bytes")]
+BytesPerSecond = Annotated[int, Meta(ge=0, description="a rate in bytes per second")]
+Name = Annotated[str, Meta(min_length=1, description="a name given in the policy files")]
+StepId = Annotated[str, Meta(min_length=1, description="the id of a job or step, unique in the plan")]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256 in lower-case hexadecimal")]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """What every part of a plan has in common: frozen, closed, all fields by name."""
+
+
+class Source(Part):
+    """One `.bkp` file the plan was compiled from."""
+
+    path: Annotated[
+        str, Meta(description="relative to the root of the compilation, with `/`; `std/…` ships with bkpc")
+    ]
+    sha256: Digest
+
+
+class Header(Part):
+    """Identity of the plan. No time stamps and no host names: same sources, same bytes."""
+
+    schema_version: Annotated[int, Meta(description="version of this schema")]
+    compiler_version: Annotated[str, Meta(description="version of bkpc that compiled the plan")]
+    edition: Annotated[int, Meta(description="language edition of the sources")]
+    sources: Annotated[tuple[Source, ...], Meta(description="every file read, sorted by path")]
+    digest: Annotated[str, Meta(description="SHA-256 of the canonical plan with this field empty")]
+
+
+class CredentialReference(Part):
+    """Where credentials are found at run time; never their values."""
+
+    kind: Annotated[Literal["env", "file"], Meta(description="environment variables, or one file")]
+    names: Annotated[
+        tuple[str, ...], Meta(description="env: user (or key id) and password (or secret); file: its path")
+    ]
+
+
+class TransportSecurity(Part):
+    """TLS towards a database server."""
+
+    mode: Annotated[
+        Literal["verify-identity", "verify-ca", "required", "off"],
+        Meta(description="`off` is chosen by default only for loopback addresses and sockets"),
+    ]
+    ca: Annotated[str | None, Meta(description="path of the certificate authority's file, or null")]
+
+
+class Database(Part):
+    """A protected database server."""
+
+    name: Name
+    site: Name
+    address: Annotated[str, Meta(description="host:port, or an absolute socket path")]
+    credentials: Annotated[CredentialReference | None, Meta(description="reference to user and password")]
+    tls: Annotated[TransportSecurity, Meta(description="TLS towards the server")]
+    size_bytes: Annotated[Bytes, Meta(description="declared size: an upper bound")]
+
+
+class Store(Part):
+    """A place that keeps backups."""
+
+    name: Name
+    site: Name
+    kind: Annotated[Literal["oss", "directory"], Meta(description="the driver")]
+    location: Annotated[str, Meta(description="bucket, or path (relative: to the plan's folder)")]
+    endpoint: Annotated[str | None, Meta(description="URL of the service, or null for a directory")]
+    region: Annotated[str, Meta(description="region of the store's site")]
+    storage_class: Annotated[str | None, Meta(description="OSS storage class, or null")]
+    redundancy: Annotated[str | None, Meta(description="`lrs`, `zrs`, or null")]
+    thaw_ms: Annotated[Milliseconds, Meta(description="time before a first byte can be read")]
+    credentials: Annotated[CredentialReference | None, Meta(description="reference to key id and secret")]
+
+
+class Estate(Part):
+    """What jobs name."""
+
+    databases: Annotated[tuple[Database, ...], Meta(description="sorted by name")]
+    stores: Annotated[tuple[Store, ...], Meta(description="sorted by name")]
+
+
+class Schedule(Part):
+    """When a job is released."""
+
+    cadence: Annotated[
+        Literal["every", "hourly", "daily", "weekly", "monthly"], Meta(description="the kind of repetition")
+    ]
+    period_ms: Annotated[Milliseconds, Meta(description="longest time between two releases")]
+    at_minute: Annotated[int | None, Meta(description="minutes after local midnight, or null")]
+    weekday: Annotated[int | None, Meta(description="0 is Monday, or null")]
+    day: Annotated[int | None, Meta(description="day of the month, or null")]
+    timezone: Annotated[str, Meta(description="IANA name")]
+    offset_ms: Annotated[Milliseconds, Meta(description="the planner's start after the release")]
+    window_ms: Annotated[
+        Milliseconds, Meta(description="time after the release in which the job must be done")
+    ]
+
+
+class Reservation(Part):
+    """Bandwidth a job or step may count on, on one resource."""
+
+    resource: Annotated[
+        str, Meta(description="`database:NAME`, `link:A -- B`, `store:NAME:reads`, `store:NAME:writes`")
+    ]
+    rate: Annotated[BytesPerSecond, Meta(description="reserved rate")]
+
+
+class Retry(Part):
+    """What a runner does when a job fails."""
+
+    attempts: Annotated[int, Meta(ge=1, description="attempts in all, the first included")]
+    pause_ms: Annotated[Milliseconds, Meta(description="pause before the second attempt; doubles after each")]
+
+
+class Job(Part):
+    """One scheduled job of one (database, level)."""
+
+    id: StepId
+    kind: Annotated[
+        Literal["backup.full", "backup.incremental", "copy", "verify", "expire", "drill"],
+        Meta(description="what it does"),
+    ]
+    database: Name
+    schedule: Schedule
+    source_store: Annotated[str | None, Meta(description="the store a copy reads, or null")]
+    stores: Annotated[tuple[str, ...], Meta(description="the stores written")]
+    recipients: Annotated[tuple[str, ...], Meta(description="age public keys; empty: stored unencrypted")]
+    engine: Annotated[Literal["logical"], Meta(description="how the image is taken")]
+    limit: Annotated[BytesPerSecond | None, Meta(description="the most this job may use, or null")]
+    reserve: Annotated[tuple[Reservation, ...], Meta(description="sorted by resource")]
+    expect_bytes: Annotated[Bytes, Meta(description="bytes to move at most")]
+    timeout_ms: Annotated[Milliseconds, Meta(description="after this the job has failed")]
+    retry: Retry
+    requires: Annotated[tuple[str, ...], Meta(description="ids of jobs whose newest output this one reads")]
+
+
+class Stream(Part):
+    """A continuous binlog archive."""
+
+    id: StepId
+    database: Name
+    stores: Annotated[tuple[str, ...], Meta(description="every store written")]
+    flush_ms: Annotated[
+        Milliseconds, Meta(description="longest time a received event waits before it is written")
+    ]
+    sync: Annotated[bool, Meta(description="whether a commit waits until the log is stored")]
+    quorum: Annotated[int, Meta(ge=1, description="stores that must hold a transaction")]
+    on_outage: Annotated[str | None, Meta(description="`hold`, `degrade`, or null")]
+    degrade_after_ms: Annotated[Milliseconds | None, Meta(description="patience before `degrade`, or null")]
+    recipients: Annotated[tuple[str, ...], Meta(description="age public keys; empty: stored unencrypted")]
+    reserve: Annotated[tuple[Reservation, ...], Meta(description="sorted by resource")]
+    lag_warn_ms: Annotated[Milliseconds | None, Meta(description="lag that is worth a warning")]
+    lag_fail_ms: Annotated[Milliseconds | None, Meta(description="lag that is a failure")]
+
+
+class Retention(Part):
+    """What is kept, per database and store."""
+
+    database: Name
+    store: Name
+    keep_ms: Annotated[Milliseconds | None, Meta(description="every recovery point of this long, or null")]
+    daily: Annotated[int, Meta(ge=0)]
+    weekly: Annotated[int, Meta(ge=0)]
+    monthly: Annotated[int, Meta(ge=0)]
+    yearly: Annotated[int, Meta(ge=0)]
+    lock_ms: Annotated[Milliseconds | None, Meta(description="WORM period, or null")]
+
+
+class StoreSettings(Part):
+    """What a bucket must look like."""
+
+    store: Name
+    worm_ms: Annotated[Milliseconds | None, Meta(description="retention policy of the bucket, or null")]
+    block_public_access: Annotated[bool, Meta(description="whether public access must be blocked")]
+    https_only: Annotated[bool, Meta(description="whether plain HTTP is refused")]
+
+
+class Preflight(Part):
+    """What must be true of a server before its first backup."""
+
+    database: Name
+    binlog: Annotated[bool, Meta(description="whether the binary log must be on")]
+    binlog_expiry_ms: Annotated[
+        Milliseconds, Meta(description="how long the server must keep its binlogs at least")
+    ]
+    require_tls: Annotated[bool, Meta(description="whether plaintext is refused")]
+
+
+class Step(Part):
+    """One step of a recovery."""
+
+    id: StepId
+    kind: Annotated[
+        Literal[
+            "detect",
+            "activate",
+            "provision",
+            "thaw",
+            "restore.image",
+            "restore.increment",
+            "restore.log",
+            "check.service",
+        ],
+        Meta(description="what is done"),
+    ]
+    database: Name
+    store: Annotated[str | None, Meta(description="the store read, or null")]
+    needs: Annotated[tuple[str, ...], Meta(description="ids of steps that come first")]
+    reserve: Annotated[tuple[Reservation, ...], Meta(description="sorted by resource")]
+    expect_ms: Annotated[Milliseconds, Meta(description="how long it takes at most")]
+
+
+class Recovery(Part):
+    """What is done when a scope is lost."""
+
+    scope: Annotated[
+        Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")
+    ]
+    lost: Annotated[str, Meta(description="which one: a database, a site, a region")]
+    databases: Annotated[
+        tuple[str, ...], Meta(description="those it takes down and the plan brings back, sorted")
+    ]
+    steps: Annotated[tuple[Step, ...], Meta(description="in an order that respects `needs`")]
+    expect_ms: Annotated[Milliseconds, Meta(description="all of it, at most")]
+
+
+class Assumption(Part):
+    """A figure a proof rests on."""
+
+    what: Annotated[str, Meta(description="the clause, as written")]
+    where: Annotated[str, Meta(description="file:line")]
+    origin: Annotated[str, Meta(description="declared, std, measured, given")]
+
+
+class Objective(Part):
+    """What is promised for one (database, scope), and the bounds that were proved."""
+
+    database: Name
+    scope: Annotated[
+        Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")
+    ]
+    rpo_ms: Annotated[Milliseconds | None, Meta(description="promised data loss, or null")]
+    rpo_proved_ms: Annotated[
+        Milliseconds | None, Meta(description="upper bound on the loss, or null where no rpo is promised")
+    ]
+    rto_ms: Annotated[Milliseconds | None, Meta(description="promised time to recover, or null")]
+    rto_proved_ms: Annotated[
+        Milliseconds | None, Meta(description="upper bound on the time, or null where no rto is promised")
+    ]
+    assumptions: Annotated[tuple[Assumption, ...], Meta(description="sorted by place")]
+
+
+class Plan(Part):
+    """A checked policy, compiled."""
+
+    header: Header
+    estate: Estate
+    jobs: Annotated[tuple[Job, ...], Meta(description="sorted by id")]
+    streams: Annotated[tuple[Stream, ...], Meta(description="sorted by id")]
+    retention: Annotated[tuple[Retention, ...], Meta(description="sorted by database and store")]
+    settings: Annotated[tuple[StoreSettings, ...], Meta(description="sorted by store")]
+    preflight: Annotated[tuple[Preflight, ...], Meta(description="sorted by database")]
+    recoveries: Annotated[tuple[Recovery, ...], Meta(description="sorted by scope and what is lost")]
+    objectives: Annotated[tuple[Objective, ...], Meta(description="sorted by database and scope")]
