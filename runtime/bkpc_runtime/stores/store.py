@@ -60,7 +60,7 @@ class Store(Protocol):
         ...
 
     def folders(self, prefix: str) -> Iterator[str]:
-        """Distinct next path components directly below `prefix` (which ends with `/` or is empty), ascending."""
+        """Distinct next path components below `prefix` (which ends with `/` or is empty), ascending."""
         ...
 
     def delete(self, key: str) -> None:

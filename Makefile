@@ -1,0 +1,55 @@
+# `make demo` and `make test`: each installs what it needs on a fresh Debian machine, then runs.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVERS ?= mariadb mysql
+SERVER ?= mariadb
+export SERVERS
+
+.PHONY: demo test fast lint servers-mariadb servers-mysql bench golden schema clean
+
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || bash tests/database_server/need.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[runtime,dev]'
+	@touch $@
+
+servers-mariadb:
+	@bash tests/database_server/need.sh mariadb-server age zstd
+
+servers-mysql:
+	@bash tests/database_server/need.sh age zstd debootstrap
+	@bash tests/database_server/fetch_mysql.sh
+
+demo: $(VENV)/ready servers-$(SERVER)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.demo --server $(SERVER)
+
+test: $(VENV)/ready $(addprefix servers-,$(SERVERS)) lint
+	$(BIN)/pytest
+
+# What a change is checked with between edits: no servers, under a minute.
+fast: $(VENV)/ready
+	$(BIN)/pytest -q --ignore=tests/servers
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	PYTHONPATH=compiler:runtime:grammar $(BIN)/lint-imports
+
+# Side by side with a peer in one run; prints ratios.
+bench: $(VENV)/ready servers-$(SERVER)
+	$(BIN)/python -m bench.full_image --server $(SERVER)
+
+# Renews every golden file; look at the difference before committing it.
+golden: $(VENV)/ready
+	BKPC_RENEW=1 $(BIN)/pytest -q --ignore=tests/servers
+
+schema: $(VENV)/ready
+	$(BIN)/python -m bkpc_grammar.schema
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
