@@ -25,7 +25,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What every part of a plan has in common: frozen, closed, all fields by name."""
 
 
-class Source(Part):
+class Source(Part, frozen=True):
     """One `.bkp` file the plan was compiled from."""
 
     path: Annotated[
@@ -34,7 +34,7 @@ class Source(Part):
     sha256: Digest
 
 
-class Header(Part):
+class Header(Part, frozen=True):
     """Identity of the plan. No time stamps and no host names: same sources, same bytes."""
 
     schema_version: Annotated[int, Meta(description="version of this schema")]
@@ -44,7 +44,7 @@ class Header(Part):
     digest: Annotated[str, Meta(description="SHA-256 of the canonical plan with this field empty")]
 
 
-class CredentialReference(Part):
+class CredentialReference(Part, frozen=True):
     """Where credentials are found at run time; never their values."""
 
     kind: Annotated[Literal["env", "file"], Meta(description="environment variables, or one file")]
@@ -53,7 +53,7 @@ class CredentialReference(Part):
     ]
 
 
-class TransportSecurity(Part):
+class TransportSecurity(Part, frozen=True):
     """TLS towards a database server."""
 
     mode: Annotated[
@@ -63,7 +63,7 @@ class TransportSecurity(Part):
     ca: Annotated[str | None, Meta(description="path of the certificate authority's file, or null")]
 
 
-class Database(Part):
+class Database(Part, frozen=True):
     """A protected database server."""
 
     name: Name
@@ -74,7 +74,7 @@ class Database(Part):
     size_bytes: Annotated[Bytes, Meta(description="declared size: an upper bound")]
 
 
-class Store(Part):
+class Store(Part, frozen=True):
     """A place that keeps backups."""
 
     name: Name
@@ -89,14 +89,14 @@ class Store(Part):
     credentials: Annotated[CredentialReference | None, Meta(description="reference to key id and secret")]
 
 
-class Estate(Part):
+class Estate(Part, frozen=True):
     """What jobs name."""
 
     databases: Annotated[tuple[Database, ...], Meta(description="sorted by name")]
     stores: Annotated[tuple[Store, ...], Meta(description="sorted by name")]
 
 
-class Schedule(Part):
+class Schedule(Part, frozen=True):
     """When a job is released."""
 
     cadence: Annotated[
@@ -113,7 +113,7 @@ class Schedule(Part):
     ]
 
 
-class Reservation(Part):
+class Reservation(Part, frozen=True):
     """Bandwidth a job or step may count on, on one resource."""
 
     resource: Annotated[
@@ -122,14 +122,14 @@ class Reservation(Part):
     rate: Annotated[BytesPerSecond, Meta(description="reserved rate")]
 
 
-class Retry(Part):
+class Retry(Part, frozen=True):
     """What a runner does when a job fails."""
 
     attempts: Annotated[int, Meta(ge=1, description="attempts in all, the first included")]
     pause_ms: Annotated[Milliseconds, Meta(description="pause before the second attempt; doubles after each")]
 
 
-class Job(Part):
+class Job(Part, frozen=True):
     """One scheduled job of one (database, level)."""
 
     id: StepId
@@ -151,7 +151,7 @@ class Job(Part):
     requires: Annotated[tuple[str, ...], Meta(description="ids of jobs whose newest output this one reads")]
 
 
-class Stream(Part):
+class Stream(Part, frozen=True):
     """A continuous binlog archive."""
 
     id: StepId
@@ -170,7 +170,7 @@ class Stream(Part):
     lag_fail_ms: Annotated[Milliseconds | None, Meta(description="lag that is a failure")]
 
 
-class Retention(Part):
+class Retention(Part, frozen=True):
     """What is kept, per database and store."""
 
     database: Name
@@ -183,7 +183,7 @@ class Retention(Part):
     lock_ms: Annotated[Milliseconds | None, Meta(description="WORM period, or null")]
 
 
-class StoreSettings(Part):
+class StoreSettings(Part, frozen=True):
     """What a bucket must look like."""
 
     store: Name
@@ -192,7 +192,7 @@ class StoreSettings(Part):
     https_only: Annotated[bool, Meta(description="whether plain HTTP is refused")]
 
 
-class Preflight(Part):
+class Preflight(Part, frozen=True):
     """What must be true of a server before its first backup."""
 
     database: Name
@@ -203,7 +203,7 @@ class Preflight(Part):
     require_tls: Annotated[bool, Meta(description="whether plaintext is refused")]
 
 
-class Step(Part):
+class Step(Part, frozen=True):
     """One step of a recovery."""
 
     id: StepId
@@ -227,7 +227,7 @@ class Step(Part):
     expect_ms: Annotated[Milliseconds, Meta(description="how long it takes at most")]
 
 
-class Recovery(Part):
+class Recovery(Part, frozen=True):
     """What is done when a scope is lost."""
 
     scope: Annotated[
@@ -241,7 +241,7 @@ class Recovery(Part):
     expect_ms: Annotated[Milliseconds, Meta(description="all of it, at most")]
 
 
-class Assumption(Part):
+class Assumption(Part, frozen=True):
     """A figure a proof rests on."""
 
     what: Annotated[str, Meta(description="the clause, as written")]
@@ -249,7 +249,7 @@ class Assumption(Part):
     origin: Annotated[str, Meta(description="declared, std, measured, given")]
 
 
-class Objective(Part):
+class Objective(Part, frozen=True):
     """What is promised for one (database, scope), and the bounds that were proved."""
 
     database: Name
@@ -267,7 +267,7 @@ class Objective(Part):
     assumptions: Annotated[tuple[Assumption, ...], Meta(description="sorted by place")]
 
 
-class Plan(Part):
+class Plan(Part, frozen=True):
     """A checked policy, compiled."""
 
     header: Header

@@ -45,7 +45,7 @@ class _Quantity:
     written: str = ""
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.amount == self.amount  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.amount == self.amount
 
     def __lt__(self, other: Self) -> bool:
         if type(other) is not type(self):
