@@ -1,0 +1,116 @@
+"""What a server is: flavour, version, identity, and how it writes its binlog."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.errors import ServerFailed
+from bkpc_runtime.mysql.connection import query
+
+Flavour = Literal["mysql", "mariadb"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A byte offset in a binlog file of the server."""
+
+    file: str
+    offset: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.file}:{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class BinlogFile:
+    """One binlog the server still has; `size` in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """Settings of one server as read at one moment. `identity` keys its repository folder."""
+
+    flavour: Flavour
+    version: tuple[int, int, int]
+    version_text: str
+    identity: str
+    server_id: int
+    log_bin: bool
+    binlog_format: str
+    row_image: str
+    checksum: str
+    gtid: str
+    expire_seconds: int
+    variables: tuple[tuple[str, str], ...]
+
+    def variable(self, name: str, default: str = "") -> str:
+        """A global variable's value."""
+        return dict(self.variables).get(name, default)
+
+
+def read_facts(connection: Connection[Any]) -> ServerFacts:
+    """Asks a server what it is."""
+    variables = {str(name): str(value) for name, value in query(connection, "SHOW GLOBAL VARIABLES")}
+    version = variables["version"]
+    flavour: Flavour = "mariadb" if "mariadb" in version.lower() else "mysql"
+    mariadb = flavour == "mariadb"
+    identity = (
+        f"mariadb-{variables.get('server_id', '0')}-{variables.get('gtid_domain_id', '0')}"
+        if mariadb
+        else variables["server_uuid"]
+    )
+    return ServerFacts(
+        flavour=flavour,
+        version=_version(version),
+        version_text=version,
+        identity=identity,
+        server_id=int(variables.get("server_id", "0")),
+        log_bin=variables.get("log_bin", "OFF") in {"ON", "1"},
+        binlog_format=variables.get("binlog_format", "ROW"),
+        row_image=variables.get("binlog_row_image", "FULL"),
+        checksum=variables.get("binlog_checksum", "NONE"),
+        gtid=variables.get("gtid_binlog_pos" if mariadb else "gtid_executed", "").replace("\n", ""),
+        expire_seconds=_expiry(variables),
+        variables=tuple(sorted(variables.items())),
+    )
+
+
+def _version(text: str) -> tuple[int, int, int]:
+    found = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)", text)
+    if not found:
+        raise ServerFailed(f"the server calls itself {text!r}: not a version this program knows")
+    return (int(found[1]), int(found[2]), int(found[3]))
+
+
+def _expiry(variables: dict[str, str]) -> int:
+    seconds = int(float(variables.get("binlog_expire_logs_seconds", "0")))
+    return seconds or int(float(variables.get("expire_logs_days", "0")) * 86_400)
+
+
+def position_statement(facts: ServerFacts) -> str:
+    """The statement that tells the current binlog position."""
+    new = facts.flavour == "mysql" and facts.version >= (8, 2, 0)
+    return "SHOW BINARY LOG STATUS" if new else "SHOW MASTER STATUS"
+
+
+def current_position(connection: Connection[Any], facts: ServerFacts) -> Position:
+    """Where the server writes its binlog now."""
+    rows = query(connection, position_statement(facts))
+    if not rows:
+        raise ServerFailed(
+            "the server writes no binlog", help="set log_bin in its configuration and restart it"
+        )
+    return Position(str(rows[0][0]), int(rows[0][1]))
+
+
+def list_binlogs(connection: Connection[Any]) -> list[BinlogFile]:
+    """The binlogs the server still has, oldest first."""
+    return [BinlogFile(str(row[0]), int(row[1])) for row in query(connection, "SHOW BINARY LOGS")]

@@ -1,0 +1,87 @@
+"""The servers' own programs: where they are, and how they log in without a password on a command line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bkpc_runtime.errors import ToolFailed
+from bkpc_runtime.mysql.address import Address
+from bkpc_runtime.mysql.flavour import Flavour
+
+_PROGRAMS = {
+    ("mariadb", "dump"): ("mariadb-dump",),
+    ("mariadb", "client"): ("mariadb",),
+    ("mariadb", "binlog"): ("mariadb-binlog",),
+    ("mysql", "dump"): ("mysqldump",),
+    ("mysql", "client"): ("mysql",),
+    ("mysql", "binlog"): ("mysqlbinlog",),
+}
+_PACKAGES = {"mariadb": "mariadb-client", "mysql": "mysql-client-core"}
+_SSL = {
+    "mysql": {
+        "disabled": "ssl-mode=DISABLED",
+        "required": "ssl-mode=REQUIRED",
+        "verify-ca": "ssl-mode=VERIFY_CA",
+        "verify-identity": "ssl-mode=VERIFY_IDENTITY",
+    },
+    "mariadb": {
+        "disabled": "skip-ssl",
+        "required": "ssl",
+        "verify-ca": "ssl-verify-server-cert",
+        "verify-identity": "ssl-verify-server-cert",
+    },
+}
+
+
+def find_tool(flavour: Flavour, kind: str) -> str:
+    """The path of the flavour's `dump`, `client` or `binlog` program.
+
+    Searched in BKPC_MYSQL_BIN (folders, as in PATH), then in PATH; `ToolFailed` names the package.
+    """
+    path = os.pathsep.join(filter(None, (os.environ.get("BKPC_MYSQL_BIN"), os.environ.get("PATH"))))
+    names = _PROGRAMS[flavour, kind]
+    for name in names:
+        found = shutil.which(name, path=path)
+        # MariaDB's packages install links under MySQL's names; a dump goes back into its own flavour.
+        if found and not (flavour == "mysql" and "mariadb" in Path(found).resolve().name):
+            return found
+    raise ToolFailed(
+        f"{' or '.join(names)} is not installed",
+        help=f"apt-get install {_PACKAGES[flavour]}, or name its folder in BKPC_MYSQL_BIN",
+    )
+
+
+@contextmanager
+def client_options(address: Address, flavour: Flavour) -> Iterator[Path]:
+    """An options file (mode 0600) with the login: pass it first, as `--defaults-file=PATH`."""
+    lines = ["[client]", f"user={_value(address.user)}"]
+    password = address.password().reveal()
+    if password:
+        lines.append(f"password={_value(password)}")
+    if address.socket:
+        lines += [f"socket={_value(address.socket)}"]
+    else:
+        lines += [f"host={_value(address.host)}", f"port={address.port}", "protocol=tcp"]
+        lines.append(_SSL[flavour][address.ssl_mode])
+        if address.ssl_ca:
+            lines.append(f"ssl-ca={_value(address.ssl_ca)}")
+        if address.ssl_mode == "disabled" and flavour == "mysql":
+            # caching_sha2_password without TLS asks for the server's key once.
+            lines.append("loose-get-server-public-key")
+    handle, name = tempfile.mkstemp(prefix="bkpc-", suffix=".cnf")
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write("\n".join(lines) + "\n")
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _value(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
