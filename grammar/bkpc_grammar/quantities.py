@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import total_ordering
 from math import ceil
 from typing import Self
 
@@ -38,7 +37,6 @@ BITS: dict[str, Fraction] = {
 """Units of a number of bits, in bytes; used in rates only."""
 
 
-@total_ordering
 @dataclass(frozen=True, slots=True)
 class _Quantity:
     amount: Fraction
@@ -51,6 +49,17 @@ class _Quantity:
         if type(other) is not type(self):
             return NotImplemented
         return self.amount < other.amount
+
+    def __le__(self, other: Self) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.amount <= other.amount
+
+    def __gt__(self, other: Self) -> bool:
+        return not self <= other
+
+    def __ge__(self, other: Self) -> bool:
+        return not self < other
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.amount))

@@ -1,0 +1,91 @@
+"""What a failure takes and what it leaves, per scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bkpc_compiler.program.model import Database, Policy, Program, Scope, Store
+from bkpc_grammar.quantities import ZERO_DURATION
+
+LOOPBACK = ("127.", "localhost", "[::1]", "::1", "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One failure: its scope, what it hits, the databases it takes down, the sites that are gone."""
+
+    scope: Scope
+    lost: str
+    databases: tuple[str, ...]
+    sites: tuple[str, ...]
+
+    def phrase(self) -> str:
+        """The failure in words: `the loss of site `hangzhou``."""
+        return {
+            Scope.CORRUPTION: f"a corruption of `{self.lost}`",
+            Scope.HOST: f"the loss of the host of `{self.lost}`",
+            Scope.SITE: f"the loss of site `{self.lost}`",
+            Scope.REGION: f"the loss of region `{self.lost}`",
+            Scope.INTRUDER: "an intruder with the credentials of databases and backups",
+        }[self.scope]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `address` is on the machine bkpc runs on: a socket, or a loopback name or number."""
+    return address.startswith(LOOPBACK)
+
+
+def machine_of(database: Database) -> str:
+    """What tells one machine from another: the host part of the address; the site for loopback."""
+    if is_loopback(database.address):
+        return f"loopback at {database.site}"
+    return database.address.rpartition(":")[0] or database.address
+
+
+def loss_of(program: Program, database: Database, scope: Scope) -> Loss:
+    """The failure of `scope` that hits `database`, with everything else it takes down."""
+    sites = {site.name: site for site in program.sites}
+    region = sites[database.site].region
+    everyone = program.databases
+    if scope is Scope.CORRUPTION:
+        return Loss(scope, database.name, (database.name,), ())
+    if scope is Scope.HOST:
+        same = tuple(one.name for one in everyone if machine_of(one) == machine_of(database))
+        return Loss(scope, same[0], same, ())
+    if scope is Scope.SITE:
+        return Loss(
+            scope, database.site, tuple(d.name for d in everyone if d.site == database.site), (database.site,)
+        )
+    if scope is Scope.REGION:
+        gone = tuple(name for name, site in sites.items() if site.region == region)
+        return Loss(scope, region, tuple(d.name for d in everyone if d.site in gone), gone)
+    protected = {protection.database for protection in program.protections}
+    return Loss(scope, "credentials", tuple(d.name for d in everyone if d.name in protected), ())
+
+
+def zone_redundant(store: Store) -> bool:
+    """Whether the store outlives one zone. Only where it says so: a bucket's default is not to."""
+    return store.redundancy is not None and store.redundancy.value == "zrs"
+
+
+def survives(store: Store, loss: Loss, database: Database, policy: Policy) -> bool:
+    """Whether what `policy` keeps of `database` in `store` is still there after `loss`."""
+    if loss.scope is Scope.HOST:
+        return not (
+            store.kind == "directory" and store.site == database.site and is_loopback(database.address)
+        )
+    if loss.scope is Scope.SITE:
+        return store.site not in loss.sites or zone_redundant(store)
+    if loss.scope is Scope.REGION:
+        return store.site not in loss.sites
+    if loss.scope is Scope.INTRUDER:
+        return locked(store, policy)
+    return True
+
+
+def locked(store: Store, policy: Policy) -> bool:
+    """Whether nobody can delete from `store` before an intrusion is noticed."""
+    if store.kind != "oss" or policy.lock is None:
+        return False
+    detect = policy.detect.value if policy.detect else ZERO_DURATION
+    return policy.lock.value > detect

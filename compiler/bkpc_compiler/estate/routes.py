@@ -1,0 +1,70 @@
+"""Routes between sites: fewest hops, then widest, then by name. Fixed, so that a plan is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from bkpc_compiler.estate.graph import estate_graph, site_node
+from bkpc_compiler.program.model import Link, Program
+from bkpc_grammar.quantities import ZERO_DURATION, Duration
+
+if TYPE_CHECKING:
+    from bkpc_compiler.estate.graph import EstateGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The links crossed, in order; none within a site."""
+
+    links: tuple[Link, ...]
+
+    @property
+    def latency(self) -> Duration:
+        return sum((link.latency.value for link in self.links), start=ZERO_DURATION)
+
+    @property
+    def narrowest(self) -> Fraction:
+        """Bytes per second of the narrowest link; of a route without links, nothing sensible."""
+        return min(link.bandwidth.value.amount for link in self.links)
+
+
+class Routes:
+    """The one route between each two sites of a program; the graph is built when first needed."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._graph: EstateGraph | None = None
+        self._known: dict[tuple[str, str], Route | None] = {}
+
+    def between(self, source: str, target: str) -> Route | None:
+        """The route from site `source` to site `target`; None where no links lead there."""
+        if source == target:
+            return Route(())
+        key = (source, target)
+        if key not in self._known:
+            self._known[key] = self._find(source, target)
+        return self._known[key]
+
+    def _find(self, source: str, target: str) -> Route | None:
+        import networkx
+
+        if self._graph is None:
+            graph = estate_graph(self._program)
+            self._graph = networkx.subgraph_view(graph, filter_node=lambda node: node.startswith("site:"))
+        try:
+            paths = list(networkx.all_shortest_paths(self._graph, site_node(source), site_node(target)))
+        except (networkx.NetworkXNoPath, networkx.NodeNotFound):
+            return None
+        routes = [self._widest_links(path) for path in paths]
+        return min(routes, key=lambda route: (-route.narrowest, [link.name for link in route.links]))
+
+    def _widest_links(self, path: list[str]) -> Route:
+        assert self._graph is not None
+        links = []
+        for source, target in pairwise(path):
+            parallel = [edge["link"] for edge in self._graph[source][target].values()]
+            links.append(min(parallel, key=lambda link: (-link.bandwidth.value.amount, link.name)))
+        return Route(tuple(links))

@@ -1,0 +1,44 @@
+"""Bounds: sums of terms that know where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from bkpc_compiler.program.model import Given, Origin
+from bkpc_compiler.source import Span
+from bkpc_grammar.quantities import ZERO_DURATION, Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand. `label`: what the time is spent on; `spans`: the clauses that cost it."""
+
+    label: str
+    duration: Duration
+    spans: tuple[Span, ...] = ()
+    origin: Origin = Origin.DECLARED
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A duration with its derivation."""
+
+    terms: tuple[Term, ...]
+
+    @property
+    def total(self) -> Duration:
+        return sum((term.duration for term in self.terms), start=ZERO_DURATION)
+
+    def plus(self, *terms: Term) -> Bound:
+        return Bound(self.terms + terms)
+
+
+def given_term(label: str, given: Given[Duration] | None) -> tuple[Term, ...]:
+    """The term of a declared duration; none where nothing is declared."""
+    return (Term(label, given.value, (given.span,), given.origin),) if given else ()
+
+
+def seconds(amount: Fraction) -> Duration:
+    """A computed duration, without an author's unit."""
+    return Duration(amount)

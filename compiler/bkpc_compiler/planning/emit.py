@@ -1,0 +1,230 @@
+"""From a proved analysis to the plan: the same analysis, the same bytes."""
+
+from __future__ import annotations
+
+from bkpc_compiler.estate.failures import is_loopback
+from bkpc_compiler.feasibility.demand import JobDemand, StreamDemand
+from bkpc_compiler.feasibility.verdict import Analysis
+from bkpc_compiler.planning.objectives import LineOf, objectives_of
+from bkpc_compiler.planning.recoveries import recoveries_of
+from bkpc_compiler.program.model import Credentials, Database, Policy, Protection, Schedule, Store
+from bkpc_grammar import plan
+from bkpc_grammar.canonical import sealed
+from bkpc_grammar.plan import SCHEMA_VERSION
+from bkpc_grammar.quantities import ZERO_DURATION, Duration, duration
+
+SLACK = 3
+"""A job has failed after this many times its window: late is not lost, hung is."""
+RETRY = plan.Retry(attempts=3, pause_ms=60_000)
+SHORTEST_EXPIRY = duration(1, "d")
+
+
+def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
+    """The sealed plan. `line_of` names the place of a span as `file:line`."""
+    program = analysis.program
+    protected = {one.database: one.policy for one in program.protections}
+    document = plan.Plan(
+        header=plan.Header(
+            schema_version=SCHEMA_VERSION,
+            compiler_version=version,
+            edition=program.edition,
+            sources=tuple(plan.Source(path=path, sha256=digest) for path, digest in sorted(program.files)),
+            digest="",
+        ),
+        estate=_estate(analysis),
+        jobs=_jobs(analysis),
+        streams=_streams(analysis, protected),
+        retention=_retention(analysis),
+        settings=_settings(analysis),
+        preflight=tuple(
+            _preflight(analysis, one) for one in sorted(program.protections, key=lambda one: one.database)
+        ),
+        recoveries=recoveries_of(analysis),
+        objectives=objectives_of(analysis, line_of),
+    )
+    return sealed(document)
+
+
+def _estate(analysis: Analysis) -> plan.Estate:
+    program = analysis.program
+    regions = {site.name: site.region for site in program.sites}
+    protected = {one.database for one in program.protections}
+    named = {flow.store for flow in analysis.demand.flows}
+    named |= {job.source for job in analysis.demand.jobs if job.source}
+    return plan.Estate(
+        databases=tuple(_database(one) for one in program.databases if one.name in protected),
+        stores=tuple(_store(one, regions[one.site]) for one in program.stores if one.name in named),
+    )
+
+
+def _credentials(credentials: Credentials | None) -> plan.CredentialReference | None:
+    if credentials is None:
+        return None
+    return plan.CredentialReference(
+        kind="env" if credentials.kind == "env" else "file", names=credentials.names
+    )
+
+
+def _database(database: Database) -> plan.Database:
+    default = "off" if is_loopback(database.address) else "verify-identity"
+    tls = plan.TransportSecurity(
+        mode=database.tls.mode if database.tls else default,  # type: ignore[arg-type] # resolved to one of the four
+        ca=database.tls.ca if database.tls else None,
+    )
+    return plan.Database(
+        name=database.name,
+        site=database.site,
+        address=database.address,
+        credentials=_credentials(database.credentials),
+        tls=tls,
+        size_bytes=database.size.value.bytes_up(),
+    )
+
+
+def _store(store: Store, region: str) -> plan.Store:
+    storage = store.storage_class.value if store.storage_class else None
+    thaw = storage.thaw.value if storage and storage.thaw else ZERO_DURATION
+    return plan.Store(
+        name=store.name,
+        site=store.site,
+        kind="oss" if store.kind == "oss" else "directory",
+        location=store.location,
+        endpoint=store.endpoint,
+        region=region,
+        storage_class=storage.name if storage else None,
+        redundancy=store.redundancy.value if store.redundancy else None,
+        thaw_ms=thaw.milliseconds_up(),
+        credentials=_credentials(store.credentials),
+    )
+
+
+def _reserve(flow: JobDemand | StreamDemand) -> tuple[plan.Reservation, ...]:
+    names = sorted({one.name for one in flow.resources})
+    return tuple(plan.Reservation(resource=name, rate=flow.rate) for name in names)
+
+
+def _recipients(policy: Policy) -> tuple[str, ...]:
+    return policy.encryption.recipients if policy.encryption else ()
+
+
+def _jobs(analysis: Analysis) -> tuple[plan.Job, ...]:
+    policies = {one.database: one.policy for one in analysis.program.protections}
+    jobs = [_job(job, policies[job.database], analysis) for job in analysis.demand.jobs]
+    return tuple(sorted(jobs, key=lambda job: job.id))
+
+
+def _job(job: JobDemand, policy: Policy, analysis: Analysis) -> plan.Job:
+    assert job.within is not None, "an image without a bound is not planned"
+    sources = [
+        one.id for one in analysis.demand.jobs if one.database == job.database and one.store == job.source
+    ]
+    return plan.Job(
+        id=job.id,
+        kind="copy" if job.source else "backup.full",
+        database=job.database,
+        schedule=_schedule(job.schedule, job.within),
+        source_store=job.source,
+        stores=(job.store,),
+        recipients=_recipients(policy),
+        engine="logical",
+        limit=int(job.limit.value.amount) if job.limit else None,
+        reserve=_reserve(job),
+        expect_bytes=job.bytes.bytes_up(),
+        timeout_ms=job.within.milliseconds_up() * SLACK,
+        retry=RETRY,
+        requires=tuple(sorted(sources)) if job.source else (),
+    )
+
+
+def _schedule(schedule: Schedule, within: Duration) -> plan.Schedule:
+    return plan.Schedule(
+        cadence=schedule.cadence.value,
+        period_ms=schedule.period.milliseconds_up(),
+        at_minute=schedule.at,
+        weekday=schedule.weekday,
+        day=schedule.day,
+        timezone=schedule.timezone,
+        offset_ms=0,
+        window_ms=within.milliseconds_up(),
+    )
+
+
+def _streams(analysis: Analysis, policies: dict[str, Policy]) -> tuple[plan.Stream, ...]:
+    by_id: dict[str, list[StreamDemand]] = {}
+    for stream in analysis.demand.streams:
+        by_id.setdefault(stream.id, []).append(stream)
+    return tuple(_stream(id_, flows, policies[flows[0].database]) for id_, flows in sorted(by_id.items()))
+
+
+def _stream(id_: str, flows: list[StreamDemand], policy: Policy) -> plan.Stream:
+    level = flows[0].level
+    total: dict[str, int] = {}
+    for reservation in (one for flow in flows for one in _reserve(flow)):
+        total[reservation.resource] = total.get(reservation.resource, 0) + reservation.rate
+    lag_warn = policy.flow.lag_warn if policy.flow else None
+    lag_fail = policy.flow.lag_fail if policy.flow else None
+    return plan.Stream(
+        id=id_,
+        database=flows[0].database,
+        stores=tuple(sorted({flow.store for flow in flows})),
+        flush_ms=int(level.flush.value.amount * 1000),
+        sync=level.sync,
+        quorum=level.quorum,
+        on_outage=level.on_outage,
+        degrade_after_ms=level.degrade_after.value.milliseconds_up() if level.degrade_after else None,
+        recipients=_recipients(policy),
+        reserve=tuple(plan.Reservation(resource=name, rate=rate) for name, rate in sorted(total.items())),
+        lag_warn_ms=lag_warn.value.milliseconds_up() if lag_warn else None,
+        lag_fail_ms=lag_fail.value.milliseconds_up() if lag_fail else None,
+    )
+
+
+def _retention(analysis: Analysis) -> tuple[plan.Retention, ...]:
+    policies = {one.database: one.policy for one in analysis.program.protections}
+    return tuple(
+        _kept(database, store, policies[database])
+        for database, store in sorted({(flow.database, flow.store) for flow in analysis.demand.flows})
+    )
+
+
+def _kept(database: str, store: str, policy: Policy) -> plan.Retention:
+    keep = policy.keep
+    return plan.Retention(
+        database=database,
+        store=store,
+        keep_ms=keep.days.value.milliseconds_up() if keep and keep.days else None,
+        daily=keep.daily if keep else 0,
+        weekly=keep.weekly if keep else 0,
+        monthly=keep.monthly if keep else 0,
+        yearly=keep.yearly if keep else 0,
+        lock_ms=policy.lock.value.milliseconds_up() if policy.lock else None,
+    )
+
+
+def _settings(analysis: Analysis) -> tuple[plan.StoreSettings, ...]:
+    locks: dict[str, int] = {}
+    policies = {one.database: one.policy for one in analysis.program.protections}
+    for flow in analysis.demand.flows:
+        lock = policies[flow.database].lock
+        locks[flow.store] = max(locks.get(flow.store, 0), lock.value.milliseconds_up() if lock else 0)
+    kinds = {store.name: store.kind for store in analysis.program.stores}
+    return tuple(
+        plan.StoreSettings(store=name, worm_ms=lock or None, block_public_access=True, https_only=True)
+        for name, lock in sorted(locks.items())
+        if kinds[name] == "oss"
+    )
+
+
+def _preflight(analysis: Analysis, protection: Protection) -> plan.Preflight:
+    """The server keeps its binlogs twice as long as images are apart: the stream may be down that long."""
+    policy = protection.policy
+    periods = [level.schedule.period for level in policy.images]
+    longest = max((period.times(2) for period in periods), default=SHORTEST_EXPIRY)
+    database = next(one for one in analysis.program.databases if one.name == protection.database)
+    transfer = bool(policy.encryption and policy.encryption.transfer)
+    return plan.Preflight(
+        database=protection.database,
+        binlog=bool(policy.hot),
+        binlog_expiry_ms=max(longest, SHORTEST_EXPIRY).milliseconds_up() if policy.hot else 0,
+        require_tls=transfer and not is_loopback(database.address),
+    )

@@ -1,0 +1,54 @@
+"""What was promised and what was proved, with the figures it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bkpc_compiler.feasibility.verdict import Analysis, Answer
+from bkpc_compiler.source import Span
+from bkpc_grammar import plan
+
+LineOf = Callable[[Span], tuple[str, str]]
+"""The place (`file:line`) and the text of a span."""
+
+
+def objectives_of(analysis: Analysis, line_of: LineOf) -> tuple[plan.Objective, ...]:
+    """One per (database, scope), sorted."""
+    grouped: dict[tuple[str, str], list[Answer]] = {}
+    for answer in analysis.answers:
+        grouped.setdefault((answer.database.name, answer.promise.scope.value), []).append(answer)
+    return tuple(_objective(answers, line_of) for _, answers in sorted(grouped.items()))
+
+
+def _objective(answers: list[Answer], line_of: LineOf) -> plan.Objective:
+    by_kind = {answer.kind: answer for answer in answers}
+    rpo, rto = by_kind.get("rpo"), by_kind.get("rto")
+    return plan.Objective(
+        database=answers[0].database.name,
+        scope=answers[0].promise.scope.value,
+        rpo_ms=rpo.objective.value.milliseconds_up() if rpo else None,
+        rpo_proved_ms=rpo.upper.total.milliseconds_up() if rpo and rpo.upper else None,
+        rto_ms=rto.objective.value.milliseconds_up() if rto else None,
+        rto_proved_ms=rto.upper.total.milliseconds_up() if rto and rto.upper else None,
+        assumptions=assumptions_of(answers, line_of),
+    )
+
+
+def assumptions_of(answers: Iterable[Answer], line_of: LineOf) -> tuple[plan.Assumption, ...]:
+    """Every clause that a bound of `answers` uses, once, by place."""
+    found = {
+        (*line_of(span), term.origin.value)
+        for answer in answers
+        if answer.upper is not None
+        for term in answer.upper.terms
+        for span in term.spans
+    }
+    return tuple(
+        plan.Assumption(what=what, where=where, origin=origin)
+        for where, what, origin in sorted(found, key=_place)
+    )
+
+
+def _place(entry: tuple[str, str, str]) -> tuple[str, int, str, str]:
+    file, _, line = entry[0].rpartition(":")
+    return (file, int(line), entry[1], entry[2])

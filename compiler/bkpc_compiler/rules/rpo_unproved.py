@@ -1,0 +1,44 @@
+"""BKP2002 rpo-unproved: the promised loss lies between what is certain and what is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.feasibility.remedies import rpo_remedy
+from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
+from bkpc_compiler.rules.words import also, labels_of, subject
+
+
+def rpo_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
+    """One error per undecided RPO of a database, unless BKP4003 or BKP5001 says why."""
+    for answer in analysis.answers:
+        if answer.kind == "rpo" and answer.verdict is Verdict.UNDECIDED and answer.choice.kept_long_enough:
+            yield _diagnostic(analysis, answer)
+
+
+def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
+    least = answer.lower.total.human() if answer.lower else "0s"
+    most = f"at most {answer.upper.total.human()}" if answer.upper else "no upper bound"
+    primary = Label(answer.objective.span, f"at least {least}, {most}")
+    costs = labels_of(answer.upper, primary)
+    log = answer.choice.line.log if answer.choice.line else None
+    reasons: tuple[str, ...] = ()
+    if answer.upper is None:
+        crowded = log is not None and not log.fits
+        reasons = (
+            ("the log's reserved rate does not fit beside the other streams",)
+            if crowded
+            else ("the jobs that refresh the image do not fit beside each other within their periods",)
+        )
+    return Diagnostic(
+        code="BKP2002",
+        name="rpo-unproved",
+        severity=Severity.ERROR,
+        message=f"it is not proved that `{answer.database.name}` loses at most "
+        f"{answer.objective.value} {subject(answer)}",
+        primary=primary,
+        secondary=costs,
+        notes=(*also(answer.upper, costs), *reasons),
+        help=rpo_remedy(analysis, answer),
+    )

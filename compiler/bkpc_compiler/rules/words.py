@@ -1,0 +1,44 @@
+"""Phrases and labels that several rules share: a bound's terms as labels under the clauses that cost it."""
+
+from __future__ import annotations
+
+from bkpc_compiler.diagnostics.diagnostic import Label
+from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.verdict import Answer
+from bkpc_compiler.program.model import Origin
+from bkpc_grammar.quantities import ZERO_DURATION
+
+
+def labels_of(bound: Bound | None, *but: Label) -> tuple[Label, ...]:
+    """One label per term and clause, at the first clause that gave it; terms of no time are left out."""
+    if bound is None:
+        return ()
+    taken = {label.span for label in but}
+    labels = []
+    for term in bound.terms:
+        if term.duration > ZERO_DURATION and term.spans and term.spans[0] not in taken:
+            taken.add(term.spans[0])
+            labels.append(Label(term.spans[0], f"{term.duration.human()} {term.label}{_source(term)}"))
+    return tuple(labels)
+
+
+def _source(term: Term) -> str:
+    return f" ({term.spans[-1].file})" if term.origin is Origin.STANDARD else ""
+
+
+def also(bound: Bound | None, shown: tuple[Label, ...]) -> tuple[str, ...]:
+    """A note with the terms that no label shows."""
+    if bound is None:
+        return ()
+    spans = {label.span for label in shown}
+    rest = [
+        term
+        for term in bound.terms
+        if term.duration > ZERO_DURATION and (not term.spans or term.spans[0] not in spans)
+    ]
+    return (f"also: {', '.join(f'{term.duration.human()} {term.label}' for term in rest)}",) if rest else ()
+
+
+def subject(answer: Answer) -> str:
+    """`after the loss of site `hangzhou``."""
+    return f"after {answer.choice.loss.phrase()}"
