@@ -106,7 +106,7 @@ def _no_connection(name: str, text: str) -> ServerFailed:
 def _no_tls(name: str, text: str) -> ServerFailed:
     return ServerFailed(
         f"no trusted TLS connection to {name}: {text}",
-        help="name the authority that signed the server's certificate (?ssl-ca=FILE); the certificate must name the host",
+        help="name the authority that signed the server's certificate (?ssl-ca=FILE); it must name the host",
     )
 
 

@@ -1,0 +1,190 @@
+"""Binlog segments in a store: their keys, what is there, and reading them back as binlog files.
+
+    <prefix>/logs/<epoch>/<binlog>/<from>-<to>.<sha256 of stored bytes>.zst[.age]
+    <prefix>/logs/<epoch>/<binlog>/ORIGIN.json     the hash of the file's first event
+    <prefix>/logs/<epoch>/GAP.json                 why this epoch began
+
+Segments are byte ranges of the server's files. Ranges may overlap when two runners were at work; the
+reader takes each byte once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bkpc_runtime.errors import DamagedBackup, Refused
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.stores.store import Store
+
+_NAME = re.compile(r"(\d{12,})-(\d{12,})\.([0-9a-f]{64})\.zst(\.age)?")
+_BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
+_EPOCH = re.compile(r"\d{6}")
+
+
+class LogGap(Refused):
+    """The archived log lacks bytes between two positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Bytes `[start, end)` of binlog `file`; `sha256` is that of the stored (packed) bytes."""
+
+    epoch: int
+    file: str
+    start: int
+    end: int
+    sha256: str
+    encrypted: bool
+
+    def key(self, prefix: str) -> str:
+        """The object's key below `prefix` (`<database>/<identity>`)."""
+        suffix = ".zst.age" if self.encrypted else ".zst"
+        folder = file_folder(prefix, self.epoch, self.file)
+        return f"{folder}{self.start:012d}-{self.end:012d}.{self.sha256}{suffix}"
+
+
+def logs_folder(prefix: str) -> str:
+    """The folder of all epochs, with its `/`."""
+    return f"{prefix}/logs/"
+
+
+def epoch_folder(prefix: str, epoch: int) -> str:
+    """An epoch's folder, with its `/`."""
+    return f"{logs_folder(prefix)}{epoch:06d}/"
+
+
+def file_folder(prefix: str, epoch: int, file: str) -> str:
+    """A binlog's folder, with its `/`."""
+    if not _BINLOG.fullmatch(file) or file.startswith("."):
+        raise DamagedBackup(f"not the name of a binlog: {file!r}")
+    return f"{epoch_folder(prefix, epoch)}{file}/"
+
+
+def sequence(file: str) -> int:
+    """A binlog's number: files of one epoch are ordered by it (names are not: 1000000 follows 999999)."""
+    return int(file.rpartition(".")[2])
+
+
+def order(position: Position) -> tuple[int, int]:
+    """Sorts positions of one epoch."""
+    return (sequence(position.file), position.offset)
+
+
+def parse_key(key: str) -> Segment | None:
+    """The segment a key names; None for other objects."""
+    parts = key.split("/")
+    found = _NAME.fullmatch(parts[-1])
+    if len(parts) < 3 or not found or not _EPOCH.fullmatch(parts[-3]) or not _BINLOG.fullmatch(parts[-2]):
+        return None
+    return Segment(int(parts[-3]), parts[-2], int(found[1]), int(found[2]), found[3], bool(found[4]))
+
+
+def epochs(store: Store, prefix: str) -> list[int]:
+    """The epochs that have anything, oldest first."""
+    names = (name.rstrip("/") for name in store.folders(logs_folder(prefix)))
+    return sorted(int(name) for name in names if _EPOCH.fullmatch(name))
+
+
+def files(store: Store, prefix: str, epoch: int) -> list[str]:
+    """The binlogs of an epoch, oldest first."""
+    names = (name.rstrip("/") for name in store.folders(epoch_folder(prefix, epoch)))
+    return sorted((name for name in names if _BINLOG.fullmatch(name)), key=sequence)
+
+
+def segments_of(store: Store, prefix: str, epoch: int, file: str) -> list[Segment]:
+    """A binlog's segments by start, the longest first."""
+    found = (parse_key(stored.key) for stored in store.list(file_folder(prefix, epoch, file)))
+    return sorted((segment for segment in found if segment), key=lambda one: (one.start, -one.end))
+
+
+def covered(segments: list[Segment], start: int = 0) -> int:
+    """How far the segments reach without a gap from `start`."""
+    for segment in segments:
+        if segment.start > start:
+            break
+        start = max(start, segment.end)
+    return start
+
+
+def newest_end(store: Store, prefix: str, epoch: int) -> Position | None:
+    """Where the archived log of an epoch ends; looks into its newest binlogs only."""
+    for file in reversed(files(store, prefix, epoch)):
+        end = covered(segments_of(store, prefix, epoch, file))
+        if end:
+            return Position(file, end)
+    return None
+
+
+def read_log(
+    store: Store,
+    prefix: str,
+    epoch: int,
+    start: Position,
+    end: Position | None,
+    *,
+    unpack: Callable[[bytes], bytes],
+) -> Iterator[tuple[str, int, bytes]]:
+    """Archived log as `(binlog, offset, bytes)`, in order, every byte once.
+
+    The first file comes from its beginning (a reader needs its format description), the last up to
+    `end`; without `end`, all there is. Raises `LogGap` with the exact range that is missing and
+    `DamagedBackup` when stored bytes are not those their name promises.
+    """
+    wanted = [
+        file
+        for file in files(store, prefix, epoch)
+        if sequence(start.file) <= sequence(file) and (end is None or sequence(file) <= sequence(end.file))
+    ]
+    _whole(wanted, start, end)
+    for file in wanted:
+        limit = end.offset if end is not None and end.file == file else None
+        needed = max(limit or 0, start.offset if file == start.file else 0)
+        yield from _read_file(store, prefix, epoch, file, limit=limit, needed=needed, unpack=unpack)
+
+
+def _whole(found: list[str], start: Position, end: Position | None) -> None:
+    numbers = [sequence(file) for file in found]
+    last = sequence(end.file) if end else max(numbers, default=sequence(start.file))
+    missing = sorted(set(range(sequence(start.file), last + 1)) - set(numbers))
+    if missing:
+        stem = start.file.rpartition(".")[0]
+        width = len(start.file.rpartition(".")[2])
+        names = ", ".join(f"{stem}.{number:0{width}d}" for number in missing[:5])
+        raise LogGap(f"the archived log lacks {names}" + (" and more" if len(missing) > 5 else ""))
+
+
+def _read_file(
+    store: Store, prefix: str, epoch: int, file: str, limit: int | None, needed: int,
+    unpack: Callable[[bytes], bytes],
+) -> Iterator[tuple[str, int, bytes]]:  # fmt: skip
+    at = 0
+    for segment in segments_of(store, prefix, epoch, file):
+        if segment.end <= at:
+            continue
+        if segment.start > at:
+            raise LogGap(f"the archived log lacks bytes {at} to {segment.start} of {file}")
+        body = _fetch(store, prefix, segment, unpack)[at - segment.start :]
+        if limit is not None:
+            body = body[: limit - at]
+        yield file, at, body
+        at += len(body)
+        if limit is not None and at >= limit:
+            return
+    if at < needed:
+        raise LogGap(f"the archived log lacks bytes {at} to {needed} of {file}")
+
+
+def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes], bytes]) -> bytes:
+    key = segment.key(prefix)
+    packed = store.get(key)
+    if hashlib.sha256(packed).hexdigest() != segment.sha256:
+        raise DamagedBackup(f"{key} in {store.name} is not what was written: its hash differs")
+    body = unpack(packed)
+    if len(body) != segment.end - segment.start:
+        raise DamagedBackup(
+            f"{key} in {store.name} holds {len(body)} bytes, not {segment.end - segment.start}"
+        )
+    return body
