@@ -157,7 +157,7 @@ def _whole(found: list[str], start: Position, end: Position | None) -> None:
 
 
 def _read_file(
-    store: Store, prefix: str, epoch: int, file: str, limit: int | None, needed: int,
+    store: Store, prefix: str, epoch: int, file: str, *, limit: int | None, needed: int,
     unpack: Callable[[bytes], bytes],
 ) -> Iterator[tuple[str, int, bytes]]:  # fmt: skip
     at = 0
