@@ -1,0 +1,41 @@
+"""All rules, in the order of their codes."""
+
+from bkpc_compiler.rules.kept_too_short import kept_too_short
+from bkpc_compiler.rules.limit_too_low import limit_too_low
+from bkpc_compiler.rules.lock_outlives_keep import lock_outlives_keep
+from bkpc_compiler.rules.lock_too_short import lock_too_short
+from bkpc_compiler.rules.log_thaws import log_thaws
+from bkpc_compiler.rules.minimum_stay import minimum_stay
+from bkpc_compiler.rules.no_standby import no_standby
+from bkpc_compiler.rules.required_encryption import required_encryption
+from bkpc_compiler.rules.required_keep import required_keep
+from bkpc_compiler.rules.required_objective import required_objective
+from bkpc_compiler.rules.required_survival import required_survival
+from bkpc_compiler.rules.rpo_unproved import rpo_unproved
+from bkpc_compiler.rules.rpo_unreachable import rpo_unreachable
+from bkpc_compiler.rules.rto_unproved import rto_unproved
+from bkpc_compiler.rules.rto_unreachable import rto_unreachable
+from bkpc_compiler.rules.rule import Rule
+from bkpc_compiler.rules.unprotected import unprotected
+from bkpc_compiler.rules.window_unproved import window_unproved
+
+RULES: tuple[Rule, ...] = (
+    rpo_unreachable,
+    rpo_unproved,
+    window_unproved,
+    limit_too_low,
+    rto_unreachable,
+    rto_unproved,
+    no_standby,
+    minimum_stay,
+    lock_outlives_keep,
+    kept_too_short,
+    log_thaws,
+    lock_too_short,
+    required_survival,
+    required_objective,
+    required_keep,
+    required_encryption,
+    unprotected,
+)
+"""Run one after the other by `passes.check_sources`; a new rule is one file and one line here."""

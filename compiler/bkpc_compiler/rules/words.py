@@ -6,7 +6,7 @@ from bkpc_compiler.diagnostics.diagnostic import Label
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.verdict import Answer
 from bkpc_compiler.program.model import Origin
-from bkpc_grammar.quantities import ZERO_DURATION
+from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 
 def labels_of(bound: Bound | None, *but: Label) -> tuple[Label, ...]:
@@ -42,3 +42,12 @@ def also(bound: Bound | None, shown: tuple[Label, ...]) -> tuple[str, ...]:
 def subject(answer: Answer) -> str:
     """`after the loss of site `hangzhou``."""
     return f"after {answer.choice.loss.phrase()}"
+
+
+def needed_hold(answer: Answer) -> Duration | None:
+    """How long a copy must be held: until damage is noticed, from an image as old as the newest may be."""
+    line = answer.choice.line
+    if line is None or line.image.age is None:
+        return None
+    detect = answer.protection.policy.detect
+    return line.image.age.total + (detect.value if detect else ZERO_DURATION)

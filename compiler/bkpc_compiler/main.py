@@ -1,0 +1,119 @@
+"""The program: commands by name, each loaded when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+VERSION = "0.1.0"
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("bkpc_compiler.commands.check", "prove that the promises can hold; no network"),
+    "explain": ("bkpc_compiler.commands.explain", "the page of a diagnostic"),
+    "test": ("bkpc_compiler.commands.test", "run the `test` blocks of policies"),
+    "compile": ("bkpc_compiler.commands.compile", "turn checked policies into a plan"),
+    "preflight": ("bkpc_runtime.commands.preflight", "everything a plan needs of servers and stores"),
+    "apply": ("bkpc_runtime.commands.apply", "make the world match a plan"),
+    "agent": ("bkpc_runtime.commands.agent", "run schedule and streams until told to stop"),
+    "run": ("bkpc_runtime.commands.run", "one step of a plan by its id"),
+    "status": ("bkpc_runtime.commands.status", "what exists, against what is promised"),
+    "list": ("bkpc_runtime.commands.list", "images and log segments"),
+    "verify": ("bkpc_runtime.commands.verify", "hashes, continuity, decryptability"),
+    "log": ("bkpc_runtime.commands.log", "find the moment an event happened"),
+    "restore": ("bkpc_runtime.commands.restore", "bring a database back to a point in time"),
+}
+"""Name → (module, one line of help). A module has `add_arguments(parser)` and `run(arguments) -> int`."""
+
+USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code of `docs/exit-codes.md`."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _dispatch(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough; Python must not complain when it flushes again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("bkpc: interrupted", file=sys.stderr)
+        return 130
+    return code
+
+
+def _dispatch(given: list[str]) -> int:
+    if given in (["--version"], ["-V"]):
+        print(f"bkpc {VERSION}")
+        return 0
+    if given in ([], ["--help"], ["-h"], ["help"]):
+        print(overview())
+        return 0 if given else USAGE
+    name = given[0]
+    if name not in COMMANDS:
+        print(f"bkpc: there is no command {name!r}{_similar(name)}; `bkpc --help` lists all", file=sys.stderr)
+        return USAGE
+    module = _load(COMMANDS[name][0])
+    if module is None:
+        return USAGE
+    parser = argparse.ArgumentParser(
+        prog=f"bkpc {name}",
+        description=COMMANDS[name][1],
+        epilog=getattr(module, "EXAMPLE", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    try:
+        parsed = parser.parse_args(given[1:])
+    except SystemExit as stop:  # argparse has printed help, or what is wrong
+        return stop.code if isinstance(stop.code, int) else USAGE
+    code: int = module.run(parsed)
+    return code
+
+
+def _load(name: str) -> ModuleType | None:
+    """The command's module; None, said on stderr, where a package of the runtime is missing."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        if not name.startswith("bkpc_runtime."):
+            raise
+        print(
+            f"bkpc: this command needs `{missing.name}`; install the runtime: pip install 'bkpc[runtime]'",
+            file=sys.stderr,
+        )
+        return None
+
+
+def _similar(name: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def overview() -> str:
+    """What `bkpc --help` prints."""
+    lines = [f"  {name:<10} {words}" for name, (_, words) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: bkpc COMMAND …",
+            "",
+            "A compiler for backup policy: proves RPO and RTO before deployment, then keeps them.",
+            "",
+            *lines,
+            "",
+            "bkpc COMMAND --help shows its arguments and an example; bkpc --version the version.",
+            "exit codes: 0 fine, 1 not as promised, 2 usage, 3 weaker or drift, 4 a step failed, 5 refused",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The whole way on one page: sources → program → estate → verdicts → plan.
+
+Pure: no network, no clock, no randomness. Files come in through `reader`; everything else is values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity, in_order
+from bkpc_compiler.feasibility.verdict import Analysis, Answer, analyse
+from bkpc_compiler.planning.emit import emit
+from bkpc_compiler.planning.not_yet_run import not_yet_run
+from bkpc_compiler.program.model import Program
+from bkpc_compiler.program.resolve import Reader, resolve
+from bkpc_compiler.rules import RULES
+from bkpc_compiler.source import Sources, Span
+from bkpc_grammar.plan import Plan
+
+UNDECIDED = frozenset({"BKP2002", "BKP2003", "BKP3002", "BKP3003"})
+"""Codes that say that something is not proved, rather than that it is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `check` found. `analysis` is None where the sources have no meaning (yet)."""
+
+    sources: Sources
+    program: Program | None
+    analysis: Analysis | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def broken(self) -> bool:
+        """Whether any diagnostic is an error."""
+        return any(one.severity is Severity.ERROR for one in self.diagnostics)
+
+    def place_of(self, span: Span) -> tuple[str, str]:
+        """`file:line` of a span, and its text."""
+        source = self.sources[span.file]
+        return f"{span.file}:{source.position(span.start).line}", source.slice(span)
+
+    def lenient(self) -> Checked:
+        """The same, with what is undecided as warnings: `--no-strict`."""
+        softened = tuple(
+            replace(one, severity=Severity.WARNING) if one.code in UNDECIDED else one
+            for one in self.diagnostics
+        )
+        return replace(self, diagnostics=softened)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        return self.analysis.answers if self.analysis else ()
+
+
+def check_sources(paths: Sequence[str], reader: Reader) -> Checked:
+    """Parse, resolve and judge the files at `paths` and all they import."""
+    program, sources, found = resolve(paths, reader)
+    if program is None or any(one.severity is Severity.ERROR for one in found):
+        return Checked(sources, program, None, in_order(list(found)))
+    analysis = analyse(program)
+    judged = [diagnostic for rule in RULES for diagnostic in rule(analysis)]
+    return Checked(sources, program, analysis, in_order([*found, *judged]))
+
+
+def compile_sources(paths: Sequence[str], reader: Reader, version: str) -> tuple[Plan | None, Checked]:
+    """The plan of the files at `paths`, sealed; None where `check` finds an error or a level can't run."""
+    checked = check_sources(paths, reader)
+    if checked.analysis is None or checked.broken:
+        return None, checked
+    unplanned = tuple(not_yet_run(checked.analysis))
+    if unplanned:
+        found = in_order([*checked.diagnostics, *unplanned])
+        return None, Checked(checked.sources, checked.program, checked.analysis, found)
+    return emit(checked.analysis, version, checked.place_of), checked

@@ -1,0 +1,34 @@
+"""BKP7001 not-yet-run: the policy says more than this version runs; nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.feasibility.verdict import Analysis
+from bkpc_compiler.program.model import Policy
+from bkpc_compiler.source import Span
+
+
+def not_yet_run(analysis: Analysis) -> Iterator[Diagnostic]:
+    """One error per level that this version can check but not run."""
+    for policy in {one.policy.span: one.policy for one in analysis.program.protections}.values():
+        for span, words in _beyond(policy):
+            yield Diagnostic(
+                code="BKP7001",
+                name="not-yet-run",
+                severity=Severity.ERROR,
+                message=f"this version of bkpc does not run {words}",
+                primary=Label(span, "in no plan of this version"),
+                notes=("it runs logical full images, the asynchronous binlog stream and copies of images",),
+                help="take this clause out until the version that runs it; the verdicts do not count it",
+            )
+
+
+def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
+    for image in policy.images:
+        if image.kind != "full":
+            yield image.span, f"`{image.kind}` images"
+    for hot in policy.hot:
+        if hot.sync:
+            yield hot.span, "`hot sync`"

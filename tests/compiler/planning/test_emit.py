@@ -1,0 +1,118 @@
+"""The plan of the shop: complete, valid against its schema, the same bytes every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from bkpc_compiler.feasibility.verdict import analyse
+from bkpc_compiler.planning.emit import emit
+from bkpc_compiler.source import Span
+from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
+from bkpc_grammar.plan import Plan
+from bkpc_grammar.schema import PATH
+from tests.compiler import shop
+
+ROOT = Path(__file__).parents[3]
+
+
+def nowhere(span: Span) -> tuple[str, str]:
+    """Hand-built programs have no text."""
+    return f"{span.file}:1", "clause"
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return emit(analyse(shop.payments()), "0.1.0", nowhere)
+
+
+def test_jobs_and_streams_are_named_after_database_level_and_store(plan: Plan) -> None:
+    assert [job.id for job in plan.jobs] == [
+        f"{database}/{level}"
+        for database in ("accounts", "config", "orders")
+        for level in ("cold/far", "full/near")
+    ]
+    assert [stream.id for stream in plan.streams] == ["accounts/hot", "config/hot", "orders/hot"]
+    assert plan.streams[0].stores == ("far", "near")
+
+
+def test_a_copy_requires_what_it_reads(plan: Plan) -> None:
+    (copy,) = [job for job in plan.jobs if job.id == "orders/cold/far"]
+    assert (copy.source_store, copy.requires) == ("near", ("orders/full/near",))
+
+
+def test_reservations_fit_every_derated_capacity(plan: Plan) -> None:
+    total: dict[str, int] = {}
+    for reservation in (one for flow in (*plan.jobs, *plan.streams) for one in flow.reserve):
+        total[reservation.resource] = total.get(reservation.resource, 0) + reservation.rate
+    assert total["link:hangzhou -- beijing"] <= 112_500_000
+    assert total["store:near:writes"] <= 112_500_000
+    assert total["store:near:reads"] <= 225_000_000
+
+
+def test_recoveries_bring_back_what_is_needed_first(plan: Plan) -> None:
+    (site,) = [one for one in plan.recoveries if one.scope == "site"]
+    ids = [step.id for step in site.steps]
+    assert site.databases == ("accounts", "config", "orders")
+    assert (
+        ids.index("config/check.service")
+        < ids.index("accounts/check.service")
+        < ids.index("orders/check.service")
+    )
+    seen: set[str] = set()
+    for step in site.steps:
+        assert seen.issuperset(step.needs), step.id
+        seen.add(step.id)
+
+
+def test_proved_bounds_are_within_what_is_promised(plan: Plan) -> None:
+    assert len(plan.objectives) == 15
+    for objective in plan.objectives:
+        assert objective.rpo_ms is not None
+        assert objective.rpo_proved_ms is not None
+        assert objective.rpo_proved_ms <= objective.rpo_ms
+
+
+def test_servers_keep_their_log_for_two_periods(plan: Plan) -> None:
+    assert {one.binlog_expiry_ms for one in plan.preflight} == {2 * 86_400_000}
+
+
+def test_plan_is_valid_against_its_schema(plan: Plan) -> None:
+    schema = json.loads(PATH.read_bytes())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(canonical_bytes(plan)))
+
+
+def test_plan_reads_back(plan: Plan) -> None:
+    assert read_plan(canonical_bytes(plan), "plan.json") == plan
+
+
+def test_an_edited_plan_is_rejected(plan: Plan) -> None:
+    edited = canonical_bytes(plan).replace(b'"flush_ms": 5000', b'"flush_ms": 6000', 1)
+    with pytest.raises(PlanRejected, match="was changed after it was compiled"):
+        read_plan(edited, "plan.json")
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+def test_same_bytes_whatever_the_hash_seed_and_folder(seed: str, tmp_path: Path, plan: Plan) -> None:
+    script = (
+        "import hashlib, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from tests.compiler.planning.test_emit import *\n"
+        "print(hashlib.sha256(canonical_bytes(emit(analyse(shop.payments()), '0.1.0', nowhere))).hexdigest())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == hashlib.sha256(canonical_bytes(plan)).hexdigest()
