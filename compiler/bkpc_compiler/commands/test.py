@@ -12,6 +12,7 @@ from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.given import supposing
 from bkpc_compiler.feasibility.verdict import Answer, analyse
 from bkpc_compiler.program.model import Expectation, PolicyTest, Program
+from bkpc_grammar.quantities import Duration
 
 EXAMPLE = """\
 example:
@@ -19,7 +20,7 @@ example:
 exit: 0 all hold, 1 some do not, 2 there is no test
 """
 
-_AT_MOST: dict[str, Callable[[object, object], bool]] = {"<=": operator.le, "<": operator.lt}
+_AT_MOST: dict[str, Callable[[Duration, Duration], bool]] = {"<=": operator.le, "<": operator.lt}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         problems = failures_of(checked.program, test)
         failures += bool(problems)
         print(f"{'FAILED' if problems else 'ok    '}  {test.name}")
-        for problem in problems:
-            print(f"        {problem}")
+        for words in problems:
+            print(f"        {words}")
     number = len(checked.program.tests)
     print(f"{number} test{'' if number == 1 else 's'}, {failures} failed")
     return 1 if failures else 0

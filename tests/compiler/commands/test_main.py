@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from bkpc_compiler import main as program
 from bkpc_compiler.main import COMMANDS, main
 
 HEAVY = ("lark", "networkx", "msgspec", "argparse.", "bkpc_runtime", "bkpc_compiler.feasibility")
@@ -52,6 +51,6 @@ def test_a_missing_runtime_says_what_to_install(
     def absent(name: str) -> None:
         raise ModuleNotFoundError("No module named 'pymysql'", name="pymysql")
 
-    monkeypatch.setattr(program.importlib, "import_module", absent)
+    monkeypatch.setattr("importlib.import_module", absent)
     assert main(["status"]) == 2
     assert "pip install 'bkpc[runtime]'" in capsys.readouterr().err

@@ -1,0 +1,59 @@
+"""Every code has a page, whose example raises exactly that code and whose mended form does not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic
+from bkpc_compiler.main import VERSION
+from bkpc_compiler.passes import compile_sources
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted(path for number in "234567" for path in (ROOT / "docs" / "errors").glob(f"BKP{number}*.md"))
+RAISED = {
+    code
+    for room in ("rules", "planning")
+    for path in (ROOT / "compiler" / "bkpc_compiler" / room).glob("*.py")
+    for code in re.findall(r'code="(BKP\d{4})"', path.read_text())
+}
+
+
+def found_in(text: str) -> tuple[Diagnostic, ...]:
+    from bkpc_compiler.commands.source_files import FileReader
+
+    class OneFile(FileReader):
+        def __call__(self, path: str) -> str:
+            return text if path == "example.bkp" else super().__call__(path)
+
+    _, checked = compile_sources(["example.bkp"], OneFile(ROOT), VERSION)
+    return checked.diagnostics
+
+
+def blocks(page: Path) -> tuple[str, str]:
+    text = page.read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["What it means", "Why", "Example", "Mended"]
+    example, mended = re.findall(r"```bkp\n(.*?)```", text, re.DOTALL)
+    return example, mended
+
+
+def test_every_code_has_a_page_and_every_page_a_code() -> None:
+    assert {page.stem for page in PAGES} == RAISED
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_example_raises_exactly_its_code(page: Path) -> None:
+    assert {one.code for one in found_in(blocks(page)[0])} == {page.stem}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_name_of_the_page_is_that_of_the_code(page: Path) -> None:
+    title = page.read_text().partition("\n")[0]
+    assert {f"# {one.code} {one.name}" for one in found_in(blocks(page)[0])} == {title}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_mended_example_is_clean(page: Path) -> None:
+    assert found_in(blocks(page)[1]) == ()
