@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 
 from bkpc_compiler.estate.failures import Loss, loss_of, survives
@@ -12,6 +13,9 @@ from bkpc_compiler.feasibility.recovery_point import Line, loss_bounds
 from bkpc_compiler.feasibility.recovery_time import Place, Recovery, Setting, recovery_on
 from bkpc_compiler.program.model import Database, Policy, Promise, Protection, Scope
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
+
+REFUTED = 2
+"""The rank of a line that cannot meet the promised RPO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,13 @@ def choose(
     loss = loss or loss_of(setting.program, database, promise.scope if promise else Scope.CORRUPTION)
     lines = surviving_lines(setting, demand, database, protection.policy, loss)
     ranked = sorted(lines, key=lambda line: _rank(line, promise))
-    best = _rank(ranked[0], promise)[0] if ranked else 0
-    usable = [line for line in ranked if _rank(line, promise)[0] == best]
+    usable = [line for line in ranked if _rank(line, promise)[0] < REFUTED] or ranked
     recoveries = [
         recovery
         for line, place in product(usable, places(database, loss))
         if (recovery := recovery_on(setting, database, protection.policy, line, place)) is not None
     ]
-    recoveries.sort(key=_quickest)
+    recoveries.sort(key=lambda one: (_rank(one.line, promise)[0], _quickest(one)))
     line = recoveries[0].line if recoveries else (usable[0] if usable else None)
     return Choice(
         loss=loss,
@@ -104,9 +107,16 @@ def kept_long_enough(policy: Policy, line: Line, loss: Loss) -> bool:
     needed = line.image.age.total + (policy.detect.value if policy.detect else ZERO_DURATION)
     if loss.scope is Scope.INTRUDER and (policy.lock is None or policy.lock.value < needed):
         return False
-    if policy.keep is None or policy.keep.days is None:
-        return True
-    return policy.keep.days.value >= needed
+    held = held_for(policy)
+    return held is None or held >= needed
+
+
+def held_for(policy: Policy) -> Duration | None:
+    """How long every recovery point is kept; None: for ever. Sparser rules (`12 monthly`) do not count."""
+    if policy.keep is None:
+        return None
+    daily = Duration(Fraction(86400 * policy.keep.daily))
+    return max(daily, policy.keep.days.value) if policy.keep.days else daily
 
 
 def _rank(line: Line, promise: Promise | None) -> tuple[int, tuple[str, str]]:
@@ -116,7 +126,7 @@ def _rank(line: Line, promise: Promise | None) -> tuple[int, tuple[str, str]]:
     upper, lower = loss_bounds(line, promise.scope, promise.rpo_quantile)
     if upper is not None and upper.total <= promise.rpo.value:
         return (0, line.name)
-    return (1 if lower.total <= promise.rpo.value else 2, line.name)
+    return (1 if lower.total <= promise.rpo.value else REFUTED, line.name)
 
 
 def _quickest(recovery: Recovery) -> tuple[bool, Duration, Duration, tuple[str, str], str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bkpc_compiler.estate.failures import survives
 from bkpc_compiler.feasibility.recovery_time import thaw_of
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict, analyse
-from bkpc_compiler.program.model import Given, HotLevel, Policy, Program, Store
+from bkpc_compiler.program.model import Given, HotLevel, Policy, Program, Scope, Store
 from bkpc_grammar.quantities import Duration, duration
 
 FLUSHES = ("5s", "1s")
@@ -18,6 +18,8 @@ FLUSHES = ("5s", "1s")
 def rpo_remedy(analysis: Analysis, answer: Answer) -> str:
     """The hot level that would prove the RPO, and the RPO that is proved as it stands."""
     told = []
+    if answer.promise.scope is Scope.INTRUDER and not answer.choice.lines:
+        return "`lock …` longer than `detect`, with copies in an object store: only those outlive an intruder"
     for text, program in _hot_levels(analysis.program, answer):
         if _verdict_in(program, answer) is Verdict.PROVED:
             told.append(f"`{text}` in policy `{answer.protection.policy.name}` would prove it")

@@ -41,7 +41,9 @@ def together(setting: Setting, demand: Demand, choice: Choice) -> Together:
     lower = max((_least(one) for one in path), key=lambda bound: bound.total)
     uppers = [_beside(setting, one.recovery, recoveries) for one in path]
     known = [bound for bound in uppers if bound is not None]
-    whole = not missing and len(known) == len(path) and choice.recovery is not None
+    # One recovery of unknown length may keep a shared resource busy for as long.
+    bounded = all(recovery.upper is not None for recovery in recoveries)
+    whole = bounded and not missing and len(known) == len(path) and choice.recovery is not None
     upper = max(known, key=lambda bound: bound.total) if whole else None
     return Together(upper, lower, recoveries, missing)
 

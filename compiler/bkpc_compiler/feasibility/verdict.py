@@ -93,10 +93,8 @@ def _point(
         bounds = [loss_bounds(line, promise.scope, promise.rpo_quantile) for line in choice.lines]
         lower = min((low for _, low in bounds), key=lambda bound: bound.total)
         if choice.line is not None:
-            upper, own_lower = loss_bounds(choice.line, promise.scope, promise.rpo_quantile)
-            lower = (
-                own_lower if own_lower.total <= objective.value or lower.total > objective.value else lower
-            )
+            upper, own = loss_bounds(choice.line, promise.scope, promise.rpo_quantile)
+            lower = own if own.total <= objective.value else lower
         verdict = _verdict(objective.value, upper, lower)
         if verdict is Verdict.UNDECIDED and _log_is_hopeless(choice):
             verdict = Verdict.REFUTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.feasibility.lines import held_for
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.program.model import Scope
 from bkpc_compiler.rules.words import needed_hold, subject
@@ -15,9 +16,9 @@ def kept_too_short(analysis: Analysis) -> Iterator[Diagnostic]:
     seen = set()
     for answer in analysis.answers:
         key = (answer.database.name, answer.promise.scope)
-        keep = answer.protection.policy.keep
         needed = needed_hold(answer)
-        if key in seen or keep is None or keep.days is None or needed is None or keep.days.value >= needed:
+        held = held_for(answer.protection.policy)
+        if key in seen or held is None or needed is None or held >= needed:
             continue
         if answer.verdict is Verdict.REFUTED:
             continue
