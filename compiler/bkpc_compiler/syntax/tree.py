@@ -1,0 +1,45 @@
+"""The syntax tree: clauses and words, each with its span. Frozen; a later phase makes its own values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bkpc_compiler.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One token: `kind` is the grammar's terminal (`NAME`, `STRING`, `QUANTITY`, a keyword …)."""
+
+    kind: str
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One rule of the grammar applied: `kind` is the rule or alias, `parts` all it consists of."""
+
+    kind: str
+    parts: tuple[Clause | Word, ...]
+    span: Span
+
+    def words(self, kind: str) -> list[Word]:
+        """The words of `kind` directly in this clause."""
+        return [part for part in self.parts if isinstance(part, Word) and part.kind == kind]
+
+    def clauses(self, *kinds: str) -> Iterator[Clause]:
+        """The clauses directly in this one, of one of `kinds` (none named: all)."""
+        for part in self.parts:
+            if isinstance(part, Clause) and (not kinds or part.kind in kinds):
+                yield part
+
+    def clause(self, *kinds: str) -> Clause | None:
+        """The first such clause."""
+        return next(self.clauses(*kinds), None)
+
+    @property
+    def name(self) -> Word:
+        """The first name in this clause."""
+        return self.words("NAME")[0]
