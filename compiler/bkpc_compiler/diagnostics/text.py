@@ -1,10 +1,10 @@
 """Diagnostics as framed text.
 
-    error[BKP3001]: `orders` cannot be back in service within 1h after the loss of site `hangzhou`
-      ┌─ policies/payments.bkp:12:45
-    12│   promise against site { rpo 5min   rto 1h }
-      │                                       ^^ at least 5h 17min
-      = help: …
+error[BKP3001]: `orders` cannot be back in service within 1h after the loss of site `hangzhou`
+  ┌─ policies/payments.bkp:12:45
+12│   promise against site { rpo 5min   rto 1h }
+  │                                       ^^ at least 5h 17min
+  = help: …
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.source import SourceFile, Sources
 
 _RESET = "\x1b[0m"
-_COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "frame": "\x1b[34m", "second": "\x1b[36m", "bold": "\x1b[1m"}
+_COLOURS = {
+    "error": "\x1b[1;31m",
+    "warning": "\x1b[1;33m",
+    "frame": "\x1b[34m",
+    "second": "\x1b[36m",
+    "bold": "\x1b[1m",
+}
 
 
 def render(diagnostics: Iterable[Diagnostic], sources: Sources, *, colour: bool = False) -> str:
@@ -27,11 +33,16 @@ def render(diagnostics: Iterable[Diagnostic], sources: Sources, *, colour: bool 
 
 def _render_one(diagnostic: Diagnostic, sources: Sources, colour: bool) -> str:
     labels = [(diagnostic.primary, True), *((label, False) for label in diagnostic.secondary)]
-    last_lines = [sources[label.span.file].position(label.span.start).line for label, _ in labels if label.span.file in sources]
+    last_lines = [
+        sources[label.span.file].position(label.span.start).line
+        for label, _ in labels
+        if label.span.file in sources
+    ]
     width = len(str(max(last_lines, default=1)))
     paint = _Painter(colour)
     lines = [
-        paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]") + paint("bold", f": {diagnostic.message}")
+        paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]")
+        + paint("bold", f": {diagnostic.message}")
     ]
     for file, group in groupby(labels, key=lambda pair: pair[0].span.file):
         if file in sources:
@@ -89,5 +100,6 @@ def _expanded(text: str) -> str:
 def columns(text: str) -> int:
     """Terminal columns of `text`: wide characters take two, combining marks none."""
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
     )

@@ -81,7 +81,9 @@ class Values:
         text, span = self._word(value)
         match = re.fullmatch(r"(\d+(?:\.\d+)?)%(?:/month)?", text)
         if not match:
-            raise wrong_value(span, f"`{text}` is not a percentage", "such as `40%`, or `2%/month` for growth")
+            raise wrong_value(
+                span, f"`{text}` is not a percentage", "such as `40%`, or `2%/month` for growth"
+            )
         return Fraction(match[1]) / 100
 
 

@@ -1,0 +1,128 @@
+"""Statements about policies: whom they protect, what an organisation requires, what a test expects."""
+
+from __future__ import annotations
+
+from bkpc_compiler.program.model import (
+    Database,
+    Expectation,
+    Given,
+    Origin,
+    Override,
+    PolicyTest,
+    Program,
+    Requirement,
+    Scope,
+)
+from bkpc_compiler.program.names import known
+from bkpc_compiler.program.policies import PolicyReader
+from bkpc_compiler.program.values import string
+from bkpc_compiler.syntax.tree import Clause, Word
+
+_CONDITIONS = ("condition", "conjunction", "not_", "equals", "differs", "negation")
+
+
+def holds(condition: Clause, database: Database) -> bool:
+    """Whether a label condition holds for a database; a label it does not have equals nothing."""
+    if condition.kind in ("equals", "differs"):
+        same = dict(database.labels).get(condition.name.text) == string(condition.words("STRING")[0])
+        return same if condition.kind == "equals" else not same
+    inner = [holds(one, database) for one in condition.clauses(*_CONDITIONS)]
+    if condition.kind == "not_":
+        return not inner[0]
+    return any(inner) if condition.kind == "condition" else all(inner)
+
+
+def selected(statement: Clause, program: Program) -> list[Word]:
+    """The databases a `protect` names, or that its condition selects (then at the place of the condition)."""
+    databases = {one.name: one for one in program.databases}
+    names = statement.clause("names")
+    if names:
+        words = names.words("NAME")
+        for word in words:
+            known(word, "database", databases)
+        return words
+    matching = statement.clause("matching")
+    condition = matching.clause(*_CONDITIONS) if matching else None
+    assert condition is not None
+    return [Word("NAME", name, condition.span) for name, one in databases.items() if holds(condition, one)]
+
+
+def requirements(statement: Clause, program: Program, reader: PolicyReader) -> list[Requirement]:
+    """Each line of a `require` block."""
+    condition = statement.clause(*_CONDITIONS)
+    names = tuple(one.name for one in program.databases if condition is None or holds(condition, one))
+    lines = statement.clauses("must_survive", "must_reach", "must_keep", "must_encrypt")
+    return [_requirement(line, names, reader) for line in lines]
+
+
+def _requirement(line: Clause, names: tuple[str, ...], reader: PolicyReader) -> Requirement:
+    value, compared = line.clause("value"), line.words("COMPARISON")
+    scopes, scope = line.clause("scopes"), line.clause("scope")
+    kinds = {"must_survive": "survives", "must_keep": "keep", "must_encrypt": "encrypt"}
+    return Requirement(
+        kinds.get(line.kind) or line.words("OBJECTIVE")[0].text,
+        names,
+        reader.scopes(scopes) if scopes else (_scope(scope),) if scope else (),
+        compared[0].text if compared else None,
+        reader.values.duration(value) if value else None,
+        tuple(getattr(part.parts[0], "text", "") for part in line.clauses("must_part")),
+        line.span,
+    )
+
+
+def _scope(clause: Clause) -> Scope:
+    return Scope(known(clause.name, "scope", [*Scope]))
+
+
+def policy_test(statement: Clause, program: Program, reader: PolicyReader) -> PolicyTest:
+    """A `test` block."""
+    overrides: list[Override] = []
+    expectations: list[Expectation] = []
+    for clause in statement.clauses("given_link", "given_thing", "expect"):
+        if clause.kind == "expect":
+            expectations.append(_expectation(clause, program, reader))
+        else:
+            overrides += _overrides(clause, program, reader)
+    return PolicyTest(
+        string(statement.words("STRING")[0]), tuple(overrides), tuple(expectations), statement.span
+    )
+
+
+def _expectation(clause: Clause, program: Program, reader: PolicyReader) -> Expectation:
+    scope, compare, value = clause.clause("scope"), clause.clause("compare"), clause.clause("value")
+    assert scope is not None
+    assert compare is not None
+    assert value is not None
+    return Expectation(
+        known(clause.name, "database", {one.name for one in program.databases}),
+        clause.words("OBJECTIVE")[0].text,
+        _scope(scope),
+        str(getattr(compare.parts[0], "text", "")),
+        reader.values.duration(value),
+        clause.span,
+    )
+
+
+def _overrides(clause: Clause, program: Program, reader: PolicyReader) -> list[Override]:
+    if clause.kind == "given_link":
+        source, target = clause.words("NAME")
+        arrow = clause.clause("arrow")
+        assert arrow is not None
+        name = Word(
+            "NAME", f"{source.text} {arrow.words('ARROW')[0].text} {target.text}", source.span.to(target.span)
+        )
+        kind, target_name = "link", known(name, "link", {one.name for one in program.links})
+        parts = [(part.kind, part) for part in clause.clauses("bandwidth", "latency")]
+    else:
+        stores = {one.name for one in program.stores}
+        kind = "store" if clause.name.text in stores else "database"
+        target_name = known(clause.name, kind, stores | {one.name for one in program.databases})
+        parts = [(str(getattr(part.parts[0], "text", "")), part) for part in clause.clauses("given_clause")]
+    found = []
+    for field, part in parts:
+        value = part.clause("value")
+        assert value is not None
+        read = {"size": reader.values.size, "burst": reader.values.size, "latency": reader.values.duration}
+        given = Given(read.get(field, reader.values.rate)(value), part.span, Origin.TEST)
+        found.append(Override(kind, target_name, field, given))  # type: ignore[arg-type] # one of the three kinds
+    return found

@@ -1,0 +1,71 @@
+"""Looking a name up, and what to say when it isn't there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.program.values import WrongValue
+from bkpc_compiler.syntax.tree import Clause, Word
+
+
+def unknown_name(word: Word, kind: str, known: Iterable[str]) -> WrongValue:
+    """BKP1002: a name that nothing declares."""
+    near = get_close_matches(word.text, sorted(known), n=1)
+    hint = (
+        f"there is a {kind} with a similar name: `{near[0]}`"
+        if near
+        else f"declare the {kind} or import its file"
+    )
+    message = f"there is no {kind} `{word.text}`"
+    return WrongValue(
+        Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint)
+    )
+
+
+def known(word: Word, kind: str, names: Iterable[str]) -> str:
+    """The name, if `names` has it."""
+    if word.text not in names:
+        raise unknown_name(word, kind, names)
+    return word.text
+
+
+def missing_clause(statement: Clause, clause: str) -> WrongValue:
+    """BKP1003: a statement lacks what it can't do without."""
+    word = statement.name
+    message = f"`{word.text}` has no `{clause}`"
+    return WrongValue(
+        Diagnostic(
+            "BKP1003", "missing-clause", Severity.ERROR, message, Label(word.span), help=f"add `{clause} …`"
+        )
+    )
+
+
+def declared_twice(first: Word, second: Word) -> Diagnostic:
+    """BKP1004: one name, two things."""
+    return Diagnostic(
+        "BKP1004",
+        "declared-twice",
+        Severity.ERROR,
+        f"`{second.text}` is declared twice",
+        Label(second.span, "again here"),
+        (Label(first.span, "first here"),),
+        help="rename one of the two",
+    )
+
+
+def import_fails(word: Word, why: str) -> Diagnostic:
+    """BKP1005: an import that leads nowhere, or in a circle."""
+    return Diagnostic("BKP1005", "import-fails", Severity.ERROR, why, Label(word.span))
+
+
+def not_yet_in_effect(clause: Clause, what: str) -> Diagnostic:
+    """BKP1006: a clause this version reads but gives no effect."""
+    return Diagnostic(
+        "BKP1006",
+        "not-yet-in-effect",
+        Severity.WARNING,
+        f"`{what}` has no effect in this version",
+        Label(clause.span),
+    )

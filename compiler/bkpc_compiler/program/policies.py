@@ -1,0 +1,221 @@
+"""Wishes: policies, what they extend, and the local overrides of a `protect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from bkpc_compiler.program.facts import given
+from bkpc_compiler.program.model import (
+    Cadence,
+    ColdLevel,
+    Encryption,
+    Flow,
+    Given,
+    HotLevel,
+    ImageLevel,
+    Keep,
+    Policy,
+    Promise,
+    Schedule,
+    Scope,
+)
+from bkpc_compiler.program.names import known, unknown_name
+from bkpc_compiler.program.values import Values, string, wrong_value
+from bkpc_compiler.source import Span
+from bkpc_compiler.syntax.tree import Clause, Word
+from bkpc_grammar.quantities import Duration, duration
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class PolicyReader:
+    """Reads the clauses of policies; `stores` are the names a level may use."""
+
+    def __init__(self, values: Values, stores: Mapping[str, object], timezone: str) -> None:
+        self.values, self.stores, self.timezone = values, stores, timezone
+
+    def policy(self, name: str, span: Span, clauses: list[Clause]) -> Policy:
+        """One policy of all these clauses, the later ones replacing earlier ones of their kind."""
+        kinds: dict[str, list[Clause]] = {}
+        for clause in clauses:
+            kinds.setdefault(clause.kind, []).append(clause)
+        last = {kind: found[-1] for kind, found in kinds.items()}
+        images = [one for kind in ("full", "incremental") for one in kinds.get(kind, ())]
+        return Policy(
+            name,
+            self._promises(kinds.get("promise", [])),
+            self._response(last.get("respond"), "detect"),
+            self._response(last.get("respond"), "activate"),
+            tuple(ImageLevel(one.kind, self.schedule(one), self._stores(one), one.span) for one in images),
+            tuple(self._hot(one) for one in kinds.get("hot", ())),
+            tuple(
+                ColdLevel(self.schedule(one), self._store(one.name), self._stores(one), one.span)
+                for one in kinds.get("cold", ())
+            ),
+            self._keep(last["keep"]) if "keep" in last else None,
+            Given(self.values.duration(_value(last["lock"])), last["lock"].span) if "lock" in last else None,
+            tuple(word.text for word in last["recover"].words("NAME")) if "recover" in last else (),
+            self._flow(last["flow"]) if "flow" in last else None,
+            self._encryption(last["encrypt"]) if "encrypt" in last else None,
+            span,
+        )
+
+    def scopes(self, clause: Clause) -> tuple[Scope, ...]:
+        words = [one.name for one in clause.clauses("scope")]
+        return tuple(Scope(known(word, "scope", [*Scope])) for word in words)
+
+    def schedule(self, clause: Clause) -> Schedule:
+        found = clause.clause("schedule")
+        assert found is not None
+        cadence = next(iter(found.clauses("hourly", "every_so_often", "daily", "weekly", "monthly")))
+        window = given_window(found, self.values)
+        clock = cadence.words("CLOCK")
+        hours, minutes = (int(part) for part in clock[0].text.split(":")) if clock else (0, 0)
+        if clock and (hours > 23 or minutes > 59):
+            raise wrong_value(clock[0].span, f"`{clock[0].text}` is not a time of day", "from 00:00 to 23:59")
+        day = cadence.words("INTEGER")
+        weekday = _DAYS.index(known(cadence.name, "day", _DAYS)) if cadence.kind == "weekly" else None
+        kind = Cadence.EVERY if cadence.kind == "every_so_often" else Cadence(cadence.kind)
+        periods = {"hourly": duration(1, "h"), "daily": duration(1, "d"), "weekly": duration(1, "w")}
+        period = periods.get(cadence.kind) or (
+            self.values.duration(_value(cadence)) if kind is Cadence.EVERY else duration(31, "d")
+        )
+        return Schedule(
+            kind,
+            period,
+            hours * 60 + minutes if clock else None,
+            weekday,
+            int(day[0].text) if day else None,
+            window,
+            self.timezone,
+            found.span,
+        )
+
+    def _promises(self, clauses: list[Clause]) -> tuple[Promise, ...]:
+        found: dict[Scope, Promise] = {}
+        for clause in clauses:
+            scopes = clause.clause("scopes")
+            assert scopes is not None
+            rpo, rpo_quantile = self._objective(clause.clause("rpo"))
+            rto, rto_quantile = self._objective(clause.clause("rto"))
+            for scope in self.scopes(scopes):
+                found[scope] = Promise(scope, rpo, rto, rpo_quantile, rto_quantile, clause.span)
+        return tuple(found[scope] for scope in sorted(found))
+
+    def _objective(self, clause: Clause | None) -> tuple[Given[Duration] | None, Fraction]:
+        if clause is None:
+            return None, Fraction(1)
+        value, *quantile = clause.clauses("value")
+        return Given(self.values.duration(value), value.span), (
+            self.values.percent(quantile[0]) if quantile else Fraction(1)
+        )
+
+    def _response(self, clause: Clause | None, kind: str) -> Given[Duration] | None:
+        for part in clause.clauses("detect", "activate") if clause else ():
+            if part.kind == kind:
+                return Given(self.values.duration(_value(part)), part.span)
+        return None
+
+    def _store(self, word: Word) -> Given[str]:
+        return Given(known(word, "store", self.stores), word.span)
+
+    def _stores(self, clause: Clause) -> tuple[Given[str], ...]:
+        names = clause.clause("names")
+        assert names is not None
+        return tuple(self._store(word) for word in names.words("NAME"))
+
+    def _hot(self, clause: Clause) -> HotLevel:
+        stores, quorum = self._stores(clause), clause.clause("quorum")
+        every, outage = clause.clause("every"), clause.clause("outage_hold", "outage_degrade")
+        return HotLevel(
+            stores,
+            Given(self.values.duration(_value(every)), every.span)
+            if every
+            else Given(duration(5), clause.span),
+            bool(clause.words("SYNC")),
+            int(quorum.words("INTEGER")[0].text) if quorum else len(stores),
+            outage.kind.removeprefix("outage_") if outage else None,
+            Given(self.values.duration(_value(outage)), outage.span)
+            if outage and outage.kind == "outage_degrade"
+            else None,
+            clause.span,
+        )
+
+    def _keep(self, clause: Clause) -> Keep:
+        days: Given[Duration] | None = None
+        counts = dict.fromkeys(("daily", "weekly", "monthly", "yearly"), 0)
+        for part in clause.clauses("keep_for", "keep_count"):
+            if part.kind == "keep_for":
+                days = Given(self.values.duration(_value(part)), part.span)
+            else:
+                unit = part.clause("keep_unit")
+                assert unit is not None
+                counts[str(getattr(unit.parts[0], "text", ""))] = int(part.words("INTEGER")[0].text)
+        return Keep(days, counts["daily"], counts["weekly"], counts["monthly"], counts["yearly"], clause.span)
+
+    def _flow(self, clause: Clause) -> Flow:
+        lag = self._two(clause.clause("lag"), "WARN", "FAIL")
+        sizes = clause.clause("size_change")
+        changes = [self.values.percent(one) for one in sizes.clauses("value")] if sizes else []
+        has_warn = bool(sizes and sizes.words("WARN"))
+        drill = clause.clause("drill")
+        return Flow(
+            given(clause, "limit", self.values.rate),
+            lag[0],
+            lag[1],
+            changes[0] if has_warn else None,
+            changes[-1] if sizes and sizes.words("HOLD") else None,
+            clause.clause("verify_every_backup") is not None,
+            self.schedule(drill) if drill else None,
+            clause.span,
+        )
+
+    def _two(self, clause: Clause | None, *kinds: str) -> list[Given[Duration] | None]:
+        if clause is None:
+            return [None, None]
+        found = iter([Given(self.values.duration(one), one.span) for one in clause.clauses("value")])
+        return [next(found) if clause.words(kind) else None for kind in kinds]
+
+    def _encryption(self, clause: Clause) -> Encryption:
+        rest = clause.clause("encrypt_rest")
+        recipients = rest.words("STRING") if rest else []
+        for word in recipients:
+            if not string(word).startswith("age1"):
+                raise wrong_value(
+                    word.span, "this is not an age public key", "it starts with `age1`: see `age-keygen`"
+                )
+        return Encryption(
+            clause.clause("encrypt_transfer") is not None,
+            tuple(string(word) for word in recipients),
+            clause.span,
+        )
+
+
+def given_window(schedule: Clause, values: Values) -> Given[Duration] | None:
+    """`within 4h` of a schedule."""
+    value = schedule.clause("value")
+    return Given(values.duration(value), value.span) if value else None
+
+
+def _value(clause: Clause) -> Clause:
+    value = clause.clause("value")
+    assert value is not None
+    return value
+
+
+def folded(name: Word, policies: Mapping[str, Clause], seen: tuple[str, ...] = ()) -> list[Clause]:
+    """The clauses of a policy after those it extends."""
+    if name.text not in policies or name.text in seen:
+        raise unknown_name(name, "policy", set(policies) - set(seen))
+    statement = policies[name.text]
+    names = statement.words("NAME")
+    inherited = folded(names[1], policies, (*seen, name.text)) if len(names) > 1 else []
+    own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
+    return overridden(inherited, own)
+
+
+def overridden(earlier: list[Clause], later: list[Clause]) -> list[Clause]:
+    """Later clauses replace earlier ones of their kind; promises replace scope by scope, later."""
+    kinds = {clause.kind for clause in later} - {"promise"}
+    return [clause for clause in earlier if clause.kind not in kinds] + later

@@ -1,0 +1,214 @@
+"""Statements to a program: imports followed, names looked up, every problem reported at once."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import TypeVar
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, in_order
+from bkpc_compiler.program import facts
+from bkpc_compiler.program.judgements import policy_test, requirements, selected
+from bkpc_compiler.program.model import Group, PolicyTest, Program, Protection, Requirement
+from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect
+from bkpc_compiler.program.policies import PolicyReader, folded, overridden
+from bkpc_compiler.program.values import Values, WrongValue, string
+from bkpc_compiler.source import SourceFile, Sources
+from bkpc_compiler.syntax.parser import parse
+from bkpc_compiler.syntax.tree import Clause, Word
+
+Reader = Callable[[str], str]
+"""The text of the file at a path relative to the root of the run; raises `OSError`."""
+
+T = TypeVar("T")
+
+
+def resolve(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sources, tuple[Diagnostic, ...]]:
+    """The program of the files at `paths` and all they import; None where no file could be read."""
+    reading = _Reading(reader)
+    reading.follow("std/mysql.bkp", None, ())
+    for path in paths:
+        reading.follow(path, None, ())
+    if reading.found:
+        return None, reading.sources, in_order(reading.found)
+    resolving = _Resolving(reading.statements, reading.sources)
+    program = resolving.program()
+    return program, reading.sources, in_order(resolving.found)
+
+
+class _Reading:
+    """Files and what they import, each read once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.sources: dict[str, SourceFile] = {}
+        self.statements: list[Clause] = []
+        self.found: list[Diagnostic] = []
+
+    def follow(self, path: str, asked: Word | None, chain: tuple[str, ...]) -> None:
+        if path in chain and asked:
+            self.found.append(import_fails(asked, f"`{path}` imports itself: {' → '.join((*chain, path))}"))
+        if path in self.sources:
+            return
+        try:
+            text = _standard(path) if path.startswith("std/") else self.reader(path)
+        except (OSError, UnicodeDecodeError) as problem:
+            if asked is None:
+                raise
+            reason = (
+                problem.strerror
+                if isinstance(problem, OSError) and problem.strerror
+                else "not readable as UTF-8"
+            )
+            self.found.append(import_fails(asked, f"`{path}` can't be imported: {reason}"))
+            return
+        source = self.sources[path] = SourceFile(path, text)
+        statements, found = parse(source)
+        self.found += found
+        self.statements += statements
+        for statement in statements:
+            if statement.kind == "import_":
+                word = statement.words("STRING")[0]
+                self.follow(_target(path, string(word)), word, (*chain, path))
+
+
+def _standard(path: str) -> str:
+    return files("bkpc_grammar").joinpath(path).read_text(encoding="utf-8")
+
+
+def _target(path: str, asked: str) -> str:
+    if asked.startswith("std/"):
+        return asked if asked.endswith(".bkp") else f"{asked}.bkp"
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), asked))
+
+
+class _Resolving:
+    """From statements to values; a statement that can't be taken leaves a diagnostic and the rest goes on."""
+
+    def __init__(self, statements: list[Clause], sources: Sources) -> None:
+        self.sources = sources
+        self.found: list[Diagnostic] = []
+        self.statements = statements
+        lets = self._named("let")
+        self.values = Values({name: _let(one) for name, one in lets.items()})
+        zones = [string(one.words("STRING")[0]) for one in statements if one.kind == "timezone"]
+        self.timezone = zones[0] if zones else "UTC"
+        self.found += [
+            not_yet_in_effect(one, one.kind) for one in statements if one.kind in ("waive", "retire")
+        ]
+
+    def _named(self, kind: str) -> dict[str, Clause]:
+        found: dict[str, Clause] = {}
+        for statement in self.statements:
+            if statement.kind == kind:
+                name = statement.name
+                if name.text in found:
+                    self.found.append(declared_twice(found[name.text].name, name))
+                else:
+                    found[name.text] = statement
+        return found
+
+    def _each(self, statements: dict[str, Clause], make: Callable[[Clause], T]) -> dict[str, T]:
+        made: dict[str, T] = {}
+        for name, statement in sorted(statements.items()):
+            try:
+                made[name] = make(statement)
+            except WrongValue as problem:
+                self.found.append(problem.diagnostic)
+        return made
+
+    def program(self) -> Program | None:
+        values = self.values
+        standard = next(facts.defaults(one, values) for one in self.statements if one.kind == "defaults")
+        site_statements = self._named("site")
+        sites = self._each(site_statements, facts.site)
+        classes = self._each(self._named("class_"), lambda one: facts.storage_class(one, values))
+        stores = self._each(self._named("store"), lambda one: facts.store(one, values, sites, classes))
+        databases = self._each(
+            self._named("database"), lambda one: facts.database(one, values, sites, standard)
+        )
+        links = self._each(
+            {f"{n:06}": one for n, one in enumerate(self.statements) if one.kind == "link"},
+            lambda one: facts.link(one, values, sites),
+        )
+        groups = self._each(
+            self._named("group"),
+            lambda one: Group(
+                one.name.text,
+                tuple(sorted(known(word, "database", databases) for word in one.words("NAME")[1:])),
+                one.name.span,
+            ),
+        )
+        if self.found and any(one.severity == "error" for one in self.found):
+            return None
+        reader = PolicyReader(values, stores, self.timezone)
+        named = self._named("policy")
+        policies = self._each(
+            named, lambda one: reader.policy(one.name.text, one.name.span, folded(one.name, named))
+        )
+        program = Program(
+            1,
+            tuple(sorted((path, source.sha256) for path, source in self.sources.items())),
+            tuple(sites.values()),
+            tuple(sorted(links.values(), key=lambda one: one.name)),
+            tuple(stores.values()),
+            tuple(databases.values()),
+            tuple(groups.values()),
+            tuple(policies.values()),
+            (),
+            (),
+            (),
+            standard.headroom,
+            standard.verification,
+        )
+        return self._judged(program, reader, named)
+
+    def _judged(self, program: Program, reader: PolicyReader, named: dict[str, Clause]) -> Program:
+        from dataclasses import replace
+
+        protections: dict[str, Protection] = {}
+        required: list[Requirement] = []
+        tests: list[PolicyTest] = []
+        for statement in self.statements:
+            try:
+                if statement.kind == "protect":
+                    self._protect(statement, program, reader, named, protections)
+                elif statement.kind == "require":
+                    required += requirements(statement, program, reader)
+                elif statement.kind == "test":
+                    tests.append(policy_test(statement, program, reader))
+            except WrongValue as problem:
+                self.found.append(problem.diagnostic)
+        return replace(
+            program,
+            protections=tuple(protections[name] for name in sorted(protections)),
+            requirements=tuple(required),
+            tests=tuple(tests),
+        )
+
+    def _protect(
+        self,
+        statement: Clause,
+        program: Program,
+        reader: PolicyReader,
+        named: dict[str, Clause],
+        protections: dict[str, Protection],
+    ) -> None:
+        policy_name = statement.name
+        clauses = folded(policy_name, named)
+        own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
+        policy = reader.policy(policy_name.text, named[policy_name.text].name.span, overridden(clauses, own))
+        for word in selected(statement, program):
+            if word.text in protections:
+                first = Word("NAME", word.text, protections[word.text].span)
+                self.found.append(declared_twice(first, word))
+            protections[word.text] = Protection(word.text, policy, word.span)
+
+
+def _let(statement: Clause) -> Word:
+    value = statement.clause("value")
+    assert value is not None
+    word = value.parts[0]
+    assert isinstance(word, Word)
+    return word
