@@ -54,7 +54,7 @@ def _parse_part(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] 
         at = Span(source.path, max(start, end - 1), end)
         return unreadable(at, "the file ends before this statement does", None)
     except UnexpectedCharacters as problem:
-        offset = start + problem.pos_in_stream
+        offset = start + (problem.pos_in_stream or 0)
         word = re.compile(r"[^\s{},]+|.").match(source.text, offset)
         stop = word.end() if word else offset + 1
         text = source.text[offset:stop]
@@ -76,7 +76,7 @@ def _hint(text: str) -> str | None:
 def _clause(tree: Tree[Token], path: str, offset: int) -> Clause:
     parts: list[Clause | Word] = []
     for child in tree.children:
-        if hasattr(child, "children"):
+        if not isinstance(child, str):
             parts.append(_clause(child, path, offset))
         else:
             span = Span(path, offset + (child.start_pos or 0), offset + (child.end_pos or 0))
