@@ -144,7 +144,7 @@ class PolicyReader:
 
     def _keep(self, clause: Clause) -> Keep:
         days: Given[Duration] | None = None
-        counts = dict.fromkeys(("daily", "weekly", "monthly", "yearly"), 0)
+        counts: dict[str, int] = {"daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
         for part in clause.clauses("keep_for", "keep_count"):
             if part.kind == "keep_for":
                 days = Given(self.values.duration(_value(part)), part.span)
