@@ -51,11 +51,13 @@ class Routes:
     def _find(self, source: str, target: str) -> Route | None:
         import networkx
 
-        if self._graph is None:
+        sites = self._graph
+        if sites is None:
             graph = estate_graph(self._program)
-            self._graph = networkx.subgraph_view(graph, filter_node=lambda node: node.startswith("site:"))
+            sites = networkx.subgraph_view(graph, filter_node=lambda node: node.startswith("site:"))
+            self._graph = sites
         try:
-            paths = list(networkx.all_shortest_paths(self._graph, site_node(source), site_node(target)))
+            paths = list(networkx.all_shortest_paths(sites, site_node(source), site_node(target)))
         except (networkx.NetworkXNoPath, networkx.NodeNotFound):
             return None
         routes = [self._widest_links(path) for path in paths]
