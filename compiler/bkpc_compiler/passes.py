@@ -44,8 +44,7 @@ class Checked:
     def lenient(self) -> Checked:
         """The same, with what is undecided as warnings: `--no-strict`."""
         softened = tuple(
-            replace(one, severity=Severity.WARNING) if one.code in UNDECIDED else one
-            for one in self.diagnostics
+            replace(one, severity=Severity.WARNING) if one.code in UNDECIDED else one for one in self.diagnostics
         )
         return replace(self, diagnostics=softened)
 

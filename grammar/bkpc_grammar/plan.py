@@ -28,9 +28,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Source(Part, frozen=True):
     """One `.bkp` file the plan was compiled from."""
 
-    path: Annotated[
-        str, Meta(description="relative to the root of the compilation, with `/`; `std/…` ships with bkpc")
-    ]
+    path: Annotated[str, Meta(description="relative to the root of the compilation, with `/`; `std/…` ships with bkpc")]
     sha256: Digest
 
 
@@ -108,9 +106,7 @@ class Schedule(Part, frozen=True):
     day: Annotated[int | None, Meta(description="day of the month, or null")]
     timezone: Annotated[str, Meta(description="IANA name")]
     offset_ms: Annotated[Milliseconds, Meta(description="the planner's start after the release")]
-    window_ms: Annotated[
-        Milliseconds, Meta(description="time after the release in which the job must be done")
-    ]
+    window_ms: Annotated[Milliseconds, Meta(description="time after the release in which the job must be done")]
 
 
 class Reservation(Part, frozen=True):
@@ -157,9 +153,7 @@ class Stream(Part, frozen=True):
     id: StepId
     database: Name
     stores: Annotated[tuple[str, ...], Meta(description="every store written")]
-    flush_ms: Annotated[
-        Milliseconds, Meta(description="longest time a received event waits before it is written")
-    ]
+    flush_ms: Annotated[Milliseconds, Meta(description="longest time a received event waits before it is written")]
     sync: Annotated[bool, Meta(description="whether a commit waits until the log is stored")]
     quorum: Annotated[int, Meta(ge=1, description="stores that must hold a transaction")]
     on_outage: Annotated[str | None, Meta(description="`hold`, `degrade`, or null")]
@@ -197,9 +191,7 @@ class Preflight(Part, frozen=True):
 
     database: Name
     binlog: Annotated[bool, Meta(description="whether the binary log must be on")]
-    binlog_expiry_ms: Annotated[
-        Milliseconds, Meta(description="how long the server must keep its binlogs at least")
-    ]
+    binlog_expiry_ms: Annotated[Milliseconds, Meta(description="how long the server must keep its binlogs at least")]
     require_tls: Annotated[bool, Meta(description="whether plaintext is refused")]
 
 
@@ -230,13 +222,9 @@ class Step(Part, frozen=True):
 class Recovery(Part, frozen=True):
     """What is done when a scope is lost."""
 
-    scope: Annotated[
-        Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")
-    ]
+    scope: Annotated[Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")]
     lost: Annotated[str, Meta(description="which one: a database, a site, a region")]
-    databases: Annotated[
-        tuple[str, ...], Meta(description="those it takes down and the plan brings back, sorted")
-    ]
+    databases: Annotated[tuple[str, ...], Meta(description="those it takes down and the plan brings back, sorted")]
     steps: Annotated[tuple[Step, ...], Meta(description="in an order that respects `needs`")]
     expect_ms: Annotated[Milliseconds, Meta(description="all of it, at most")]
 
@@ -253,9 +241,7 @@ class Objective(Part, frozen=True):
     """What is promised for one (database, scope), and the bounds that were proved."""
 
     database: Name
-    scope: Annotated[
-        Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")
-    ]
+    scope: Annotated[Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")]
     rpo_ms: Annotated[Milliseconds | None, Meta(description="promised data loss, or null")]
     rpo_proved_ms: Annotated[
         Milliseconds | None, Meta(description="upper bound on the loss, or null where no rpo is promised")

@@ -91,15 +91,11 @@ def database(
 
 
 def daily(hour: int, within: Duration) -> Schedule:
-    return Schedule(
-        Cadence.DAILY, duration(1, "d"), hour * 60, None, None, given(within), "Asia/Shanghai", here()
-    )
+    return Schedule(Cadence.DAILY, duration(1, "d"), hour * 60, None, None, given(within), "Asia/Shanghai", here())
 
 
 def full(*stores: str, schedule: Schedule | None = None) -> ImageLevel:
-    return ImageLevel(
-        "full", schedule or daily(1, duration(4, "h")), tuple(given(one) for one in stores), here()
-    )
+    return ImageLevel("full", schedule or daily(1, duration(4, "h")), tuple(given(one) for one in stores), here())
 
 
 def hot(*stores: str, every: Duration = FLUSH) -> HotLevel:
@@ -107,17 +103,11 @@ def hot(*stores: str, every: Duration = FLUSH) -> HotLevel:
 
 
 def cold(source: str, *stores: str, schedule: Schedule | None = None) -> ColdLevel:
-    return ColdLevel(
-        schedule or daily(5, duration(8, "h")), given(source), tuple(given(one) for one in stores), here()
-    )
+    return ColdLevel(schedule or daily(5, duration(8, "h")), given(source), tuple(given(one) for one in stores), here())
 
 
-def promise(
-    scope: Scope, rpo: Duration | None, rto: Duration | None, quantile: Fraction = Fraction(1)
-) -> Promise:
-    return Promise(
-        scope, given(rpo) if rpo else None, given(rto) if rto else None, quantile, Fraction(1), here()
-    )
+def promise(scope: Scope, rpo: Duration | None, rto: Duration | None, quantile: Fraction = Fraction(1)) -> Promise:
+    return Promise(scope, given(rpo) if rpo else None, given(rto) if rto else None, quantile, Fraction(1), here())
 
 
 def policy(
@@ -169,7 +159,6 @@ def program(
 def faster_links(built: Program, factor: Fraction) -> Program:
     """`built` with every link's bandwidth multiplied."""
     links = tuple(
-        replace(one, bandwidth=replace(one.bandwidth, value=one.bandwidth.value.times(factor)))
-        for one in built.links
+        replace(one, bandwidth=replace(one.bandwidth, value=one.bandwidth.value.times(factor))) for one in built.links
     )
     return replace(built, links=links)

@@ -105,9 +105,7 @@ class ThrowawayServer:
     def start(self) -> None:
         """Starts the process and waits until it answers; a server that dies shows the end of its log."""
         with self.errors.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command_line(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+            self.process = subprocess.Popen(self._command_line(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -116,9 +114,7 @@ class ThrowawayServer:
             except pymysql.err.OperationalError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     self.kill()
-                    raise RuntimeError(
-                        f"{self.flavour} did not start:\n{self.errors.read_text()[-4000:]}"
-                    ) from None
+                    raise RuntimeError(f"{self.flavour} did not start:\n{self.errors.read_text()[-4000:]}") from None
                 time.sleep(0.03)
 
     def _command_line(self) -> list[str]:

@@ -18,9 +18,7 @@ exit: 0 all proved, 1 diagnostics, 2 nothing to check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the result on stdout")
     parser.add_argument(
         "--strict",

@@ -17,12 +17,8 @@ exit: 0 written, 1 diagnostics and nothing written, 2 nothing to compile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)"
-    )
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", default="-", help="where the plan goes (default: stdout)"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)")
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where the plan goes (default: stdout)")
 
 
 def run(arguments: argparse.Namespace) -> int:

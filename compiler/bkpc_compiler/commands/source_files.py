@@ -42,9 +42,7 @@ def sources_of(arguments: Sequence[str]) -> tuple[Path, list[str]]:
         else:
             raise NothingFound(f"{argument} does not exist")
     if not found:
-        raise NothingFound(
-            f"no .bkp file in {' '.join(arguments) or 'the current folder'}: nothing was checked"
-        )
+        raise NothingFound(f"no .bkp file in {' '.join(arguments) or 'the current folder'}: nothing was checked")
     root = Path(os.path.commonpath([path.parent for path in found]))
     return root, sorted(path.relative_to(root).as_posix() for path in found)
 

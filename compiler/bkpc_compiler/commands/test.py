@@ -24,9 +24,7 @@ _AT_MOST: dict[str, Callable[[Duration, Duration], bool]] = {"<=": operator.le, 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -34,9 +34,7 @@ def render(diagnostics: Iterable[Diagnostic], sources: Sources, *, colour: bool 
 def _render_one(diagnostic: Diagnostic, sources: Sources, colour: bool) -> str:
     labels = [(diagnostic.primary, True), *((label, False) for label in diagnostic.secondary)]
     last_lines = [
-        sources[label.span.file].position(label.span.start).line
-        for label, _ in labels
-        if label.span.file in sources
+        sources[label.span.file].position(label.span.start).line for label, _ in labels if label.span.file in sources
     ]
     width = len(str(max(last_lines, default=1)))
     paint = _Painter(colour)
@@ -100,6 +98,5 @@ def _expanded(text: str) -> str:
 def columns(text: str) -> int:
     """Terminal columns of `text`: wide characters take two, combining marks none."""
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )

@@ -53,9 +53,7 @@ def loss_of(program: Program, database: Database, scope: Scope) -> Loss:
         same = tuple(one.name for one in everyone if machine_of(one) == machine_of(database))
         return Loss(scope, same[0], same, ())
     if scope is Scope.SITE:
-        return Loss(
-            scope, database.site, tuple(d.name for d in everyone if d.site == database.site), (database.site,)
-        )
+        return Loss(scope, database.site, tuple(d.name for d in everyone if d.site == database.site), (database.site,))
     if scope is Scope.REGION:
         gone = tuple(name for name, site in sites.items() if site.region == region)
         return Loss(scope, region, tuple(d.name for d in everyone if d.site in gone), gone)
@@ -71,9 +69,7 @@ def zone_redundant(store: Store) -> bool:
 def survives(store: Store, loss: Loss, database: Database, policy: Policy) -> bool:
     """Whether what `policy` keeps of `database` in `store` is still there after `loss`."""
     if loss.scope is Scope.HOST:
-        return not (
-            store.kind == "directory" and store.site == database.site and is_loopback(database.address)
-        )
+        return not (store.kind == "directory" and store.site == database.site and is_loopback(database.address))
     if loss.scope is Scope.SITE:
         return store.site not in loss.sites or zone_redundant(store)
     if loss.scope is Scope.REGION:

@@ -44,15 +44,11 @@ def writes_of(store: Store) -> Resource:
 
 def restores_of(program: Program, database: Database) -> Resource:
     """What the database's machine takes in; shared by all databases on that machine."""
-    return _resource(
-        f"database:{_first_on(program, database)}", f"loading into `{database.name}`", database.restores
-    )
+    return _resource(f"database:{_first_on(program, database)}", f"loading into `{database.name}`", database.restores)
 
 
 def replays_of(program: Program, database: Database) -> Resource:
-    return _resource(
-        f"database:{_first_on(program, database)}:log", f"replay on `{database.name}`", database.replays
-    )
+    return _resource(f"database:{_first_on(program, database)}:log", f"replay on `{database.name}`", database.replays)
 
 
 def _first_on(program: Program, database: Database) -> str:

@@ -46,9 +46,7 @@ class JobDemand:
     @property
     def rate(self) -> int:
         """Reserved bytes per second: enough to be done within `within`."""
-        return (
-            max(1, ceil(self.bytes.over(Rate(Fraction(1))).amount / self.within.amount)) if self.within else 1
-        )
+        return max(1, ceil(self.bytes.over(Rate(Fraction(1))).amount / self.within.amount)) if self.within else 1
 
 
 @dataclass(frozen=True, slots=True)

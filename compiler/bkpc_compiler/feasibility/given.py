@@ -20,8 +20,6 @@ def supposing(program: Program, overrides: Iterable[Override]) -> Program:
             stores = tuple(replace(x, **change) if x.name == override.target else x for x in program.stores)
             program = replace(program, stores=stores)
         else:
-            databases = tuple(
-                replace(x, **change) if x.name == override.target else x for x in program.databases
-            )
+            databases = tuple(replace(x, **change) if x.name == override.target else x for x in program.databases)
             program = replace(program, databases=databases)
     return program

@@ -86,9 +86,7 @@ def _numbered(job: JobDemand, taken: dict[str, int]) -> JobDemand:
     return job if taken[job.id] == 1 else replace(job, id=f"{job.id}/{taken[job.id]}")
 
 
-def streams_of(
-    program: Program, routes: Routes, database: Database, policy: Policy
-) -> tuple[StreamDemand, ...]:
+def streams_of(program: Program, routes: Routes, database: Database, policy: Policy) -> tuple[StreamDemand, ...]:
     """One stream per hot level and store, with the least rate that meets the promises it serves."""
     stores = {store.name: store for store in program.stores}
     streams = []
@@ -142,9 +140,7 @@ def image_copies(program: Program, database: Database, demand: Demand) -> tuple[
     stores = {store.name: store for store in program.stores}
     jobs = [job for job in demand.jobs if job.database == database.name]
     copies: list[ImageCopy] = []
-    fresh = [
-        _image(job, stores[job.store], None, bool(_hot(demand, database))) for job in jobs if not job.source
-    ]
+    fresh = [_image(job, stores[job.store], None, bool(_hot(demand, database))) for job in jobs if not job.source]
     for _ in range(MOST_HOPS):
         copies += fresh
         fresh = [
@@ -174,9 +170,7 @@ def _period_and_window(job: JobDemand, within: Duration) -> tuple[Term, ...]:
     schedule = job.schedule
     return (
         Term(f"since the {what} before was due", schedule.period, (schedule.span,)),
-        Term(
-            f"until the {what} is done", within, (schedule.window.span if schedule.window else schedule.span,)
-        ),
+        Term(f"until the {what} is done", within, (schedule.window.span if schedule.window else schedule.span,)),
     )
 
 
@@ -191,11 +185,7 @@ def _age_at_least(jobs: tuple[JobDemand, ...], has_log: bool) -> Bound:
     for job in () if has_log else jobs:
         took, span, words = transfer_at_best(job.resources, job.bytes)
         if took > ZERO_DURATION:
-            what = (
-                f"copying {job.bytes} to `{job.store}`"
-                if job.source
-                else f"writing {job.bytes} to `{job.store}`"
-            )
+            what = f"copying {job.bytes} to `{job.store}`" if job.source else f"writing {job.bytes} to `{job.store}`"
             terms.append(Term(f"{what} through {words}", took, (span,) if span else ()))
     return Bound(tuple(terms))
 

@@ -92,9 +92,7 @@ class Recovery:
     transfers: tuple[Transfer, ...]
 
 
-def recovery_on(
-    setting: Setting, database: Database, policy: Policy, line: Line, place: Place
-) -> Recovery | None:
+def recovery_on(setting: Setting, database: Database, policy: Policy, line: Line, place: Place) -> Recovery | None:
     """The recovery of `database` on `line` at `place`; None where no route leads there."""
     transfers = _transfers(setting, database, line, place)
     if transfers is None:

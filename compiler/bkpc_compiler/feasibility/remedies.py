@@ -60,8 +60,7 @@ def _verdict_in(program: Program, answer: Answer) -> Verdict | None:
 
 def _with_policy(program: Program, answer: Answer, policy: Policy) -> Program:
     protections = tuple(
-        replace(one, policy=policy) if one.database == answer.database.name else one
-        for one in program.protections
+        replace(one, policy=policy) if one.database == answer.database.name else one for one in program.protections
     )
     return replace(program, protections=protections)
 

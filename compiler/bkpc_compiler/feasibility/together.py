@@ -88,9 +88,7 @@ def _beside(setting: Setting, recovery: Recovery | None, all_: Iterable[Recovery
         for transfer in other.transfers:
             for resource in transfer.resources:
                 bytes_[resource.name] = bytes_.get(resource.name, Fraction(0)) + transfer.bytes.amount
-    terms = [
-        _wait(setting, resource, bytes_.get(name, Fraction(0))) for name, resource in sorted(mine.items())
-    ]
+    terms = [_wait(setting, resource, bytes_.get(name, Fraction(0))) for name, resource in sorted(mine.items())]
     return recovery.upper.plus(*(term for term in terms if term is not None))
 
 

@@ -36,9 +36,7 @@ def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
         streams=_streams(analysis, protected),
         retention=_retention(analysis),
         settings=_settings(analysis),
-        preflight=tuple(
-            _preflight(analysis, one) for one in sorted(program.protections, key=lambda one: one.database)
-        ),
+        preflight=tuple(_preflight(analysis, one) for one in sorted(program.protections, key=lambda one: one.database)),
         recoveries=recoveries_of(analysis),
         objectives=objectives_of(analysis, line_of),
     )
@@ -60,9 +58,7 @@ def _estate(analysis: Analysis) -> plan.Estate:
 def _credentials(credentials: Credentials | None) -> plan.CredentialReference | None:
     if credentials is None:
         return None
-    return plan.CredentialReference(
-        kind="env" if credentials.kind == "env" else "file", names=credentials.names
-    )
+    return plan.CredentialReference(kind="env" if credentials.kind == "env" else "file", names=credentials.names)
 
 
 def _database(database: Database) -> plan.Database:
@@ -115,9 +111,7 @@ def _jobs(analysis: Analysis) -> tuple[plan.Job, ...]:
 
 def _job(job: JobDemand, policy: Policy, analysis: Analysis) -> plan.Job:
     assert job.within is not None, "an image without a bound is not planned"
-    sources = [
-        one.id for one in analysis.demand.jobs if one.database == job.database and one.store == job.source
-    ]
+    sources = [one.id for one in analysis.demand.jobs if one.database == job.database and one.store == job.source]
     return plan.Job(
         id=job.id,
         kind="copy" if job.source else "backup.full",

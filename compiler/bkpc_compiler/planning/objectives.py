@@ -44,8 +44,7 @@ def assumptions_of(answers: Iterable[Answer], line_of: LineOf) -> tuple[plan.Ass
         for span in term.spans
     }
     return tuple(
-        plan.Assumption(what=what, where=where, origin=origin)
-        for where, what, origin in sorted(found, key=_place)
+        plan.Assumption(what=what, where=where, origin=origin) for where, what, origin in sorted(found, key=_place)
     )
 
 

@@ -30,9 +30,7 @@ def _recovery(analysis: Analysis, answers: list[Answer]) -> plan.Recovery:
     for answer in answers:
         for recovery in together(analysis.setting, analysis.demand, answer.choice).recoveries:
             found.setdefault(recovery.database.name, recovery)
-    order = sorted(
-        found, key=lambda name: (len(needed_by(analysis.program, found[name].database, loss)), name)
-    )
+    order = sorted(found, key=lambda name: (len(needed_by(analysis.program, found[name].database, loss)), name))
     steps = [step for name in order for step in _steps(analysis, found[name], set(found))]
     totals = [answer.upper.total for answer in answers if answer.kind == "rto" and answer.upper]
     alone = [recovery.upper.total for recovery in found.values() if recovery.upper]
@@ -85,9 +83,7 @@ def _steps(analysis: Analysis, recovery: Recovery, recovered: set[str]) -> list[
     if line.log_store is not None:
         replay = sum((taken(one) for one in recovery.transfers[1:]), start=ZERO_DURATION)
         last = add("restore.log", replay, (last,), line.log_store.name)
-    waits = tuple(
-        f"{need.value}/check.service" for need in recovery.database.needs if need.value in recovered
-    )
+    waits = tuple(f"{need.value}/check.service" for need in recovery.database.needs if need.value in recovered)
     add("check.service", analysis.program.verification.value, (last, *waits))
     return steps
 

@@ -102,9 +102,7 @@ def link(statement: Clause, values: Values, sites: Mapping[str, object]) -> Link
 def _credentials(statement: Clause) -> Credentials | None:
     clause = statement.clause("credentials_env", "credentials_file")
     if clause is None:
-        wrapped = next(
-            (one for one in statement.clauses() if one.clause("credentials_env", "credentials_file")), None
-        )
+        wrapped = next((one for one in statement.clauses() if one.clause("credentials_env", "credentials_file")), None)
         return _credentials(wrapped) if wrapped else None
     if clause.kind == "credentials_file":
         return Credentials("file", (string(clause.words("STRING")[0]),), clause.span)
@@ -116,9 +114,7 @@ def _text(statement: Clause, kind: str) -> str | None:
     return string(clause.words("STRING")[0]) if clause else None
 
 
-def store(
-    statement: Clause, values: Values, sites: Mapping[str, object], classes: Mapping[str, StorageClass]
-) -> Store:
+def store(statement: Clause, values: Values, sites: Mapping[str, object], classes: Mapping[str, StorageClass]) -> Store:
     name, place = statement.words("NAME")
     bucket, folder = _text(statement, "oss"), _text(statement, "directory")
     if bucket is None and folder is None:
@@ -157,11 +153,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         given(statement, "burst", values.size) or standard.burst,
         given(statement, "restores", values.rate) or standard.restores,
         given(statement, "replays", values.rate) or standard.replays,
-        tuple(
-            Given(word.text, word.span)
-            for clause in statement.clauses("needs")
-            for word in clause.words("NAME")
-        ),
+        tuple(Given(word.text, word.span) for clause in statement.clauses("needs") for word in clause.words("NAME")),
         tuple(
             Standby(known(clause.name, "site", sites), needed(clause, "provision", values.duration))
             for clause in statement.clauses("standby")

@@ -83,9 +83,7 @@ def policy_test(statement: Clause, program: Program, reader: PolicyReader) -> Po
             expectations.append(_expectation(clause, program, reader))
         else:
             overrides += _overrides(clause, program, reader)
-    return PolicyTest(
-        string(statement.words("STRING")[0]), tuple(overrides), tuple(expectations), statement.span
-    )
+    return PolicyTest(string(statement.words("STRING")[0]), tuple(overrides), tuple(expectations), statement.span)
 
 
 def _expectation(clause: Clause, program: Program, reader: PolicyReader) -> Expectation:
@@ -108,9 +106,7 @@ def _overrides(clause: Clause, program: Program, reader: PolicyReader) -> list[O
         source, target = clause.words("NAME")
         arrow = clause.clause("arrow")
         assert arrow is not None
-        name = Word(
-            "NAME", f"{source.text} {arrow.words('ARROW')[0].text} {target.text}", source.span.to(target.span)
-        )
+        name = Word("NAME", f"{source.text} {arrow.words('ARROW')[0].text} {target.text}", source.span.to(target.span))
         kind, target_name = "link", known(name, "link", {one.name for one in program.links})
         parts = [(part.kind, part) for part in clause.clauses("bandwidth", "latency")]
     else:

@@ -13,15 +13,9 @@ from bkpc_compiler.syntax.tree import Clause, Word
 def unknown_name(word: Word, kind: str, known: Iterable[str]) -> WrongValue:
     """BKP1002: a name that nothing declares."""
     near = get_close_matches(word.text, sorted(known), n=1)
-    hint = (
-        f"there is a {kind} with a similar name: `{near[0]}`"
-        if near
-        else f"declare the {kind} or import its file"
-    )
+    hint = f"there is a {kind} with a similar name: `{near[0]}`" if near else f"declare the {kind} or import its file"
     message = f"there is no {kind} `{word.text}`"
-    return WrongValue(
-        Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint)
-    )
+    return WrongValue(Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint))
 
 
 def known(word: Word, kind: str, names: Iterable[str]) -> str:
@@ -36,9 +30,7 @@ def missing_clause(statement: Clause, clause: str) -> WrongValue:
     word = statement.name
     message = f"`{word.text}` has no `{clause}`"
     return WrongValue(
-        Diagnostic(
-            "BKP1003", "missing-clause", Severity.ERROR, message, Label(word.span), help=f"add `{clause} …`"
-        )
+        Diagnostic("BKP1003", "missing-clause", Severity.ERROR, message, Label(word.span), help=f"add `{clause} …`")
     )
 
 

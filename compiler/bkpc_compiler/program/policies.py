@@ -130,9 +130,7 @@ class PolicyReader:
         every, outage = clause.clause("every"), clause.clause("outage_hold", "outage_degrade")
         return HotLevel(
             stores,
-            Given(self.values.duration(_value(every)), every.span)
-            if every
-            else Given(duration(5), clause.span),
+            Given(self.values.duration(_value(every)), every.span) if every else Given(duration(5), clause.span),
             bool(clause.words("SYNC")),
             int(quorum.words("INTEGER")[0].text) if quorum else len(stores),
             outage.kind.removeprefix("outage_") if outage else None,
@@ -182,9 +180,7 @@ class PolicyReader:
         recipients = rest.words("STRING") if rest else []
         for word in recipients:
             if not string(word).startswith("age1"):
-                raise wrong_value(
-                    word.span, "this is not an age public key", "it starts with `age1`: see `age-keygen`"
-                )
+                raise wrong_value(word.span, "this is not an age public key", "it starts with `age1`: see `age-keygen`")
         return Encryption(
             clause.clause("encrypt_transfer") is not None,
             tuple(string(word) for word in recipients),

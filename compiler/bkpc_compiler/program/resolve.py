@@ -56,11 +56,7 @@ class _Reading:
         except (OSError, UnicodeDecodeError) as problem:
             if asked is None:
                 raise
-            reason = (
-                problem.strerror
-                if isinstance(problem, OSError) and problem.strerror
-                else "not readable as UTF-8"
-            )
+            reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else "not readable as UTF-8"
             self.found.append(import_fails(asked, f"`{path}` can't be imported: {reason}"))
             return
         source = self.sources[path] = SourceFile(path, text)
@@ -94,9 +90,7 @@ class _Resolving:
         self.values = Values({name: _let(one) for name, one in lets.items()})
         zones = [string(one.words("STRING")[0]) for one in statements if one.kind == "timezone"]
         self.timezone = zones[0] if zones else "UTC"
-        self.found += [
-            not_yet_in_effect(one, one.kind) for one in statements if one.kind in ("waive", "retire")
-        ]
+        self.found += [not_yet_in_effect(one, one.kind) for one in statements if one.kind in ("waive", "retire")]
 
     def _named(self, kind: str) -> dict[str, Clause]:
         found: dict[str, Clause] = {}
@@ -125,9 +119,7 @@ class _Resolving:
         sites = self._each(site_statements, facts.site)
         classes = self._each(self._named("class_"), lambda one: facts.storage_class(one, values))
         stores = self._each(self._named("store"), lambda one: facts.store(one, values, sites, classes))
-        databases = self._each(
-            self._named("database"), lambda one: facts.database(one, values, sites, standard)
-        )
+        databases = self._each(self._named("database"), lambda one: facts.database(one, values, sites, standard))
         links = self._each(
             {f"{n:06}": one for n, one in enumerate(self.statements) if one.kind == "link"},
             lambda one: facts.link(one, values, sites),
@@ -144,9 +136,7 @@ class _Resolving:
             return None
         reader = PolicyReader(values, stores, self.timezone)
         named = self._named("policy")
-        policies = self._each(
-            named, lambda one: reader.policy(one.name.text, one.name.span, folded(one.name, named))
-        )
+        policies = self._each(named, lambda one: reader.policy(one.name.text, one.name.span, folded(one.name, named)))
         program = Program(
             1,
             tuple(sorted((path, source.sha256) for path, source in self.sources.items())),

@@ -23,9 +23,7 @@ class WrongValue(Exception):
 
 def wrong_value(span: Span, message: str, help_text: str | None = None) -> WrongValue:
     """BKP1001: a value of another kind than the clause takes."""
-    return WrongValue(
-        Diagnostic("BKP1001", "wrong-value", Severity.ERROR, message, Label(span), help=help_text)
-    )
+    return WrongValue(Diagnostic("BKP1001", "wrong-value", Severity.ERROR, message, Label(span), help=help_text))
 
 
 class Values:
@@ -81,9 +79,7 @@ class Values:
         text, span = self._word(value)
         match = re.fullmatch(r"(\d+(?:\.\d+)?)%(?:/month)?", text)
         if not match:
-            raise wrong_value(
-                span, f"`{text}` is not a percentage", "such as `40%`, or `2%/month` for growth"
-            )
+            raise wrong_value(span, f"`{text}` is not a percentage", "such as `40%`, or `2%/month` for growth")
         return Fraction(match[1]) / 100
 
 

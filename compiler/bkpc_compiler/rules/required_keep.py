@@ -21,8 +21,7 @@ def required_keep(analysis: Analysis) -> Iterator[Diagnostic]:
             code="BKP6003",
             name="required-keep",
             severity=Severity.ERROR,
-            message=f"backups of `{protection.database}` must be kept "
-            f"{requirement.comparison} {requirement.limit}",
+            message=f"backups of `{protection.database}` must be kept {requirement.comparison} {requirement.limit}",
             primary=Label(keep.span if keep else protection.policy.span, "" if keep else "no `keep`"),
             secondary=(Label(requirement.span, "required here"),),
             help=f"`keep {requirement.limit}`",

@@ -24,9 +24,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     elif answer.lower.total <= answer.objective.value:
         primary = Label(answer.objective.span, "no bound: the log falls behind without end")
     else:
-        primary = Label(
-            answer.objective.span, f"at least {answer.lower.total.human()}, whatever the schedule"
-        )
+        primary = Label(answer.objective.span, f"at least {answer.lower.total.human()}, whatever the schedule")
     costs = labels_of(answer.lower, primary, *missing)
     return Diagnostic(
         code="BKP2001",

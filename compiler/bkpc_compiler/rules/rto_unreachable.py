@@ -29,8 +29,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         code="BKP3001",
         name="rto-unreachable",
         severity=Severity.ERROR,
-        message=f"`{answer.database.name}` cannot be back in service within "
-        f"{answer.objective.value} {subject(answer)}",
+        message=f"`{answer.database.name}` cannot be back in service within {answer.objective.value} {subject(answer)}",
         primary=primary,
         secondary=costs,
         notes=also(answer.lower, costs),

@@ -27,9 +27,7 @@ def _diagnostic(shortage: Shortage, job: JobDemand) -> Diagnostic:
         name="window-unproved",
         severity=Severity.ERROR,
         message=f"the jobs through {resource.words} {certainty} in their windows",
-        primary=Label(
-            (job.schedule.window or job.schedule).span, f"asks for {shortage.asked.human()} in all"
-        ),
+        primary=Label((job.schedule.window or job.schedule).span, f"asks for {shortage.asked.human()} in all"),
         secondary=at,
         notes=(f"sharing it: {', '.join(sorted(set(shortage.ids)))}",),
         help="widen the windows: all jobs and streams of a resource count as running at once",

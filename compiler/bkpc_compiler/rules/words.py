@@ -32,9 +32,7 @@ def also(bound: Bound | None, shown: tuple[Label, ...]) -> tuple[str, ...]:
         return ()
     spans = {label.span for label in shown}
     rest = [
-        term
-        for term in bound.terms
-        if term.duration > ZERO_DURATION and (not term.spans or term.spans[0] not in spans)
+        term for term in bound.terms if term.duration > ZERO_DURATION and (not term.spans or term.spans[0] not in spans)
     ]
     return (f"also: {', '.join(f'{term.duration.human()} {term.label}' for term in rest)}",) if rest else ()
 

@@ -105,9 +105,7 @@ def _options(parts: SplitResult) -> dict[str, str]:
             help="put it into a variable or a file: ?password-env=NAME or ?password-file=PATH",
         )
     for name in sorted(options.keys() - _OPTIONS):
-        raise BadUsage(
-            f"unknown option {name} in the server's URL", help="known: " + ", ".join(sorted(_OPTIONS))
-        )
+        raise BadUsage(f"unknown option {name} in the server's URL", help="known: " + ", ".join(sorted(_OPTIONS)))
     return options
 
 

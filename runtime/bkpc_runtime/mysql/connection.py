@@ -66,9 +66,7 @@ def server_errors(server: str) -> Iterator[None]:
     except pymysql.err.MySQLError as error:
         raise explain(error, server) from None
     except OSError as error:
-        raise ServerFailed(
-            f"the connection to {server or 'the server'} broke: {error}", retryable=True
-        ) from None
+        raise ServerFailed(f"the connection to {server or 'the server'} broke: {error}", retryable=True) from None
 
 
 def explain(error: pymysql.err.MySQLError, server: str) -> ServerFailed:
@@ -82,9 +80,7 @@ def explain(error: pymysql.err.MySQLError, server: str) -> ServerFailed:
             help="check the user, and the variable or file that holds the password",
         )
     if code == 1130:
-        return ServerFailed(
-            f"{name} accepts no connections from this host", help="create the user for this host"
-        )
+        return ServerFailed(f"{name} accepts no connections from this host", help="create the user for this host")
     if code in {2002, 2003}:
         return _no_connection(name, text)
     if code == 2026 or "SSL" in text:

@@ -105,9 +105,7 @@ def current_position(connection: Connection[Any], facts: ServerFacts) -> Positio
     """Where the server writes its binlog now."""
     rows = query(connection, position_statement(facts))
     if not rows:
-        raise ServerFailed(
-            "the server writes no binlog", help="set log_bin in its configuration and restart it"
-        )
+        raise ServerFailed("the server writes no binlog", help="set log_bin in its configuration and restart it")
     return Position(str(rows[0][0]), int(rows[0][1]))
 
 

@@ -184,7 +184,5 @@ def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes]
         raise DamagedBackup(f"{key} in {store.name} is not what was written: its hash differs")
     body = unpack(packed)
     if len(body) != segment.end - segment.start:
-        raise DamagedBackup(
-            f"{key} in {store.name} holds {len(body)} bytes, not {segment.end - segment.start}"
-        )
+        raise DamagedBackup(f"{key} in {store.name} holds {len(body)} bytes, not {segment.end - segment.start}")
     return body

@@ -126,9 +126,7 @@ class LogStream:
         """One connection's life. Bytes of an event that was cut off are forgotten with it."""
         start = find_start(self.connect, self.facts, self.stores, self.prefix, self.oldest)
         with self._lock:
-            self._deliveries = [
-                Delivery(store, start.durable.get(store.name), lambda: None) for store in self.stores
-            ]
+            self._deliveries = [Delivery(store, start.durable.get(store.name), lambda: None) for store in self.stores]
             self._epoch = start.epoch
             self._begin(start.position)
         for parcel in start.parcels:
@@ -171,9 +169,7 @@ class LogStream:
         elif isinstance(received, Chunk):
             with self._lock:
                 self._add(received, now)
-        if self._complete and (
-            self._size >= SEGMENT_BYTES or time.monotonic() - self._opened >= self.flush_seconds
-        ):
+        if self._complete and (self._size >= SEGMENT_BYTES or time.monotonic() - self._opened >= self.flush_seconds):
             self._cut()
         if isinstance(received, Idle):
             self._received = received.position

@@ -68,8 +68,7 @@ def test_more_bandwidth_never_worsens_a_verdict(built: Program, factor: int) -> 
 @given(built=programs())
 def test_smaller_databases_never_worsen_a_verdict(built: Program) -> None:
     halved = tuple(
-        replace(one, size=replace(one.size, value=one.size.value.times(Fraction(1, 2))))
-        for one in built.databases
+        replace(one, size=replace(one.size, value=one.size.value.times(Fraction(1, 2)))) for one in built.databases
     )
     after = analyse(replace(built, databases=halved)).answers
     for old, new in zip(analyse(built).answers, after, strict=True):

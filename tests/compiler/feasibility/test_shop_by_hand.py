@@ -19,9 +19,7 @@ DAY = 86400
 
 def answer(analysis: Analysis, database: str, scope: str, kind: str) -> Answer:
     (found,) = [
-        one
-        for one in analysis.answers
-        if (one.database.name, one.promise.scope, one.kind) == (database, scope, kind)
+        one for one in analysis.answers if (one.database.name, one.promise.scope, one.kind) == (database, scope, kind)
     ]
     return found
 
@@ -69,9 +67,7 @@ def test_recovery_of_orders_after_its_host_is_lost(payments: Analysis) -> None:
     reads = 2 * GBIT * DERATED - copies  # the cold copies read `near` too
     loads = 200 * MIB * DERATED
     log = Fraction(2 * GIB, 3600) * (28 * 3600) + 128 * MIB  # a day and a window of four hours
-    expected = (
-        15 * 60 + Fraction(300 * GIB) / min(reads, loads) + log / reads + log / (40 * MIB * DERATED) + 300
-    )
+    expected = 15 * 60 + Fraction(300 * GIB) / min(reads, loads) + log / reads + log / (40 * MIB * DERATED) + 300
     assert upper(payments, "orders", "host", "rto") == expected
     assert 78 * 60 < expected < 80 * 60
 

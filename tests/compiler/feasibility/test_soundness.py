@@ -20,9 +20,7 @@ def releases(period: int, phase: int, until: int) -> list[int]:
     return list(range(phase, until, period))
 
 
-def simulated_loss(
-    random: Random, full: tuple[int, int, int], cold: tuple[int, int, int], fails: float
-) -> float:
+def simulated_loss(random: Random, full: tuple[int, int, int], cold: tuple[int, int, int], fails: float) -> float:
     """Each job starts and ends anywhere in its window; a copy takes the newest whole image at its start."""
     until = int(fails) + 1
     images = []

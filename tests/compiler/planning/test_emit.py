@@ -35,9 +35,7 @@ def plan() -> Plan:
 
 def test_jobs_and_streams_are_named_after_database_level_and_store(plan: Plan) -> None:
     assert [job.id for job in plan.jobs] == [
-        f"{database}/{level}"
-        for database in ("accounts", "config", "orders")
-        for level in ("cold/far", "full/near")
+        f"{database}/{level}" for database in ("accounts", "config", "orders") for level in ("cold/far", "full/near")
     ]
     assert [stream.id for stream in plan.streams] == ["accounts/hot", "config/hot", "orders/hot"]
     assert plan.streams[0].stores == ("far", "near")
@@ -63,11 +61,7 @@ def test_recoveries_bring_back_what_is_needed_first(plan: Plan) -> None:
     (site,) = [one for one in plan.recoveries if one.scope == "site"]
     ids = [step.id for step in site.steps]
     assert site.databases == ("accounts", "config", "orders")
-    assert (
-        ids.index("config/check.service")
-        < ids.index("accounts/check.service")
-        < ids.index("orders/check.service")
-    )
+    assert ids.index("config/check.service") < ids.index("accounts/check.service") < ids.index("orders/check.service")
     seen: set[str] = set()
     for step in site.steps:
         assert seen.issuperset(step.needs), step.id

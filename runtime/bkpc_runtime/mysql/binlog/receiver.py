@@ -282,12 +282,8 @@ class _Parser:
     def _no_event(self, body: bytes) -> None:
         if body[:1] == b"\xff":
             (code,) = struct.unpack_from("<H", body, 1)
-            text = (
-                body[9:].decode(errors="replace") if body[3:4] == b"#" else body[3:].decode(errors="replace")
-            )
+            text = body[9:].decode(errors="replace") if body[3:4] == b"#" else body[3:].decode(errors="replace")
             if code == 1236:
-                raise LogVanished(
-                    f"the server cannot send its binlog from {self.file}:{self.expected}: {text}"
-                )
+                raise LogVanished(f"the server cannot send its binlog from {self.file}:{self.expected}: {text}")
             raise ServerFailed(f"the server ended the binlog stream: {text} (error {code})", retryable=True)
         raise ServerFailed("the server ended the binlog stream", retryable=True)

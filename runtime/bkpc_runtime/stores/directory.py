@@ -1,0 +1,173 @@
+"""A directory as a store: a file is written beside its place, made durable, then renamed into it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
+from bkpc_runtime.stores.keys import checked_key
+from bkpc_runtime.stores.store import StoredObject
+
+_CHUNK = 1024 * 1024
+_UNFINISHED = ".unfinished-"
+
+
+class DirectoryStore:
+    """Objects as files below `root`, readable by their owner alone."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self.root = root
+
+    def writer(self, key: str, expected_size: int) -> DirectoryWriter:  # noqa: ARG002 - a file grows by itself
+        with self._failures(key):
+            target = self._path(key)
+            self._make_folders(target.parent)
+            return DirectoryWriter(self, key, target)
+
+    def put(self, key: str, body: bytes) -> StoredObject:
+        with self.writer(key, len(body)) as writer:
+            writer.write(body)
+            return writer.commit()
+
+    def get(self, key: str) -> bytes:
+        return b"".join(self.read(key))
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        with self._failures(key), self._path(key).open("rb") as file:
+            file.seek(start)
+            left = None if end is None else end - start
+            while left is None or left > 0:
+                chunk = file.read(_CHUNK if left is None else min(_CHUNK, left))
+                if not chunk:
+                    return
+                left = None if left is None else left - len(chunk)
+                yield chunk
+
+    def head(self, key: str) -> StoredObject | None:
+        with self._failures(key):
+            try:
+                return StoredObject(key, self._path(key).stat().st_size)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        folder, _, _ = prefix.rpartition("/")
+        with self._failures(prefix):
+            root = self.root / checked_key(folder) if folder else self.root
+            found = [
+                StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
+                for path in root.rglob("*")
+                if not path.name.startswith(_UNFINISHED) and path.is_file()
+            ]
+        wanted = (one for one in found if one.key.startswith(prefix) and one.key > after)
+        yield from sorted(wanted, key=lambda one: one.key)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        folder = prefix.rstrip("/")
+        with self._failures(prefix):
+            root = self.root / checked_key(folder) if folder else self.root
+            names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        yield from names
+
+    def delete(self, key: str) -> None:
+        with self._failures(key):
+            self._path(key).unlink(missing_ok=True)
+
+    def probe(self) -> None:
+        key = f"probe-{secrets.token_hex(8)}"
+        self.put(key, b"bkpc")
+        try:
+            if self.get(key) != b"bkpc":
+                raise StoreFailed(f"store `{self.name}` does not give back what was written to {self.root}")
+        finally:
+            self.delete(key)
+
+    def _path(self, key: str) -> Path:
+        return self.root / checked_key(key)
+
+    def _make_folders(self, folder: Path) -> None:
+        if not self.root.exists() and not self.root.parent.is_dir():
+            raise StoreUnreachable(
+                f"store `{self.name}`: {self.root.parent} does not exist",
+                help=f"create it or mount it: mkdir -p {self.root.parent}",
+            )
+        missing = [one for one in (folder, *folder.parents) if one.is_relative_to(self.root) and not one.exists()]
+        for one in reversed(missing):
+            one.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(one.parent)
+
+    @contextlib.contextmanager
+    def _failures(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            raise self._named(problem, key) from problem
+
+    def _named(self, problem: OSError, key: str) -> StoreFailed:
+        what = f"store `{self.name}` ({self.root}): {problem.strerror or problem} at {key}"
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return StoreFull(what, help="free space or move the store; nothing incomplete is visible in it")
+        if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return StoreDenied(what, help="give the user that runs bkpc write access to this directory")
+        if problem.errno == errno.ENOENT:
+            return ObjectMissing(what)
+        if problem.errno in (errno.ENOTDIR, errno.EIO, errno.ESTALE):
+            return StoreUnreachable(what, help="check that the directory is mounted and is a directory")
+        return StoreFailed(what)
+
+
+class DirectoryWriter:
+    """One file on its way; see `store.ObjectWriter`."""
+
+    def __init__(self, store: DirectoryStore, key: str, target: Path) -> None:
+        self._store, self._key, self._target = store, key, target
+        self._path = target.with_name(f"{_UNFINISHED}{secrets.token_hex(8)}")
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file: BinaryIO | None = os.fdopen(descriptor, "wb", buffering=0)
+        self._size = 0
+
+    def write(self, chunk: bytes) -> None:
+        assert self._file is not None
+        with self._store._failures(self._key):
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
+        self._size += len(chunk)
+
+    def commit(self) -> StoredObject:
+        assert self._file is not None
+        with self._store._failures(self._key):
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._path.rename(self._target)
+            self._file = None
+            sync_folder(self._target.parent)
+        return StoredObject(self._key, self._size)
+
+    def abort(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> DirectoryWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

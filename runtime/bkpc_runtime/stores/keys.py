@@ -1,0 +1,21 @@
+"""The one place where a key is checked before it becomes a path or a URL."""
+
+from __future__ import annotations
+
+from bkpc_runtime.errors import Refused
+
+LONGEST_KEY = 1023
+"""Bytes of UTF-8 that OSS takes for an object's name."""
+
+
+def checked_key(key: str) -> str:
+    """The key itself, when it is relative, has no empty, `.` or `..` component and no control character.
+
+    Raises:
+        Refused: anything else; such a key can only come from a damaged or hostile manifest.
+    """
+    parts = key.split("/")
+    hostile = any(part in ("", ".", "..") for part in parts) or any(ord(char) < 32 or char == "\\" for char in key)
+    if hostile or len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
+        raise Refused(f"refused to use the key {key!r}: it does not name an object inside a store")
+    return key

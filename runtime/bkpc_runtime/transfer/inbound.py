@@ -1,0 +1,159 @@
+"""The way back: stored bytes → SHA-256 → age → zstd → SHA-256 → plain bytes. Streaming, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Protocol
+
+import zstandard
+
+from bkpc_runtime.errors import DamagedBackup, Refused
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.transfer.outbound import Pushed
+from bkpc_runtime.transfer.sums import Sums
+
+_WAITING = 8
+
+
+def inbound(
+    stored: Iterable[bytes],
+    *,
+    name: str,
+    encrypted: bool,
+    identities: Sequence[Secret] = (),
+    expected: Sums | None = None,
+) -> Generator[bytes, None, None]:
+    """The plain bytes of the object called `name`.
+
+    The last bytes are out before the hashes are compared: whoever reads must not call it done until
+    the iterator has ended.
+
+    Raises:
+        DamagedBackup: the bytes are not those that were stored.
+        Refused: the object is encrypted and no identity opens it.
+    """
+    stored_hash, plain_hash = hashlib.sha256(), hashlib.sha256()
+    source = _hashed(stored, stored_hash)
+    if encrypted:
+        if not identities:
+            raise Refused(f"{name} is encrypted", help="name the file with the age identity: --identity FILE")
+        source = _opened(source, identities, name)
+    try:
+        yield from _hashed(_expanded(source), plain_hash)
+    except zstandard.ZstdError as problem:
+        raise DamagedBackup(f"{name} is damaged: {problem}") from problem
+    if expected and (stored_hash.hexdigest(), plain_hash.hexdigest()) != (
+        expected.stored_sha256,
+        expected.plain_sha256,
+    ):
+        raise DamagedBackup(f"{name} is damaged: its SHA-256 is not the one that was recorded when it was written")
+
+
+def _hashed(chunks: Iterable[bytes], digest: _Digest) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+def _expanded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    expander = zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
+    for chunk in chunks:
+        if expander.eof:
+            raise zstandard.ZstdError("bytes follow the end")
+        plain = expander.decompress(chunk)
+        if plain:
+            yield plain
+    if not expander.eof:
+        raise zstandard.ZstdError("it ends too early")
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
+class _Fed(io.BufferedIOBase):
+    """A readable file over chunks."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        if not self._rest:
+            self._rest = next(self._chunks, b"")
+        taken, self._rest = (self._rest, b"") if size is None or size < 0 else (self._rest[:size], self._rest[size:])
+        return taken
+
+
+class _Stopped(Exception):
+    """The reader of an opened object has gone."""
+
+
+def _opened(chunks: Iterator[bytes], identities: Sequence[Secret], name: str) -> Iterator[bytes]:
+    waiting: queue.Queue[bytes | BaseException | None] = queue.Queue(_WAITING)
+    gone = threading.Event()
+
+    def deliver(chunk: bytes) -> None:
+        while not gone.is_set():
+            try:
+                return waiting.put(chunk, timeout=0.2)
+            except queue.Full:
+                continue
+        raise _Stopped
+
+    thread = threading.Thread(target=_open, args=(chunks, identities, deliver, waiting, gone), daemon=True)
+    thread.start()
+    try:
+        while (chunk := waiting.get()) is not None:
+            if isinstance(chunk, BaseException):
+                raise _named(chunk, name) from chunk
+            yield chunk
+    finally:
+        gone.set()
+        thread.join()
+
+
+def _open(
+    chunks: Iterator[bytes],
+    identities: Sequence[Secret],
+    deliver: Callable[[bytes], None],
+    waiting: queue.Queue[bytes | BaseException | None],
+    gone: threading.Event,
+) -> None:
+    import pyrage
+
+    end: BaseException | None = None
+    try:
+        keys = [pyrage.x25519.Identity.from_str(one.reveal()) for one in identities]
+        sink = Pushed(deliver)
+        pyrage.decrypt_io(_Fed(chunks), sink, keys)
+        sink.flush()
+    except BaseException as problem:  # noqa: BLE001 - raised again where the bytes go
+        end = problem
+    while not gone.is_set():
+        try:
+            waiting.put(end, timeout=0.2)
+            return
+        except queue.Full:
+            continue
+
+
+def _named(problem: BaseException, name: str) -> BaseException:
+    import pyrage
+
+    if isinstance(problem, pyrage.DecryptError) and "matching" in str(problem).lower():
+        return Refused(
+            f"the given age identity does not open {name}",
+            help="use that of a recipient of the policy",
+        )
+    if isinstance(problem, pyrage.DecryptError | OSError):
+        return DamagedBackup(f"{name} is damaged: it can't be decrypted ({problem})")
+    return problem

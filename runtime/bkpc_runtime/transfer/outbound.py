@@ -1,0 +1,187 @@
+"""The way out: plain bytes → SHA-256 → zstd → age → SHA-256 → a store. Streaming, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import zstandard
+
+from bkpc_runtime.transfer.sums import Sums
+from bkpc_runtime.transfer.throttle import Throttle
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_BLOCK = 1024 * 1024
+_WAITING = 8
+_LEVEL = 1
+
+
+class Outbound:
+    """A sink for one object. `write` plain bytes, then `finish` for the sums; the caller commits its writers.
+
+    `deliver` takes stored bytes, on a thread of its own where there are `recipients`. An error in any stage
+    is raised by the next `write` or by `finish`.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[bytes], None],
+        recipients: Sequence[str] = (),
+        throttle: Throttle | None = None,
+    ) -> None:
+        self._plain = hashlib.sha256()
+        self._plain_size = 0
+        self._stored = _Stored(deliver, throttle)
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+        self._sealing = _Sealing(self._stored.write, recipients) if recipients else None
+        self._next = self._sealing.write if self._sealing else self._stored.write
+
+    def write(self, chunk: bytes) -> None:
+        self._plain.update(chunk)
+        self._plain_size += len(chunk)
+        compressed = self._compressor.compress(chunk)
+        if compressed:
+            self._next(compressed)
+
+    def finish(self) -> Sums:
+        self._next(self._compressor.flush())
+        if self._sealing:
+            self._sealing.finish()
+        return Sums(
+            plain_size=self._plain_size,
+            plain_sha256=self._plain.hexdigest(),
+            stored_size=self._stored.size,
+            stored_sha256=self._stored.sha256.hexdigest(),
+        )
+
+    def abort(self) -> None:
+        """Stop the threads; nothing more is delivered. Safe after `finish`."""
+        if self._sealing:
+            self._sealing.abort()
+
+
+def packed(plain: bytes, recipients: Sequence[str] = ()) -> bytes:
+    """A small object, compressed and sealed in memory."""
+    parts: list[bytes] = []
+    outbound = Outbound(parts.append, recipients)
+    outbound.write(plain)
+    outbound.finish()
+    return b"".join(parts)
+
+
+class _Stored:
+    """The last stage: throttle, hash, count, deliver."""
+
+    def __init__(self, deliver: Callable[[bytes], None], throttle: Throttle | None) -> None:
+        self._deliver, self._throttle = deliver, throttle
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        if self._throttle:
+            self._throttle.take(len(chunk))
+        self.sha256.update(chunk)
+        self.size += len(chunk)
+        self._deliver(chunk)
+
+
+class _Sealing:
+    """age on a thread: pyrage pulls plain bytes and pushes sealed ones."""
+
+    def __init__(self, deliver: Callable[[bytes], None], recipients: Sequence[str]) -> None:
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_WAITING)
+        self._failure: BaseException | None = None
+        self._aborted = False
+        self._thread = threading.Thread(target=self._run, args=(deliver, tuple(recipients)), daemon=True)
+        self._thread.start()
+
+    def _run(self, deliver: Callable[[bytes], None], recipients: tuple[str, ...]) -> None:
+        import pyrage
+
+        sink = Pushed(deliver)
+        try:
+            keys = [pyrage.x25519.Recipient.from_str(one) for one in recipients]
+            pyrage.encrypt_io(_Pulled(self._queue), sink, keys)
+            sink.flush()
+        except BaseException as problem:  # noqa: BLE001 - raised again where the bytes come from
+            self._failure = sink.failure or problem
+            while self._queue.get() is not None:
+                pass
+
+    def write(self, chunk: bytes) -> None:
+        self._raise()
+        for start in range(0, len(chunk), _BLOCK):
+            self._queue.put(chunk[start : start + _BLOCK])
+
+    def finish(self) -> None:
+        self._aborted = True
+        self._queue.put(None)
+        self._thread.join()
+        self._raise()
+
+    def abort(self) -> None:
+        if not self._aborted:
+            self._aborted = True
+            self._queue.put(None)
+            self._thread.join()
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+class _Pulled(io.BufferedIOBase):
+    """A readable file over the queue."""
+
+    def __init__(self, waiting: queue.Queue[bytes | None]) -> None:
+        super().__init__()
+        self._waiting = waiting
+        self._rest = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        if not self._rest and not self._ended:
+            chunk = self._waiting.get()
+            self._ended = chunk is None
+            self._rest = chunk or b""
+        taken, self._rest = (self._rest, b"") if size is None or size < 0 else (self._rest[:size], self._rest[size:])
+        return taken
+
+
+class Pushed(io.BufferedIOBase):
+    """A writable file that delivers blocks, not age's small chunks."""
+
+    def __init__(self, deliver: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._deliver = deliver
+        self._waiting = bytearray()
+        self.failure: BaseException | None = None  # pyrage makes errors of its own of ours
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, chunk: Buffer) -> int:
+        before = len(self._waiting)
+        self._waiting += chunk
+        taken = len(self._waiting) - before
+        if len(self._waiting) >= _BLOCK:
+            self.flush()
+        return taken
+
+    def flush(self) -> None:
+        if self._waiting and self.failure is None:
+            ready, self._waiting = bytes(self._waiting), bytearray()
+            try:
+                self._deliver(ready)
+            except BaseException as problem:
+                self.failure = problem
+                raise

@@ -1,0 +1,14 @@
+"""What is known of an object after it has passed: sizes in bytes, hashes in hexadecimal."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`plain` is what went in, `stored` what lies in the store after compression and encryption."""
+
+    plain_size: int
+    plain_sha256: str
+    stored_size: int
+    stored_sha256: str

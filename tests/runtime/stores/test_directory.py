@@ -1,0 +1,105 @@
+"""A directory store keeps the contract of `stores/store.py`."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bkpc_runtime.errors import ObjectMissing, Refused, StoreFull, StoreUnreachable
+from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.keys import checked_key
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore("disk", tmp_path / "backups")
+
+
+def test_what_is_written_is_read_back_whole_and_in_part(store: DirectoryStore) -> None:
+    store.put("a/b", b"0123456789")
+    assert store.get("a/b") == b"0123456789"
+    assert b"".join(store.read("a/b", 3, 7)) == b"3456"
+    assert b"".join(store.read("a/b", 8)) == b"89"
+    head = store.head("a/b")
+    assert head is not None
+    assert head.size == 10
+    assert store.head("a/c") is None
+
+
+def test_an_object_is_invisible_until_it_is_committed(store: DirectoryStore) -> None:
+    with store.writer("a/b", 3) as writer:
+        writer.write(b"abc")
+        assert list(store.list("")) == []
+        assert store.head("a/b") is None
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_listing_is_sorted_by_key_and_goes_on_after_one(store: DirectoryStore) -> None:
+    for key in ("p/b", "p/a/2", "p/a/1", "q/x", "p2/y"):
+        store.put(key, b"x")
+    assert [one.key for one in store.list("p/")] == ["p/a/1", "p/a/2", "p/b"]
+    assert [one.key for one in store.list("p/", after="p/a/1")] == ["p/a/2", "p/b"]
+    assert list(store.folders("")) == ["p", "p2", "q"]
+    assert list(store.folders("p/")) == ["a"]
+
+
+def test_deleting_twice_is_fine_and_reading_what_is_gone_is_named(store: DirectoryStore) -> None:
+    store.put("a", b"x")
+    store.delete("a")
+    store.delete("a")
+    with pytest.raises(ObjectMissing, match="disk"):
+        store.get("a")
+
+
+def test_files_are_for_their_owner_alone(store: DirectoryStore) -> None:
+    store.put("a/b", b"x")
+    assert (store.root / "a/b").stat().st_mode & 0o077 == 0
+    assert (store.root / "a").stat().st_mode & 0o077 == 0
+
+
+def test_a_missing_place_says_how_to_make_it(tmp_path: Path) -> None:
+    store = DirectoryStore("disk", tmp_path / "not" / "there")
+    with pytest.raises(StoreUnreachable) as raised:
+        store.probe()
+    assert "mkdir" in raised.value.help
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_a_full_store_is_named_and_leaves_nothing(store: DirectoryStore, small_files: None) -> None:
+    with pytest.raises(StoreFull, match="disk"):
+        store.put("a/b", b"x" * 10_000)
+    assert list(store.list("")) == []
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a//b", "a/../b", "..", "a/.", "a\0b", "a\nb", "a\\b", "x" * 2000])
+def test_hostile_keys_are_refused(key: str, store: DirectoryStore) -> None:
+    with pytest.raises(Refused):
+        store.put(key, b"x")
+
+
+@given(st.text(max_size=40))
+def test_a_checked_key_stays_below_its_root(key: str) -> None:
+    try:
+        checked_key(key)
+    except Refused:
+        return
+    root = Path("/store/root")
+    assert ".." not in (root / key).parts
+    assert (root / key).is_relative_to(root)
