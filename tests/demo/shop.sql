@@ -1,3 +1,4 @@
+SET NAMES utf8mb4;
 CREATE DATABASE shop CHARACTER SET utf8mb4;
 USE shop;
 CREATE TABLE customers (

@@ -1,0 +1,139 @@
+"""The logical engine: a full image through the server's own dump tool, all tables in one snapshot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.engines.inventory import Contents
+from bkpc_runtime.engines.process import Program
+from bkpc_runtime.engines.split import Piece, Splitter
+from bkpc_runtime.errors import ToolFailed
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.flavour import Flavour, Position
+from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.tools import find_tool
+
+_POSITION = re.compile(
+    rb"^-- CHANGE (?:MASTER|REPLICATION SOURCE) TO "
+    rb"(?:MASTER|SOURCE)_LOG_FILE='([^']+)', (?:MASTER|SOURCE)_LOG_POS=(\d+)",
+    re.MULTILINE,
+)
+_MARIADB_GTID = re.compile(rb"^-- SET GLOBAL gtid_slave_pos='([^']*)'", re.MULTILINE)
+
+PROLOGUE = """\
+/* Written by bkpc: this part loads on its own into a server of the same flavour. */
+SET NAMES utf8mb4;
+SET SESSION time_zone = '+00:00';
+SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+SET SESSION foreign_key_checks = 0;
+SET SESSION unique_checks = 0;
+"""
+"""What comes before the dump tool's own text in every part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where in the binlog the rows of an image stand."""
+
+    position: Position
+    gtid: str
+
+
+def _command(flavour: Flavour, options: Path, *more: str) -> list[str]:
+    return [
+        find_tool(flavour, "dump"),
+        f"--defaults-file={options}",
+        "--default-character-set=utf8mb4",
+        "--no-tablespaces",
+        "--max-allowed-packet=1G",
+        *more,
+    ]
+
+
+def _without_views(contents: Contents) -> list[str]:
+    return [f"--ignore-table={one.schema}.{view}" for one in contents.schemas for view in one.views]
+
+
+def expected_pieces(contents: Contents) -> list[Piece]:
+    """Every schema, and every table that has rows of its own."""
+    pieces = [Piece(one.schema, "") for one in contents.schemas]
+    pieces += [
+        Piece(one.schema, table)
+        for one in contents.schemas
+        for table in one.tables
+        if (one.schema, table) not in contents.sequences
+    ]
+    return pieces
+
+
+def dump_tables(
+    flavour: Flavour,
+    options: Path,
+    contents: Contents,
+    begin: Callable[[Piece], None],
+    write: Callable[[bytes], None],
+) -> Snapshot:
+    """All tables in one snapshot, streamed once; `begin` is called before the bytes of each piece.
+
+    Raises:
+        ToolFailed: the tool failed, stopped early, or the schema changed meanwhile (retryable).
+    """
+    position = ["--master-data=2", "--gtid"] if flavour == "mariadb" else ["--source-data=2", "--set-gtid-purged=OFF"]
+    command = _command(
+        flavour, options, "--single-transaction", "--quick", "--hex-blob", "--skip-triggers", "--skip-add-locks",
+        *position, *_without_views(contents), "--databases", *(one.schema for one in contents.schemas),
+    )  # fmt: skip
+    splitter = Splitter(expected_pieces(contents), begin, write)
+    with Program(command) as program:
+        for chunk in program.chunks():
+            splitter.feed(chunk)
+        program.finish()
+    splitter.finish()
+    found = _POSITION.search(splitter.prologue)
+    if not found:
+        raise ToolFailed("the dump names no binlog position: is the binary log on?", help="set log_bin and restart")
+    gtid = _MARIADB_GTID.search(splitter.prologue)
+    return Snapshot(Position(found[1].decode(), int(found[2])), gtid[1].decode() if gtid else "")
+
+
+def dump_objects(flavour: Flavour, options: Path, contents: Contents, write: Callable[[bytes], None]) -> None:
+    """Routines, triggers and events of all schemas."""
+    command = _command(
+        flavour, options, "--no-data", "--no-create-info", "--no-create-db", "--routines", "--events", "--triggers",
+        "--skip-add-locks", "--skip-lock-tables", *_without_views(contents),
+        "--databases", *(one.schema for one in contents.schemas),
+    )  # fmt: skip
+    if flavour == "mysql":
+        command.insert(2, "--set-gtid-purged=OFF")
+    with Program(command) as program:
+        last = b""
+        for chunk in program.chunks():
+            write(chunk)
+            last = (last + chunk)[-200:]
+        program.finish()
+    if b"\n-- Dump completed" not in last:
+        raise ToolFailed(f"{program.name} stopped before it was done", retryable=True)
+
+
+def write_views(connection: Connection[Any], contents: Contents, write: Callable[[bytes], None]) -> None:
+    """All views: first a placeholder for each, then the real ones, so that views may use each other."""
+    views = [(one.schema, view) for one in contents.schemas for view in one.views]
+    for schema, view in views:
+        columns = query(
+            connection,
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s "
+            "ORDER BY ordinal_position",
+            (schema, view),
+        )
+        fields = ", ".join(f"1 AS {quote(str(row[0]))}" for row in columns)
+        write(f"CREATE OR REPLACE VIEW {quote(schema, view)} AS SELECT {fields};\n".encode())
+    for schema, view in views:
+        _, text, _, collation = query(connection, f"SHOW CREATE VIEW {quote(schema, view)}")[0][:4]
+        statement = "CREATE OR REPLACE " + str(text).removeprefix("CREATE ")
+        write(f"USE {quote(schema)};\nSET collation_connection = {collation};\n{statement};\n".encode())

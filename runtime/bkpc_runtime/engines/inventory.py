@@ -1,0 +1,56 @@
+"""What a server holds, by name and by the stamp that changes with its definition."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.repository.manifest import Inventory
+
+SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
+_NOT_SYSTEM = "({}) NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+_QUERIES = {
+    "tables": "SELECT table_schema, table_name, CONCAT(table_type, '/', COALESCE(create_time, '')) "
+    "FROM information_schema.tables WHERE table_type <> 'VIEW' AND " + _NOT_SYSTEM.format("table_schema"),
+    "views": "SELECT table_schema, table_name, view_definition FROM information_schema.views WHERE "
+    + _NOT_SYSTEM.format("table_schema"),
+    "triggers": "SELECT trigger_schema, trigger_name, CONCAT(event_object_table, action_statement, definer) "
+    "FROM information_schema.triggers WHERE " + _NOT_SYSTEM.format("trigger_schema"),
+    "routines": "SELECT routine_schema, CONCAT(routine_type, ' ', routine_name), last_altered "
+    "FROM information_schema.routines WHERE " + _NOT_SYSTEM.format("routine_schema"),
+    "events": "SELECT event_schema, event_name, last_altered FROM information_schema.events WHERE "
+    + _NOT_SYSTEM.format("event_schema"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The schemas of a server. `stamp` changes with every definition; `sequences` are kept apart."""
+
+    schemas: tuple[Inventory, ...]
+    sequences: frozenset[tuple[str, str]]
+    stamp: str
+
+
+def read_contents(connection: Connection[Any]) -> Contents:
+    """All schemas but the server's own."""
+    statement = "SELECT schema_name FROM information_schema.schemata WHERE " + _NOT_SYSTEM.format("schema_name")
+    names = sorted(str(row[0]) for row in query(connection, statement))
+    found: dict[str, dict[str, list[str]]] = {name: {kind: [] for kind in _QUERIES} for name in names}
+    digest = hashlib.sha256()
+    sequences: set[tuple[str, str]] = set()
+    for kind, asked in _QUERIES.items():
+        for schema, name, stamp in sorted((str(a), str(b), str(c)) for a, b, c in query(connection, asked)):
+            digest.update(repr((kind, schema, name, stamp)).encode())
+            found.setdefault(schema, {kind: [] for kind in _QUERIES})[kind].append(name)
+            if kind == "tables" and stamp.startswith("SEQUENCE"):
+                sequences.add((schema, name))
+    schemas = tuple(
+        Inventory(schema=schema, **{kind: tuple(sorted(of)) for kind, of in kinds.items()})
+        for schema, kinds in sorted(found.items())
+    )
+    return Contents(schemas, frozenset(sequences), digest.hexdigest())

@@ -1,0 +1,65 @@
+"""The only place where keys of images and plans are made; `segments.py` makes those of the log.
+
+<database>/<identity>/images/<id>/part-<n>.zst[.age]
+<database>/<identity>/images/<id>/MANIFEST.json
+plans/<digest>.json
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from urllib.parse import quote
+
+from bkpc_runtime.errors import DamagedBackup
+
+MANIFEST = "MANIFEST.json"
+_IMAGE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_PART = re.compile(r"part-\d{6}\.zst(\.age)?")
+
+
+def database_folder(database: str) -> str:
+    """The folder of a database: its name, percent-encoded where it is not plain ASCII."""
+    return quote(database, safe="")
+
+
+def prefix_of(database: str, identity: str) -> str:
+    """`<database>/<identity>`: all backups of one server."""
+    return f"{database_folder(database)}/{quote(identity, safe='')}"
+
+
+def images_folder(prefix: str) -> str:
+    return f"{prefix}/images/"
+
+
+def new_image_id(now: datetime) -> str:
+    """Never the same twice: the time in UTC, and randomness."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def is_image_id(text: str) -> bool:
+    return bool(_IMAGE.fullmatch(text))
+
+
+def part_name(number: int, *, encrypted: bool) -> str:
+    return f"part-{number:06d}.zst{'.age' if encrypted else ''}"
+
+
+def part_key(prefix: str, image: str, name: str) -> str:
+    """The key of a part that a manifest names.
+
+    Raises:
+        DamagedBackup: the name is not one this program gives.
+    """
+    if not is_image_id(image) or not _PART.fullmatch(name):
+        raise DamagedBackup(f"the manifest of image {image!r} names a part {name!r}: it was changed")
+    return f"{images_folder(prefix)}{image}/{name}"
+
+
+def manifest_key(prefix: str, image: str) -> str:
+    return f"{images_folder(prefix)}{image}/{MANIFEST}"
+
+
+def plan_key(digest: str) -> str:
+    return f"plans/{digest}.json"
