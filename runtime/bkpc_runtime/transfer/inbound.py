@@ -157,3 +157,12 @@ def _named(problem: BaseException, name: str) -> BaseException:
     if isinstance(problem, pyrage.DecryptError | OSError):
         return DamagedBackup(f"{name} is damaged: it can't be decrypted ({problem})")
     return problem
+
+
+_AGE_MAGIC = b"age-encryption.org/"
+
+
+def unpacked(packed: bytes, name: str, identities: Sequence[Secret]) -> bytes:
+    """A small object, opened in memory; whether it is encrypted shows in its first bytes."""
+    encrypted = packed.startswith(_AGE_MAGIC)
+    return b"".join(inbound([packed], name=name, encrypted=encrypted, identities=identities))

@@ -1,0 +1,148 @@
+"""Loading an image into an empty server, part by part, and comparing what is there with what was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.engines.inventory import read_contents
+from bkpc_runtime.engines.process import Program
+from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed
+from bkpc_runtime.mysql.address import Address
+from bkpc_runtime.mysql.connection import connect, query
+from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.repository import layout
+from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.manifest import Inventory, Part
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.inbound import inbound
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The server that is restored into."""
+
+    address: Address
+    password: Secret
+
+    def connect(self) -> Connection[Any]:
+        return connect(self.address, self.password)
+
+
+def ready_target(target: Target, image: Image) -> ServerFacts:
+    """What the target is, once it is known to take the image.
+
+    Raises:
+        Refused: it is of the other flavour, or already holds schemas.
+    """
+    connection = target.connect()
+    try:
+        facts = read_facts(connection)
+        held = [one.schema for one in read_contents(connection).schemas if _holds_anything(one)]
+    finally:
+        connection.close()
+    if facts.flavour != image.manifest.flavour:
+        raise Refused(
+            f"the image is of {image.manifest.flavour} {image.manifest.server_version}, "
+            f"the target {target.address.text} is {facts.flavour} {facts.version_text}",
+            help="restore into a server of the same flavour",
+        )
+    clashing = sorted(set(held) | ({one.schema for one in image.manifest.inventory} & set(held)))
+    if clashing:
+        raise Refused(
+            f"the target {target.address.text} is not empty: it holds {', '.join(clashing[:5])}",
+            help="restore into an empty server; nothing was changed",
+        )
+    return facts
+
+
+def _holds_anything(one: Inventory) -> bool:
+    return bool(one.tables or one.views or one.routines or one.events)
+
+
+def client_command(facts: ServerFacts, options: str) -> list[str]:
+    """The server's own client, fed with SQL; `--binary-mode` keeps it from interpreting bytes of values."""
+    return [
+        find_tool(facts.flavour, "client"),
+        f"--defaults-file={options}",
+        "--binary-mode",
+        "--max-allowed-packet=1G",
+        "--default-character-set=utf8mb4",
+    ]
+
+
+def quiet_target(target: Target) -> None:
+    """No event may fire while a restore runs, and none before someone has looked at the result."""
+    connection = target.connect()
+    try:
+        query(connection, "SET GLOBAL event_scheduler = OFF")
+    except ServerFailed as problem:
+        raise ServerFailed(
+            f"the event scheduler of {target.address.text} can't be switched off: {problem}",
+            help="restore as a user that may set global variables; restored events would change restored data",
+        ) from problem
+    finally:
+        connection.close()
+
+
+def load_image(
+    image: Image,
+    store: Store,
+    target: Target,
+    facts: ServerFacts,
+    identities: Sequence[Secret],
+    progress: Callable[[Part, int, int], None],
+) -> None:
+    """All parts in order; then the inventories must be equal.
+
+    Raises:
+        ToolFailed: the client refused a part.
+        DamagedBackup: a part is not what was stored, or something is missing after the load.
+    """
+    parts = image.manifest.parts
+    with client_options(target.address, facts.flavour) as options:
+        for number, part in enumerate(parts, 1):
+            progress(part, number, len(parts))
+            _load_part(image, store, part, client_command(facts, str(options)), identities)
+    _compare(image, target)
+
+
+def _load_part(image: Image, store: Store, part: Part, command: Sequence[str], identities: Sequence[Secret]) -> None:
+    key = layout.part_key(image.prefix, image.manifest.id, part.name)
+    plain = inbound(
+        store.read(key), name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums
+    )
+    with Program(command, feeds=True) as program:
+        for chunk in plain:
+            program.feed(chunk)
+        program.finish()
+
+
+def _compare(image: Image, target: Target) -> None:
+    connection = target.connect()
+    try:
+        found = {one.schema: one for one in read_contents(connection).schemas}
+    finally:
+        connection.close()
+    for wanted in image.manifest.inventory:
+        if found.get(wanted.schema) != wanted:
+            raise DamagedBackup(
+                f"after the load, schema {wanted.schema} is not what the image holds: {_difference(wanted, found)}"
+            )
+
+
+def _difference(wanted: Inventory, found: dict[str, Inventory]) -> str:
+    there = found.get(wanted.schema)
+    if there is None:
+        return "it is missing"
+    kinds = ("tables", "views", "triggers", "routines", "events")
+    missing = [
+        f"{kind[:-1]} {name}" for kind in kinds for name in set(getattr(wanted, kind)) - set(getattr(there, kind))
+    ]
+    added = [f"{kind[:-1]} {name}" for kind in kinds for name in set(getattr(there, kind)) - set(getattr(wanted, kind))]
+    return f"missing {sorted(missing)[:5]}, too many {sorted(added)[:5]}"
