@@ -1,0 +1,64 @@
+"""`bkpc log`: when and where something happened, so that a restore can stop before it."""
+
+from __future__ import annotations
+
+import argparse
+
+from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
+from bkpc_runtime.commands.restore import identities_of
+from bkpc_runtime.mysql.binlog.search import did, parse_query
+from bkpc_runtime.mysql.binlog.transactions import Transaction
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery.choice import log_of
+from bkpc_runtime.repository import catalogue
+
+EXAMPLE = "example: bkpc log plan.json orders --find 'drop table shop.orders' --identity key.txt"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_plan(parser)
+    parser.add_argument("database", metavar="DB")
+    parser.add_argument("--find", required=True, metavar="WHAT", help="such as 'drop table shop.orders'")
+    parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
+    add_identity(parser)
+
+
+@reported
+def run(arguments: argparse.Namespace) -> int:
+    query = parse_query(arguments.find)
+    world = world_of(arguments)
+    (database,) = world.databases(arguments.database)
+    store = world.store(arguments.store or world.stores_of(database.name)[0])
+    identities = identities_of(arguments)
+    walked: set[tuple[str, int, Position]] = set()
+    found = opaque = 0
+    # The oldest image's window holds those of all later ones, unless a gap lies between.
+    for image in reversed(catalogue.all_images(store, database.name)):
+        window = catalogue.window(store, image)
+        if window is None or (image.prefix, window.epoch, window.end) in walked:
+            continue
+        walked.add((image.prefix, window.epoch, window.end))
+        for one in log_of(store, window, identities):
+            opaque += one.opaque
+            if did(one, query):
+                _print(one, arguments)
+                found += 1
+    if opaque:
+        say(f"{opaque} compressed transactions were not looked into")
+    if not found:
+        say(f"the archived log of `{database.name}` in store `{store.name}` has no: {arguments.find}")
+    return 0 if found else 1
+
+
+def _print(one: Transaction, arguments: argparse.Namespace) -> None:
+    before = f"{one.file}:{one.start}"
+    print(f"{one.committed.isoformat()}  {before}  {one.gtid or '-'}  {_words(one)}")
+    print(
+        f"  to restore to just before it: bkpc restore {arguments.plan} {arguments.database} --to {before} --into URL"
+    )
+
+
+def _words(one: Transaction) -> str:
+    if one.statements:
+        return " ".join(one.statements[0].text.split())[:100]
+    return ", ".join(f"{change.kind} {change.schema}.{change.table}" for change in one.changes)

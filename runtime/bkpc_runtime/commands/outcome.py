@@ -1,0 +1,57 @@
+"""How every command of the runtime begins and ends: logging, one message for a failure, its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.world import World, open_world
+
+
+def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Turns a `RuntimeFailure` into its message on stderr and its exit code."""
+
+    @functools.wraps(run)
+    def running(arguments: argparse.Namespace) -> int:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+        try:
+            return run(arguments)
+        except RuntimeFailure as problem:
+            complain(problem)
+            return problem.exit_code
+
+    return running
+
+
+def complain(problem: RuntimeFailure) -> None:
+    """One message, and the way out below it."""
+    say(f"error: {problem}")
+    if problem.help:
+        say(f"  help: {problem.help}")
+
+
+def say(text: str) -> None:
+    """Progress and messages: stderr, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="a plan written by `bkpc compile`")
+
+
+def world_of(arguments: argparse.Namespace) -> World:
+    return open_world(arguments.plan)
+
+
+def add_identity(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        metavar="FILE",
+        help="the age identity that opens encrypted backups (default: the file that BKPC_AGE_IDENTITY names)",
+    )

@@ -1,0 +1,84 @@
+"""`bkpc restore`: a database back to a point in time, into an empty server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
+from bkpc_runtime.errors import Refused
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.recovery.choice import Choice, choose
+from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
+from bkpc_runtime.recovery.replay import replay
+from bkpc_runtime.repository.manifest import Part
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.identity import read_identities
+
+EXAMPLE = """example:
+  bkpc restore plan.json orders --to 2026-11-23T14:05:00Z \\
+    --into 'mysql://root@127.0.0.1:3307/?password-env=TARGET_PASSWORD' --identity key.txt"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_plan(parser)
+    parser.add_argument("database", metavar="DB")
+    parser.add_argument("--into", required=True, metavar="URL", help="an empty server of the same flavour")
+    parser.add_argument("--to", default="latest", metavar="POINT", help="a time, FILE:POSITION, or latest (default)")
+    parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    add_identity(parser)
+
+
+@reported
+def run(arguments: argparse.Namespace) -> int:
+    world = world_of(arguments)
+    (database,) = world.databases(arguments.database)
+    store = world.store(arguments.store or world.stores_of(database.name)[0])
+    target_address = parse_address(arguments.into)
+    target = Target(target_address, target_address.password())
+    identities = identities_of(arguments)
+    choice = choose(store, database.name, arguments.to, identities)
+    facts = ready_target(target, choice.image)
+    _preview(choice, store, target)
+    if arguments.dry_run:
+        return 0
+    if choice.image.manifest.encrypted and not identities:
+        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    began = time.monotonic()
+    quiet_target(target)
+    load_image(choice.image, store, target, facts, identities, _loading)
+    loaded = time.monotonic()
+    if choice.window and choice.stop:
+        replay(choice.window, choice.stop, store, target, facts, identities, lambda *_: None)
+    done = time.monotonic()
+    say(f"restored in {done - began:.1f} s: {loaded - began:.1f} s image, {done - loaded:.1f} s log")
+    say("the event scheduler of the target is off: SET GLOBAL event_scheduler = ON when you put it in service")
+    print(f"{database.name} is restored to {choice.stop.text if choice.stop else choice.image.position.text}")
+    return 0
+
+
+def identities_of(arguments: argparse.Namespace) -> Sequence[Secret]:
+    """The keys that open backups: from `--identity`, else the file that BKPC_AGE_IDENTITY names, else none."""
+    path = arguments.identity or os.environ.get("BKPC_AGE_IDENTITY")
+    return read_identities(Path(path)) if path else ()
+
+
+def _preview(choice: Choice, store: Store, target: Target) -> None:
+    manifest = choice.image.manifest
+    say(f"image  {manifest.id} of {manifest.flavour} {manifest.server_version}, finished {manifest.finished}")
+    say(f"       {len(manifest.parts)} parts, {manifest.stored_size:,} bytes in store `{store.name}`")
+    if choice.window and choice.stop:
+        commit = f", last commit {choice.last_commit.isoformat()}" if choice.last_commit else ""
+        say(f"log    from {choice.image.position.text} to {choice.stop.text}{commit}")
+    say(f"into   {target.address.text}")
+    say(f"not in it: {', '.join(manifest.not_included)}")
+
+
+def _loading(part: Part, number: int, of: int) -> None:
+    name = f"{part.schema}.{part.table}".strip(".") or part.kind
+    say(f"  [{number}/{of}] {name}")

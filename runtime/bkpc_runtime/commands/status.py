@@ -1,0 +1,100 @@
+"""`bkpc status`: per database what can really be restored, beside what is promised."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from bkpc_grammar import plan as contract
+from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.executor import due_jobs
+from bkpc_runtime.mysql.flavour import current_position, read_facts
+from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository.segments import order
+from bkpc_runtime.world import World
+
+EXAMPLE = "example: bkpc status plan.json --format json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_plan(parser)
+    parser.add_argument("--format", choices=["text", "json"], default="text")
+
+
+@reported
+def run(arguments: argparse.Namespace) -> int:
+    world = world_of(arguments)
+    now = datetime.now(UTC)
+    rows = []
+    fine = True
+    for database in world.databases(None):
+        source = _source_position(world, database)
+        rows += [_row(world, database, name, source, now) for name in world.stores_of(database.name)]
+        jobs = [job for job in world.plan.jobs if job.database == database.name]
+        overdue = [job.id for job in due_jobs(world, jobs, now)]
+        for row in rows:
+            if row["database"] == database.name:
+                row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
+        fine = fine and not overdue
+    if arguments.format == "json":
+        print(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            _print(row)
+    return 0 if fine and all(row["image"] for row in rows) else 1
+
+
+def _source_position(world: World, database: contract.Database) -> Any:
+    """Where the server writes now; None when it can't be asked."""
+    try:
+        connection = world.connect(database)
+        try:
+            return current_position(connection, read_facts(connection))
+        finally:
+            connection.close()
+    except RuntimeFailure as problem:
+        complain(problem)
+        return None
+
+
+def _row(world: World, database: contract.Database, name: str, source: Any, now: datetime) -> dict[str, Any]:
+    store = world.store(name)
+    images = catalogue.all_images(store, database.name)
+    window = catalogue.window(store, images[0]) if images else None
+    behind = None
+    if window and source:
+        behind = source.offset - window.end.offset if source.file == window.end.file else None
+        behind = 0 if order(source) <= order(window.end) else behind
+    promised = [one.rpo_ms for one in world.plan.objectives if one.database == database.name and one.rpo_ms is not None]
+    return {
+        "database": database.name,
+        "store": name,
+        "image": images[0].manifest.id if images else None,
+        "image_age_seconds": round((now - datetime.fromisoformat(images[0].manifest.finished)).total_seconds())
+        if images
+        else None,
+        "images": len(images),
+        "log_to": window.end.text if window else None,
+        "server_at": source.text if source else None,
+        "bytes_not_stored": behind,
+        "promised_rpo_seconds": min(promised) / 1000 if promised else None,
+    }
+
+
+def _print(row: dict[str, Any]) -> None:
+    if not row["image"]:
+        print(f"{row['database']}  {row['store']}  no image: nothing can be restored from here")
+        return
+    log = f"log to {row['log_to']}" if row["log_to"] else "no log"
+    if row["bytes_not_stored"] is not None:
+        log += f", {row['bytes_not_stored']:,} bytes not stored yet"
+    overdue = f"  overdue: {', '.join(row['overdue'])}" if row["overdue"] else ""
+    print(
+        f"{row['database']}  {row['store']}  {row['images']} images, newest {row['image']} "
+        f"({row['image_age_seconds']} s old), {log}{overdue}"
+    )
+    if overdue:
+        say("bkpc apply takes what is overdue")

@@ -1,0 +1,47 @@
+"""`bkpc verify`: every byte of the images and their log read back and compared."""
+
+from __future__ import annotations
+
+import argparse
+
+from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
+from bkpc_runtime.commands.restore import identities_of
+from bkpc_runtime.repository import catalogue
+from bkpc_runtime.steps.verify import verify_image
+
+EXAMPLE = "example: bkpc verify plan.json orders --identity key.txt"
+_DAMAGED = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_plan(parser)
+    parser.add_argument("database", nargs="?", metavar="DB", help="only this database")
+    parser.add_argument("--store", metavar="NAME", help="only this store")
+    add_identity(parser)
+
+
+@reported
+def run(arguments: argparse.Namespace) -> int:
+    world = world_of(arguments)
+    identities = identities_of(arguments)
+    checked, problems = 0, 0
+    for database in world.databases(arguments.database):
+        for name in world.stores_of(database.name):
+            if arguments.store not in {None, name}:
+                continue
+            store = world.store(name)
+            for image in catalogue.all_images(store, database.name):
+                found = verify_image(image, store, identities)
+                checked += 1
+                problems += len(found.problems)
+                end = f", log to {found.window_end.text}" if found.window_end else ", no log"
+                verdict = "damaged" if found.problems else "ok"
+                print(f"{verdict}  {database.name}  {name}  {found.image}: {found.bytes_read:,} bytes read{end}")
+                for problem in found.problems:
+                    print(f"  {problem}")
+    depth = "hashes, decryption and content" if identities else "hashes of what is stored"
+    say(f"verified {checked} images ({depth}): {problems} problems")
+    if checked == 0:
+        say("nothing was verified: there are no images")
+        return 1
+    return _DAMAGED if problems else 0

@@ -1,0 +1,115 @@
+"""One job of a plan, done: the only place that knows all kinds of steps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bkpc_grammar import plan as contract
+from bkpc_runtime.errors import BadUsage, StepFailed
+from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.schedule import is_due
+from bkpc_runtime.steps.backup import Source, take_full_image
+from bkpc_runtime.steps.copy import copy_image
+from bkpc_runtime.steps.log_stream import LogStream
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.outbound import packed
+from bkpc_runtime.world import World
+
+log = logging.getLogger(__name__)
+RUNNABLE = frozenset({"backup.full", "copy"})
+"""The kinds of jobs this version runs; `compile` warns of policies that need more."""
+
+
+def run_job(world: World, job: contract.Job) -> str:
+    """Do one job; returns a sentence for the log.
+
+    Raises:
+        StepFailed: it failed; the repository is consistent, run it again.
+    """
+    if job.kind == "backup.full":
+        return _full_image(world, job)
+    if job.kind == "copy":
+        return _copy(world, job)
+    raise BadUsage(f"job `{job.id}` is of kind {job.kind}, which this version does not run")
+
+
+def _full_image(world: World, job: contract.Job) -> str:
+    (database,) = world.databases(job.database)
+    address, password = world.login(database)
+    manifest = take_full_image(
+        Source(database.name, address, password),
+        [world.store(name) for name in job.stores],
+        job.recipients,
+        expected_size=job.expect_bytes,
+        limit=job.limit,
+    )
+    return (
+        f"image {manifest.id} of `{database.name}`: {len(manifest.parts)} parts, {manifest.stored_size:,} bytes stored"
+    )
+
+
+def _copy(world: World, job: contract.Job) -> str:
+    assert job.source_store is not None
+    source = world.store(job.source_store)
+    found = catalogue.all_images(source, job.database)
+    if not found:
+        raise StepFailed(f"store `{source.name}` has no image of `{job.database}` to copy", retryable=True)
+    moved = sum(copy_image(found[0], source, world.store(name), limit=job.limit) for name in job.stores)
+    return f"image {found[0].manifest.id} of `{job.database}` copied to {', '.join(job.stores)}: {moved:,} bytes"
+
+
+def newest_image(world: World, job: contract.Job) -> Image | None:
+    """The newest image that every store of a job holds."""
+    newest: Image | None = None
+    for name in job.stores:
+        found = catalogue.all_images(world.store(name), job.database)
+        if not found:
+            return None
+        if newest is None or found[0].manifest.id < newest.manifest.id:
+            newest = found[0]
+    return newest
+
+
+def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[contract.Job]:
+    """The jobs whose newest output is older than their last release: images first, copies of them after."""
+    due = []
+    for job in sorted(jobs, key=lambda one: (one.kind == "copy", one.id)):
+        if job.kind not in RUNNABLE:
+            continue
+        newest = newest_image(world, job)
+        began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
+        if is_due(job.schedule, began, now):
+            due.append(job)
+    return due
+
+
+def stream_of(world: World, stream: contract.Stream) -> LogStream:
+    """A stream that is ready to run: the server has been asked what it is.
+
+    Raises:
+        ServerFailed: the server can't be reached, or writes no binlog.
+    """
+    (database,) = world.databases(stream.database)
+    facts = _facts(world, database)
+    stores: list[Store] = [world.store(name) for name in stream.stores]
+    return LogStream(
+        lambda: world.connect(database),
+        facts,
+        stores,
+        flush_seconds=stream.flush_ms / 1000,
+        pack=lambda plain: packed(plain, stream.recipients),
+        prefix=layout.prefix_of(database.name, facts.identity),
+        encrypted=bool(stream.recipients),
+    )
+
+
+def _facts(world: World, database: contract.Database) -> ServerFacts:
+    connection = world.connect(database)
+    try:
+        return read_facts(connection)
+    finally:
+        connection.close()

@@ -1,0 +1,99 @@
+"""Finding the transaction to restore before: `drop table shop.orders`, `delete shop.orders`, `ddl shop`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bkpc_runtime.errors import BadUsage
+from bkpc_runtime.mysql.binlog.events import Statement
+from bkpc_runtime.mysql.binlog.transactions import Transaction
+
+_ROWS = ("insert", "update", "delete")
+_DDL = ("drop", "truncate", "alter", "create", "rename")
+_NAME = r"(?:`(?:[^`]|``)+`|[^\s.`(),;]+)"
+_QUALIFIED = re.compile(rf"({_NAME})(?:\s*\.\s*({_NAME}))?")
+_COMMENT = re.compile(r"/\*(?![!M]).*?\*/|/\*M?!\d*|\*/|--[^\n]*\n|#[^\n]*\n", re.DOTALL)
+_DDL_HEAD = re.compile(
+    r"(?P<verb>DROP|TRUNCATE|ALTER|CREATE|RENAME)\s+(?:OR\s+REPLACE\s+)?(?:TEMPORARY\s+)?"
+    r"(?:(?:ONLINE|OFFLINE|IGNORE)\s+)*(?P<what>TABLES?|DATABASE|SCHEMA|VIEW)?\s*(?:IF\s+(?:NOT\s+)?EXISTS\s+)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: a verb (or any DDL), and the table or whole schema it was done to."""
+
+    verb: str
+    schema: str
+    table: str
+
+
+def parse_query(text: str) -> Query:
+    """`[drop|truncate|alter|create|rename|ddl] [table|database] NAME`, `[insert|update|delete] [from|into] NAME`.
+
+    A name is `schema.table`, or a schema alone.
+
+    Raises:
+        BadUsage: it is none of these.
+    """
+    words = re.fullmatch(
+        rf"\s*(?P<verb>\w+)\s+(?:(?:table|database|schema|from|into|view)\s+)?(?P<name>{_NAME}(?:\s*\.\s*{_NAME})?)\s*;?\s*",
+        text,
+        re.IGNORECASE,
+    )
+    verb = words["verb"].lower() if words else ""
+    if not words or verb not in (*_ROWS, *_DDL, "ddl"):
+        raise BadUsage(
+            f"{text!r} can't be looked for",
+            help="such as 'drop table shop.orders', 'truncate shop.orders', 'delete shop.orders', 'ddl shop'",
+        )
+    first, second = _names(words["name"])
+    return Query(verb, first, second)
+
+
+def _names(text: str) -> tuple[str, str]:
+    match = _QUALIFIED.match(text)
+    assert match is not None
+    return _plain(match[1]), _plain(match[2]) if match[2] else ""
+
+
+def _plain(name: str) -> str:
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name
+
+
+def did(one: Transaction, query: Query) -> bool:
+    """Whether a transaction did what `query` says."""
+    if query.verb in _ROWS:
+        return any(change.kind == query.verb and _same(query, change.schema, change.table) for change in one.changes)
+    return any(_did(query, statement) for statement in one.statements)
+
+
+def _same(query: Query, schema: str, table: str) -> bool:
+    return schema.lower() == query.schema.lower() and (not query.table or table.lower() == query.table.lower())
+
+
+def _did(query: Query, statement: Statement) -> bool:
+    text = _COMMENT.sub(" ", statement.text).strip()
+    head = _DDL_HEAD.match(text)
+    if not head or query.verb not in {"ddl", head["verb"].lower()}:
+        return False
+    rest = text[head.end() :]
+    if (head["what"] or "").upper() in {"DATABASE", "SCHEMA"}:
+        return _names(rest)[0].lower() == query.schema.lower() if _QUALIFIED.match(rest) else False
+    return any(_same(query, schema, table) for schema, table in _touched(head, rest, statement.schema))
+
+
+def _touched(head: re.Match[str], rest: str, current: str) -> Iterator[tuple[str, str]]:
+    """The tables a DDL statement names: all of a DROP or RENAME, the first of the others."""
+    several = head["verb"].upper() in {"DROP", "RENAME"}
+    while match := _QUALIFIED.match(rest):
+        first, second = _plain(match[1]), _plain(match[2]) if match[2] else ""
+        yield (first, second) if second else (current, first)
+        rest = rest[match.end() :].lstrip()
+        separator = re.match(r",|TO\b", rest, re.IGNORECASE)
+        if not several or not separator:
+            return
+        rest = rest[separator.end() :].lstrip()

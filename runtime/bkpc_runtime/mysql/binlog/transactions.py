@@ -1,0 +1,111 @@
+"""Transactions of a binlog: where each begins and ends, when it was committed, what it touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from bkpc_runtime.mysql.binlog import events
+from bkpc_runtime.mysql.binlog.events import Event
+
+_MOST_STATEMENTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows of one table: `kind` is insert, update or delete."""
+
+    kind: str
+    schema: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A complete transaction at `[start, end)` of `file`.
+
+    `committed` is exact to the microsecond where the server writes it (MySQL), else a whole second that
+    the commit lies in: then `uncertainty` is one second. `opaque`: compressed, its content is not looked at.
+    """
+
+    file: str
+    start: int
+    end: int
+    committed: datetime
+    uncertainty: timedelta
+    gtid: str
+    statements: tuple[events.Statement, ...]
+    changes: tuple[Change, ...]
+    opaque: bool = False
+
+
+@dataclass(slots=True)
+class _Open:
+    """A transaction whose end is not seen yet."""
+
+    file: str
+    start: int
+    gtid: str
+    microseconds: int | None
+    statements: list[events.Statement] = field(default_factory=list)
+    changes: dict[Change, None] = field(default_factory=dict)
+    begun: bool = False
+
+
+def transactions(pieces: Iterable[tuple[str, int, bytes]]) -> Iterator[Transaction]:
+    """The complete transactions in `(file, offset, bytes)` pieces, in order; see `events.walk`."""
+    running: _Open | None = None
+    tables: dict[int, tuple[str, str]] = {}
+    for event in events.walk(pieces):
+        if event.kind in events.BEGINS:
+            running = _Open(event.file, event.start, events.gtid_of(event), events.commit_microseconds(event))
+            running.begun = events.opens_block(event)
+            tables.clear()
+        elif running is not None and _ends(event, running, tables):
+            yield _closed(running, event)
+            running = None
+
+
+def _ends(event: Event, running: _Open, tables: dict[int, tuple[str, str]]) -> bool:
+    """Takes an event of a transaction; whether it is the last."""
+    if event.kind in {events.XID, events.XA_PREPARE, events.PAYLOAD}:
+        return True
+    if event.kind == events.TABLE_MAP:
+        number, schema, table = events.table_of(event)
+        tables[number] = (schema, table)
+    elif event.kind in events.ROWS:
+        named = tables.get(events.table_number(event))
+        if named:
+            running.changes[Change(events.ROWS[event.kind], *named)] = None
+    elif event.kind in {events.QUERY, events.QUERY_COMPRESSED}:
+        return _statement_ends(events.statement_of(event), running)
+    return False
+
+
+def _statement_ends(statement: events.Statement, running: _Open) -> bool:
+    word = statement.text.strip().rstrip(";").upper()
+    if word in {"BEGIN", "START TRANSACTION"} or word.startswith("XA START"):
+        running.begun = True
+        return False
+    if word in {"COMMIT", "ROLLBACK"}:
+        return True
+    if len(running.statements) < _MOST_STATEMENTS:
+        running.statements.append(statement)
+    return not running.begun
+
+
+def _closed(running: _Open, last: Event) -> Transaction:
+    exact = running.microseconds
+    seconds = datetime.fromtimestamp(last.timestamp, UTC)
+    return Transaction(
+        running.file,
+        running.start,
+        last.end,
+        datetime.fromtimestamp(0, UTC) + timedelta(microseconds=exact) if exact else seconds,
+        timedelta(0) if exact else timedelta(seconds=1),
+        running.gtid,
+        tuple(running.statements),
+        tuple(running.changes),
+        last.kind == events.PAYLOAD,
+    )

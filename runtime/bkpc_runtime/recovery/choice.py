@@ -1,0 +1,162 @@
+"""From what a person asks for (`--to`) to an image, its log, and the exact position to stop before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused
+from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository.catalogue import Image, Window
+from bkpc_runtime.repository.segments import order, read_log
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.inbound import unpacked
+
+_POSITION = re.compile(r"(.+\.\d{6,}):(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a restore will do: load `image`, then replay up to (not including) `stop`; None: no log."""
+
+    image: Image
+    window: Window | None
+    stop: Position | None
+    last_commit: datetime | None
+
+
+def choose(store: Store, database: str, to: str, identities: Sequence[Secret]) -> Choice:
+    """The newest image from before the asked point whose log reaches it.
+
+    `to` is a time (ISO 8601; UTC unless it says otherwise), `FILE:POSITION`, or `latest`.
+
+    Raises:
+        PolicyBroken: no image, or nothing that reaches the point.
+        BadUsage: `to` is none of the three.
+    """
+    images = catalogue.all_images(store, database)
+    if not images:
+        raise PolicyBroken(f"store `{store.name}` has no image of `{database}`")
+    if to == "latest":
+        return _latest(store, images[0], identities)
+    found = _POSITION.fullmatch(to)
+    if found:
+        return _at_position(store, images, Position(found[1], int(found[2])), identities)
+    return _at_time(store, images, parse_time(to), identities)
+
+
+def parse_time(text: str) -> datetime:
+    """A time with its zone; UTC where none is written."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadUsage(
+            f"{text!r} is neither a time, a position nor `latest`",
+            help="such as 2026-11-23T14:05:00Z, binlog.000007:48213, or latest",
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def log_of(store: Store, window: Window, identities: Sequence[Secret]) -> Iterator[Transaction]:
+    """Every transaction from the first byte of the image's binlog file to the end of the window."""
+    pieces = read_log(
+        store,
+        window.image.prefix,
+        window.epoch,
+        window.image.position,
+        window.end,
+        unpack=lambda packed: unpacked(packed, "a log segment", identities),
+    )
+    return transactions(pieces)
+
+
+def _latest(store: Store, image: Image, identities: Sequence[Secret]) -> Choice:
+    window = catalogue.window(store, image)
+    last: Transaction | None = None
+    for one in log_of(store, window, identities) if window else ():
+        last = one
+    stop = Position(last.file, last.end) if last else None
+    if stop is None or order(stop) < order(image.position):
+        stop = image.position
+    return Choice(image, window, stop, last.committed if last else None)
+
+
+def _at_position(store: Store, images: list[Image], stop: Position, identities: Sequence[Secret]) -> Choice:
+    for image in images:
+        window = catalogue.window(store, image)
+        if window and order(image.position) <= order(stop) <= order(window.end):
+            return _stopped(
+                store, window, identities, lambda one: order(Position(one.file, one.start)) >= order(stop), stop
+            )
+    raise PolicyBroken(
+        f"no image in store `{store.name}` has log that reaches {stop.text}", help=_windows(store, images)
+    )
+
+
+def _at_time(store: Store, images: list[Image], moment: datetime, identities: Sequence[Secret]) -> Choice:
+    for image in images:
+        if datetime.fromisoformat(image.manifest.finished) > moment:
+            continue
+        window = catalogue.window(store, image)
+        if window is None:
+            break
+        return _stopped(store, window, identities, lambda one: one.committed + one.uncertainty > moment, None)
+    raise PolicyBroken(
+        f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
+    )
+
+
+def _stopped(
+    store: Store,
+    window: Window,
+    identities: Sequence[Secret],
+    beyond: Callable[[Transaction], bool],
+    exactly: Position | None,
+) -> Choice:
+    """Walks the log to the first transaction that is beyond the asked point."""
+    last: Transaction | None = None
+    first_after: Position | None = None
+    for one in log_of(store, window, identities):
+        if order(Position(one.file, one.start)) < order(window.image.position):
+            continue
+        if beyond(one):
+            first_after = Position(one.file, one.start)
+            break
+        last = one
+    if exactly is not None:
+        _on_a_boundary(exactly, last, first_after)
+        return Choice(window.image, window, exactly, last.committed if last else None)
+    if first_after is None:
+        end = last.committed.isoformat() if last else "the image itself"
+        raise Refused(
+            f"the archived log ends at {window.end.text}, its last transaction is of {end}: "
+            "it does not show what came until the asked time",
+            help="--to latest restores all there is",
+        )
+    return Choice(window.image, window, first_after, last.committed if last else None)
+
+
+def _on_a_boundary(exactly: Position, last: Transaction | None, first_after: Position | None) -> None:
+    inside = last is not None and last.file == exactly.file and last.start < exactly.offset < last.end
+    if inside:
+        assert last is not None
+        raise BadUsage(
+            f"{exactly.text} is inside a transaction",
+            help=f"it goes from {last.file}:{last.start} to {last.file}:{last.end}; name one of its ends",
+        )
+    if first_after is not None and first_after.file == exactly.file and first_after.offset < exactly.offset:
+        raise BadUsage(f"{exactly.text} is not where a transaction begins")
+
+
+def _windows(store: Store, images: list[Image]) -> str:
+    lines = ["what can be restored:"]
+    for image in images[:5]:
+        window = catalogue.window(store, image)
+        end = f"log to {window.end.text}" if window else "no log"
+        lines.append(f"  image {image.manifest.id} at {image.position.text} ({image.manifest.finished}), {end}")
+    return "\n".join(lines)

@@ -1,0 +1,48 @@
+"""Copying a complete image to another store: bytes as they are, verified by their hashes, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+
+from bkpc_runtime.errors import DamagedBackup, StoreFailed
+from bkpc_runtime.repository import layout
+from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.manifest import Part, encode_manifest
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.throttle import Throttle
+
+
+def copy_image(image: Image, source: Store, target: Store, *, limit: int | None = None) -> int:
+    """The image in `target`; returns how many bytes had to move. Parts that are there are not sent again.
+
+    Raises:
+        DamagedBackup: a part in `source` is not what its manifest says; the copy then does not appear.
+    """
+    throttle = Throttle(limit) if limit else None
+    moved = 0
+    for part in image.manifest.parts:
+        key = layout.part_key(image.prefix, image.manifest.id, part.name)
+        head = target.head(key)
+        if head is None or head.size != part.sums.stored_size:
+            _copy_part(key, part, source, target, throttle)
+            moved += part.sums.stored_size
+    for part in image.manifest.parts:
+        key = layout.part_key(image.prefix, image.manifest.id, part.name)
+        head = target.head(key)
+        if head is None or head.size != part.sums.stored_size:
+            raise StoreFailed(f"store `{target.name}` does not hold {key} as it was copied", retryable=True)
+    target.put(layout.manifest_key(image.prefix, image.manifest.id), encode_manifest(image.manifest))
+    return moved
+
+
+def _copy_part(key: str, part: Part, source: Store, target: Store, throttle: Throttle | None) -> None:
+    digest = hashlib.sha256()
+    with target.writer(key, part.sums.stored_size) as writer:
+        for chunk in source.read(key):
+            if throttle:
+                throttle.take(len(chunk))
+            digest.update(chunk)
+            writer.write(chunk)
+        if digest.hexdigest() != part.sums.stored_sha256:
+            raise DamagedBackup(f"{key} in store `{source.name}` is not what was written: its SHA-256 differs")
+        writer.commit()

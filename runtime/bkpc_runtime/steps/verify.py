@@ -1,0 +1,90 @@
+"""Reading back what is stored: hashes of every part and segment, the log's continuity, decryptability."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository import catalogue, layout, segments
+from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.inbound import inbound, unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was read back of one image and the log that continues it. `problems` is empty when all is well."""
+
+    image: str
+    parts: int
+    bytes_read: int
+    window_end: Position | None
+    problems: tuple[str, ...]
+
+
+def verify_image(image: Image, store: Store, identities: Sequence[Secret]) -> Verified:
+    """Reads every byte of an image and of its log; with `identities` also decrypts, expands and hashes again."""
+    read = 0
+    problems: list[str] = []
+    for part in image.manifest.parts:
+        key = layout.part_key(image.prefix, image.manifest.id, part.name)
+        try:
+            digest = hashlib.sha256()
+            if identities or not image.manifest.encrypted:
+                plain = inbound(
+                    store.read(key),
+                    name=key,
+                    encrypted=image.manifest.encrypted,
+                    identities=identities,
+                    expected=part.sums,
+                )
+                for _ in plain:
+                    pass
+            else:
+                for chunk in store.read(key):
+                    digest.update(chunk)
+                if digest.hexdigest() != part.sums.stored_sha256:
+                    raise DamagedBackup(f"{key} is damaged: its SHA-256 is not the one in the manifest")
+            read += part.sums.stored_size
+        except (DamagedBackup, Refused, ObjectMissing) as problem:
+            problems.append(str(problem))
+    window = catalogue.window(store, image)
+    if window:
+        problems += _log_problems(store, image.prefix, window, identities)
+    return Verified(image.manifest.id, len(image.manifest.parts), read, window.end if window else None, tuple(problems))
+
+
+def _log_problems(store: Store, prefix: str, window: catalogue.Window, identities: Sequence[Secret]) -> Iterator[str]:
+    def unpack(packed: bytes) -> bytes:
+        return unpacked(packed, "a log segment", identities)
+
+    newest = segments.files(store, prefix, window.epoch)[-1]
+    if newest != window.end.file:
+        yield f"the archived log has a gap after {window.end.text}: nothing later can be reached from this image"
+    if identities or not _sealed(store, prefix, window):
+        try:
+            pieces = segments.read_log(store, prefix, window.epoch, window.image.position, window.end, unpack=unpack)
+            for _ in pieces:
+                pass
+        except Refused as problem:
+            yield str(problem)
+    else:
+        yield from _hash_problems(store, prefix, window)
+
+
+def _sealed(store: Store, prefix: str, window: catalogue.Window) -> bool:
+    return any(segment.encrypted for segment in segments.segments_of(store, prefix, window.epoch, window.end.file))
+
+
+def _hash_problems(store: Store, prefix: str, window: catalogue.Window) -> Iterator[str]:
+    first, last = segments.sequence(window.image.position.file), segments.sequence(window.end.file)
+    for file in segments.files(store, prefix, window.epoch):
+        if first <= segments.sequence(file) <= last:
+            for segment in segments.segments_of(store, prefix, window.epoch, file):
+                key = segment.key(prefix)
+                if hashlib.sha256(store.get(key)).hexdigest() != segment.sha256:
+                    yield f"{key} is damaged: its SHA-256 is not the one in its name"

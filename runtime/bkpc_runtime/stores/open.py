@@ -1,0 +1,59 @@
+"""From a store of the plan to a driver that talks to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bkpc_grammar import plan
+from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.mysql.address import is_loopback
+from bkpc_runtime.stores.credentials import read_access_key
+from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
+
+_PUBLIC_ENDPOINT = re.compile(r"oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com")
+
+
+def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> Store:
+    """The driver for `store`; nothing is sent yet. Relative paths are below `folder`.
+
+    Raises:
+        BadUsage: it lacks an endpoint, a region or its credentials.
+        Refused: its endpoint would carry data over plain HTTP.
+    """
+    if store.kind == "directory":
+        return DirectoryStore(store.name, folder / store.location)
+    endpoint = checked_endpoint(store.name, store.endpoint)
+    # Read once now, so that a missing variable is told before a backup has begun.
+    credentials = partial(read_access_key, store.name, store.credentials, folder, environ)
+    credentials()
+    bucket, _, prefix = store.location.partition("/")
+    region = region_of(endpoint) or store.region
+    if not region:
+        raise BadUsage(f"store `{store.name}` has no region, which requests are signed with")
+    from bkpc_runtime.stores.oss import OssStore
+
+    return OssStore(store.name, bucket, endpoint, region, prefix, credentials)
+
+
+def region_of(endpoint: str) -> str | None:
+    """`cn-hangzhou` of `https://oss-cn-hangzhou-internal.aliyuncs.com`; None for endpoints of another form."""
+    found = _PUBLIC_ENDPOINT.fullmatch(urlsplit(endpoint).hostname or "")
+    return found[1] if found else None
+
+
+def checked_endpoint(store: str, endpoint: str | None) -> str:
+    """A URL with its scheme, https unless it names this machine."""
+    if not endpoint:
+        raise BadUsage(f"store `{store}` has no endpoint", help='write `endpoint "https://oss-REGION.aliyuncs.com"`')
+    url = endpoint if "://" in endpoint else f"https://{endpoint}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadUsage(f"store `{store}`: the endpoint {endpoint!r} is not a URL", help="write https://HOST")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise Refused(f"store `{store}` would be reached over plain HTTP", help=f"write https://{parts.netloc}")
+    return url

@@ -1,0 +1,86 @@
+"""What OSS and the network answer, in the words of `errors.py`. No message repeats a response's body."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
+
+_CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
+    "NoSuchBucket": (StoreUnreachable, "the bucket does not exist there", "create it, or correct its name or endpoint"),
+    "NoSuchKey": (ObjectMissing, "the object does not exist", ""),
+    "SignatureDoesNotMatch": (StoreDenied, "the key secret or the region is wrong", "check the store's credentials"),
+    "InvalidAccessKeyId": (StoreDenied, "the key id is unknown or disabled", "check the store's credentials"),
+    "InvalidSecurityToken": (StoreDenied, "the STS token is not valid", "renew the temporary credentials"),
+    "SecurityTokenExpired": (StoreDenied, "the STS token has expired", "renew the temporary credentials"),
+    "RequestTimeTooSkewed": (StoreDenied, "this machine's clock differs from the service's", "set the clock (NTP)"),
+    "AccessDenied": (
+        StoreDenied,
+        "the key may not do this",
+        "grant it oss:GetObject, oss:PutObject, oss:DeleteObject, oss:ListObjects, oss:AbortMultipartUpload",
+    ),
+    "UserDisable": (StoreDenied, "the account is disabled", "usually an overdue bill: see the provider's console"),
+    "FileImmutable": (StoreDenied, "the bucket's retention policy protects the object", "wait until it lapses"),
+    "InvalidObjectState": (StoreFailed, "the object is archived and not thawed", "restore (thaw) it first"),
+}
+_FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
+_TRANSIENT_CODES = {"RequestTimeout", "QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
+
+
+def failure(problem: Any, store: str, key: str) -> StoreFailed:
+    """`problem` is an `oss2.exceptions.OssError`; `store` says name, bucket and endpoint."""
+    where = f"store {store}" + (f" at {key}" if key else "")
+    if problem.status == -2:
+        return StoreUnreachable(
+            f"{where}: {network_cause(problem.exception)}", help="check the endpoint and the network", retryable=True
+        )
+    request = f" (OSS {problem.code or problem.status}, request {problem.request_id or 'unknown'})"
+    if problem.code in _CODES:
+        kind, what, way_out = _CODES[problem.code]
+        return kind(f"{where}: {what}{request}", help=way_out)
+    if _FULL.search(problem.code) or problem.status == 507:
+        return StoreFull(f"{where}: its quota is used up{request}", help="raise the quota or expire backups")
+    if problem.status == 404:
+        return ObjectMissing(f"{where}: the object does not exist{request}")
+    if problem.status == 403:
+        return StoreDenied(f"{where}: refused{request}", help="check the key's permissions and the bucket's policy")
+    if is_transient(problem):
+        return StoreUnreachable(f"{where}: the service is not able to answer{request}", help="run it again later", retryable=True)
+    return StoreFailed(f"{where}: {problem.message or 'the request failed'}{request}")
+
+
+def is_transient(problem: Any) -> bool:
+    """Whether the same request may succeed a moment later."""
+    if problem.status == -2:
+        import requests
+
+        final = (requests.exceptions.SSLError, requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)
+        return not isinstance(problem.exception, final)
+    if problem.status == -3:  # the checksum differs: bytes were spoiled on the way
+        return True
+    if problem.status == 507 or _FULL.search(problem.code):
+        return False
+    return problem.status in (408, 429) or problem.status >= 500 or problem.code in _TRANSIENT_CODES
+
+
+def asked_pause(problem: Any) -> float:
+    """Seconds the service asks to wait when it throttles (`x-oss-qos-delay-time`, milliseconds); at most 30."""
+    asked = str(problem.headers.get("x-oss-qos-delay-time", ""))
+    return min(int(asked) / 1000, 30.0) if asked.isdigit() else 0.0
+
+
+def network_cause(problem: BaseException) -> str:
+    """The innermost reason of a failed request, without its URL."""
+    kind = type(problem).__name__
+    if "Timeout" in kind:
+        return "no answer in time"
+    seen: BaseException = problem
+    while True:
+        inner = getattr(seen, "reason", None)
+        inner = inner if isinstance(inner, BaseException) else next(iter(getattr(seen, "args", ())), None)
+        if not isinstance(inner, BaseException):
+            break
+        seen = inner
+    text = re.sub(r"^.*?(?=\[Errno|\[SSL|Failed to|certificate)", "", str(seen)) or kind
+    return f"the connection failed: {text}"

@@ -1,0 +1,136 @@
+"""From a plan to the things it names: servers with their logins, stores that are open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_grammar import plan as contract
+from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
+from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.mysql.address import Address, SslMode
+from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.open import open_store
+from bkpc_runtime.stores.store import Store
+
+_SSL: dict[str, SslMode] = {
+    "off": "disabled",
+    "required": "required",
+    "verify-ca": "verify-ca",
+    "verify-identity": "verify-identity",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A plan and where its relative paths and environment variables are looked up."""
+
+    plan: contract.Plan
+    folder: Path
+    environ: Mapping[str, str]
+
+    @property
+    def document(self) -> bytes:
+        return canonical_bytes(self.plan)
+
+    def databases(self, name: str | None) -> tuple[contract.Database, ...]:
+        """The one called `name`, or all.
+
+        Raises:
+            BadUsage: the plan has no such database.
+        """
+        known = self.plan.estate.databases
+        if name is None:
+            return known
+        found = tuple(one for one in known if one.name == name)
+        if not found:
+            names = ", ".join(one.name for one in known)
+            raise BadUsage(f"the plan has no database `{name}`", help=f"it has: {names}")
+        return found
+
+    def store(self, name: str) -> Store:
+        """An open store.
+
+        Raises:
+            BadUsage: the plan has no such store, or its credentials are not in the environment.
+        """
+        for one in self.plan.estate.stores:
+            if one.name == name:
+                return open_store(one, self.folder, self.environ)
+        names = ", ".join(one.name for one in self.plan.estate.stores)
+        raise BadUsage(f"the plan has no store `{name}`", help=f"it has: {names}")
+
+    def stores_of(self, database: str) -> tuple[str, ...]:
+        """The names of all stores that keep something of a database: those that thaw come last."""
+        names = {name for job in self.plan.jobs if job.database == database for name in job.stores}
+        names |= {name for stream in self.plan.streams if stream.database == database for name in stream.stores}
+        thaw = {one.name: one.thaw_ms for one in self.plan.estate.stores}
+        return tuple(sorted(names, key=lambda name: (thaw.get(name, 0), name)))
+
+    def login(self, database: contract.Database) -> tuple[Address, Secret]:
+        """Where the server is, and user and password from where the plan says."""
+        user, password = self._credentials(database)
+        host, port, socket = _place(database.address)
+        address = Address(
+            user=user,
+            host=host,
+            port=port,
+            socket=socket,
+            ssl_mode=_SSL[database.tls.mode],
+            ssl_ca=str(self.folder / database.tls.ca) if database.tls.ca else "",
+            password_env=database.credentials.names[1] if database.credentials else "",
+            password_file="",
+        )
+        return address, password
+
+    def connect(self, database: contract.Database) -> Connection[Any]:
+        address, password = self.login(database)
+        return connect(address, password)
+
+    def _credentials(self, database: contract.Database) -> tuple[str, Secret]:
+        reference = database.credentials
+        if reference is None or reference.kind != "env" or len(reference.names) != 2:
+            raise BadUsage(
+                f"database `{database.name}` names no pair of environment variables for its login",
+                help="write `credentials env USER_VARIABLE, PASSWORD_VARIABLE` in its block",
+            )
+        missing = [name for name in reference.names if name not in self.environ]
+        if missing:
+            raise BadUsage(
+                f"the environment has no {' and no '.join(missing)}, which database `{database.name}` needs",
+                help=f"export {missing[0]}=… before running bkpc",
+            )
+        return self.environ[reference.names[0]], Secret(self.environ[reference.names[1]])
+
+
+def _place(address: str) -> tuple[str, int, str]:
+    if address.startswith("/"):
+        return "", 0, address
+    host, _, port = address.rpartition(":") if ":" in address else (address, "", "3306")
+    if not port.isdigit():
+        raise BadUsage(f"the address {address!r} has no port", help="write it as host:3306")
+    return host.strip("[]"), int(port), ""
+
+
+def open_world(path: Path, environ: Mapping[str, str] | None = None) -> World:
+    """The world of the plan in the file `path`.
+
+    Raises:
+        BadUsage: no such file.
+        Refused: it is not a plan, or was edited after it was compiled.
+    """
+    try:
+        document = path.read_bytes()
+    except OSError as problem:
+        raise BadUsage(f"the plan {path} can't be read: {problem.strerror}") from problem
+    try:
+        plan = read_plan(document, str(path))
+    except PlanRejected as problem:
+        raise Refused(str(problem)) from problem
+    return World(plan, path.resolve().parent, os.environ if environ is None else environ)
