@@ -23,6 +23,7 @@ from bkpc_runtime.stores.patience import Patience
 T = TypeVar("T")
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 10.0, 60.0
 _CONNECTIONS = 16
+_BLOCK = 1024 * 1024
 
 # At debug level oss2 logs what it signs, a session token included.
 logging.getLogger("oss2").setLevel(logging.WARNING)
@@ -32,7 +33,7 @@ class _Provider(CredentialsProvider):  # type: ignore[misc]  # oss2 carries no t
     def __init__(self, credentials: Callable[[], AccessKey]) -> None:
         self._credentials = credentials
 
-    def get_credentials(self) -> Credentials:
+    def get_credentials(self) -> Any:
         key = self._credentials()
         return Credentials(key.id, key.secret.reveal(), key.token.reveal() if key.token else "")
 
@@ -41,7 +42,13 @@ class OssCalls:
     """Requests to one bucket; safe to share between threads. `described` names the store in messages."""
 
     def __init__(
-        self, described: str, bucket: str, endpoint: str, region: str, credentials: Callable[[], AccessKey], path_style: bool
+        self,
+        described: str,
+        bucket: str,
+        endpoint: str,
+        region: str,
+        credentials: Callable[[], AccessKey],
+        path_style: bool,
     ) -> None:
         self.described = described
         session = oss2.Session(pool_size=_CONNECTIONS)
@@ -60,9 +67,7 @@ class OssCalls:
             is_path_style=path_style,
         )
 
-    def do(
-        self, key: str, work: Callable[[Any], T], patience: Patience, stop: threading.Event | None = None
-    ) -> T:
+    def do(self, key: str, work: Callable[[Any], T], patience: Patience, stop: threading.Event | None = None) -> T:
         """`work(bucket)`, tried again while `patience` lasts and `stop` isn't set.
 
         Raises:
@@ -76,12 +81,35 @@ class OssCalls:
                 if not is_transient(problem) or not trying.wait(asked_pause(problem), stop):
                     raise failure(problem, self.described, key) from problem
 
+    def open_object(
+        self,
+        key: str,
+        name: str,
+        byte_range: tuple[int, int | None] | None,
+        headers: dict[str, str],
+        patience: Patience,
+    ) -> Any:
+        """The answer to a GET, its body unread; None when the object ends before the range."""
+
+        def ask(bucket: Any) -> Any:
+            try:
+                return bucket.get_object(name, byte_range=byte_range, headers=headers)
+            except oss2.exceptions.ServerError as problem:
+                if problem.status == 416:
+                    return None
+                raise
+
+        return self.do(key, ask, patience)
+
     def body_headers(self, body: IO[bytes]) -> dict[str, str]:
         """Headers that let the service check `body`, where the CRC-64 isn't compared here."""
         if self._crc:
             return {}
         body.seek(0)
-        return {"Content-MD5": base64.b64encode(hashlib.file_digest(body, "md5").digest()).decode()}
+        digest = hashlib.md5(usedforsecurity=False)
+        while block := body.read(_BLOCK):
+            digest.update(block)
+        return {"Content-MD5": base64.b64encode(digest.digest()).decode()}
 
 
 def part_info(number: int, uploaded: Any, size: int) -> Any:

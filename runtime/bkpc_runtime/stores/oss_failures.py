@@ -46,7 +46,9 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
     if problem.status == 403:
         return StoreDenied(f"{where}: refused{request}", help="check the key's permissions and the bucket's policy")
     if is_transient(problem):
-        return StoreUnreachable(f"{where}: the service is not able to answer{request}", help="run it again later", retryable=True)
+        return StoreUnreachable(
+            f"{where}: the service is not able to answer{request}", help="run it again later", retryable=True
+        )
     return StoreFailed(f"{where}: {problem.message or 'the request failed'}{request}")
 
 
