@@ -109,9 +109,12 @@ class ThrowawayServer:
         deadline = time.monotonic() + 60
         while True:
             try:
+                # PyMySQL leaves its socket open when nobody listens: ask the socket first.
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(str(self.socket))
                 self.connect(connect_timeout=5).close()
                 return
-            except pymysql.err.OperationalError:
+            except (OSError, pymysql.err.OperationalError):
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     self.kill()
                     raise RuntimeError(f"{self.flavour} did not start:\n{self.errors.read_text()[-4000:]}") from None

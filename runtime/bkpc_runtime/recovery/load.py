@@ -71,6 +71,7 @@ def client_command(facts: ServerFacts, options: str) -> list[str]:
         find_tool(facts.flavour, "client"),
         f"--defaults-file={options}",
         "--binary-mode",
+        "--comments",  # or the bodies of routines and triggers lose theirs
         "--max-allowed-packet=1G",
         "--default-character-set=utf8mb4",
     ]

@@ -1,0 +1,299 @@
+"""An image and its log bring a server back, by our commands and by standard tools alone."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, RuntimeFailure
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
+from bkpc_runtime.recovery.choice import choose
+from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
+from bkpc_runtime.recovery.replay import replay
+from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository.manifest import Manifest
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.backup import Source, take_full_image
+from bkpc_runtime.steps.copy import copy_image
+from bkpc_runtime.steps.log_stream import LogStream
+from bkpc_runtime.steps.verify import verify_image
+from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.transfer.outbound import packed
+from tests.database_server import ThrowawayServer, start_server
+from tests.demo.shop import load
+
+HOSTILE = """
+CREATE DATABASE `odd ``name`;
+CREATE TABLE `odd ``name`.`a``b; DROP` (id INT PRIMARY KEY, words TEXT COMMENT 'it''s
+-- Table structure for table `audit`');
+INSERT INTO `odd ``name`.`a``b; DROP` VALUES
+  (1, '\\n--\\n-- Table structure for table `audit`\\n--\\n'), (2, '\\\\'), (3, NULL);
+CREATE TABLE `odd ``name`.`订单` (id INT PRIMARY KEY, body LONGBLOB, j JSON, d DECIMAL(30,10), t TIMESTAMP(6) NULL);
+CREATE TABLE `odd ``name`.aaa (id INT PRIMARY KEY, `
+--
+-- Table structure for table ``orders``
+--
+x` VARCHAR(99) DEFAULT '
+--
+-- Table structure for table `orders`
+--
+', CHECK (CONCAT(id, 'x') <> '
+--
+-- Table structure for table `orders`
+--
+'));
+INSERT INTO `odd ``name`.aaa (id) VALUES (1);
+INSERT INTO `odd ``name`.`订单` VALUES (1, UNHEX(REPEAT('00FF0A0D1A275C', 1000)), '{"a": [1, null]}', 1e19, NULL);
+"""
+TRIGGER = """CREATE TRIGGER shop.marked BEFORE INSERT ON shop.audit FOR EACH ROW BEGIN
+--
+-- Table structure for table `audit`
+--
+SET NEW.what = CONCAT(NEW.what, '');
+END"""
+
+
+@pytest.fixture(autouse=True)
+def _tools(fresh_server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
+
+
+@pytest.fixture
+def shop(fresh_server: ThrowawayServer) -> ThrowawayServer:
+    load(fresh_server)
+    subprocess.run(fresh_server.client_command("--default-character-set=utf8mb4"), input=HOSTILE.encode(), check=True)
+    fresh_server.run(TRIGGER)
+    return fresh_server
+
+
+@pytest.fixture
+def rescue(fresh_server: ThrowawayServer, tmp_path: Path) -> Iterator[ThrowawayServer]:
+    with start_server(fresh_server.flavour, tmp_path / "rescue") as running:
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore("disk", tmp_path / "backups")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> tuple[str, Secret]:
+    identity = pyrage.x25519.Identity.generate()
+    path = tmp_path / "key.txt"
+    path.write_text(f"{identity}\n")
+    path.chmod(0o600)
+    return str(identity.to_public()), Secret(str(identity))
+
+
+def image_of(server: ThrowawayServer, stores: list[DirectoryStore], recipients: list[str]) -> Manifest:
+    return take_full_image(
+        Source("shop", parse_address(server.url), Secret("")), stores, recipients, expected_size=1 << 20
+    )
+
+
+def fingerprint(server: ThrowawayServer) -> list[tuple[object, ...]]:
+    """Definition and checksum of every table, and the names of all else."""
+    tables = server.run(
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND "
+        "table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') ORDER BY 1, 2"
+    )
+    found: list[tuple[object, ...]] = []
+    for schema, table in tables:
+        name = ".".join("`" + part.replace("`", "``") + "`" for part in (schema, table))
+        found += server.run(f"SHOW CREATE TABLE {name}")
+        found += server.run(f"CHECKSUM TABLE {name} EXTENDED")
+    found += server.run("SELECT trigger_name, action_statement, definer FROM information_schema.triggers "
+                        "WHERE trigger_schema NOT IN ('sys', 'mysql') ORDER BY 1")  # fmt: skip
+    found += server.run("SELECT routine_name, routine_definition, definer FROM information_schema.routines "
+                        "WHERE routine_schema NOT IN ('sys', 'mysql') ORDER BY 1")  # fmt: skip
+    found += server.run("SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = 'shop'")
+    found += server.run("SELECT event_name, event_definition, interval_value, status FROM information_schema.events")
+    return found
+
+
+def restore(store: DirectoryStore, rescue: ThrowawayServer, to: str, identities: list[Secret]) -> None:
+    target = Target(parse_address(rescue.url), Secret(""))
+    choice = choose(store, "shop", to, identities)
+    facts = ready_target(target, choice.image)
+    quiet_target(target)
+    load_image(choice.image, store, target, facts, identities, lambda *_: None)
+    if choice.window and choice.stop:
+        replay(choice.window, choice.stop, store, target, facts, identities, lambda *_: None)
+
+
+class Streaming:
+    """A log stream beside a test."""
+
+    def __init__(self, server: ThrowawayServer, store: DirectoryStore, recipient: str = "") -> None:
+        address = parse_address(server.url)
+        connection = connect(address)
+        facts = read_facts(connection)
+        connection.close()
+        recipients = [recipient] if recipient else []
+        self.stream = LogStream(
+            lambda: connect(address), facts, [store], flush_seconds=0.2, pack=lambda plain: packed(plain, recipients),
+            prefix=layout.prefix_of("shop", facts.identity), encrypted=bool(recipients),
+        )  # fmt: skip
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.stream.run, args=(self._stop,))
+
+    def __enter__(self) -> LogStream:
+        self._thread.start()
+        return self.stream
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def position(server: ThrowawayServer) -> Position:
+    connection = connect(parse_address(server.url))
+    try:
+        return current_position(connection, read_facts(connection))
+    finally:
+        connection.close()
+
+
+def wait_for(stream: LogStream, end: Position) -> None:
+    patience = threading.Event()
+    for _ in range(600):
+        durable = dict(stream.state().durable).get("disk")
+        if durable and (durable.file, durable.offset) >= (end.file, end.offset):
+            return
+        patience.wait(0.05)
+    raise AssertionError(f"not durable up to {end.text}: {stream.state()}")
+
+
+def test_an_image_comes_back_whole(
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret]
+) -> None:
+    image_of(shop, [store], [key[0]])
+    target = Target(parse_address(rescue.url), Secret(""))
+    (image,) = catalogue.all_images(store, "shop")
+    load_image(image, store, target, ready_target(target, image), [key[1]], lambda *_: None)
+    assert fingerprint(rescue) == fingerprint(shop)
+    # A second restore into what is now full is refused, and changes nothing.
+    with pytest.raises(Refused, match="not empty"):
+        ready_target(target, image)
+
+
+def test_back_to_the_moment_before_the_drop(
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret]
+) -> None:
+    with Streaming(shop, store, key[0]) as stream:
+        shop.run("INSERT INTO shop.audit (what) VALUES ('before the image')")
+        image_of(shop, [store], [key[0]])
+        shop.run("INSERT INTO shop.audit (what) VALUES ('after it')", "FLUSH BINARY LOGS")
+        shop.run("CREATE TABLE shop.later (id INT PRIMARY KEY)", "INSERT INTO shop.later VALUES (1), (2)")
+        wanted, stop = fingerprint(shop), position(shop)
+        shop.run("DROP TABLE shop.reviews", "DELETE FROM shop.order_items", "DROP DATABASE `odd ``name`")
+        wait_for(stream, position(shop))
+    restore(store, rescue, stop.text, [key[1]])
+    assert fingerprint(rescue) == wanted
+
+
+def test_latest_is_everything(shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore) -> None:
+    with Streaming(shop, store) as stream:
+        image_of(shop, [store], [])
+        shop.run("UPDATE shop.products SET stock = stock * 2", "DROP TABLE shop.reviews")
+        wait_for(stream, position(shop))
+    restore(store, rescue, "latest", [])
+    assert fingerprint(rescue) == fingerprint(shop)
+
+
+def test_a_point_inside_a_transaction_or_beyond_the_log_is_refused(
+    shop: ThrowawayServer, store: DirectoryStore
+) -> None:
+    with Streaming(shop, store) as stream:
+        image_of(shop, [store], [])
+        before = position(shop)
+        shop.run("INSERT INTO shop.audit (what) VALUES ('x')")
+        wait_for(stream, position(shop))
+    with pytest.raises(BadUsage, match="inside a transaction"):
+        choose(store, "shop", f"{before.file}:{before.offset + 50}", [])
+    with pytest.raises(RuntimeFailure, match="reaches"):
+        choose(store, "shop", f"{before.file}:999999999", [])
+    with pytest.raises(Refused, match="ends at"):
+        choose(store, "shop", "2999-01-01T00:00:00Z", [])
+    with pytest.raises(RuntimeFailure, match="can be restored to"):
+        choose(store, "shop", "2001-01-01T00:00:00Z", [])
+    with pytest.raises(BadUsage, match="latest"):
+        choose(store, "shop", "yesterday", [])
+
+
+def test_a_damaged_part_is_found_by_verify_and_never_restored(
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret]
+) -> None:
+    manifest = image_of(shop, [store], [key[0]])
+    (image,) = catalogue.all_images(store, "shop")
+    assert verify_image(image, store, []).problems == ()
+    assert verify_image(image, store, [key[1]]).problems == ()
+    victim = next(store.root.glob(f"**/{manifest.parts[3].name}"))
+    body = bytearray(victim.read_bytes())
+    body[-40] ^= 4
+    victim.write_bytes(body)
+    for identities in ([], [key[1]]):
+        (problem,) = verify_image(image, store, identities).problems
+        assert manifest.parts[3].name in problem
+    target = Target(parse_address(rescue.url), Secret(""))
+    facts = ready_target(target, image)
+    with pytest.raises(DamagedBackup, match=manifest.parts[3].name):
+        load_image(image, store, target, facts, [key[1]], lambda *_: None)
+
+
+def test_a_missing_segment_blocks_the_way_across_it(shop: ThrowawayServer, store: DirectoryStore) -> None:
+    with Streaming(shop, store) as stream:
+        image_of(shop, [store], [])
+        ends = []
+        for number in range(3):
+            shop.run(f"INSERT INTO shop.audit (what) VALUES ('{number}')")
+            ends.append(position(shop))
+            wait_for(stream, ends[-1])
+    segments = sorted(store.root.glob("**/logs/**/*.zst"))
+    segments[-2].unlink()
+    assert choose(store, "shop", ends[0].text, []).stop == ends[0]
+    with pytest.raises(RuntimeFailure, match="reaches"):
+        choose(store, "shop", ends[2].text, [])
+
+
+def test_an_image_is_copied_once_and_resumed(shop: ThrowawayServer, store: DirectoryStore, tmp_path: Path) -> None:
+    manifest = image_of(shop, [store], [])
+    far = DirectoryStore("far", tmp_path / "far")
+    (image,) = catalogue.all_images(store, "shop")
+    assert copy_image(image, store, far) == manifest.stored_size
+    (copied,) = catalogue.all_images(far, "shop")
+    assert copied == image
+    victim = next(far.root.glob(f"**/{manifest.parts[0].name}"))
+    victim.unlink()
+    assert copy_image(image, store, far) == manifest.parts[0].sums.stored_size
+
+
+def test_two_backups_of_one_server_at_once_are_refused(shop: ThrowawayServer, store: DirectoryStore) -> None:
+    with shop.connect() as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK('bkpc backup', 0)")
+        with pytest.raises(Refused, match="another backup"):
+            image_of(shop, [store], [])
+    assert catalogue.all_images(store, "shop") == []
+
+
+def test_one_table_with_age_zstd_and_the_client_alone(
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+) -> None:
+    """As `docs/repository-format.md` says."""
+    manifest = image_of(shop, [store], [key[0]])
+    (part,) = [one for one in manifest.parts if one.table == "products"]
+    path = next(store.root.glob(f"shop/*/images/{manifest.id}/{part.name}"))
+    rescue.run("CREATE DATABASE shop")
+    client = " ".join(rescue.client_command("--binary-mode", "--comments"))
+    subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"age -d -i {tmp_path}/key.txt {path} | zstd -d | {client}"], check=True
+    )
+    assert rescue.run("CHECKSUM TABLE shop.products") == shop.run("CHECKSUM TABLE shop.products")
