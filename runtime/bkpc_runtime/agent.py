@@ -25,11 +25,14 @@ class Agent:
         self._world = world
         self._retry_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._undelivered: list[str] = []
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> bool:
+        """Returns whether everything that was received is durable in every store."""
         threads = [
-            threading.Thread(target=self._stream, args=(stream, stop), name=stream.id)
+            threading.Thread(target=self._stream, args=(stream, store, stop), name=f"{stream.id} to {store}")
             for stream in self._world.plan.streams
+            for store in stream.stores
         ]
         for thread in threads:
             thread.start()
@@ -38,15 +41,17 @@ class Agent:
             stop.wait(_LOOK)
         for thread in threads:
             thread.join()
+        return not self._undelivered
 
-    def _stream(self, stream: contract.Stream, stop: threading.Event) -> None:
+    def _stream(self, stream: contract.Stream, store: str, stop: threading.Event) -> None:
         """Until stopped: a failure of any kind is told and the stream is begun again."""
         while not stop.is_set():
             try:
-                running = stream_of(self._world, stream)
+                running = stream_of(self._world, stream, store)
                 watching = threading.Thread(target=self._watch, args=(stream, running, stop), daemon=True)
                 watching.start()
-                running.run(stop)
+                if not running.run(stop):
+                    self._undelivered.append(f"{stream.id} to {store}")
             except RuntimeFailure as problem:
                 log.error("stream %s: %s %s", stream.id, problem, problem.help)
             except Exception:
@@ -60,12 +65,13 @@ class Agent:
         while not stop.wait(0.5):
             state = running.state()
             if state.received and state.connected and not told:
-                log.info("streaming %s from %s", stream.database, state.received.text)
+                log.info("streaming %s to %s from %s", stream.database, running.store.name, state.received.text)
                 told = True
             limit = stream.lag_warn_ms
             if limit and state.lag_seconds * 1000 > limit and time.monotonic() - warned > 60:
                 warned = time.monotonic()
-                log.warning("stream %s lags %.0f s (warn at %.0f s)", stream.id, state.lag_seconds, limit / 1000)
+                lag, allowed = state.lag_seconds, limit / 1000
+                log.warning("stream %s to %s lags %.0f s (warn at %.0f s)", stream.id, running.store.name, lag, allowed)
 
     def _do_due_jobs(self, stop: threading.Event) -> None:
         try:

@@ -15,7 +15,6 @@ from bkpc_runtime.schedule import is_due
 from bkpc_runtime.steps.backup import Source, take_full_image
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.log_stream import LogStream
-from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
 from bkpc_runtime.world import World
 
@@ -87,19 +86,18 @@ def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[
     return due
 
 
-def stream_of(world: World, stream: contract.Stream) -> LogStream:
-    """A stream that is ready to run: the server has been asked what it is.
+def stream_of(world: World, stream: contract.Stream, store: str) -> LogStream:
+    """A stream into one of its stores, ready to run: the server has been asked what it is.
 
     Raises:
         ServerFailed: the server can't be reached, or writes no binlog.
     """
     (database,) = world.databases(stream.database)
     facts = _facts(world, database)
-    stores: list[Store] = [world.store(name) for name in stream.stores]
     return LogStream(
         lambda: world.connect(database),
         facts,
-        stores,
+        world.store(store),
         flush_seconds=stream.flush_ms / 1000,
         pack=lambda plain: packed(plain, stream.recipients),
         prefix=layout.prefix_of(database.name, facts.identity),

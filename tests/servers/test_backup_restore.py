@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,22 +11,19 @@ import pytest
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.mysql.connection import connect
-from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
 from bkpc_runtime.recovery.choice import choose
 from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
 from bkpc_runtime.recovery.replay import replay
-from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_full_image
 from bkpc_runtime.steps.copy import copy_image
-from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
-from bkpc_runtime.transfer.outbound import packed
 from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
+from tests.servers.streaming import Streaming, position, wait_for
 
 HOSTILE = """
 CREATE DATABASE `odd ``name`;
@@ -127,49 +123,6 @@ def restore(store: DirectoryStore, rescue: ThrowawayServer, to: str, identities:
     load_image(choice.image, store, target, facts, identities, lambda *_: None)
     if choice.window and choice.stop:
         replay(choice.window, choice.stop, store, target, facts, identities, lambda *_: None)
-
-
-class Streaming:
-    """A log stream beside a test."""
-
-    def __init__(self, server: ThrowawayServer, store: DirectoryStore, recipient: str = "") -> None:
-        address = parse_address(server.url)
-        connection = connect(address)
-        facts = read_facts(connection)
-        connection.close()
-        recipients = [recipient] if recipient else []
-        self.stream = LogStream(
-            lambda: connect(address), facts, [store], flush_seconds=0.2, pack=lambda plain: packed(plain, recipients),
-            prefix=layout.prefix_of("shop", facts.identity), encrypted=bool(recipients),
-        )  # fmt: skip
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.stream.run, args=(self._stop,))
-
-    def __enter__(self) -> LogStream:
-        self._thread.start()
-        return self.stream
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-
-def position(server: ThrowawayServer) -> Position:
-    connection = connect(parse_address(server.url))
-    try:
-        return current_position(connection, read_facts(connection))
-    finally:
-        connection.close()
-
-
-def wait_for(stream: LogStream, end: Position) -> None:
-    patience = threading.Event()
-    for _ in range(600):
-        durable = dict(stream.state().durable).get("disk")
-        if durable and (durable.file, durable.offset) >= (end.file, end.offset):
-            return
-        patience.wait(0.05)
-    raise AssertionError(f"not durable up to {end.text}: {stream.state()}")
 
 
 def test_an_image_comes_back_whole(

@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         for name in world.stores_of(database.name):
             world.store(name)
     say(f"agent: {len(world.plan.streams)} streams, {len(world.plan.jobs)} jobs")
-    Agent(world).run(stop)
+    if not Agent(world).run(stop):
+        say("agent: stopped, but not all that was received is stored: it is asked for again at the next start")
+        return 4
     say("agent: stopped, everything received is stored")
     return 0

@@ -69,11 +69,13 @@ def _continued(store: Store, prefix: str, epoch: int, start: Position) -> Positi
     for file in segments.files(store, prefix, epoch):
         if segments.sequence(file) < expected:
             continue
-        reach = segments.covered(segments.segments_of(store, prefix, epoch, file))
-        if segments.sequence(file) != expected or reach == 0:
+        archived = segments.archived_file(store, prefix, epoch, file)
+        if segments.sequence(file) != expected or archived.reach == 0:
             break
-        if file == start.file and reach < start.offset:
+        if file == start.file and archived.reach < start.offset:
             return None
-        end = Position(file, reach)
+        end = Position(file, archived.reach)
+        if not archived.whole:
+            break
         expected += 1
     return end

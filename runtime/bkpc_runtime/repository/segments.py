@@ -1,11 +1,12 @@
 """Binlog segments in a store: their keys, what is there, and reading them back as binlog files.
 
-    <prefix>/logs/<epoch>/<binlog>/<from>-<to>.<sha256 of stored bytes>.zst[.age]
+    <prefix>/logs/<epoch>/<binlog>/<from>-<to>[.part].<sha256 of stored bytes>.zst[.age]
+    <prefix>/logs/<epoch>/<binlog>/<to>.end        the file ends there: the server went on to the next
     <prefix>/logs/<epoch>/<binlog>/ORIGIN.json     the hash of the file's first event
     <prefix>/logs/<epoch>/GAP.json                 why this epoch began
 
 Segments are byte ranges of the server's files. Ranges may overlap when two runners were at work; the
-reader takes each byte once.
+reader takes each byte once. `.part`: the segment ends inside an event too large for one segment.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from bkpc_runtime.errors import DamagedBackup, Refused
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.stores.store import Store
 
-_NAME = re.compile(r"(\d{12,})-(\d{12,})\.([0-9a-f]{64})\.zst(\.age)?")
+_NAME = re.compile(r"(\d{12,})-(\d{12,})(\.part)?\.([0-9a-f]{64})\.zst(\.age)?")
+_END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
 _EPOCH = re.compile(r"\d{6}")
 
@@ -30,7 +32,10 @@ class LogGap(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Bytes `[start, end)` of binlog `file`; `sha256` is that of the stored (packed) bytes."""
+    """Bytes `[start, end)` of binlog `file`; `sha256` is that of the stored (packed) bytes.
+
+    `part`: the bytes end inside an event.
+    """
 
     epoch: int
     file: str
@@ -38,12 +43,50 @@ class Segment:
     end: int
     sha256: str
     encrypted: bool
+    part: bool = False
 
     def key(self, prefix: str) -> str:
         """The object's key below `prefix` (`<database>/<identity>`)."""
         suffix = ".zst.age" if self.encrypted else ".zst"
         folder = file_folder(prefix, self.epoch, self.file)
-        return f"{folder}{self.start:012d}-{self.end:012d}.{self.sha256}{suffix}"
+        part = ".part" if self.part else ""
+        return f"{folder}{self.start:012d}-{self.end:012d}{part}.{self.sha256}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """What a store holds of one binlog: segments by start, the longest first.
+
+    `end` is where the server's file ends, once the server is known to have gone on to the next.
+    """
+
+    segments: tuple[Segment, ...]
+    end: int | None
+
+    @property
+    def reach(self) -> int:
+        """How far the segments go without a gap."""
+        return self._reach()[0]
+
+    @property
+    def boundary(self) -> int:
+        """The last end of an event within reach that is known without looking into a segment."""
+        return self._reach()[1]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte of the server's file is here, and the log goes on in the next file."""
+        return self.end is not None and self.reach == self.end
+
+    def _reach(self) -> tuple[int, int]:
+        reach = boundary = 0
+        for segment in self.segments:
+            if segment.start > reach:
+                break
+            reach = max(reach, segment.end)
+            if not segment.part:
+                boundary = max(boundary, segment.end)
+        return reach, boundary
 
 
 def logs_folder(prefix: str) -> str:
@@ -79,7 +122,8 @@ def parse_key(key: str) -> Segment | None:
     found = _NAME.fullmatch(parts[-1])
     if len(parts) < 3 or not found or not _EPOCH.fullmatch(parts[-3]) or not _BINLOG.fullmatch(parts[-2]):
         return None
-    return Segment(int(parts[-3]), parts[-2], int(found[1]), int(found[2]), found[3], bool(found[4]))
+    start, end, part, digest, sealed = found.groups()
+    return Segment(int(parts[-3]), parts[-2], int(start), int(end), digest, bool(sealed), bool(part))
 
 
 def epochs(store: Store, prefix: str) -> list[int]:
@@ -94,25 +138,23 @@ def files(store: Store, prefix: str, epoch: int) -> list[str]:
     return sorted((name for name in names if _BINLOG.fullmatch(name)), key=sequence)
 
 
-def segments_of(store: Store, prefix: str, epoch: int, file: str) -> list[Segment]:
-    """A binlog's segments by start, the longest first."""
-    found = (parse_key(stored.key) for stored in store.list(file_folder(prefix, epoch, file)))
-    return sorted((segment for segment in found if segment), key=lambda one: (one.start, -one.end))
+def end_key(prefix: str, epoch: int, file: str, end: int) -> str:
+    """The key of the empty object that says where a binlog ends."""
+    return f"{file_folder(prefix, epoch, file)}{end:012d}.end"
 
 
-def covered(segments: list[Segment], start: int = 0) -> int:
-    """How far the segments reach without a gap from `start`."""
-    for segment in segments:
-        if segment.start > start:
-            break
-        start = max(start, segment.end)
-    return start
+def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedFile:
+    """What a store holds of a binlog."""
+    keys = [stored.key for stored in store.list(file_folder(prefix, epoch, file))]
+    found = [segment for segment in map(parse_key, keys) if segment]
+    ends = [int(end[1]) for key in keys if (end := _END.fullmatch(key.rpartition("/")[2]))]
+    return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None))
 
 
 def newest_end(store: Store, prefix: str, epoch: int) -> Position | None:
-    """Where the archived log of an epoch ends; looks into its newest binlogs only."""
+    """The newest end of an event in the archived log of an epoch; looks into its newest binlogs only."""
     for file in reversed(files(store, prefix, epoch)):
-        end = covered(segments_of(store, prefix, epoch, file))
+        end = archived_file(store, prefix, epoch, file).boundary
         if end:
             return Position(file, end)
     return None
@@ -141,8 +183,12 @@ def read_log(
     _whole(wanted, start, end)
     for file in wanted:
         limit = end.offset if end is not None and end.file == file else None
+        archived = archived_file(store, prefix, epoch, file)
+        if file != wanted[-1] and not archived.whole:
+            known = f"{archived.reach} to {archived.end}" if archived.end else f"from {archived.reach} on"
+            raise LogGap(f"the archived log lacks bytes {known} of {file}")
         needed = max(limit or 0, start.offset if file == start.file else 0)
-        yield from _read_file(store, prefix, epoch, file, limit=limit, needed=needed, unpack=unpack)
+        yield from _read_file(store, prefix, archived, file, limit=limit, needed=needed, unpack=unpack)
 
 
 def _whole(found: list[str], start: Position, end: Position | None) -> None:
@@ -157,11 +203,11 @@ def _whole(found: list[str], start: Position, end: Position | None) -> None:
 
 
 def _read_file(
-    store: Store, prefix: str, epoch: int, file: str, *, limit: int | None, needed: int,
+    store: Store, prefix: str, archived: ArchivedFile, file: str, *, limit: int | None, needed: int,
     unpack: Callable[[bytes], bytes],
 ) -> Iterator[tuple[str, int, bytes]]:  # fmt: skip
     at = 0
-    for segment in segments_of(store, prefix, epoch, file):
+    for segment in archived.segments:
         if segment.end <= at:
             continue
         if segment.start > at:

@@ -6,12 +6,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository.segments import Segment, order
+from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -36,12 +35,11 @@ class Parcel:
 class Delivery:
     """One store's queue and the thread that empties it; a failing store is tried again until it works."""
 
-    def __init__(self, store: Store, durable: Position | None, changed: Callable[[], None]) -> None:
+    def __init__(self, store: Store, durable: Position | None) -> None:
         self.store = store
         self.durable = durable
         self.committed = 0.0
         self.failure = ""
-        self._changed = changed
         self._queue: deque[Parcel] = deque()
         self._lock = threading.Condition()
         self._ending = False
@@ -49,10 +47,7 @@ class Delivery:
         self._thread.start()
 
     def add(self, parcel: Parcel) -> None:
-        """Queues a parcel, unless the store has all of its bytes already."""
-        segment = parcel.segment
-        if segment and self.durable and order(self.durable) >= (order(Position(segment.file, segment.end))):
-            return
+        """Queues a parcel."""
         with self._lock:
             self._queue.append(parcel)
             self._lock.notify_all()
@@ -84,7 +79,9 @@ class Delivery:
                 parcel = self._queue[0]
             try:
                 self.store.put(parcel.key, parcel.body)
-            except RuntimeFailure as failure:
+            except Exception as failure:  # a thread that died would lose the log in silence
+                if not isinstance(failure, RuntimeFailure):
+                    log.exception("putting %s", parcel.key)
                 self._report(str(failure))
                 with self._lock:
                     self._lock.wait_for(lambda: self._ending, pause)
@@ -111,4 +108,3 @@ class Delivery:
             if self._queue and self._queue[0] is parcel:
                 self._queue.popleft()
             self._lock.notify_all()
-        self._changed()

@@ -77,14 +77,15 @@ def _log_problems(store: Store, prefix: str, window: catalogue.Window, identitie
 
 
 def _sealed(store: Store, prefix: str, window: catalogue.Window) -> bool:
-    return any(segment.encrypted for segment in segments.segments_of(store, prefix, window.epoch, window.end.file))
+    archived = segments.archived_file(store, prefix, window.epoch, window.end.file)
+    return any(segment.encrypted for segment in archived.segments)
 
 
 def _hash_problems(store: Store, prefix: str, window: catalogue.Window) -> Iterator[str]:
     first, last = segments.sequence(window.image.position.file), segments.sequence(window.end.file)
     for file in segments.files(store, prefix, window.epoch):
         if first <= segments.sequence(file) <= last:
-            for segment in segments.segments_of(store, prefix, window.epoch, file):
+            for segment in segments.archived_file(store, prefix, window.epoch, file).segments:
                 key = segment.key(prefix)
                 if hashlib.sha256(store.get(key)).hexdigest() != segment.sha256:
                     yield f"{key} is damaged: its SHA-256 is not the one in its name"

@@ -61,7 +61,7 @@ def walk(pieces: Iterable[tuple[str, int, bytes]]) -> Iterator[Event]:
 
 
 class _Walker:
-    """The walk through one file."""
+    """The walk through one file; of a long event only the beginning is kept."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -69,9 +69,16 @@ class _Walker:
         self._buffer = bytearray()
         self._at = 0
         self._checksum = 0
+        self._long: Event | None = None
 
     def feed(self, body: bytes) -> Iterator[Event]:
         self.received += len(body)
+        if self._long is not None:
+            if self.received < self._long.end:
+                return
+            yield self._long
+            body = body[len(body) - (self.received - self._long.end) :]
+            self._long = None
         self._buffer += body
         view_at = 0
         if self._at == 0 and len(self._buffer) >= len(_MAGIC):
@@ -79,17 +86,28 @@ class _Walker:
                 raise DamagedBackup(f"{self._file} does not begin like a binlog")
             view_at = self._at = 4
         while self._at and len(self._buffer) - view_at >= HEADER:
-            timestamp, kind, _, size, _, flags = struct.unpack_from("<IBIIIH", self._buffer, view_at)
-            if size < HEADER:
-                raise DamagedBackup(f"at {self._at} of {self._file} there is no event")
-            if len(self._buffer) - view_at < size:
+            event = self._event(view_at)
+            if event is None:
                 break
-            last = view_at + size - self._trailer(kind, view_at, size)
-            kept = bytes(self._buffer[view_at + HEADER : min(last, view_at + HEADER + _KEPT)])
-            yield Event(self._file, self._at, self._at + size, kind, timestamp, flags, kept)
-            view_at += size
-            self._at += size
+            self._at = event.end
+            if event.end > self.received:
+                self._long, view_at = event, len(self._buffer)
+            else:
+                yield event
+                view_at += event.end - event.start
         del self._buffer[:view_at]
+
+    def _event(self, at: int) -> Event | None:
+        """The event that begins at `at` of the buffer; None while too little of it is there."""
+        timestamp, kind, _, size, _, flags = struct.unpack_from("<IBIIIH", self._buffer, at)
+        if size < HEADER:
+            raise DamagedBackup(f"at {self._at} of {self._file} there is no event")
+        there = len(self._buffer) - at
+        if there < size and (there < HEADER + _KEPT or size < HEADER + _KEPT + 4):
+            return None
+        last = at + size - self._trailer(kind, at, size)
+        kept = bytes(self._buffer[at + HEADER : min(last, at + HEADER + _KEPT)])
+        return Event(self._file, self._at, self._at + size, kind, timestamp, flags, kept)
 
     def _trailer(self, kind: int, at: int, size: int) -> int:
         if kind == FORMAT_DESCRIPTION:

@@ -1,0 +1,98 @@
+"""A log stream beside a test, and what is compared when it has run."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.mysql.flavour import Position, current_position, list_binlogs, read_facts
+from bkpc_runtime.repository import layout, segments
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.log_stream import LogStream
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.inbound import unpacked
+from bkpc_runtime.transfer.outbound import packed
+from tests.database_server import ThrowawayServer
+
+_IN_USE = 4 + 17
+"""Where a binlog says that it is being written; a server clears it when it sends."""
+
+
+class Streaming:
+    """Streams while its block runs; `prefix` is where in the store."""
+
+    def __init__(self, server: ThrowawayServer, store: Store, recipient: str = "", flush_seconds: float = 0.2) -> None:
+        address = parse_address(server.url)
+        connection = connect(address)
+        facts = read_facts(connection)
+        connection.close()
+        recipients = [recipient] if recipient else []
+        self.prefix = layout.prefix_of("shop", facts.identity)
+        self.stream = LogStream(
+            lambda: connect(address), facts, store, flush_seconds=flush_seconds,
+            pack=lambda plain: packed(plain, recipients), prefix=self.prefix, encrypted=bool(recipients),
+        )  # fmt: skip
+        self.all_stored: bool | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        self.all_stored = self.stream.run(self._stop)
+
+    def __enter__(self) -> LogStream:
+        self._thread.start()
+        return self.stream
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def position(server: ThrowawayServer) -> Position:
+    """Where the server writes."""
+    connection = connect(parse_address(server.url))
+    try:
+        return current_position(connection, read_facts(connection))
+    finally:
+        connection.close()
+
+
+def wait_for(stream: LogStream, end: Position, patience: float = 30) -> None:
+    """Until the log is durable up to `end`."""
+    pause = threading.Event()
+    for _ in range(int(patience / 0.05)):
+        durable = stream.state().durable
+        if durable and (durable.file, durable.offset) >= (end.file, end.offset):
+            return
+        pause.wait(0.05)
+    raise AssertionError(f"not durable up to {end.text}: {stream.state()}")
+
+
+def binlogs(server: ThrowawayServer) -> dict[str, bytes]:
+    """The server's own files."""
+    with server.connect() as connection:
+        names = [one.name for one in list_binlogs(connection)]
+    return {name: cleared((server.datadir / name).read_bytes()) for name in names}
+
+
+def cleared(body: bytes) -> bytes:
+    """A binlog without the flag that says it is being written."""
+    return body[:_IN_USE] + bytes([body[_IN_USE] & 0xFE]) + body[_IN_USE + 1 :]
+
+
+def archived(store: Store, prefix: str, epoch: int, start: Position, key: Secret | None = None) -> dict[str, bytes]:
+    """The files as the archive gives them back, from `start`'s file on."""
+    found: dict[str, bytes] = {}
+    keys = [key] if key else []
+    for file, offset, body in segments.read_log(
+        store, prefix, epoch, start, None, unpack=lambda one: unpacked(one, "a segment", keys)
+    ):
+        assert offset == len(found.get(file, b""))
+        found[file] = found.get(file, b"") + body
+    return {name: cleared(body) for name, body in found.items()}
+
+
+def folder_of(store_root: Path, prefix: str, epoch: int, file: str) -> Path:
+    return store_root / prefix / "logs" / f"{epoch:06d}" / file

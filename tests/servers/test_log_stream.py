@@ -1,0 +1,234 @@
+"""The archived log is the server's own, byte for byte, whatever happens to either side."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from bkpc_runtime.errors import StoreFailed, StoreUnreachable
+from bkpc_runtime.mysql.binlog.transactions import transactions
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository import segments
+from bkpc_runtime.repository.segments import LogGap, archived_file, read_log
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps import log_stream
+from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import StoredObject
+from bkpc_runtime.transfer.inbound import unpacked
+from tests.database_server import ThrowawayServer
+from tests.servers.streaming import Streaming, archived, binlogs, folder_of, position, wait_for
+
+TABLE = "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, body LONGBLOB)"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore("disk", tmp_path / "backups")
+
+
+@pytest.fixture
+def writing(fresh_server: ThrowawayServer) -> ThrowawayServer:
+    fresh_server.run("CREATE DATABASE w", TABLE)
+    return fresh_server
+
+
+def insert(server: ThrowawayServer, count: int = 1, size: int = 10) -> None:
+    server.run(*(f"INSERT INTO w.t (body) VALUES (REPEAT('{number % 10}', {size}))" for number in range(count)))
+
+
+def flush(server: ThrowawayServer) -> None:
+    server.run("FLUSH BINARY LOGS")
+
+
+def reset(server: ThrowawayServer) -> None:
+    server.run("RESET BINARY LOGS AND GTIDS" if server.flavour == "mysql" else "RESET MASTER")
+
+
+def test_every_byte_of_every_kind(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    streaming = Streaming(writing, store, str(identity.to_public()))
+    first = position(writing).file
+    with streaming as stream:
+        insert(writing, 50)
+        flush(writing)
+        # One event above a packet (16 MiB), which is more than two segments as well.
+        insert(writing, 1, 40 << 20)
+        writing.run("SET SESSION binlog_row_image = MINIMAL", "UPDATE w.t SET body = 'x' WHERE id < 9")
+        writing.run("BEGIN", *["INSERT INTO w.t (body) VALUES (REPEAT('z', 1000000))"] * 30, "COMMIT")
+        flush(writing)
+        writing.run("CREATE TABLE w.u AS SELECT id FROM w.t", "DROP TABLE w.u", "ANALYZE TABLE w.t")
+        wait_for(stream, position(writing))
+    assert streaming.all_stored
+    found = archived(store, streaming.prefix, 1, Position(first, 0), Secret(str(identity)))
+    own = binlogs(writing)
+    assert list(found) == [name for name in own if name >= first]
+    assert all(found[name] == own[name] for name in found)
+    assert any(store.root.glob("**/*.part.*.zst.age"))
+
+
+def test_it_goes_on_where_the_store_ends(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    first = position(writing)
+    for _ in range(3):
+        streaming = Streaming(writing, store)
+        insert(writing, 5)
+        with streaming as stream:
+            insert(writing, 5)
+            wait_for(stream, position(writing))
+        insert(writing, 5)
+        flush(writing)
+    with Streaming(writing, store) as stream:
+        wait_for(stream, position(writing))
+    found = archived(store, streaming.prefix, 1, Position(first.file, 0))
+    assert found == {name: body for name, body in binlogs(writing).items() if name >= first.file}
+    for file in found:
+        ranges = [(one.start, one.end) for one in archived_file(store, streaming.prefix, 1, file).segments]
+        assert [start for start, _ in ranges] == [0, *(end for _, end in ranges[:-1])], "contiguous, nothing twice"
+
+
+def test_a_stream_ended_inside_a_huge_event_asks_for_all_of_it_again(
+    writing: ThrowawayServer, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_stream, "SEGMENT_BYTES", 1 << 20)
+    monkeypatch.setattr(log_stream, "LAST_PATIENCE", 1.0)
+    first = position(writing).file
+    insert(writing, 1, 20 << 20)
+    end = position(writing)
+
+    class Breaks(DirectoryStore):
+        left = 3  # ORIGIN.json, what comes before the event, its first packet
+
+        def put(self, key: str, body: bytes) -> StoredObject:
+            self.left -= 1
+            if self.left < 0:
+                raise StoreUnreachable("the disk is away")
+            return super().put(key, body)
+
+    streaming = Streaming(writing, Breaks("disk", store.root))
+    with streaming as stream, pytest.raises(AssertionError, match="the disk is away"):
+        wait_for(stream, end, patience=3)
+    assert not streaming.all_stored
+    held = archived_file(store, streaming.prefix, 1, first)
+    assert 0 < held.boundary < held.reach < end.offset
+    with Streaming(writing, store) as stream:
+        wait_for(stream, end)
+    assert archived(store, streaming.prefix, 1, Position(first, 0))[first] == binlogs(writing)[first]
+
+
+def test_a_reset_begins_a_new_epoch_and_says_why(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    with Streaming(writing, store) as stream:
+        insert(writing, 3)
+        wait_for(stream, position(writing))
+    reset(writing)
+    insert(writing, 200)  # longer than the old file of the same name: only its first event tells them apart
+    streaming = Streaming(writing, store)
+    with streaming as stream:
+        wait_for(stream, position(writing))
+        assert stream.state().epoch == 2
+    gap = json.loads(store.get(f"{streaming.prefix}/logs/000002/GAP.json"))
+    assert "another file of the same name" in gap["reason"]
+    start = Position(position(writing).file, 0)
+    assert archived(store, streaming.prefix, 2, start) == binlogs(writing)
+
+
+def test_a_reset_while_streaming_is_noticed(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    streaming = Streaming(writing, store)
+    with streaming as stream:
+        insert(writing, 3)
+        flush(writing)
+        insert(writing, 3)
+        wait_for(stream, position(writing))
+        reset(writing)
+        insert(writing, 30)
+        end = position(writing)
+        for _ in range(600):
+            state = stream.state()
+            if state.epoch == 2 and state.durable == end:
+                break
+            time.sleep(0.05)
+        assert (stream.state().epoch, stream.state().durable) == (2, end)
+    assert archived(store, streaming.prefix, 2, Position(end.file, 0)) == binlogs(writing)
+
+
+def test_purged_log_is_a_gap_not_a_lie(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    with Streaming(writing, store) as stream:
+        insert(writing)
+        wait_for(stream, position(writing))
+    insert(writing, 5)
+    flush(writing)
+    flush(writing)
+    while len(binlogs(writing)) > 1:  # MariaDB purges nothing that the ended stream may still read
+        writing.run(f"PURGE BINARY LOGS TO '{position(writing).file}'")
+        time.sleep(0.2)
+    streaming = Streaming(writing, store)
+    with streaming as stream:
+        wait_for(stream, position(writing))
+        assert stream.state().epoch == 2
+    assert "no longer has" in json.loads(store.get(f"{streaming.prefix}/logs/000002/GAP.json"))["reason"]
+
+
+def test_a_hole_at_the_end_of_a_file_is_found(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    first = position(writing).file
+    streaming = Streaming(writing, store)
+    with streaming as stream:
+        for _ in range(3):
+            insert(writing)
+            wait_for(stream, position(writing))
+        flush(writing)
+        insert(writing)
+        wait_for(stream, position(writing))
+    folder = folder_of(store.root, streaming.prefix, 1, first)
+    max(folder.glob("*.zst")).unlink()
+    assert not archived_file(store, streaming.prefix, 1, first).whole
+    with pytest.raises(LogGap, match=f"lacks bytes .* of {first}"):
+        archived(store, streaming.prefix, 1, Position(first, 0))
+
+
+def test_a_store_that_fails_holds_nothing_up_and_loses_nothing(
+    writing: ThrowawayServer, store: DirectoryStore, tmp_path: Path
+) -> None:
+    class Away(DirectoryStore):
+        away = True
+
+        def put(self, key: str, body: bytes) -> StoredObject:
+            if self.away:
+                raise StoreFailed("not now")
+            return super().put(key, body)
+
+    far = Away("far", tmp_path / "far")
+    first = position(writing).file
+    near, lame = Streaming(writing, store), Streaming(writing, far)
+    with near as stream, lame as limping:
+        insert(writing, 20)
+        wait_for(stream, position(writing))
+        assert limping.state().failure == "not now"
+        assert limping.state().durable is None
+        assert limping.state().lag_seconds > 0
+        far.away = False
+        wait_for(limping, position(writing))
+        assert limping.state().failure == ""
+    assert archived(far, near.prefix, 1, Position(first, 0)) == archived(store, near.prefix, 1, Position(first, 0))
+
+
+def test_the_transactions_of_the_log(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    first = position(writing).file
+    streaming = Streaming(writing, store)
+    with streaming as stream:
+        insert(writing, 3)
+        writing.run("DELETE FROM w.t WHERE id = 1", "DROP TABLE w.t")
+        wait_for(stream, position(writing))
+
+    def pieces() -> Iterator[tuple[str, int, bytes]]:
+        yield from read_log(
+            store, streaming.prefix, 1, Position(first, 0), None, unpack=lambda one: unpacked(one, "x", [])
+        )
+
+    found = list(transactions(pieces()))
+    kinds = [one.changes[0].kind if one.changes else one.statements[0].text.split()[0] for one in found]
+    assert kinds[-5:] == ["insert", "insert", "insert", "delete", "DROP"]
+    assert [one.start for one in found[1:]] == [one.end for one in found[:-1]]
+    assert segments.order(Position(found[-1].file, found[-1].end)) == segments.order(position(writing))
