@@ -73,6 +73,7 @@ def test_every_byte_of_every_kind(writing: ThrowawayServer, store: DirectoryStor
 
 def test_it_goes_on_where_the_store_ends(writing: ThrowawayServer, store: DirectoryStore) -> None:
     first = position(writing)
+    prefix = Streaming(writing, store).prefix
     for _ in range(3):
         streaming = Streaming(writing, store)
         insert(writing, 5)
@@ -83,10 +84,10 @@ def test_it_goes_on_where_the_store_ends(writing: ThrowawayServer, store: Direct
         flush(writing)
     with Streaming(writing, store) as stream:
         wait_for(stream, position(writing))
-    found = archived(store, streaming.prefix, 1, Position(first.file, 0))
+    found = archived(store, prefix, 1, Position(first.file, 0))
     assert found == {name: body for name, body in binlogs(writing).items() if name >= first.file}
     for file in found:
-        ranges = [(one.start, one.end) for one in archived_file(store, streaming.prefix, 1, file).segments]
+        ranges = [(one.start, one.end) for one in archived_file(store, prefix, 1, file).segments]
         assert [start for start, _ in ranges] == [0, *(end for _, end in ranges[:-1])], "contiguous, nothing twice"
 
 

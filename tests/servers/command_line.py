@@ -1,0 +1,84 @@
+"""bkpc as its users run it: a folder with a policy, a plan, an environment, and the commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyrage
+
+from tests.database_server import ThrowawayServer
+from tests.demo import policy
+
+PASSWORD = "a-password-nobody-should-see"
+
+
+@dataclass
+class Done:
+    """What a command printed (both streams) and how it ended."""
+
+    code: int
+    text: str
+
+
+@dataclass
+class Office:
+    """A folder with the demo's policy for `server`, an age key and the account `backup`."""
+
+    folder: Path
+    server: ThrowawayServer
+    environ: dict[str, str] = field(default_factory=dict)
+    recipient: str = ""
+
+    @classmethod
+    def opened(cls, folder: Path, server: ThrowawayServer) -> Office:
+        identity = pyrage.x25519.Identity.generate()
+        folder.mkdir(parents=True, exist_ok=True)
+        key = folder / "key.txt"
+        key.write_text(f"{identity}\n")
+        key.chmod(0o600)
+        server.run(f"CREATE USER 'backup'@'%' IDENTIFIED BY '{PASSWORD}'", "GRANT ALL ON *.* TO 'backup'@'%'")
+        environ = {
+            **os.environ,
+            "SHOP_DB_USER": "backup",
+            "SHOP_DB_PASSWORD": PASSWORD,
+            "BKPC_AGE_IDENTITY": str(key),
+            "BKPC_MYSQL_BIN": str(server.bin),
+            "PYTHONUNBUFFERED": "1",
+        }
+        office = cls(folder, server, environ, str(identity.to_public()))
+        office.write(policy.mended(server.port, office.recipient))
+        office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+        return office
+
+    def write(self, text: str) -> None:
+        (self.folder / "shop.bkp").write_text(text)
+
+    def bkpc(self, *arguments: str, expect: int | None = None, **environ: str) -> Done:
+        """Runs a command; insists on its exit code when `expect` is given."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environ | environ,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=120,
+        )
+        assert PASSWORD not in done.stdout
+        assert "Traceback" not in done.stdout, done.stdout
+        assert expect is None or done.returncode == expect, f"exit code {done.returncode}: {done.stdout}"
+        return Done(done.returncode, done.stdout)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "bkpc_compiler.main", *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Starts a command that goes on; what it prints is appended to `<command>.log`."""
+        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
+            return subprocess.Popen(self.command(*arguments), cwd=self.folder, env=self.environ, stdout=log, stderr=log)
