@@ -150,6 +150,8 @@ class OssStore:
 
 
 def _body(answer: Any) -> Iterator[bytes]:
-    """In large chunks: oss2's own iterator gives 8 KiB at a time."""
+    """In large chunks: oss2's own iterator gives 8 KiB at a time, and has read an empty body already."""
+    if answer.content_length == 0:
+        return iter(())
     chunks: Iterator[bytes] = answer.resp.response.iter_content(_CHUNK)
     return chunks

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import logging
 import threading
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
-import crcmod.crcmod
 import oss2
 from oss2.credentials import Credentials, CredentialsProvider
 
@@ -55,7 +55,7 @@ class OssCalls:
         # Otherwise requests would replace our signature by a password from a .netrc file.
         session.session.auth = lambda request: request
         # Without its C extension crcmod takes a second for 3 MB: then the service checks an MD5 instead.
-        self._crc = bool(crcmod.crcmod._usingExtension)
+        self._crc = importlib.util.find_spec("crcmod._crcfunext") is not None
         self._bucket = oss2.Bucket(
             oss2.ProviderAuthV4(_Provider(credentials)),
             endpoint,

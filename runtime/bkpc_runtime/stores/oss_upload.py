@@ -49,6 +49,7 @@ class OssWriter:
         self._filled = self._size = 0
         self._upload_id = ""
         self._parts: list[Future[Any]] = []
+        self._bodies: set[IO[bytes]] = set()
         self._threads: ThreadPoolExecutor | None = None
         self._room = threading.Semaphore(_UNDER_WAY)
         self._given_up = threading.Event()
@@ -119,6 +120,7 @@ class OssWriter:
         if number > MOST_PARTS:
             raise StoreFailed(f"store {self._calls.described} at {self._key}: the object needs more than 10,000 parts")
         self._filling, self._filled = _body(), 0
+        self._bodies.add(body)
         self._parts.append(self._threads.submit(self._send_part, number, body, size))
 
     def _send_part(self, number: int, body: IO[bytes], size: int) -> Any:
@@ -132,6 +134,7 @@ class OssWriter:
             return part_info(number, self._calls.do(self._key, send, self._patience, self._given_up), size)
         finally:
             body.close()
+            self._bodies.discard(body)
             self._room.release()
 
     def _raise_failed(self) -> None:
@@ -160,7 +163,8 @@ class OssWriter:
     def _close(self) -> None:
         if self._threads:
             self._threads.shutdown(wait=True, cancel_futures=True)
-        self._filling.close()
+        for body in (self._filling, *self._bodies):  # a cancelled part's is still open
+            body.close()
 
 
 def _body() -> IO[bytes]:
