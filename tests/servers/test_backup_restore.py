@@ -9,7 +9,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, RuntimeFailure
+from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.choice import choose
 from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
@@ -227,6 +227,15 @@ def test_an_image_is_copied_once_and_resumed(shop: ThrowawayServer, store: Direc
     victim = next(far.root.glob(f"**/{manifest.parts[0].name}"))
     victim.unlink()
     assert copy_image(image, store, far) == manifest.parts[0].sums.stored_size
+
+
+def test_an_account_that_may_not_see_all_makes_no_image(shop: ThrowawayServer, store: DirectoryStore) -> None:
+    shop.run("CREATE USER 'near'@'%'", "GRANT ALL ON shop.* TO 'near'@'%'", "GRANT RELOAD ON *.* TO 'near'@'%'")
+    address = parse_address(shop.url.replace("user=root", "user=near"))
+    with pytest.raises(PolicyBroken, match="lacks SELECT") as raised:
+        take_full_image(Source("shop", address, Secret("")), [store], [], expected_size=1)
+    assert raised.value.help.startswith("GRANT SELECT, ")
+    assert catalogue.all_images(store, "shop") == []
 
 
 def test_two_backups_of_one_server_at_once_are_refused(shop: ThrowawayServer, store: DirectoryStore) -> None:

@@ -1,4 +1,4 @@
-"""`bkpc apply`: stores proved writable, the plan stored, missing and overdue images taken."""
+"""`bkpc apply`: preflight, the plan stored beside the backups, missing and overdue images taken."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 from datetime import UTC, datetime
 
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
+from bkpc_runtime.commands.preflight import lines
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs, run_job
+from bkpc_runtime.preflight import look_at
 from bkpc_runtime.repository import layout
 from bkpc_runtime.world import World
 
@@ -23,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @reported
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
+    if not _ready(world, arguments.only):
+        return 1
     names = {one.name for one in world.databases(arguments.only)}
     jobs = [job for job in world.plan.jobs if job.database in names]
     due = due_jobs(world, jobs, datetime.now(UTC))
@@ -44,6 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     return worst
 
 
+def _ready(world: World, only: str | None) -> bool:
+    """Preflight; what is wrong is said, all of it at once."""
+    looked = list(look_at(world, world.databases(only)))
+    for line in lines(one for one in looked if one.findings):
+        say(line)
+    return all(one.ready for one in looked)
+
+
 def _agreed() -> bool:
     try:
         return input("apply? [y/N] ").strip().lower() in {"y", "yes"}
@@ -53,10 +65,8 @@ def _agreed() -> bool:
 
 
 def _store_plan(world: World, databases: set[str]) -> None:
-    """Every store first proves that it takes, gives back and deletes an object."""
     for name in sorted({name for one in databases for name in world.stores_of(one)}):
         store = world.store(name)
-        store.probe()
         key = layout.plan_key(world.plan.header.digest)
         if store.head(key) is None:
             store.put(key, world.document)

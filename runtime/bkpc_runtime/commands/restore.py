@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     parser.add_argument("database", metavar="DB")
     parser.add_argument("--into", required=True, metavar="URL", help="an empty server of the same flavour")
-    parser.add_argument("--to", default="latest", metavar="POINT", help="a time, FILE:POSITION, or latest (default)")
+    parser.add_argument(
+        "--to", default="latest", metavar="POINT", help="a time, FILE:POSITION, the id of an image, or latest (default)"
+    )
     parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     add_identity(parser)

@@ -78,16 +78,22 @@ def dump_tables(
     contents: Contents,
     begin: Callable[[Piece], None],
     write: Callable[[bytes], None],
+    *,
+    log_bin: bool,
 ) -> Snapshot:
     """All tables in one snapshot, streamed once; `begin` is called before the bytes of each piece.
+
+    Without a binary log (`log_bin`) the snapshot has no position.
 
     Raises:
         ToolFailed: the tool failed, stopped early, or the schema changed meanwhile (retryable).
     """
-    position = ["--master-data=2", "--gtid"] if flavour == "mariadb" else ["--source-data=2", "--set-gtid-purged=OFF"]
+    position = ["--master-data=2", "--gtid"] if flavour == "mariadb" else ["--source-data=2"]
+    others = [] if flavour == "mariadb" else ["--set-gtid-purged=OFF"]
     command = _command(
         flavour, options, "--single-transaction", "--quick", "--hex-blob", "--skip-triggers", "--skip-add-locks",
-        *position, *_without_views(contents), "--databases", *(one.schema for one in contents.schemas),
+        *(position if log_bin else []), *others, *_without_views(contents),
+        "--databases", *(one.schema for one in contents.schemas),
     )  # fmt: skip
     splitter = Splitter(expected_pieces(contents), begin, write)
     with Program(command) as program:
@@ -95,6 +101,8 @@ def dump_tables(
             splitter.feed(chunk)
         program.finish()
     splitter.finish()
+    if not log_bin:
+        return Snapshot(Position("", 0), "")
     found = _POSITION.search(splitter.prologue)
     if not found:
         raise ToolFailed("the dump names no binlog position: is the binary log on?", help="set log_bin and restart")

@@ -23,7 +23,7 @@ class Position:
 
     @property
     def text(self) -> str:
-        return f"{self.file}:{self.offset}"
+        return f"{self.file}:{self.offset}" if self.file else "no log position"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused
 from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.segments import order, read_log
 from bkpc_runtime.secret import Secret
@@ -33,17 +33,19 @@ class Choice:
 def choose(store: Store, database: str, to: str, identities: Sequence[Secret]) -> Choice:
     """The newest image from before the asked point whose log reaches it.
 
-    `to` is a time (ISO 8601; UTC unless it says otherwise), `FILE:POSITION`, or `latest`.
+    `to` is a time (ISO 8601; UTC unless it says otherwise), `FILE:POSITION`, the id of an image, or `latest`.
 
     Raises:
         PolicyBroken: no image, or nothing that reaches the point.
-        BadUsage: `to` is none of the three.
+        BadUsage: `to` is none of the four.
     """
     images = catalogue.all_images(store, database)
     if not images:
         raise PolicyBroken(f"store `{store.name}` has no image of `{database}`")
     if to == "latest":
         return _latest(store, images[0], identities)
+    if layout.is_image_id(to):
+        return _image(store, images, to)
     found = _POSITION.fullmatch(to)
     if found:
         return _at_position(store, images, Position(found[1], int(found[2])), identities)
@@ -56,8 +58,8 @@ def parse_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadUsage(
-            f"{text!r} is neither a time, a position nor `latest`",
-            help="such as 2026-11-23T14:05:00Z, binlog.000007:48213, or latest",
+            f"{text!r} is neither a time, a position, an image nor `latest`",
+            help="such as 2026-11-23T14:05:00Z, binlog.000007:48213, 20261123T140500Z-0a1b2c3d, or latest",
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -84,6 +86,13 @@ def _latest(store: Store, image: Image, identities: Sequence[Secret]) -> Choice:
     if stop is None or order(stop) < order(image.position):
         stop = image.position
     return Choice(image, window, stop, last.committed if last else None)
+
+
+def _image(store: Store, images: list[Image], wanted: str) -> Choice:
+    for image in images:
+        if image.manifest.id == wanted:
+            return Choice(image, None, None, None)
+    raise PolicyBroken(f"store `{store.name}` has no image {wanted}", help=_windows(store, images))
 
 
 def _at_position(store: Store, images: list[Image], stop: Position, identities: Sequence[Secret]) -> Choice:

@@ -56,6 +56,8 @@ def all_images(store: Store, database: str) -> list[Image]:
 def window(store: Store, image: Image) -> Window | None:
     """How far the log continues an image without a gap; None where no log reaches its position."""
     start = image.position
+    if not start.file:
+        return None
     for epoch in reversed(segments.epochs(store, image.prefix)):
         end = _continued(store, image.prefix, epoch, start)
         if end is not None:

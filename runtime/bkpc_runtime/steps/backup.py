@@ -13,11 +13,12 @@ from pymysql.connections import Connection
 from bkpc_runtime.engines import dump
 from bkpc_runtime.engines.inventory import Contents, read_contents
 from bkpc_runtime.engines.split import Piece
-from bkpc_runtime.errors import Refused, StoreFailed, ToolFailed
+from bkpc_runtime.errors import PolicyBroken, Refused, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.preflight import privileges
 from bkpc_runtime.mysql.tools import client_options
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, encode_manifest
@@ -72,12 +73,16 @@ def take_full_image(
     manifest is; a failure leaves parts without a manifest, which nothing ever reads.
 
     Raises:
+        PolicyBroken: the account may not see everything.
         Refused: another backup of this server is running.
         ToolFailed: the dump failed, or the schema changed during each of three attempts.
     """
     connection = connect(source.address, source.password)
     try:
         facts = read_facts(connection)
+        for lacking in privileges(connection, facts, stream=False):
+            # What an account may not see would be missing from the image without a word.
+            raise PolicyBroken(f"`{source.database}`: {lacking.text}", help=lacking.mend[0])
         with _one_writer(connection, source):
             for attempt in range(1, _ATTEMPTS + 1):
                 writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock))
@@ -136,7 +141,9 @@ class _Writing:
         try:
             with client_options(self.source.address, self.facts.flavour) as options:
                 flavour = self.facts.flavour
-                snapshot = dump.dump_tables(flavour, options, before, self.begin_piece, self.write)
+                snapshot = dump.dump_tables(
+                    flavour, options, before, self.begin_piece, self.write, log_bin=self.facts.log_bin
+                )
                 self.begin("objects", "", "")
                 dump.dump_objects(flavour, options, before, self.write)
                 self.begin("views", "", "")

@@ -1,0 +1,65 @@
+"""Everything a plan needs of its servers and stores, looked at in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bkpc_grammar import plan as contract
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.mysql import preflight
+from bkpc_runtime.mysql.flavour import read_facts
+from bkpc_runtime.mysql.preflight import Finding
+from bkpc_runtime.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A database or store, what it is, and what is wrong with it."""
+
+    name: str
+    what: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def ready(self) -> bool:
+        return not any(one.kind == "problem" for one in self.findings)
+
+
+def look_at(world: World, databases: Iterable[contract.Database]) -> Iterator[Looked]:
+    """Each database, then each store that keeps something of one of them; stores are written to."""
+    names: dict[str, None] = {}
+    for database in databases:
+        names |= dict.fromkeys(world.stores_of(database.name))
+        yield _database(world, database)
+    for name in names:
+        yield _store(world, name)
+
+
+def _database(world: World, database: contract.Database) -> Looked:
+    wanted = next(one for one in world.plan.preflight if one.database == database.name)
+    what = database.address
+    try:
+        connection = world.connect(database)
+        try:
+            facts = read_facts(connection)
+            what = f"{facts.flavour} {facts.version_text} at {database.address}"
+            return Looked(database.name, what, tuple(preflight.look(connection, facts, wanted)))
+        finally:
+            connection.close()
+    except RuntimeFailure as problem:
+        return Looked(database.name, what, (_failed(problem),))
+
+
+def _store(world: World, name: str) -> Looked:
+    stored = next(one for one in world.plan.estate.stores if one.name == name)
+    what = f"{stored.kind} {stored.location}"
+    try:
+        world.store(name).probe()
+    except RuntimeFailure as problem:
+        return Looked(name, what, (_failed(problem),))
+    return Looked(name, what, ())
+
+
+def _failed(problem: RuntimeFailure) -> Finding:
+    return Finding("problem", str(problem), (problem.help,) if problem.help else ())
