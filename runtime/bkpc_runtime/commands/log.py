@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+from collections.abc import Sequence
 
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore import identities_of
-from bkpc_runtime.mysql.binlog.search import did, parse_query
+from bkpc_runtime.mysql.binlog.search import Query, did, parse_query
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.choice import log_of
 from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository.catalogue import Image
 
 EXAMPLE = "example: bkpc log plan.json orders --find 'drop table shop.orders' --identity key.txt"
 
@@ -47,7 +50,25 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{opaque} compressed transactions were not looked into")
     if not found:
         say(f"the archived log of `{database.name}` in store `{store.name}` has no: {arguments.find}")
+        _hint(query, catalogue.all_images(store, database.name))
     return 0 if found else 1
+
+
+def _hint(query: Query, images: Sequence[Image]) -> None:
+    """Names that images have and that were perhaps meant."""
+    if not images:
+        say("  help: there are no images, and log is read from images on; bkpc apply takes the first")
+        return
+    known = {schema.schema: {*schema.tables, *schema.views} for image in images for schema in image.manifest.inventory}
+    if query.schema not in known:
+        what, wanted, names = "schema", query.schema, set(known)
+    elif query.table and query.table not in known[query.schema]:
+        what, wanted, names = "table", query.table, known[query.schema]
+    else:
+        return
+    close = difflib.get_close_matches(wanted, sorted(names), n=1)
+    meant = f"; there is `{close[0]}`" if close else ""
+    say(f"  help: no image has a {what} `{wanted}`{meant}")
 
 
 def _print(one: Transaction, arguments: argparse.Namespace) -> None:

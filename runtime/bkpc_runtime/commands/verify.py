@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     identities = identities_of(arguments)
+    if arguments.store:
+        world.store(arguments.store)
     checked, problems = 0, 0
     for database in world.databases(arguments.database):
         for name in world.stores_of(database.name):

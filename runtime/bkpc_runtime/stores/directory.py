@@ -60,6 +60,7 @@ class DirectoryStore:
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         folder, _, _ = prefix.rpartition("/")
         with self._failures(prefix):
+            self._be_a_folder()
             root = self.root / checked_key(folder) if folder else self.root
             found = [
                 StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
@@ -72,6 +73,7 @@ class DirectoryStore:
     def folders(self, prefix: str) -> Iterator[str]:
         folder = prefix.rstrip("/")
         with self._failures(prefix):
+            self._be_a_folder()
             root = self.root / checked_key(folder) if folder else self.root
             names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
         yield from names
@@ -88,6 +90,11 @@ class DirectoryStore:
                 raise StoreFailed(f"store `{self.name}` does not give back what was written to {self.root}")
         finally:
             self.delete(key)
+
+    def _be_a_folder(self) -> None:
+        """A store that was never written to has no folder yet: that is empty, not broken."""
+        if self.root.exists() and not self.root.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
     def _path(self, key: str) -> Path:
         return self.root / checked_key(key)

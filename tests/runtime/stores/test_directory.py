@@ -105,3 +105,12 @@ def test_a_checked_key_stays_below_its_root(key: str) -> None:
     root = Path("/store/root")
     assert ".." not in (root / key).parts
     assert (root / key).is_relative_to(root)
+
+
+def test_a_file_in_its_place_is_not_an_empty_store(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    store = DirectoryStore("disk", tmp_path / "file")
+    for ask in (lambda: list(store.list("")), lambda: list(store.folders("")), lambda: store.put("a", b"")):
+        with pytest.raises(StoreUnreachable, match="disk"):
+            ask()
+    assert list(DirectoryStore("new", tmp_path / "new").list("")) == []
