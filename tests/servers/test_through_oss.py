@@ -1,0 +1,173 @@
+"""The main job with a bucket instead of a directory, and with both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.database_server import ThrowawayServer, start_server
+from tests.demo.shop import checksums, load, objects
+from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
+from tests.servers.command_line import Office
+from tests.servers.streaming import position
+
+POLICY = """\
+edition 1
+import "std/oss"
+
+site here {{ region "cn-hangzhou" }}
+site there {{ region "cn-hangzhou" }}
+link here -- there {{ bandwidth 1Gbit/s  latency 1ms }}
+store disk at here {{ directory "backups" }}
+store far at there {{
+  oss "backup/shop"
+  endpoint "{endpoint}"
+  credentials env OSS_KEY_ID, OSS_KEY_SECRET
+  reads 1Gbit/s  writes 1Gbit/s
+}}
+
+database shop at here {{
+  mysql "127.0.0.1:{port}"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 100MiB/h  burst 8MiB
+}}
+
+policy basic {{
+  promise against corruption {{ rpo 10s  rto 30min }}
+  full daily at 02:00 within 1h to {image}
+{copy}  hot  to {log} every 1s
+  keep 14d
+  recover by timepoint, files
+  encrypt rest to "{recipient}"
+}}
+
+protect shop with basic
+"""
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[OssServer]:
+    with OssServer(tmp_path / "oss") as server:
+        server.bucket()
+        yield server
+
+
+@pytest.fixture
+def office(fresh_server: ThrowawayServer, tmp_path: Path) -> Office:
+    load(fresh_server)
+    office = Office.opened(tmp_path / "office", fresh_server)
+    office.environ |= {"OSS_KEY_ID": KEY_ID, "OSS_KEY_SECRET": KEY_SECRET}
+    return office
+
+
+def agree(office: Office, bucket: OssServer, image: str, log: str, copy: str = "") -> None:
+    office.write(
+        POLICY.format(
+            endpoint=bucket.endpoint,
+            port=office.server.port,
+            recipient=office.recipient,
+            image=image,
+            log=log,
+            copy=copy,
+        )
+    )
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+
+
+def stream_until_stored(office: Office, stores: int) -> str:
+    """Runs the agent until every store has the log up to now; that position."""
+    agent = office.start("agent", "plan.json")
+    try:
+        end = position(office.server).text
+        for _ in range(100):
+            listed = office.bkpc("list", "plan.json", expect=0).text
+            if listed.count(f"log to {end}") == stores:
+                return end
+            time.sleep(0.2)
+        raise AssertionError(listed + (office.folder / "agent.log").read_text())
+    finally:
+        agent.terminate()
+        assert agent.wait(60) == 0
+
+
+def test_back_from_a_bucket_alone(office: Office, bucket: OssServer, tmp_path: Path) -> None:
+    agree(office, bucket, "far", "far")
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    office.server.run("INSERT INTO shop.audit (what) VALUES ('later')")
+    before, there = checksums(office.server), objects(office.server)
+    office.server.run("DROP TABLE shop.reviews")
+    stream_until_stored(office, 1)
+    found = office.bkpc("log", "plan.json", "shop", "--find", "drop table shop.reviews", expect=0).text
+    point = found.split("--to ")[1].split()[0]
+    assert "problems" in office.bkpc("verify", "plan.json", expect=0).text
+    with start_server(office.server.flavour, tmp_path / "rescue") as rescue:
+        office.bkpc("restore", "plan.json", "shop", "--to", point, "--into", rescue.url, expect=0)
+        assert (checksums(rescue), objects(rescue)) == (before, there)
+    assert all(line.split()[1].startswith("backup/") for line in bucket.requests)
+    assert not (office.folder / "backups").exists()
+
+
+def test_both_stores_and_either_is_enough(office: Office, bucket: OssServer, tmp_path: Path) -> None:
+    agree(office, bucket, "disk", "disk, far", "  cold daily at 05:00 within 1h from disk to far\n")
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    stream_until_stored(office, 2)
+    before = checksums(office.server)
+    for number, name in enumerate(("disk", "far")):
+        with start_server(office.server.flavour, tmp_path / f"rescue{number}") as rescue:
+            office.bkpc("restore", "plan.json", "shop", "--store", name, "--into", rescue.url, expect=0)
+            assert checksums(rescue) == before
+
+
+def test_a_bucket_that_is_away_holds_the_other_store_up_in_nothing(office: Office, bucket: OssServer) -> None:
+    agree(office, bucket, "disk", "disk, far")
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    bucket.fail_next(100_000, 503, "ServiceUnavailable")
+    agent = office.start("agent", "plan.json")
+    try:
+        end = position(office.server)
+        folder = office.folder / "backups"
+        for _ in range(100):
+            names = [path.name for path in folder.glob(f"shop/*/logs/*/{end.file}/*.zst.age")]
+            if any(int(name.split("-")[1].split(".")[0]) >= end.offset for name in names):
+                break
+            time.sleep(0.2)
+        assert names, (office.folder / "agent.log").read_text()
+    finally:
+        agent.kill()
+        agent.wait()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "says"),
+    [
+        ({"OSS_KEY_SECRET": "not-the-secret"}, 4, "key secret"),
+        ({"OSS_KEY_ID": "nobody"}, 4, "key id"),
+        ({"OSS_KEY_ID": ""}, 2, "OSS_KEY_ID"),
+    ],
+)
+def test_wrong_keys(office: Office, bucket: OssServer, wrong: dict[str, str], code: int, says: str) -> None:
+    agree(office, bucket, "far", "far")
+    office.environ |= wrong
+    done = office.bkpc("run", "plan.json", "shop/full/far")
+    assert (done.code, done.text.count("error:")) == (code, 1), done.text
+    assert says in done.text
+    assert "not-the-secret" not in done.text
+    assert office.bkpc("preflight", "plan.json").code == 1
+
+
+def test_a_bucket_that_fills_up_and_one_that_is_gone(office: Office, bucket: OssServer) -> None:
+    agree(office, bucket, "far", "far")
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    before = office.bkpc("list", "plan.json", expect=0).text
+    bucket.full = True
+    done = office.bkpc("run", "plan.json", "shop/full/far")
+    assert (done.code, done.text.count("error:"), "QuotaExceeded" in done.text) == (4, 1, True), done.text
+    bucket.full = False
+    assert office.bkpc("list", "plan.json", expect=0).text == before
+    office.bkpc("verify", "plan.json", expect=0)
+    del bucket.buckets["backup"]
+    done = office.bkpc("list", "plan.json")
+    assert (done.code, done.text.count("error:"), "bucket" in done.text) == (4, 1, True), done.text
