@@ -25,6 +25,7 @@ from bkpc_compiler.syntax.tree import Clause
 from bkpc_grammar.quantities import Duration, Rate, Size
 
 T = TypeVar("T")
+_REDUNDANCY = ("lrs", "zrs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ def site(statement: Clause) -> Site:
 
 def link(statement: Clause, values: Values, sites: Mapping[str, object]) -> Link:
     source, target = statement.words("NAME")
+    if source.text == target.text:
+        raise wrong_value(target.span, f"this link leads from `{source.text}` to itself", "a link joins two sites")
     arrow = statement.clause("arrow")
     assert arrow is not None
     return Link(
@@ -118,8 +121,19 @@ def store(statement: Clause, values: Values, sites: Mapping[str, object], classe
     name, place = statement.words("NAME")
     bucket, folder = _text(statement, "oss"), _text(statement, "directory")
     if bucket is None and folder is None:
-        raise missing_clause(statement, "oss")
+        raise missing_clause(statement, "oss", 'add `oss "BUCKET"`, or `directory "FOLDER"`')
     chosen, redundancy = statement.clause("storage_class"), statement.clause("redundancy")
+    credentials = _credentials(statement)
+    if bucket is not None:
+        for clause in ("endpoint", "credentials"):
+            if (_text(statement, clause) if clause == "endpoint" else credentials) is None:
+                raise missing_clause(statement, clause)
+    else:
+        for one in statement.clauses("storage_class", "redundancy", "endpoint"):
+            raise wrong_value(one.span, "a directory has no such thing", 'it belongs to a bucket: `oss "BUCKET"`')
+    if redundancy and redundancy.name.text not in _REDUNDANCY:
+        word = redundancy.name
+        raise wrong_value(word.span, f"`{word.text}` is not a redundancy", "`lrs` in one zone, `zrs` across zones")
     return Store(
         name.text,
         known(place, "site", sites),
@@ -128,7 +142,7 @@ def store(statement: Clause, values: Values, sites: Mapping[str, object], classe
         _text(statement, "endpoint"),
         Given(classes[known(chosen.name, "class", classes)], chosen.span) if chosen else None,
         Given(redundancy.name.text, redundancy.span) if redundancy else None,
-        _credentials(statement),
+        credentials,
         given(statement, "reads", values.rate),
         given(statement, "writes", values.rate),
         name.span,
@@ -149,7 +163,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         _tls(statement),
         needed(statement, "size", values.size),
         given(statement, "grows", values.percent),
-        needed(statement, "writes", values.rate),
+        needed(statement, "writes", values.demand),
         given(statement, "burst", values.size) or standard.burst,
         given(statement, "restores", values.rate) or standard.restores,
         given(statement, "replays", values.rate) or standard.replays,

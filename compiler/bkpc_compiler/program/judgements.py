@@ -13,7 +13,7 @@ from bkpc_compiler.program.model import (
     Requirement,
     Scope,
 )
-from bkpc_compiler.program.names import known
+from bkpc_compiler.program.names import known, selects_nobody
 from bkpc_compiler.program.policies import PolicyReader
 from bkpc_compiler.program.values import string
 from bkpc_compiler.syntax.tree import Clause, Word
@@ -44,7 +44,10 @@ def selected(statement: Clause, program: Program) -> list[Word]:
     matching = statement.clause("matching")
     condition = matching.clause(*_CONDITIONS) if matching else None
     assert condition is not None
-    return [Word("NAME", name, condition.span) for name, one in databases.items() if holds(condition, one)]
+    found = [Word("NAME", name, condition.span) for name, one in databases.items() if holds(condition, one)]
+    if not found:
+        raise selects_nobody(condition.span)
+    return found
 
 
 def requirements(statement: Clause, program: Program, reader: PolicyReader) -> list[Requirement]:
@@ -119,6 +122,8 @@ def _overrides(clause: Clause, program: Program, reader: PolicyReader) -> list[O
         value = part.clause("value")
         assert value is not None
         read = {"size": reader.values.size, "burst": reader.values.size, "latency": reader.values.duration}
+        if kind == "database":
+            read["writes"] = reader.values.demand
         given = Given(read.get(field, reader.values.rate)(value), part.span, Origin.TEST)
         found.append(Override(kind, target_name, field, given))  # type: ignore[arg-type] # one of the three kinds
     return found

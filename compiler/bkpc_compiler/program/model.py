@@ -264,6 +264,7 @@ class Policy:
     flow: Flow | None
     encryption: Encryption | None
     span: Span  # of the policy's name where it is declared
+    extends: str = ""  # the name of the policy it builds on
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,18 @@ from difflib import get_close_matches
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.program.values import WrongValue
+from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
+
+_CLOSED = ("scope", "day", "way to recover")
 
 
 def unknown_name(word: Word, kind: str, known: Iterable[str]) -> WrongValue:
     """BKP1002: a name that nothing declares."""
     near = get_close_matches(word.text, sorted(known), n=1)
     hint = f"there is a {kind} with a similar name: `{near[0]}`" if near else f"declare the {kind} or import its file"
+    if kind in _CLOSED and not near:
+        hint = f"one of {', '.join(known)}"
     message = f"there is no {kind} `{word.text}`"
     return WrongValue(Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint))
 
@@ -25,13 +30,21 @@ def known(word: Word, kind: str, names: Iterable[str]) -> str:
     return word.text
 
 
-def missing_clause(statement: Clause, clause: str) -> WrongValue:
+def circle(word: Word, way: Iterable[str], verb: str) -> Diagnostic:
+    """BKP1009: things that wait for one another."""
+    message = f"`{word.text}` {verb} itself: {' → '.join(way)}"
+    help_text = "take one of these out"
+    return Diagnostic("BKP1009", "circle", Severity.ERROR, message, Label(word.span), help=help_text)
+
+
+def missing_clause(statement: Clause, clause: str, help_text: str = "") -> WrongValue:
     """BKP1003: a statement lacks what it can't do without."""
-    word = statement.name
-    message = f"`{word.text}` has no `{clause}`"
-    return WrongValue(
-        Diagnostic("BKP1003", "missing-clause", Severity.ERROR, message, Label(word.span), help=f"add `{clause} …`")
-    )
+    word = statement.words("NAME")[0] if statement.words("NAME") else None
+    what = {"link": "this link"}.get(statement.kind, f"`{word.text}`" if word else f"this {statement.kind}")
+    span = word.span if word else statement.span
+    words = help_text or f"add `{clause.replace('_', ' ')} …`"
+    message = f"{what} has no `{clause.replace('_', ' ')}`"
+    return WrongValue(Diagnostic("BKP1003", "missing-clause", Severity.ERROR, message, Label(span), help=words))
 
 
 def declared_twice(first: Word, second: Word) -> Diagnostic:
@@ -61,3 +74,10 @@ def not_yet_in_effect(clause: Clause, what: str) -> Diagnostic:
         f"`{what}` has no effect in this version",
         Label(clause.span),
     )
+
+
+def selects_nobody(span: Span) -> WrongValue:
+    """BKP1010: a condition that no database meets: what it was meant for stays without."""
+    message = "no database meets this condition"
+    help_text = "compare it with the `labels` of the databases"
+    return WrongValue(Diagnostic("BKP1010", "selects-nobody", Severity.ERROR, message, Label(span), help=help_text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from bkpc_compiler.program.age_recipient import is_age_recipient
 from bkpc_compiler.program.facts import given
 from bkpc_compiler.program.model import (
     Cadence,
@@ -20,22 +21,23 @@ from bkpc_compiler.program.model import (
     Schedule,
     Scope,
 )
-from bkpc_compiler.program.names import known, unknown_name
-from bkpc_compiler.program.values import Values, string, wrong_value
+from bkpc_compiler.program.names import circle, known
+from bkpc_compiler.program.values import Values, WrongValue, count, string, wrong_value
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import Duration, duration
 
+_WAYS = ("timepoint", "increment", "files")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class PolicyReader:
-    """Reads the clauses of policies; `stores` are the names a level may use."""
+    """Reads the clauses of policies; `stores` are the names a level may use, `timezones` those of files."""
 
-    def __init__(self, values: Values, stores: Mapping[str, object], timezone: str) -> None:
-        self.values, self.stores, self.timezone = values, stores, timezone
+    def __init__(self, values: Values, stores: Mapping[str, object], timezones: Mapping[str, str]) -> None:
+        self.values, self.stores, self.timezones = values, stores, timezones
 
-    def policy(self, name: str, span: Span, clauses: list[Clause]) -> Policy:
+    def policy(self, name: str, span: Span, clauses: list[Clause], extends: str = "") -> Policy:
         """One policy of all these clauses, the later ones replacing earlier ones of their kind."""
         kinds: dict[str, list[Clause]] = {}
         for clause in clauses:
@@ -55,10 +57,13 @@ class PolicyReader:
             ),
             self._keep(last["keep"]) if "keep" in last else None,
             Given(self.values.duration(_value(last["lock"])), last["lock"].span) if "lock" in last else None,
-            tuple(word.text for word in last["recover"].words("NAME")) if "recover" in last else (),
+            tuple(known(word, "way to recover", _WAYS) for word in last["recover"].words("NAME"))
+            if "recover" in last
+            else (),
             self._flow(last["flow"]) if "flow" in last else None,
             self._encryption(last["encrypt"]) if "encrypt" in last else None,
             span,
+            extends,
         )
 
     def scopes(self, clause: Clause) -> tuple[Scope, ...]:
@@ -79,16 +84,16 @@ class PolicyReader:
         kind = Cadence.EVERY if cadence.kind == "every_so_often" else Cadence(cadence.kind)
         periods = {"hourly": duration(1, "h"), "daily": duration(1, "d"), "weekly": duration(1, "w")}
         period = periods.get(cadence.kind) or (
-            self.values.duration(_value(cadence)) if kind is Cadence.EVERY else duration(31, "d")
+            self.values.period(_value(cadence)) if kind is Cadence.EVERY else duration(31, "d")
         )
         return Schedule(
             kind,
             period,
             hours * 60 + minutes if clock else None,
             weekday,
-            int(day[0].text) if day else None,
+            count(day[0], 1, 31, "a day of the month") if day else None,
             window,
-            self.timezone,
+            self.timezones.get(found.span.file, "UTC"),
             found.span,
         )
 
@@ -108,7 +113,7 @@ class PolicyReader:
             return None, Fraction(1)
         value, *quantile = clause.clauses("value")
         return Given(self.values.duration(value), value.span), (
-            self.values.percent(quantile[0]) if quantile else Fraction(1)
+            self.values.quantile(quantile[0]) if quantile else Fraction(1)
         )
 
     def _response(self, clause: Clause | None, kind: str) -> Given[Duration] | None:
@@ -130,9 +135,11 @@ class PolicyReader:
         every, outage = clause.clause("every"), clause.clause("outage_hold", "outage_degrade")
         return HotLevel(
             stores,
-            Given(self.values.duration(_value(every)), every.span) if every else Given(duration(5), clause.span),
+            Given(self.values.period(_value(every)), every.span) if every else Given(duration(5), clause.span),
             bool(clause.words("SYNC")),
-            int(quorum.words("INTEGER")[0].text) if quorum else len(stores),
+            count(quorum.words("INTEGER")[0], 1, len(stores), f"a number of these {len(stores)} stores")
+            if quorum
+            else len(stores),
             outage.kind.removeprefix("outage_") if outage else None,
             Given(self.values.duration(_value(outage)), outage.span)
             if outage and outage.kind == "outage_degrade"
@@ -145,11 +152,13 @@ class PolicyReader:
         counts: dict[str, int] = {"daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
         for part in clause.clauses("keep_for", "keep_count"):
             if part.kind == "keep_for":
-                days = Given(self.values.duration(_value(part)), part.span)
+                days = Given(self.values.period(_value(part)), part.span)
             else:
                 unit = part.clause("keep_unit")
                 assert unit is not None
-                counts[str(getattr(unit.parts[0], "text", ""))] = int(part.words("INTEGER")[0].text)
+                counts[str(getattr(unit.parts[0], "text", ""))] = count(
+                    part.words("INTEGER")[0], 1, 10_000, "a number of images to keep"
+                )
         return Keep(days, counts["daily"], counts["weekly"], counts["monthly"], counts["yearly"], clause.span)
 
     def _flow(self, clause: Clause) -> Flow:
@@ -179,8 +188,9 @@ class PolicyReader:
         rest = clause.clause("encrypt_rest")
         recipients = rest.words("STRING") if rest else []
         for word in recipients:
-            if not string(word).startswith("age1"):
-                raise wrong_value(word.span, "this is not an age public key", "it starts with `age1`: see `age-keygen`")
+            if not is_age_recipient(string(word)):
+                help_text = "copy it whole: `age-keygen` prints it, it starts with `age1` and has 62 characters"
+                raise wrong_value(word.span, "this is not an age public key", help_text)
         return Encryption(
             clause.clause("encrypt_transfer") is not None,
             tuple(string(word) for word in recipients),
@@ -191,7 +201,7 @@ class PolicyReader:
 def given_window(schedule: Clause, values: Values) -> Given[Duration] | None:
     """`within 4h` of a schedule."""
     value = schedule.clause("value")
-    return Given(values.duration(value), value.span) if value else None
+    return Given(values.period(value), value.span) if value else None
 
 
 def _value(clause: Clause) -> Clause:
@@ -202,8 +212,9 @@ def _value(clause: Clause) -> Clause:
 
 def folded(name: Word, policies: Mapping[str, Clause], seen: tuple[str, ...] = ()) -> list[Clause]:
     """The clauses of a policy after those it extends."""
-    if name.text not in policies or name.text in seen:
-        raise unknown_name(name, "policy", set(policies) - set(seen))
+    if name.text in seen:
+        raise WrongValue(circle(name, (*seen[seen.index(name.text) :], name.text), "extends"))
+    known(name, "policy", policies)
     statement = policies[name.text]
     names = statement.words("NAME")
     inherited = folded(names[1], policies, (*seen, name.text)) if len(names) > 1 else []

@@ -6,14 +6,18 @@ import posixpath
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bkpc_compiler.diagnostics.diagnostic import Diagnostic, in_order
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity, in_order
 from bkpc_compiler.program import facts
+from bkpc_compiler.program.edition import without_edition
+from bkpc_compiler.program.estate_soundness import unsound_links, unsound_needs
 from bkpc_compiler.program.judgements import policy_test, requirements, selected
 from bkpc_compiler.program.model import Group, PolicyTest, Program, Protection, Requirement
 from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect
 from bkpc_compiler.program.policies import PolicyReader, folded, overridden
-from bkpc_compiler.program.values import Values, WrongValue, string
+from bkpc_compiler.program.repeated import repeated
+from bkpc_compiler.program.values import Values, WrongValue, string, wrong_value
 from bkpc_compiler.source import SourceFile, Sources
 from bkpc_compiler.syntax.parser import parse
 from bkpc_compiler.syntax.tree import Clause, Word
@@ -30,11 +34,12 @@ def resolve(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sourc
     reading.follow("std/mysql.bkp", None, ())
     for path in paths:
         reading.follow(path, None, ())
-    if reading.found:
-        return None, reading.sources, in_order(reading.found)
-    resolving = _Resolving(reading.statements, reading.sources)
+    resolving = _Resolving(reading)
     program = resolving.program()
-    return program, reading.sources, in_order(resolving.found)
+    found = [*reading.found, *resolving.told()]
+    if any(one.severity is Severity.ERROR for one in found):
+        return None, reading.sources, in_order(found)
+    return program, reading.sources, in_order(found)
 
 
 class _Reading:
@@ -45,6 +50,7 @@ class _Reading:
         self.sources: dict[str, SourceFile] = {}
         self.statements: list[Clause] = []
         self.found: list[Diagnostic] = []
+        self.unread: set[str] = set()
 
     def follow(self, path: str, asked: Word | None, chain: tuple[str, ...]) -> None:
         if path in chain and asked:
@@ -60,8 +66,13 @@ class _Reading:
             self.found.append(import_fails(asked, f"`{path}` can't be imported: {reason}"))
             return
         source = self.sources[path] = SourceFile(path, text)
-        statements, found = parse(source)
-        self.found += found
+        parsed = parse(source)
+        statements = parsed.statements
+        self.found += parsed.found
+        self.unread |= parsed.unread
+        edition = without_edition(source, statements)
+        if edition and not parsed.found:
+            self.found.append(edition)
         self.statements += statements
         for statement in statements:
             if statement.kind == "import_":
@@ -82,15 +93,40 @@ def _target(path: str, asked: str) -> str:
 class _Resolving:
     """From statements to values; a statement that can't be taken leaves a diagnostic and the rest goes on."""
 
-    def __init__(self, statements: list[Clause], sources: Sources) -> None:
-        self.sources = sources
-        self.found: list[Diagnostic] = []
-        self.statements = statements
+    def __init__(self, reading: _Reading) -> None:
+        self.sources, self.statements = reading.sources, reading.statements
+        self.found: list[Diagnostic] = list(repeated(self.statements))
+        self.vague = set(reading.unread)
         lets = self._named("let")
         self.values = Values({name: _let(one) for name, one in lets.items()})
-        zones = [string(one.words("STRING")[0]) for one in statements if one.kind == "timezone"]
-        self.timezone = zones[0] if zones else "UTC"
-        self.found += [not_yet_in_effect(one, one.kind) for one in statements if one.kind in ("waive", "retire")]
+        self.timezones = self._timezones()
+        self.found += [not_yet_in_effect(one, one.kind) for one in self.statements if one.kind in ("waive", "retire")]
+
+    def told(self) -> list[Diagnostic]:
+        """What was found, without what only follows from a statement that could not be taken."""
+        return [
+            one
+            for one in self.found
+            if one.code != "BKP1002" or self.sources[one.primary.span.file].slice(one.primary.span) not in self.vague
+        ]
+
+    def _timezones(self) -> dict[str, str]:
+        """The zone of each file that names one."""
+        zones: dict[str, Word] = {}
+        for statement in self.statements:
+            if statement.kind != "timezone":
+                continue
+            word = statement.words("STRING")[0]
+            try:
+                ZoneInfo(string(word))
+            except (ValueError, OSError, ZoneInfoNotFoundError):
+                help_text = 'a name of the IANA list, such as "Asia/Shanghai" or "UTC"'
+                self.found.append(wrong_value(word.span, f"there is no time zone {word.text}", help_text).diagnostic)
+                continue
+            if word.span.file in zones:
+                self.found.append(declared_twice(zones[word.span.file], word))
+            zones[word.span.file] = word
+        return {file: string(word) for file, word in zones.items()}
 
     def _named(self, kind: str) -> dict[str, Clause]:
         found: dict[str, Clause] = {}
@@ -110,9 +146,11 @@ class _Resolving:
                 made[name] = make(statement)
             except WrongValue as problem:
                 self.found.append(problem.diagnostic)
+                self.vague.add(name)
         return made
 
-    def program(self) -> Program | None:
+    def program(self) -> Program:
+        """What could be taken; whole only when nothing was found."""
         values = self.values
         standard = next(facts.defaults(one, values) for one in self.statements if one.kind == "defaults")
         site_statements = self._named("site")
@@ -132,11 +170,13 @@ class _Resolving:
                 one.name.span,
             ),
         )
-        if self.found and any(one.severity == "error" for one in self.found):
-            return None
-        reader = PolicyReader(values, stores, self.timezone)
+        self.found += unsound_links(links.values())
+        self.found += unsound_needs(databases)
+        reader = PolicyReader(values, stores, self.timezones)
         named = self._named("policy")
-        policies = self._each(named, lambda one: reader.policy(one.name.text, one.name.span, folded(one.name, named)))
+        policies = self._each(
+            named, lambda one: reader.policy(one.name.text, one.name.span, folded(one.name, named), _extended(one))
+        )
         program = Program(
             1,
             tuple(sorted((path, source.sha256) for path, source in self.sources.items())),
@@ -186,6 +226,9 @@ class _Resolving:
         protections: dict[str, Protection],
     ) -> None:
         policy_name = statement.name
+        known(policy_name, "policy", named)
+        if policy_name.text in self.vague:
+            return
         clauses = folded(policy_name, named)
         own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
         policy = reader.policy(policy_name.text, named[policy_name.text].name.span, overridden(clauses, own))
@@ -194,6 +237,11 @@ class _Resolving:
                 first = Word("NAME", word.text, protections[word.text].span)
                 self.found.append(declared_twice(first, word))
             protections[word.text] = Protection(word.text, policy, word.span)
+
+
+def _extended(policy: Clause) -> str:
+    names = policy.words("NAME")
+    return names[1].text if len(names) > 1 else ""
 
 
 def _let(statement: Clause) -> Word:

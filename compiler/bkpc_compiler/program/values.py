@@ -10,6 +10,8 @@ from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
 
+_BARE = re.compile(r"\d+(?:\.\d+)?")
+_LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]+)")
 
 
@@ -44,9 +46,18 @@ class Values:
             given = self._named[given.text]
         return given.text, word.span
 
+    def period(self, value: Clause) -> Duration:
+        """A duration that must not be nothing."""
+        found = self.duration(value)
+        if not found.seconds:
+            raise wrong_value(value.span, "this time must be longer than nothing", "such as `5s`, `6h`, `35d`")
+        return found
+
     def duration(self, value: Clause) -> Duration:
         text, span = self._word(value)
         pieces = _PIECE.findall(text)
+        if _BARE.fullmatch(text):
+            raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}s`, `{text}min`, `{text}h`, `{text}d`")
         if not pieces or "".join(a + b for a, b in pieces) != text:
             raise wrong_value(span, f"`{text}` is not a duration", "such as `10s`, `5min`, `1h30min`, `35d`")
         total = Fraction(0)
@@ -62,12 +73,24 @@ class Values:
     def size(self, value: Clause) -> Size:
         text, span = self._word(value)
         match = _PIECE.fullmatch(text)
+        if _BARE.fullmatch(text):
+            raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}MiB`, `{text}GiB`, `{text}TB`")
         if not match or match[2] not in BYTES:
             raise wrong_value(span, f"`{text}` is not a size", "such as `64KiB`, `120GiB`, `2TB`")
         return Size(Fraction(match[1]) * BYTES[match[2]], text)
 
     def rate(self, value: Clause) -> Rate:
+        """A rate that something flows at: never nothing."""
+        found = self.demand(value)
+        if not found.bytes_per_second:
+            raise wrong_value(value.span, "a rate of nothing moves nothing", "leave it out, or write a rate above 0")
+        return found
+
+    def demand(self, value: Clause) -> Rate:
+        """A rate that may be nothing, such as the writes of a database nobody writes to."""
         text, span = self._word(value)
+        if _BARE.fullmatch(text):
+            raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}Mbit/s`, `{text}MiB/s`, `{text}GiB/h`")
         amount, _, per = text.partition("/")
         match = _PIECE.fullmatch(amount)
         scale = (BYTES | BITS).get(match[2]) if match else None
@@ -82,12 +105,31 @@ class Values:
             raise wrong_value(span, f"`{text}` is not a percentage", "such as `40%`, or `2%/month` for growth")
         return Fraction(match[1]) / 100
 
+    def quantile(self, value: Clause) -> Fraction:
+        """`for 99%`: of all instants of failure."""
+        found = self.percent(value)
+        if not 0 < found <= 1:
+            raise wrong_value(value.span, "a promise holds for more than 0% and at most 100%", "such as `for 99%`")
+        return found
+
+
+def count(word: Word, least: int, most: int, what: str) -> int:
+    """A whole number from `least` to `most`."""
+    if not word.text.isascii() or not word.text.isdigit() or not least <= int(word.text) <= most:
+        raise wrong_value(word.span, f"`{word.text}` is not {what}", f"a whole number from {least} to {most}")
+    return int(word.text)
+
 
 def string(word: Word) -> str:
     """The text a string literal stands for."""
 
     def unescape(match: re.Match[str]) -> str:
         escape = match[1]
-        return chr(int(escape[2:-1], 16)) if escape[0] == "u" else {"n": "\n"}.get(escape, escape)
+        if escape[0] != "u":
+            return {"n": "\n"}.get(escape, escape)
+        number = int(escape[2:-1], 16)
+        if number > _LAST_CHARACTER or number in _SURROGATES:
+            raise wrong_value(word.span, f"`\\{escape}` is not a character", "they go up to `\\u{10FFFF}`")
+        return chr(number)
 
     return re.sub(r"\\(u\{[0-9a-fA-F]+\}|.)", unescape, word.text[1:-1])

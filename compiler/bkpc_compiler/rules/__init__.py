@@ -7,6 +7,7 @@ from bkpc_compiler.rules.lock_too_short import lock_too_short
 from bkpc_compiler.rules.log_thaws import log_thaws
 from bkpc_compiler.rules.minimum_stay import minimum_stay
 from bkpc_compiler.rules.no_standby import no_standby
+from bkpc_compiler.rules.promises_nothing import promises_nothing
 from bkpc_compiler.rules.required_encryption import required_encryption
 from bkpc_compiler.rules.required_keep import required_keep
 from bkpc_compiler.rules.required_objective import required_objective
@@ -17,6 +18,7 @@ from bkpc_compiler.rules.rto_unproved import rto_unproved
 from bkpc_compiler.rules.rto_unreachable import rto_unreachable
 from bkpc_compiler.rules.rule import Rule
 from bkpc_compiler.rules.unprotected import unprotected
+from bkpc_compiler.rules.unused_policy import unused_policy
 from bkpc_compiler.rules.window_unproved import window_unproved
 
 RULES: tuple[Rule, ...] = (
@@ -37,5 +39,7 @@ RULES: tuple[Rule, ...] = (
     required_keep,
     required_encryption,
     unprotected,
+    promises_nothing,
+    unused_policy,
 )
 """Run one after the other by `passes.check_sources`; a new rule is one file and one line here."""

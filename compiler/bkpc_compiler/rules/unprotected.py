@@ -9,15 +9,15 @@ from bkpc_compiler.feasibility.verdict import Analysis
 
 
 def unprotected(analysis: Analysis) -> Iterator[Diagnostic]:
-    """One warning per database without a policy; an error once waivers can say that it is meant."""
+    """One error per database without a policy."""
     protected = {one.database for one in analysis.program.protections}
     for database in analysis.program.databases:
         if protected and database.name not in protected:
             yield Diagnostic(
                 code="BKP6005",
                 name="unprotected",
-                severity=Severity.WARNING,
+                severity=Severity.ERROR,
                 message=f"nothing protects database `{database.name}`",
                 primary=Label(database.span),
-                help=f"`protect {database.name} with …`",
+                help=f"`protect {database.name} with …`, or take the database out",
             )

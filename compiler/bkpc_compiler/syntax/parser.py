@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from bkpc_compiler.syntax.tree import Clause, Word
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
 
+_BRACES = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}]')
+_DECLARED = re.compile(r"^(?:let|site|store|database|group|storage\s+class|policy)\s+([^\W\d]\w*(?:-\w+)*)")
 _STATEMENT = re.compile(
     r"^(?=(?:edition|timezone|import|let|site|link|store|database|group|storage|defaults|policy|protect"
     r"|require|waive|test|retire)\b)",
@@ -21,21 +24,32 @@ _STATEMENT = re.compile(
 )
 
 
-def parse(source: SourceFile) -> tuple[tuple[Clause, ...], list[Diagnostic]]:
-    """The statements of a file that can be read, and a diagnostic for each that can't."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The statements of a file that can be read, a diagnostic for each that can't, and the names those declare."""
+
+    statements: tuple[Clause, ...]
+    found: tuple[Diagnostic, ...]
+    unread: frozenset[str]
+
+
+def parse(source: SourceFile) -> Parsed:
+    """All of a file."""
     starts = sorted({0, *(match.start() for match in _STATEMENT.finditer(source.text))})
     whole = _parse_part(source, 0, len(source.text))
     if not isinstance(whole, Diagnostic):
-        return whole, []
+        return Parsed(whole, (), frozenset())
     statements: list[Clause] = []
     found: list[Diagnostic] = []
+    unread: set[str] = set()
     for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
         part = _parse_part(source, start, end)
         if isinstance(part, Diagnostic):
             found.append(part)
+            unread |= set(_DECLARED.findall(source.text[start:end]))
         else:
             statements += part
-    return tuple(statements), found or [whole]
+    return Parsed(tuple(statements), tuple(found) or (whole,), frozenset(unread))
 
 
 def _parse_part(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] | Diagnostic:
@@ -46,13 +60,11 @@ def _parse_part(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] 
     except UnexpectedToken as problem:
         token = problem.token
         if token.type == "$END":
-            at = Span(source.path, max(start, end - 1), end)
-            return unreadable(at, "the file ends before this statement does", None)
+            return _unended(source, start, end)
         at = Span(source.path, start + (token.start_pos or 0), start + (token.end_pos or 0))
         return unreadable(at, f"`{token}` does not fit here", _hint(str(token)))
     except UnexpectedEOF:
-        at = Span(source.path, max(start, end - 1), end)
-        return unreadable(at, "the file ends before this statement does", None)
+        return _unended(source, start, end)
     except UnexpectedCharacters as problem:
         offset = start + (problem.pos_in_stream or 0)
         word = re.compile(r"[^\s{},]+|.").match(source.text, offset)
@@ -60,6 +72,21 @@ def _parse_part(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] 
         text = source.text[offset:stop]
         return unreadable(Span(source.path, offset, stop), f"`{text}` does not fit here", _hint(text))
     return _clause(tree, source.path, start).parts  # type: ignore[return-value] # the root holds statements only
+
+
+def _unended(source: SourceFile, start: int, end: int) -> Diagnostic:
+    """A statement that stops in the middle: at the brace that is still open, where there is one."""
+    opened: list[int] = []
+    for match in _BRACES.finditer(source.text, start, end):
+        if match[0] == "{":
+            opened.append(match.start())
+        elif match[0] == "}" and opened:
+            opened.pop()
+    if opened:
+        return unreadable(Span(source.path, opened[-1], opened[-1] + 1), "this `{` is never closed", "add a `}`")
+    text = source.text[start:end].rstrip()
+    at = start + len(text)
+    return unreadable(Span(source.path, max(start, at - 1), max(at, start)), "this statement does not end", None)
 
 
 def unreadable(span: Span, message: str, help_text: str | None) -> Diagnostic:

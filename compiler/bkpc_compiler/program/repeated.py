@@ -1,0 +1,65 @@
+"""Clauses that a block may have once: a second one would silently win or lose."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.syntax.tree import Clause, Word
+
+_ONCE = {
+    kind: kind
+    for kind in (
+        "bandwidth", "latency", "endpoint", "storage_class", "redundancy", "reads", "writes", "mysql", "tls", "size",
+        "grows", "burst", "restores", "replays", "labels", "provision", "thaw", "minimum_stay", "class_redundancy",
+        "class_bandwidth", "headroom", "verification", "rpo", "rto", "respond", "keep", "lock", "recover", "flow",
+        "encrypt", "detect", "activate", "limit", "lag", "size_change", "verify_every_backup", "drill",
+        "encrypt_transfer", "encrypt_rest", "keep_for",
+    )
+}  # fmt: skip
+_ONCE |= {"oss": "place", "directory": "place", "credentials_env": "credentials", "credentials_file": "credentials"}
+_WRAPPERS = frozenset({"store_clause", "database_clause", "policy_clause", "credentials"})
+
+
+def repeated(statements: Iterable[Clause]) -> Iterator[Diagnostic]:
+    """A diagnostic for every clause that its block had before."""
+    for statement in statements:
+        seen: dict[Hashable, Clause] = {}
+        for key, clause in _keyed(statement):
+            if key in seen:
+                yield said_twice(seen[key], clause)
+            seen.setdefault(key, clause)
+        yield from repeated(statement.clauses())
+
+
+def said_twice(first: Clause, second: Clause) -> Diagnostic:
+    """BKP1007: one block says the same thing twice."""
+    return Diagnostic(
+        "BKP1007",
+        "said-twice",
+        Severity.ERROR,
+        "this block says the same thing twice",
+        Label(second.span, "again here"),
+        (Label(first.span, "first here"),),
+        help="take one of the two out",
+    )
+
+
+def _keyed(statement: Clause) -> Iterator[tuple[Hashable, Clause]]:
+    """What a block says, each with what makes two of them the same."""
+    for clause in statement.clauses():
+        if clause.kind in _WRAPPERS:
+            yield from _keyed(clause)
+        elif clause.kind in _ONCE:
+            yield _ONCE[clause.kind], clause
+        elif clause.kind == "promise":
+            for scopes in clause.clauses("scopes"):
+                yield from ((("scope", one.name.text), one) for one in scopes.clauses("scope"))
+        elif clause.kind in ("label", "keep_count", "given_clause"):
+            yield (clause.kind, _what(clause)), clause
+
+
+def _what(clause: Clause) -> str:
+    part = clause.clause("keep_unit") or clause
+    word = part.parts[0]
+    return word.text if isinstance(word, Word) else ""
