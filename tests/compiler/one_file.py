@@ -1,0 +1,53 @@
+"""Checking a policy given as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bkpc_compiler.commands.source_files import FileReader
+from bkpc_compiler.passes import Checked, check_sources
+
+SMALL = """\
+edition 1
+
+site here { region "local" }
+site there { region "local" }
+link here -- there { bandwidth 1Gbit/s }
+store disk at here { directory "backups" }
+store far at there { directory "backups" }
+
+database shop at here {
+  mysql "127.0.0.1:3306"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 100MiB/h
+}
+
+policy basic {
+  promise against corruption { rpo 10s  rto 30min }
+  full daily at 02:00 within 1h to disk
+  hot  to disk, far every 2s
+  keep 14d
+}
+
+protect shop with basic
+"""
+
+
+def check(text: str, **others: str) -> Checked:
+    """What `check` says of `text`; `others` are files beside it, by their name without `.bkp`."""
+
+    class Given(FileReader):
+        def __call__(self, path: str) -> str:
+            beside = {f"{name}.bkp": body for name, body in others.items()} | {"policy.bkp": text}
+            return beside[path] if path in beside else super().__call__(path)
+
+    return check_sources(["policy.bkp"], Given(Path("/nowhere")))
+
+
+def changed(*pairs: tuple[str, str]) -> str:
+    """`SMALL` with the first of each pair, which must be in it, replaced by the second."""
+    text = SMALL
+    for before, after in pairs:
+        assert before in text
+        text = text.replace(before, after)
+    return text

@@ -1,0 +1,131 @@
+"""What has no meaning is refused, at its place, in plain words; nothing is accepted that would mean nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.compiler.one_file import SMALL, changed, check
+
+BUCKET = ('directory "backups" }\nstore far', 'oss "b" endpoint "https://x" credentials env A, B }\nstore far')
+
+
+def test_the_small_policy_is_clean() -> None:
+    assert check(SMALL).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "says"),
+    [
+        ("keep 14d", "keep 12.5 monthly", "BKP1001", "`12.5` is not a number of images to keep"),
+        ("keep 14d", "keep 0 daily", "BKP1001", "`0` is not a number"),
+        ("keep 14d", "keep 0d", "BKP1001", "longer than nothing"),
+        ("keep 14d", "keep 14", "BKP1001", "`14` has no unit"),
+        ("keep 14d", "keep 14d, 30d", "BKP1007", "twice"),
+        ("keep 14d", "keep 14d\n  keep 30d", "BKP1007", "twice"),
+        ("daily at 02:00", "monthly on 45 at 02:00", "BKP1001", "`45` is not a day of the month"),
+        ("daily at 02:00", "monthly on 1.5 at 02:00", "BKP1001", "`1.5` is not a day of the month"),
+        ("daily at 02:00", "daily at 24:00", "BKP1001", "not a time of day"),
+        ("daily at 02:00", "weekly on funday at 02:00", "BKP1002", "no day `funday`"),
+        ("daily at 02:00", "every 0s", "BKP1001", "longer than nothing"),
+        ("hot  to disk, far every 2s", "hot to disk, far every 0s", "BKP1001", "longer than nothing"),
+        ("hot  to disk, far", "hot sync to 3 of disk, far", "BKP1001", "`3` is not a number of these 2 stores"),
+        ("hot  to disk, far", "hot sync to 0 of disk, far", "BKP1001", "`0` is not a number of these 2 stores"),
+        ("hot  to disk, far", "hot sync to 1.5 of disk, far", "BKP1001", "`1.5` is not"),
+        ("rto 30min", "rto 30min for 0%", "BKP1001", "more than 0%"),
+        ("rto 30min", "rto 30min for 150%", "BKP1001", "at most 100%"),
+        ("rto 30min", "rto 30m", "BKP1001", "minutes or months"),
+        ("rpo 10s", "rpo 10s rpo 5s", "BKP1007", "twice"),
+        ("against corruption", "against corruption, corruption", "BKP1007", "twice"),
+        ("against corruption", "against meteors", "BKP1002", "no scope `meteors`"),
+        ("bandwidth 1Gbit/s", "bandwidth 0bit/s", "BKP1001", "moves nothing"),
+        ("bandwidth 1Gbit/s", "bandwidth 1000", "BKP1001", "`1000` has no unit"),
+        ("bandwidth 1Gbit/s", "latency 1ms", "BKP1003", "this link has no `bandwidth`"),
+        ("size 1GiB", "size 1GiB restores 0MiB/s", "BKP1001", "moves nothing"),
+        ("size 1GiB", "size 1GiB size 2GiB", "BKP1007", "twice"),
+        ("size 1GiB", "size 1GiB needs users", "BKP1002", "no database `users`"),
+        ("size 1GiB", "size 1GiB needs shop", "BKP1009", "shop → shop"),
+        ('region "local" }\nsite there', 'region "\\u{FFFFFF}" }\nsite there', "BKP1001", "not a character"),
+        ('region "local" }\nsite there', 'region "\\u{D800}" }\nsite there', "BKP1001", "not a character"),
+        ("link here -- there", "link here -- here", "BKP1001", "to itself"),
+        ("link here -- there", "link there -> here { bandwidth 1bit/s }\nlink here -- there", "BKP1004", "twice"),
+        ('at here { directory "backups" }', "at here { }", "BKP1003", "`disk` has no `oss`"),
+        ('at here { directory "backups" }', 'at here { oss "b" }', "BKP1003", "`disk` has no `endpoint`"),
+        (
+            'at here { directory "backups" }',
+            'at here { oss "b" endpoint "https://x" }',
+            "BKP1003",
+            "`disk` has no `credentials`",
+        ),
+        ('at here { directory "backups" }', 'at here { directory "a" oss "b" }', "BKP1007", "twice"),
+        (
+            'at here { directory "backups" }',
+            'at here { directory "a" redundancy zrs }',
+            "BKP1001",
+            "a directory has no",
+        ),
+        (
+            'at here { directory "backups" }',
+            'at here { oss "b" endpoint "https://x" credentials env A, B redundancy xyz }',
+            "BKP1001",
+            "`xyz` is not a redundancy",
+        ),
+        ("keep 14d", "keep 14d\n  recover by magic", "BKP1002", "no way to recover `magic`"),
+        ("keep 14d", 'keep 14d\n  encrypt rest to "age1xyz"', "BKP1001", "not an age public key"),
+        (
+            "keep 14d",
+            'keep 14d\n  encrypt rest to "age1wvgm6numxv02pau67juegul9dnpksvh2t5wjq8rzw8jjf8775ssqvh3e59"',
+            "BKP1001",
+            "not an age public key",
+        ),
+        ("edition 1", "edition 99", "BKP1008", "edition 99"),
+        ("edition 1\n", "", "BKP1008", "does not say its edition"),
+        ("edition 1\n", "edition 1\nedition 1\n", "BKP1008", "one edition"),
+        ("edition 1\n", 'timezone "UTC"\nedition 1\n', "BKP1008", "first statement"),
+        ("edition 1\n", 'edition 1\ntimezone "Mars/Olympus"\n', "BKP1001", "no time zone"),
+        ("edition 1\n", 'edition 1\ntimezone "../../etc/passwd"\n', "BKP1001", "no time zone"),
+        ("promise against corruption { rpo 10s  rto 30min }\n", "", "BKP6006", "nothing is promised"),
+        ("rpo 10s  rto 30min", "", "BKP6006", "neither"),
+        ("protect shop with", 'protect databases where team == "x" with', "BKP1010", "no database meets"),
+        ("store far at", 'database b at here { mysql "b" size 1GiB writes 0B/s }\nstore far at', "BKP6005", "`b`"),
+        ("policy basic {", "policy basic extends basic {", "BKP1009", "basic → basic"),
+    ],
+)
+def test_refused(before: str, after: str, code: str, says: str) -> None:
+    found = [one for one in check(changed((before, after))).diagnostics if one.severity == "error"]
+    assert {one.code for one in found} >= {code}
+    assert any(one.code == code and says in one.message for one in found), [one.message for one in found]
+
+
+def test_nothing_written_moves_nothing_and_is_fine() -> None:
+    assert check(changed(("writes 100MiB/h", "writes 0MiB/h"))).diagnostics == ()
+
+
+def test_each_file_has_its_own_time_zone() -> None:
+    shared = 'edition 1\ntimezone "Asia/Shanghai"\n'
+    shared += "policy other { promise against host { rpo 2d } full daily at 01:00 to disk }\n"
+    text = changed(("edition 1\n", 'edition 1\ntimezone "UTC"\nimport "shared.bkp"\n'))
+    program = check(text, shared=shared).program
+    assert program is not None
+    zones = {one.name: one.images[0].schedule.timezone for one in program.policies}
+    assert zones == {"basic": "UTC", "other": "Asia/Shanghai"}
+    program = check(text.replace('timezone "UTC"\n', ""), shared=shared).program
+    assert program is not None
+    assert {one.name: one.images[0].schedule.timezone for one in program.policies}["basic"] == "UTC"
+
+
+def test_one_run_tells_all_and_nothing_that_only_follows() -> None:
+    text = changed(
+        ("size 1GiB", "size 1Gib"),  # so `shop` can't be taken: `protect shop` is no unknown name
+        ("hot  to disk, far", "hot  to disk, fra"),
+        ("site there {", "site there ["),  # unreadable: `there` is no unknown name
+    )
+    told = [(one.code, one.message) for one in check(text).diagnostics]
+    assert [code for code, _ in told] == ["BKP0001", "BKP1001", "BKP1002"]
+    assert "fra" in told[2][1]
+
+
+def test_an_open_brace_is_shown() -> None:
+    text = changed(("keep 14d\n}", "keep 14d\n"))
+    (found,) = check(text).diagnostics
+    assert found.message == "this `{` is never closed"
+    assert text[: found.primary.span.start].endswith("policy basic ")
