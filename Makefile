@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint servers-mariadb servers-mysql bench golden schema clean
+.PHONY: demo test fast lint servers-mariadb servers-mysql bench golden generated clean
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -48,8 +48,10 @@ bench: $(VENV)/ready servers-$(SERVER)
 golden: $(VENV)/ready
 	BKPC_RENEW=1 $(BIN)/pytest -q --ignore=tests/servers
 
-schema: $(VENV)/ready
+# What is generated and committed: the plan's schema, the parser's table.
+generated: $(VENV)/ready
 	$(BIN)/python -m bkpc_grammar.schema
+	$(BIN)/python -m bkpc_compiler.syntax.grammar
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

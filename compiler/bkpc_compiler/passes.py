@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity, in_order
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, analyse
-from bkpc_compiler.planning.emit import emit
-from bkpc_compiler.planning.not_yet_run import not_yet_run
 from bkpc_compiler.program.model import Program
 from bkpc_compiler.program.resolve import Reader, resolve
 from bkpc_compiler.rules import RULES
 from bkpc_compiler.source import Sources, Span
-from bkpc_grammar.plan import Plan
+
+if TYPE_CHECKING:
+    from bkpc_grammar.plan import Plan
 
 UNDECIDED = frozenset({"BKP2002", "BKP2003", "BKP3002", "BKP3003"})
 """Codes that say that something is not proved, rather than that it is wrong."""
@@ -65,11 +66,15 @@ def check_sources(paths: Sequence[str], reader: Reader) -> Checked:
 
 def compile_sources(paths: Sequence[str], reader: Reader, version: str) -> tuple[Plan | None, Checked]:
     """The plan of the files at `paths`, sealed; None where `check` finds an error or a level can't run."""
+    from bkpc_compiler.planning.emit import emit
+    from bkpc_compiler.planning.not_yet_run import not_yet_done, not_yet_run
+
     checked = check_sources(paths, reader)
-    if checked.analysis is None or checked.broken:
+    analysis = checked.analysis
+    if analysis is None or checked.broken:
         return None, checked
-    unplanned = tuple(not_yet_run(checked.analysis))
-    if unplanned:
-        found = in_order([*checked.diagnostics, *unplanned])
-        return None, Checked(checked.sources, checked.program, checked.analysis, found)
-    return emit(checked.analysis, version, checked.place_of), checked
+    more = [*not_yet_run(analysis), *not_yet_done(analysis)]
+    checked = replace(checked, diagnostics=in_order([*checked.diagnostics, *more]))
+    if checked.broken:
+        return None, checked
+    return emit(analysis, version, checked.place_of), checked

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bkpc_compiler.commands.source_files import FileReader
-from bkpc_compiler.passes import Checked, check_sources
+from bkpc_compiler.passes import Checked, check_sources, compile_sources
+from bkpc_compiler.program.resolve import Reader
 
 SMALL = """\
 edition 1
@@ -35,13 +36,18 @@ protect shop with basic
 
 def check(text: str, **others: str) -> Checked:
     """What `check` says of `text`; `others` are files beside it, by their name without `.bkp`."""
+    return check_sources(["policy.bkp"], _reader(text, others))
 
-    class Given(FileReader):
-        def __call__(self, path: str) -> str:
-            beside = {f"{name}.bkp": body for name, body in others.items()} | {"policy.bkp": text}
-            return beside[path] if path in beside else super().__call__(path)
 
-    return check_sources(["policy.bkp"], Given(Path("/nowhere")))
+def compiled(text: str, **others: str) -> Checked:
+    """What `compile` says of it."""
+    return compile_sources(["policy.bkp"], _reader(text, others), "0")[1]
+
+
+def _reader(text: str, others: dict[str, str]) -> Reader:
+    beside = {f"{name}.bkp": body for name, body in others.items()} | {"policy.bkp": text}
+    elsewhere = FileReader(Path("/nowhere"))
+    return lambda path: beside[path] if path in beside else elsewhere(path)
 
 
 def changed(*pairs: tuple[str, str]) -> str:

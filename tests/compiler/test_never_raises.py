@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.compiler.one_file import check
+from tests.compiler.one_file import check, compiled
 
 ROOT = Path(__file__).parents[1] / "cases" / "examples"
 ESTATE = (ROOT / "shop" / "estate.bkp").read_text()
@@ -34,7 +34,7 @@ def mutated(draw: st.DrawFn) -> str:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mutated())
 def test_a_mutated_example(text: str) -> None:
-    checked = check(text, estate=ESTATE)
+    checked = compiled(text, estate=ESTATE)
     for one in checked.diagnostics:
         assert one.primary.span.file in checked.sources
         assert 0 <= one.primary.span.start <= one.primary.span.end <= len(checked.sources[one.primary.span.file].text)

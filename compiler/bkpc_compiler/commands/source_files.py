@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bkpc_compiler.passes import Checked, check_sources, compile_sources
-from bkpc_grammar.plan import Plan
+
+if TYPE_CHECKING:
+    from bkpc_grammar.plan import Plan
 
 
 class NothingFound(Exception):

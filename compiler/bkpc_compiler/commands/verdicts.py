@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bkpc_compiler.feasibility.verdict import Answer, Verdict
 from bkpc_compiler.passes import Checked
-from bkpc_compiler.planning.objectives import assumptions_of
 
 
 def verdict_table(checked: Checked, *, explain: bool = False) -> str:
@@ -50,6 +49,8 @@ def _terms(answer: Answer) -> list[str]:
 
 
 def _assumptions(checked: Checked) -> list[str]:
+    from bkpc_compiler.planning.objectives import assumptions_of
+
     found = assumptions_of(checked.answers, checked.place_of)
     lines = [f"    {one.where}  {' '.join(one.what.split())}  ({one.origin})" for one in found]
     return ["", "rests on:", *lines, *(f"    {words}" for words in STANDING)]

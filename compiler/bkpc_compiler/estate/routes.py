@@ -45,8 +45,18 @@ class Routes:
             return Route(())
         key = (source, target)
         if key not in self._known:
-            self._known[key] = self._find(source, target)
+            # One hop is the fewest there is: most estates never need the graph, nor the time to import it.
+            self._known[key] = self._direct(source, target) or self._find(source, target)
         return self._known[key]
+
+    def _direct(self, source: str, target: str) -> Route | None:
+        links = [
+            link
+            for link in self._program.links
+            if (link.source, link.target) == (source, target)
+            or (link.both_ways and (link.target, link.source) == (source, target))
+        ]
+        return Route((min(links, key=_widest),)) if links else None
 
     def _find(self, source: str, target: str) -> Route | None:
         import networkx
@@ -68,5 +78,9 @@ class Routes:
         links = []
         for source, target in pairwise(path):
             parallel = [edge["link"] for edge in self._graph[source][target].values()]
-            links.append(min(parallel, key=lambda link: (-link.bandwidth.value.amount, link.name)))
+            links.append(min(parallel, key=_widest))
         return Route(tuple(links))
+
+
+def _widest(link: Link) -> tuple[Fraction, str]:
+    return (-link.bandwidth.value.amount, link.name)

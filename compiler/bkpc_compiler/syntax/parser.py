@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.source import SourceFile, Span
+from bkpc_compiler.syntax.grammar import parser
 from bkpc_compiler.syntax.tree import Clause, Word
 
 if TYPE_CHECKING:
-    from lark import Lark, Token, Tree
+    from lark import Token, Tree
 
 _BRACES = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}]')
 _DECLARED = re.compile(r"^(?:let|site|store|database|group|storage\s+class|policy)\s+([^\W\d]\w*(?:-\w+)*)")
@@ -56,7 +55,7 @@ def _parse_part(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] 
     from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 
     try:
-        tree = _grammar().parse(source.text[start:end])
+        tree = parser().parse(source.text[start:end])
     except UnexpectedToken as problem:
         token = problem.token
         if token.type == "$END":
@@ -111,11 +110,3 @@ def _clause(tree: Tree[Token], path: str, offset: int) -> Clause:
     first = parts[0].span.start if parts else offset
     last = parts[-1].span.end if parts else offset
     return Clause(str(tree.data), tuple(parts), Span(path, first, last))
-
-
-@cache
-def _grammar() -> Lark:
-    from lark import Lark
-
-    text = files("bkpc_grammar").joinpath("bkp.lark").read_text(encoding="utf-8")
-    return Lark(text, parser="lalr", lexer="contextual", maybe_placeholders=False, keep_all_tokens=True)

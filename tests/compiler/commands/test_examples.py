@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,7 @@ def test_compile_writes_nothing_for_a_refuted_policy(tmp_path: Path) -> None:
     run = bkpc("compile", str(EXAMPLES / "shop/broken.bkp"), "-o", str(tmp_path / "plan.json"))
     assert run.returncode == 1
     assert run.stdout == ""
+    assert {"error[BKP2001]", "error[BKP3001]"} <= set(re.findall(r"error\[BKP\d+\]", run.stderr))
     assert not (tmp_path / "plan.json").exists()
 
 

@@ -1,0 +1,24 @@
+"""The shipped table is that of the grammar."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from bkpc_compiler.syntax import grammar
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "cases" / "examples").rglob("*.bkp"))
+
+
+def test_the_table_is_current() -> None:
+    """`make generated` renews it."""
+    head = files("bkpc_grammar").joinpath("bkp.table").read_bytes().partition(b"\n")[0]
+    assert head == grammar._head()
+
+
+def test_the_table_parses_as_the_grammar_does() -> None:
+    built = grammar.build()
+    assert len(EXAMPLES) > 3
+    for path in EXAMPLES:
+        text = path.read_text()
+        assert grammar.parser().parse(text) == built.parse(text)
