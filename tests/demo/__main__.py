@@ -17,8 +17,9 @@ from pathlib import Path
 import pyrage
 
 from tests.database_server import ThrowawayServer, start_server
+from tests.database_server.contents import digests
 from tests.demo import policy
-from tests.demo.shop import Writer, checksums, load, objects
+from tests.demo.shop import Writer, load, objects
 
 STEP = 0
 
@@ -93,11 +94,11 @@ class Demo:
         print(next(line for line in (self.folder / "agent.log").read_text().splitlines() if "streaming" in line))
         return agent
 
-    def disaster(self, writer: Writer) -> tuple[dict[str, int], list[str], float]:
+    def disaster(self, writer: Writer) -> tuple[dict[str, str], list[str], float]:
         heading("Customers buy for some seconds; then someone drops a table and deletes half of another")
         time.sleep(8)
         with writer.paused():
-            before, there = checksums(self.source), objects(self.source)
+            before, there = digests(self.source), objects(self.source)
             dropped_at = time.time()
             self.source.run("DROP TABLE shop.reviews")
             self.source.run("DELETE FROM shop.order_items WHERE order_id % 2 = 0")
@@ -118,7 +119,7 @@ class Demo:
         wait_until(reached, "the log is stored")
         return time.time()
 
-    def recover(self, before: dict[str, int], there: list[str], loss: float) -> int:
+    def recover(self, before: dict[str, str], there: list[str], loss: float) -> int:
         heading("Which moment was it?")
         found = self.bkpc("log", "plan.json", "shop", "--find", "drop table shop.reviews")
         point = re.search(r"--to (\S+)", found)
@@ -131,9 +132,9 @@ class Demo:
         took = time.monotonic() - began
         return self.judge(before, there, loss, took)
 
-    def judge(self, before: dict[str, int], there: list[str], loss: float, took: float) -> int:
+    def judge(self, before: dict[str, str], there: list[str], loss: float, took: float) -> int:
         heading("Is it the same?")
-        after = checksums(self.rescue)
+        after = digests(self.rescue)
         for table, sum_before in before.items():
             verdict = "same" if after.get(table) == sum_before else "DIFFERENT"
             print(f"  {table:<22} {sum_before:>12} {after.get(table, 'missing')!s:>12}  {verdict}")

@@ -18,19 +18,6 @@ def load(server: ThrowawayServer) -> None:
     subprocess.run(server.client_command(), input=SCHEMA.read_bytes(), check=True)
 
 
-def checksums(server: ThrowawayServer) -> dict[str, int]:
-    """CHECKSUM TABLE of every table of the shop."""
-    names = server.run(
-        "SELECT table_name FROM information_schema.tables "
-        "WHERE table_schema = 'shop' AND table_type = 'BASE TABLE' ORDER BY table_name"
-    )
-    return {
-        str(table): int(found)
-        for (name,) in names
-        for table, found in server.run(f"CHECKSUM TABLE shop.`{name}` EXTENDED")
-    }
-
-
 def objects(server: ThrowawayServer) -> list[str]:
     """The definitions of all that is not a table."""
     statements = {

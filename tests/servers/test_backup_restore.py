@@ -22,6 +22,7 @@ from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer, start_server
+from tests.database_server.contents import digest, quoted, tables
 from tests.demo.shop import load
 from tests.servers.streaming import Streaming, position, wait_for
 
@@ -96,16 +97,11 @@ def image_of(server: ThrowawayServer, stores: list[DirectoryStore], recipients: 
 
 
 def fingerprint(server: ThrowawayServer) -> list[tuple[object, ...]]:
-    """Definition and checksum of every table, and the names of all else."""
-    tables = server.run(
-        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND "
-        "table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') ORDER BY 1, 2"
-    )
+    """Definition and digest of every table, and the definitions of all else."""
     found: list[tuple[object, ...]] = []
-    for schema, table in tables:
-        name = ".".join("`" + part.replace("`", "``") + "`" for part in (schema, table))
-        found += server.run(f"SHOW CREATE TABLE {name}")
-        found += server.run(f"CHECKSUM TABLE {name} EXTENDED")
+    for schema, table in tables(server):
+        found += server.run(f"SHOW CREATE TABLE {quoted(schema, table)}")
+        found.append((schema, table, digest(server, schema, table)))
     found += server.run("SELECT trigger_name, action_statement, definer FROM information_schema.triggers "
                         "WHERE trigger_schema NOT IN ('sys', 'mysql') ORDER BY 1")  # fmt: skip
     found += server.run("SELECT routine_name, routine_definition, definer FROM information_schema.routines "
@@ -258,4 +254,32 @@ def test_one_table_with_age_zstd_and_the_client_alone(
     subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"age -d -i {tmp_path}/key.txt {path} | zstd -d | {client}"], check=True
     )
-    assert rescue.run("CHECKSUM TABLE shop.products") == shop.run("CHECKSUM TABLE shop.products")
+    assert digest(rescue, "shop", "products") == digest(shop, "shop", "products")
+
+
+def test_all_of_it_by_hand(
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+) -> None:
+    """The image and the log of `docs/repository-format.md`, in one pipe each."""
+    with Streaming(shop, store, key[0]) as stream:
+        manifest = image_of(shop, [store], [key[0]])
+        shop.run("INSERT INTO shop.audit (what) VALUES ('later')", "UPDATE shop.products SET stock = stock + 1")
+        wanted, stop = fingerprint(shop), position(shop)
+        shop.run("DROP TABLE shop.reviews")
+        wait_for(stream, position(shop))
+    (folder,) = store.root.glob("shop/*")
+    client = " ".join(rescue.client_command("--binary-mode", "--comments", "--default-character-set=utf8mb4"))
+    binlog = " ".join(rescue.binlog_command(*(["--skip-gtids"] if rescue.flavour == "mysql" else [])))
+    by_hand = f"""
+        set -e -o pipefail
+        cd {folder}/images/{manifest.id}
+        for part in part-*.zst.age; do age -d -i {tmp_path}/key.txt "$part" | zstd -d; done | {client}
+        cd {folder}/logs/000001/{stop.file}
+        for one in *.zst.age; do age -d -i {tmp_path}/key.txt "$one" | zstd -d; done > {tmp_path}/{stop.file}
+        {binlog} --start-position={manifest.binlog_offset} --stop-position={stop.offset} {tmp_path}/{stop.file} \\
+            | {client}
+    """
+    rescue.run("SET GLOBAL event_scheduler = OFF")
+    subprocess.run(["bash", "-c", by_hand], check=True)
+    assert manifest.binlog_file == stop.file
+    assert fingerprint(rescue) == wanted

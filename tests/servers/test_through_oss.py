@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.database_server import ThrowawayServer, start_server
-from tests.demo.shop import checksums, load, objects
+from tests.database_server.contents import digests
+from tests.demo.shop import load, objects
 from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
 from tests.servers.command_line import Office
 from tests.servers.streaming import position
@@ -97,7 +98,7 @@ def test_back_from_a_bucket_alone(office: Office, bucket: OssServer, tmp_path: P
     agree(office, bucket, "far", "far")
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     office.server.run("INSERT INTO shop.audit (what) VALUES ('later')")
-    before, there = checksums(office.server), objects(office.server)
+    before, there = digests(office.server), objects(office.server)
     office.server.run("DROP TABLE shop.reviews")
     stream_until_stored(office, 1)
     found = office.bkpc("log", "plan.json", "shop", "--find", "drop table shop.reviews", expect=0).text
@@ -105,7 +106,7 @@ def test_back_from_a_bucket_alone(office: Office, bucket: OssServer, tmp_path: P
     assert "problems" in office.bkpc("verify", "plan.json", expect=0).text
     with start_server(office.server.flavour, tmp_path / "rescue") as rescue:
         office.bkpc("restore", "plan.json", "shop", "--to", point, "--into", rescue.url, expect=0)
-        assert (checksums(rescue), objects(rescue)) == (before, there)
+        assert (digests(rescue), objects(rescue)) == (before, there)
     assert all(line.split()[1].startswith("backup/") for line in bucket.requests)
     assert not (office.folder / "backups").exists()
 
@@ -114,11 +115,11 @@ def test_both_stores_and_either_is_enough(office: Office, bucket: OssServer, tmp
     agree(office, bucket, "disk", "disk, far", "  cold daily at 05:00 within 1h from disk to far\n")
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     stream_until_stored(office, 2)
-    before = checksums(office.server)
+    before = digests(office.server)
     for number, name in enumerate(("disk", "far")):
         with start_server(office.server.flavour, tmp_path / f"rescue{number}") as rescue:
             office.bkpc("restore", "plan.json", "shop", "--store", name, "--into", rescue.url, expect=0)
-            assert checksums(rescue) == before
+            assert digests(rescue) == before
 
 
 def test_a_bucket_that_is_away_holds_the_other_store_up_in_nothing(office: Office, bucket: OssServer) -> None:
