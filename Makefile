@@ -43,6 +43,8 @@ lint: $(VENV)/ready
 # Side by side with a peer in one run; prints ratios.
 bench: $(VENV)/ready servers-$(SERVER)
 	$(BIN)/python -m bench.full_image --server $(SERVER)
+	$(BIN)/python -m bench.stream_lag --server $(SERVER)
+	$(BIN)/python -m bench.cold_check
 
 # Renews every golden file; look at the difference before committing it.
 golden: $(VENV)/ready

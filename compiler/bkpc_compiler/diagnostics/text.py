@@ -16,6 +16,9 @@ from itertools import groupby
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.source import SourceFile, Sources
 
+_LONGEST = 110
+"""Characters of a source line that are shown; the same in every terminal, so that output is."""
+_BEFORE = 30
 _RESET = "\x1b[0m"
 _COLOURS = {
     "error": "\x1b[1;31m",
@@ -70,23 +73,42 @@ def _frame(
     head = source.position(labels[0][0].span.start)
     gutter = " " * width
     lines = [paint("frame", f"{gutter} ┌─ ") + f"{source.path}:{head.line}:{head.column}"]
-    shown = 0
+    shown: tuple[int, int] | None = None
     for label, primary in labels:
-        start = source.position(label.span.start)
-        if start.line != shown:
-            lines.append(paint("frame", f"{start.line:>{width}} │ ") + _expanded(source.line(start.line)))
-            shown = start.line
-        lines.append(paint("frame", f"{gutter} │ ") + _underline(source, label, primary, severity, paint))
+        line = source.position(label.span.start).line
+        cut = _cut(source, label)
+        if (line, cut) != shown:
+            lines.append(paint("frame", f"{line:>{width}} │ ") + _clipped(_expanded(source.line(line)), cut))
+            shown = (line, cut)
+        lines.append(paint("frame", f"{gutter} │ ") + _underline(source, label, primary, severity, paint, cut))
     return lines
 
 
-def _underline(source: SourceFile, label: Label, primary: bool, severity: Severity, paint: _Painter) -> str:
+def _cut(source: SourceFile, label: Label) -> int:
+    """How many characters of a line too long to be shown whole are left out at its beginning."""
+    start = source.position(label.span.start)
+    line = source.line(start.line)
+    if len(_expanded(line)) <= _LONGEST:
+        return 0
+    first = len(_expanded(line[: start.column - 1]))
+    return max(0, min(first - _BEFORE, len(_expanded(line)) - _LONGEST))
+
+
+def _clipped(line: str, cut: int) -> str:
+    if len(line) <= _LONGEST:
+        return line
+    shown = line[cut : cut + _LONGEST]
+    return ("…" + shown[1:] if cut else shown) + ("…" if cut + _LONGEST < len(line) else "")
+
+
+def _underline(source: SourceFile, label: Label, primary: bool, severity: Severity, paint: _Painter, cut: int) -> str:
     start = source.position(label.span.start)
     line = source.line(start.line)
     first = start.column - 1
     last = min(len(line), max(label.span.end - source.line_start(start.line), first + 1))
-    before = columns(_expanded(line[:first]))
-    length = max(1, columns(_expanded(line[:last])) - before)
+    shown = _clipped(_expanded(line), cut)
+    before = columns(shown[: len(_expanded(line[:first])) - cut])
+    length = max(1, columns(shown[: len(_expanded(line[:last])) - cut]) - before)
     marks = ("^" if primary else "-") * length + (f" {label.text}" if label.text else "")
     return " " * before + paint(severity if primary else "second", marks)
 
