@@ -16,7 +16,7 @@ from itertools import groupby
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.source import SourceFile, Sources
 
-_LONGEST = 110
+_LONGEST = 140
 """Characters of a source line that are shown; the same in every terminal, so that output is."""
 _BEFORE = 30
 _RESET = "\x1b[0m"
