@@ -6,17 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from pymysql.connections import Connection
 
 from bkpc_runtime.engines.inventory import Contents
 from bkpc_runtime.engines.process import Program
 from bkpc_runtime.engines.split import Piece, Splitter
 from bkpc_runtime.errors import ToolFailed
-from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Flavour, Position
-from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.tools import find_tool
 
 _POSITION = re.compile(
@@ -127,21 +122,3 @@ def dump_objects(flavour: Flavour, options: Path, contents: Contents, write: Cal
         program.finish()
     if b"\n-- Dump completed" not in last:
         raise ToolFailed(f"{program.name} stopped before it was done", retryable=True)
-
-
-def write_views(connection: Connection[Any], contents: Contents, write: Callable[[bytes], None]) -> None:
-    """All views: first a placeholder for each, then the real ones, so that views may use each other."""
-    views = [(one.schema, view) for one in contents.schemas for view in one.views]
-    for schema, view in views:
-        columns = query(
-            connection,
-            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s "
-            "ORDER BY ordinal_position",
-            (schema, view),
-        )
-        fields = ", ".join(f"1 AS {quote(str(row[0]))}" for row in columns)
-        write(f"CREATE OR REPLACE VIEW {quote(schema, view)} AS SELECT {fields};\n".encode())
-    for schema, view in views:
-        _, text, _, collation = query(connection, f"SHOW CREATE VIEW {quote(schema, view)}")[0][:4]
-        statement = "CREATE OR REPLACE " + str(text).removeprefix("CREATE ")
-        write(f"USE {quote(schema)};\nSET collation_connection = {collation};\n{statement};\n".encode())

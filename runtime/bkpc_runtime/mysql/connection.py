@@ -47,7 +47,8 @@ def connect(
     with server_errors(address.text):
         connection: Connection[Any] = pymysql.connect(**(chosen | options))
         with connection.cursor() as cursor:
-            cursor.execute("SET SESSION time_zone = '+00:00'")
+            # What SHOW CREATE prints depends on the mode: never on the one somebody made the server's default.
+            cursor.execute("SET SESSION time_zone = '+00:00', SESSION sql_mode = ''")
         return connection
 
 

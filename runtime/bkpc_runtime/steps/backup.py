@@ -13,6 +13,7 @@ from pymysql.connections import Connection
 from bkpc_runtime.engines import dump
 from bkpc_runtime.engines.inventory import Contents, read_contents
 from bkpc_runtime.engines.split import Piece
+from bkpc_runtime.engines.views import write_views
 from bkpc_runtime.errors import PolicyBroken, Refused, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.connection import connect, query
@@ -147,7 +148,7 @@ class _Writing:
                 self.begin("objects", "", "")
                 dump.dump_objects(flavour, options, before, self.write)
                 self.begin("views", "", "")
-                dump.write_views(connection, before, self.write)
+                write_views(connection, before, self.write)
                 self.end_part()
         finally:
             if self.open:

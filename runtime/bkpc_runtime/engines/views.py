@@ -1,0 +1,67 @@
+"""Views, which may use one another: written so that one script makes them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.engines.inventory import Contents
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.identifiers import quote
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view and the statement that makes it."""
+
+    schema: str
+    name: str
+    statement: str
+    collation: str
+
+    @property
+    def quoted(self) -> str:
+        return quote(self.schema, self.name)
+
+
+def write_views(connection: Connection[Any], contents: Contents, write: Callable[[bytes], None]) -> None:
+    """All views: first a placeholder for each, then the real ones, those that others use before these.
+
+    The order matters to views with a check option, which a placeholder would not let be made; the placeholders
+    to those of which the order can't be told.
+    """
+    views = [_read(connection, one.schema, name) for one in contents.schemas for name in one.views]
+    for view in views:
+        columns = query(
+            connection,
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s "
+            "ORDER BY ordinal_position",
+            (view.schema, view.name),
+        )
+        fields = ", ".join(f"1 AS {quote(str(row[0]))}" for row in columns)
+        write(f"CREATE OR REPLACE VIEW {view.quoted} AS SELECT {fields};\n".encode())
+    for view in in_order(views):
+        write(f"USE {quote(view.schema)};\n".encode())
+        write(f"SET collation_connection = {view.collation};\n{view.statement};\n".encode())
+
+
+def _read(connection: Connection[Any], schema: str, name: str) -> View:
+    _, text, _, collation = query(connection, f"SHOW CREATE VIEW {quote(schema, name)}")[0][:4]
+    return View(schema, name, "CREATE OR REPLACE " + str(text).removeprefix("CREATE "), str(collation))
+
+
+def in_order(views: list[View]) -> Iterator[View]:
+    """Used views before their users, by the names that appear in the statements; by name where that is a circle."""
+    named = {view.quoted: view for view in views}
+    users = {
+        view.quoted: {other for other in named if other != view.quoted and other in view.statement} for view in views
+    }
+    try:
+        order = list(TopologicalSorter(users).static_order())
+    except CycleError:
+        order = list(named)
+    return (named[one] for one in order)
