@@ -152,8 +152,8 @@ def test_a_restore_that_may_not_be(office: Office, tmp_path: Path) -> None:
 def test_status_of_what_is_and_what_is_not(office: Office) -> None:
     done = office.bkpc("status", "plan.json")
     assert done.code == 0
-    assert "1 images" in done.text
+    assert "1 image, " in done.text
     assert "no log" in done.text
     down = office.bkpc("status", "plan.json", SHOP_DB_PASSWORD="wrong")
     assert "refused the login" in down.text
-    assert "1 images" in down.text
+    assert "1 image, " in down.text

@@ -233,3 +233,17 @@ def test_the_transactions_of_the_log(writing: ThrowawayServer, store: DirectoryS
     assert kinds[-5:] == ["insert", "insert", "insert", "delete", "DROP"]
     assert [one.start for one in found[1:]] == [one.end for one in found[:-1]]
     assert segments.order(Position(found[-1].file, found[-1].end)) == segments.order(position(writing))
+
+
+def test_two_streams_at_once_waste_work_but_spoil_nothing(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    first = position(writing).file
+    one, other = Streaming(writing, store), Streaming(writing, store, flush_seconds=0.35)
+    with one as stream, other as beside:
+        for _ in range(5):
+            insert(writing, 40)
+            flush(writing)
+        wait_for(stream, position(writing))
+        wait_for(beside, position(writing))
+    found = archived(store, one.prefix, 1, Position(first, 0))
+    assert found == {name: body for name, body in binlogs(writing).items() if name >= first}
+    assert segments.epochs(store, one.prefix) == [1]

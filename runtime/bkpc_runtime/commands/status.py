@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs
@@ -85,16 +87,28 @@ def _row(world: World, database: contract.Database, name: str, source: Any, now:
 
 
 def _print(row: dict[str, Any]) -> None:
+    """A few short lines: what can be restored, what not yet, what was promised."""
+    print(f"{row['database']} in {row['store']}")
     if not row["image"]:
-        print(f"{row['database']}  {row['store']}  no image: nothing can be restored from here")
-        return
-    log = f"log to {row['log_to']}" if row["log_to"] else "no log"
-    if row["bytes_not_stored"] is not None:
-        log += f", {row['bytes_not_stored']:,} bytes not stored yet"
-    overdue = f"  overdue: {', '.join(row['overdue'])}" if row["overdue"] else ""
-    print(
-        f"{row['database']}  {row['store']}  {row['images']} images, newest {row['image']} "
-        f"({row['image_age_seconds']} s old), {log}{overdue}"
-    )
-    if overdue:
+        print("  no image: nothing can be restored from here")
+    else:
+        count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"
+        print(f"  {count}, {Duration(Fraction(row['image_age_seconds'])).human()} old")
+        print(f"  {_log_words(row)}")
+    if row["promised_rpo_seconds"] is not None:
+        print(f"  promised: rpo {Duration(Fraction(row['promised_rpo_seconds'])).human()}")
+    if row["overdue"]:
+        print(f"  overdue: {', '.join(row['overdue'])}")
         say("bkpc apply takes what is overdue")
+
+
+def _log_words(row: dict[str, Any]) -> str:
+    if not row["log_to"]:
+        return "no log: only the moment of an image can be restored"
+    if row["server_at"] is None:
+        return f"log to {row['log_to']}; the server does not answer"
+    if row["bytes_not_stored"] == 0:
+        return f"log to {row['log_to']}: all that the server has written"
+    if row["bytes_not_stored"] is None:
+        return f"log to {row['log_to']}; the server is at {row['server_at']}"
+    return f"log to {row['log_to']}: {row['bytes_not_stored']:,} bytes behind the server"
