@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bkpc_compiler.commands.test import failures_of
 from tests.compiler.one_file import check, compiled
 
 ROOT = Path(__file__).parents[1] / "cases" / "examples"
@@ -35,6 +36,9 @@ def mutated(draw: st.DrawFn) -> str:
 @given(mutated())
 def test_a_mutated_example(text: str) -> None:
     checked = compiled(text, estate=ESTATE)
+    for test in checked.program.tests if checked.program else ():
+        assert checked.program is not None
+        failures_of(checked.program, test)
     for one in checked.diagnostics:
         assert one.primary.span.file in checked.sources
         assert 0 <= one.primary.span.start <= one.primary.span.end <= len(checked.sources[one.primary.span.file].text)

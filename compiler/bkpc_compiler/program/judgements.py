@@ -13,11 +13,17 @@ from bkpc_compiler.program.model import (
     Requirement,
     Scope,
 )
-from bkpc_compiler.program.names import known, selects_nobody
+from bkpc_compiler.program.names import known, missing_clause, selects_nobody
 from bkpc_compiler.program.policies import PolicyReader
-from bkpc_compiler.program.values import string
+from bkpc_compiler.program.values import string, wrong_value
 from bkpc_compiler.syntax.tree import Clause, Word
 
+_SUPPOSED = {
+    "link": ("bandwidth", "latency"),
+    "store": ("reads", "writes"),
+    "database": ("size", "writes", "burst", "restores", "replays"),
+}
+"""What a test may suppose of what."""
 _CONDITIONS = ("condition", "conjunction", "not_", "equals", "differs", "negation")
 
 
@@ -86,6 +92,8 @@ def policy_test(statement: Clause, program: Program, reader: PolicyReader) -> Po
             expectations.append(_expectation(clause, program, reader))
         else:
             overrides += _overrides(clause, program, reader)
+    if not expectations:
+        raise missing_clause(statement, "expect")
     return PolicyTest(string(statement.words("STRING")[0]), tuple(overrides), tuple(expectations), statement.span)
 
 
@@ -111,7 +119,7 @@ def _overrides(clause: Clause, program: Program, reader: PolicyReader) -> list[O
         assert arrow is not None
         name = Word("NAME", f"{source.text} {arrow.words('ARROW')[0].text} {target.text}", source.span.to(target.span))
         kind, target_name = "link", known(name, "link", {one.name for one in program.links})
-        parts = [(part.kind, part) for part in clause.clauses("bandwidth", "latency")]
+        parts = [(part.kind, part) for part in clause.clauses(*_SUPPOSED["link"])]
     else:
         stores = {one.name for one in program.stores}
         kind = "store" if clause.name.text in stores else "database"
@@ -119,6 +127,9 @@ def _overrides(clause: Clause, program: Program, reader: PolicyReader) -> list[O
         parts = [(str(getattr(part.parts[0], "text", "")), part) for part in clause.clauses("given_clause")]
     found = []
     for field, part in parts:
+        if field not in _SUPPOSED[kind]:
+            words = ", ".join(f"`{one}`" for one in _SUPPOSED[kind])
+            raise wrong_value(part.span, f"a {kind} has no `{field}`", f"a test may suppose its {words}")
         value = part.clause("value")
         assert value is not None
         read = {"size": reader.values.size, "burst": reader.values.size, "latency": reader.values.duration}

@@ -200,6 +200,7 @@ class _Resolving:
         protections: dict[str, Protection] = {}
         required: list[Requirement] = []
         tests: list[PolicyTest] = []
+        test_names: dict[str, Word] = {}
         for statement in self.statements:
             try:
                 if statement.kind == "protect":
@@ -208,6 +209,7 @@ class _Resolving:
                     required += requirements(statement, program, reader)
                 elif statement.kind == "test":
                     tests.append(policy_test(statement, program, reader))
+                    self._once(statement, test_names)
             except WrongValue as problem:
                 self.found.append(problem.diagnostic)
         return replace(
@@ -216,6 +218,13 @@ class _Resolving:
             requirements=tuple(required),
             tests=tuple(tests),
         )
+
+    def _once(self, statement: Clause, names: dict[str, Word]) -> None:
+        """A second test of the same name: a report could not tell them apart."""
+        word = statement.words("STRING")[0]
+        if word.text in names:
+            self.found.append(declared_twice(names[word.text], word))
+        names.setdefault(word.text, word)
 
     def _protect(
         self,
