@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic
-from bkpc_compiler.program.model import Database, Link
+from bkpc_compiler.program.model import Database, Link, Store
 from bkpc_compiler.program.names import circle, declared_twice, unknown_name
 from bkpc_compiler.syntax.tree import Word
 
@@ -19,6 +19,13 @@ def unsound_links(links: Iterable[Link]) -> Iterator[Diagnostic]:
         if first:
             yield declared_twice(Word("NAME", first.name, first.span), Word("NAME", link.name, link.span))
         seen |= {way: link for way in ways if way not in seen}
+
+
+def one_name_two_things(stores: Mapping[str, Store], databases: Mapping[str, Database]) -> Iterator[Diagnostic]:
+    """A store and a database of one name: `given` of a test could mean either."""
+    for name in sorted(stores.keys() & databases.keys()):
+        first, second = sorted((stores[name].span, databases[name].span))
+        yield declared_twice(Word("NAME", name, first), Word("NAME", name, second))
 
 
 def unsound_needs(databases: Mapping[str, Database]) -> Iterator[Diagnostic]:

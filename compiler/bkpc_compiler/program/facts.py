@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,12 +21,15 @@ from bkpc_compiler.program.model import (
     Tls,
 )
 from bkpc_compiler.program.names import known, missing_clause
-from bkpc_compiler.program.values import Values, string, wrong_value
+from bkpc_compiler.program.values import Values, filled, string, wrong_value
 from bkpc_compiler.syntax.tree import Clause
 from bkpc_grammar.quantities import Duration, Rate, Size
 
 T = TypeVar("T")
 _REDUNDANCY = ("lrs", "zrs")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"/\S+|(?:\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+)(?::(?P<port>\d{1,5}))?")
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def defaults(statement: Clause, values: Values) -> Defaults:
     return Defaults(
         standard("restores", values.rate),
         standard("replays", values.rate),
-        standard("burst", values.size),
+        standard("burst", values.burst),
         standard("headroom", values.percent),
         standard("verification", values.duration),
     )
@@ -83,7 +87,7 @@ def storage_class(statement: Clause, values: Values) -> StorageClass:
 
 
 def site(statement: Clause) -> Site:
-    return Site(statement.name.text, string(statement.words("STRING")[0]), statement.name.span)
+    return Site(statement.name.text, filled(statement.words("STRING")[0]), statement.name.span)
 
 
 def link(statement: Clause, values: Values, sites: Mapping[str, object]) -> Link:
@@ -102,19 +106,28 @@ def link(statement: Clause, values: Values, sites: Mapping[str, object]) -> Link
     )
 
 
-def _credentials(statement: Clause) -> Credentials | None:
+def _credentials(statement: Clause, numbers: tuple[int, ...]) -> Credentials | None:
+    """What names a login: `numbers` are how many variables it may be spread over."""
     clause = statement.clause("credentials_env", "credentials_file")
     if clause is None:
         wrapped = next((one for one in statement.clauses() if one.clause("credentials_env", "credentials_file")), None)
-        return _credentials(wrapped) if wrapped else None
+        return _credentials(wrapped, numbers) if wrapped else None
     if clause.kind == "credentials_file":
-        return Credentials("file", (string(clause.words("STRING")[0]),), clause.span)
-    return Credentials("env", tuple(word.text for word in clause.words("NAME")), clause.span)
+        return Credentials("file", (filled(clause.words("STRING")[0]),), clause.span)
+    names = clause.words("NAME")
+    for word in names:
+        if not _VARIABLE.fullmatch(word.text):
+            raise wrong_value(word.span, f"`{word.text}` is not the name of a variable", "such as `SHOP_DB_USER`")
+    if len(names) not in numbers:
+        asked = " or ".join(map(str, numbers))
+        message = f"`credentials env` takes the names of {asked} variables here, not of {len(names)}"
+        raise wrong_value(clause.span, message, "never the values themselves")
+    return Credentials("env", tuple(word.text for word in names), clause.span)
 
 
 def _text(statement: Clause, kind: str) -> str | None:
     clause = statement.clause(kind)
-    return string(clause.words("STRING")[0]) if clause else None
+    return filled(clause.words("STRING")[0]) if clause else None
 
 
 def store(statement: Clause, values: Values, sites: Mapping[str, object], classes: Mapping[str, StorageClass]) -> Store:
@@ -123,7 +136,7 @@ def store(statement: Clause, values: Values, sites: Mapping[str, object], classe
     if bucket is None and folder is None:
         raise missing_clause(statement, "oss", 'add `oss "BUCKET"`, or `directory "FOLDER"`')
     chosen, redundancy = statement.clause("storage_class"), statement.clause("redundancy")
-    credentials = _credentials(statement)
+    credentials = _credentials(statement, (2, 3))
     if bucket is not None:
         for clause in ("endpoint", "credentials"):
             if (_text(statement, clause) if clause == "endpoint" else credentials) is None:
@@ -134,13 +147,17 @@ def store(statement: Clause, values: Values, sites: Mapping[str, object], classe
     if redundancy and redundancy.name.text not in _REDUNDANCY:
         word = redundancy.name
         raise wrong_value(word.span, f"`{word.text}` is not a redundancy", "`lrs` in one zone, `zrs` across zones")
+    kind = Given(classes[known(chosen.name, "class", classes)], chosen.span) if chosen else None
+    if kind and redundancy and redundancy.name.text == "zrs" and not kind.value.zone_redundancy:
+        message = f"class `{kind.value.name}` has no `zrs`: what it holds is lost with its zone"
+        raise wrong_value(redundancy.span, message, "take `redundancy zrs` out, or choose another class")
     return Store(
         name.text,
         known(place, "site", sites),
         "oss" if bucket is not None else "directory",
         bucket if bucket is not None else folder or "",
         _text(statement, "endpoint"),
-        Given(classes[known(chosen.name, "class", classes)], chosen.span) if chosen else None,
+        kind,
         Given(redundancy.name.text, redundancy.span) if redundancy else None,
         credentials,
         given(statement, "reads", values.rate),
@@ -151,20 +168,23 @@ def store(statement: Clause, values: Values, sites: Mapping[str, object], classe
 
 def database(statement: Clause, values: Values, sites: Mapping[str, object], standard: Defaults) -> Database:
     name, place = statement.words("NAME")
-    address = _text(statement, "mysql")
+    address = _address(statement)
     if address is None:
         raise missing_clause(statement, "mysql")
+    credentials = _credentials(statement, (2,))
+    if credentials is None:
+        raise missing_clause(statement, "credentials", "add `credentials env USER_VARIABLE, PASSWORD_VARIABLE`")
     labels = statement.clause("labels")
     return Database(
         name.text,
         known(place, "site", sites),
         address,
-        _credentials(statement),
+        credentials,
         _tls(statement),
         needed(statement, "size", values.size),
-        given(statement, "grows", values.percent),
+        given(statement, "grows", values.growth),
         needed(statement, "writes", values.demand),
-        given(statement, "burst", values.size) or standard.burst,
+        given(statement, "burst", values.burst) or standard.burst,
         given(statement, "restores", values.rate) or standard.restores,
         given(statement, "replays", values.rate) or standard.replays,
         tuple(Given(word.text, word.span) for clause in statement.clauses("needs") for word in clause.words("NAME")),
@@ -177,6 +197,18 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         else (),
         name.span,
     )
+
+
+def _address(statement: Clause) -> str | None:
+    """`host:port`, `host`, `[::1]:3306` or the path of a socket."""
+    address, clause = _text(statement, "mysql"), statement.clause("mysql")
+    if address is None or clause is None:
+        return None
+    match = _ADDRESS.fullmatch(address)
+    if not match or (match["port"] and not 0 < int(match["port"]) <= _LAST_PORT):
+        span = clause.words("STRING")[0].span
+        raise wrong_value(span, f"`{address}` is not an address", "such as `host:3306`, or the path of a socket")
+    return address
 
 
 def _tls(statement: Clause) -> Tls | None:

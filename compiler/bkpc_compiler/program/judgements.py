@@ -132,7 +132,7 @@ def _overrides(clause: Clause, program: Program, reader: PolicyReader) -> list[O
             raise wrong_value(part.span, f"a {kind} has no `{field}`", f"a test may suppose its {words}")
         value = part.clause("value")
         assert value is not None
-        read = {"size": reader.values.size, "burst": reader.values.size, "latency": reader.values.duration}
+        read = {"size": reader.values.size, "burst": reader.values.burst, "latency": reader.values.duration}
         if kind == "database":
             read["writes"] = reader.values.demand
         given = Given(read.get(field, reader.values.rate)(value), part.span, Origin.TEST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from bkpc_compiler.program.age_recipient import is_age_recipient
@@ -28,6 +28,7 @@ from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import Duration, duration
 
 _WAYS = ("timepoint", "increment", "files")
+_SHORTEST_LOCK, _LONGEST_LOCK = duration(1, "d"), duration(70 * 365, "d")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -51,12 +52,9 @@ class PolicyReader:
             self._response(last.get("respond"), "activate"),
             tuple(ImageLevel(one.kind, self.schedule(one), self._stores(one), one.span) for one in images),
             tuple(self._hot(one) for one in kinds.get("hot", ())),
-            tuple(
-                ColdLevel(self.schedule(one), self._store(one.name), self._stores(one), one.span)
-                for one in kinds.get("cold", ())
-            ),
+            tuple(self._cold(one) for one in kinds.get("cold", ())),
             self._keep(last["keep"]) if "keep" in last else None,
-            Given(self.values.duration(_value(last["lock"])), last["lock"].span) if "lock" in last else None,
+            self._lock(last["lock"]) if "lock" in last else None,
             tuple(known(word, "way to recover", _WAYS) for word in last["recover"].words("NAME"))
             if "recover" in last
             else (),
@@ -74,7 +72,6 @@ class PolicyReader:
         found = clause.clause("schedule")
         assert found is not None
         cadence = next(iter(found.clauses("hourly", "every_so_often", "daily", "weekly", "monthly")))
-        window = given_window(found, self.values)
         clock = cadence.words("CLOCK")
         hours, minutes = (int(part) for part in clock[0].text.split(":")) if clock else (0, 0)
         if clock and (hours > 23 or minutes > 59):
@@ -86,6 +83,11 @@ class PolicyReader:
         period = periods.get(cadence.kind) or (
             self.values.period(_value(cadence)) if kind is Cadence.EVERY else duration(31, "d")
         )
+        window = given_window(found, self.values)
+        if window and window.value > period:
+            raise wrong_value(
+                window.span, "a job must be done before it is due again", f"within {period.human()} at most"
+            )
         return Schedule(
             kind,
             period,
@@ -130,9 +132,27 @@ class PolicyReader:
         assert names is not None
         return tuple(self._store(word) for word in names.words("NAME"))
 
+    def _cold(self, clause: Clause) -> ColdLevel:
+        source, stores = self._store(clause.name), self._stores(clause)
+        for store in stores:
+            if store.value == source.value:
+                raise wrong_value(store.span, f"this copies from `{store.value}` to itself", "name another store")
+        return ColdLevel(self.schedule(clause), source, stores, clause.span)
+
+    def _lock(self, clause: Clause) -> Given[Duration]:
+        found = Given(self.values.duration(_value(clause)), clause.span)
+        if not _SHORTEST_LOCK <= found.value <= _LONGEST_LOCK:
+            message = f"a bucket cannot be locked for {found.value}"
+            raise wrong_value(_value(clause).span, message, "from 1d to 25550d, which are 70 years")
+        return found
+
     def _hot(self, clause: Clause) -> HotLevel:
         stores, quorum = self._stores(clause), clause.clause("quorum")
         every, outage = clause.clause("every"), clause.clause("outage_hold", "outage_degrade")
+        for one in (quorum, outage):
+            if one and not clause.words("SYNC"):
+                help_text = "write `hot sync to …`, or take this out"
+                raise wrong_value(one.span, "without `sync` no commit waits for any store", help_text)
         return HotLevel(
             stores,
             Given(self.values.period(_value(every)), every.span) if every else Given(duration(5), clause.span),
@@ -166,6 +186,8 @@ class PolicyReader:
         sizes = clause.clause("size_change")
         changes = [self.values.percent(one) for one in sizes.clauses("value")] if sizes else []
         has_warn = bool(sizes and sizes.words("WARN"))
+        if sizes:
+            self._rising(sizes, changes, "hold")
         drill = clause.clause("drill")
         return Flow(
             given(clause, "limit", self.values.rate),
@@ -181,8 +203,19 @@ class PolicyReader:
     def _two(self, clause: Clause | None, *kinds: str) -> list[Given[Duration] | None]:
         if clause is None:
             return [None, None]
-        found = iter([Given(self.values.duration(one), one.span) for one in clause.clauses("value")])
+        given = [Given(self.values.duration(one), one.span) for one in clause.clauses("value")]
+        self._rising(clause, [one.value.amount for one in given], "fail")
+        found = iter(given)
         return [next(found) if clause.words(kind) else None for kind in kinds]
+
+    def _rising(self, clause: Clause, limits: Sequence[Fraction], last: str) -> None:
+        """Refuse a clause of two limits that has none of them, or the milder one beyond the other."""
+        word = clause.parts[0]
+        what = word.text if isinstance(word, Word) else ""
+        if not limits:
+            raise wrong_value(clause.span, f"`{what}` says neither `warn` nor `{last}`", None)
+        if len(limits) == 2 and limits[0] >= limits[1]:
+            raise wrong_value(clause.span, f"`warn` must come before `{last}`", "write the smaller one after `warn`")
 
     def _encryption(self, clause: Clause) -> Encryption:
         rest = clause.clause("encrypt_rest")

@@ -18,21 +18,23 @@ _ONCE = {
     )
 }  # fmt: skip
 _ONCE |= {"oss": "place", "directory": "place", "credentials_env": "credentials", "credentials_file": "credentials"}
+_LISTS = frozenset({"full", "incremental", "hot", "cold", "needs", "recover", "group", "encrypt_rest"})
 _WRAPPERS = frozenset({"store_clause", "database_clause", "policy_clause", "credentials"})
 
 
 def repeated(statements: Iterable[Clause]) -> Iterator[Diagnostic]:
     """A diagnostic for every clause that its block had before."""
     for statement in statements:
-        seen: dict[Hashable, Clause] = {}
-        for key, clause in _keyed(statement):
+        seen: dict[Hashable, Clause | Word] = {}
+        parts: list[tuple[Hashable, Clause | Word]] = [*_keyed(statement), *_listed(statement)]
+        for key, part in parts:
             if key in seen:
-                yield said_twice(seen[key], clause)
-            seen.setdefault(key, clause)
+                yield said_twice(seen[key], part)
+            seen.setdefault(key, part)
         yield from repeated(statement.clauses())
 
 
-def said_twice(first: Clause, second: Clause) -> Diagnostic:
+def said_twice(first: Clause | Word, second: Clause | Word) -> Diagnostic:
     """BKP1007: one block says the same thing twice."""
     return Diagnostic(
         "BKP1007",
@@ -45,6 +47,16 @@ def said_twice(first: Clause, second: Clause) -> Diagnostic:
     )
 
 
+def _listed(statement: Clause) -> Iterator[tuple[Hashable, Word]]:
+    """The items of a list in which none may come twice."""
+    if statement.kind not in _LISTS:
+        return
+    names = statement.clause("names") or statement
+    skipped = 1 if statement.kind == "group" else 0
+    for word in (*names.words("NAME")[skipped:], *names.words("STRING")):
+        yield ("item", word.text), word
+
+
 def _keyed(statement: Clause) -> Iterator[tuple[Hashable, Clause]]:
     """What a block says, each with what makes two of them the same."""
     for clause in statement.clauses():
@@ -55,6 +67,8 @@ def _keyed(statement: Clause) -> Iterator[tuple[Hashable, Clause]]:
         elif clause.kind == "promise":
             for scopes in clause.clauses("scopes"):
                 yield from ((("scope", one.name.text), one) for one in scopes.clauses("scope"))
+        elif clause.kind == "standby":
+            yield ("standby", clause.name.text), clause
         elif clause.kind in ("label", "keep_count", "given_clause"):
             yield (clause.kind, _what(clause)), clause
 

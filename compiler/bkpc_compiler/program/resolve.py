@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity, in_order
 from bkpc_compiler.program import facts
 from bkpc_compiler.program.edition import without_edition
-from bkpc_compiler.program.estate_soundness import unsound_links, unsound_needs
+from bkpc_compiler.program.estate_soundness import one_name_two_things, unsound_links, unsound_needs
 from bkpc_compiler.program.judgements import policy_test, requirements, selected
 from bkpc_compiler.program.model import Group, PolicyTest, Program, Protection, Requirement
 from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect
@@ -101,6 +101,11 @@ class _Resolving:
         self.values = Values({name: _let(one) for name, one in lets.items()})
         self.timezones = self._timezones()
         self.found += [not_yet_in_effect(one, one.kind) for one in self.statements if one.kind in ("waive", "retire")]
+        self.found += [
+            not_yet_in_effect(one, one.kind)
+            for one in self.statements
+            if one.kind == "defaults" and not one.span.file.startswith("std/")
+        ]
 
     def told(self) -> list[Diagnostic]:
         """What was found, without what only follows from a statement that could not be taken."""
@@ -170,6 +175,7 @@ class _Resolving:
                 one.name.span,
             ),
         )
+        self.found += one_name_two_things(stores, databases)
         self.found += unsound_links(links.values())
         self.found += unsound_needs(databases)
         reader = PolicyReader(values, stores, self.timezones)

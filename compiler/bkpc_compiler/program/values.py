@@ -71,6 +71,14 @@ class Values:
         return Duration(total, text)
 
     def size(self, value: Clause) -> Size:
+        """The size of something that is there: never nothing."""
+        found = self.burst(value)
+        if not found.amount:
+            raise wrong_value(value.span, "a size of nothing proves nothing", "write what it will hold")
+        return found
+
+    def burst(self, value: Clause) -> Size:
+        """A size that may be nothing."""
         text, span = self._word(value)
         match = _PIECE.fullmatch(text)
         if _BARE.fullmatch(text):
@@ -100,9 +108,17 @@ class Values:
 
     def percent(self, value: Clause) -> Fraction:
         text, span = self._word(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)%(?:/month)?", text)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
         if not match:
-            raise wrong_value(span, f"`{text}` is not a percentage", "such as `40%`, or `2%/month` for growth")
+            raise wrong_value(span, f"`{text}` is not a percentage", "such as `40%`")
+        return Fraction(match[1]) / 100
+
+    def growth(self, value: Clause) -> Fraction:
+        """What is added each month, as a part of what is there."""
+        text, span = self._word(value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)%/month", text)
+        if not match:
+            raise wrong_value(span, f"`{text}` is not growth over a month", "such as `2%/month`")
         return Fraction(match[1]) / 100
 
     def quantile(self, value: Clause) -> Fraction:
@@ -118,6 +134,14 @@ def count(word: Word, least: int, most: int, what: str) -> int:
     if not word.text.isascii() or not word.text.isdigit() or not least <= int(word.text) <= most:
         raise wrong_value(word.span, f"`{word.text}` is not {what}", f"a whole number from {least} to {most}")
     return int(word.text)
+
+
+def filled(word: Word) -> str:
+    """The text of a string literal that must say something."""
+    text = string(word)
+    if not text.strip():
+        raise wrong_value(word.span, "this text is empty", None)
+    return text
 
 
 def string(word: Word) -> str:

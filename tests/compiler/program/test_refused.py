@@ -69,6 +69,31 @@ def test_the_small_policy_is_clean() -> None:
             "BKP1001",
             "`xyz` is not a redundancy",
         ),
+        ("SHOP_DB_USER, SHOP_DB_PASSWORD", "SHOP_DB_USER", "BKP1001", "names of 2 variables here, not of 1"),
+        ("SHOP_DB_USER, SHOP_DB_PASSWORD", "A, B, C", "BKP1001", "names of 2 variables here, not of 3"),
+        ("SHOP_DB_USER, SHOP_DB_PASSWORD", "A, 密码", "BKP1001", "`密码` is not the name of a variable"),
+        ("credentials env SHOP_DB_USER, SHOP_DB_PASSWORD", "", "BKP1003", "`shop` has no `credentials`"),
+        ('mysql "127.0.0.1:3306"', 'mysql ""', "BKP1001", "this text is empty"),
+        ('mysql "127.0.0.1:3306"', 'mysql "host:0"', "BKP1001", "not an address"),
+        ('mysql "127.0.0.1:3306"', 'mysql "host:65536"', "BKP1001", "not an address"),
+        ('mysql "127.0.0.1:3306"', 'mysql "mysql://host"', "BKP1001", "not an address"),
+        ("size 1GiB", "size 0GiB", "BKP1001", "proves nothing"),
+        ("size 1GiB", "size 1GiB grows 2%", "BKP1001", "not growth over a month"),
+        ("size 1GiB", "size 1GiB standby there { provision 1h } standby there { provision 2h }", "BKP1007", "twice"),
+        ("database shop at", "database disk at", "BKP1004", "`disk` is declared twice"),
+        ("hot  to disk, far", "hot to disk, disk", "BKP1007", "twice"),
+        ("hot  to disk, far", "hot to 1 of disk, far", "BKP1001", "without `sync`"),
+        ("every 2s", "every 2s on outage degrade after 10s", "BKP1001", "without `sync`"),
+        ("within 1h", "within 25h", "BKP1001", "before it is due again"),
+        ("keep 14d", "keep 14d\n  cold daily at 03:00 from far to far", "BKP1001", "to itself"),
+        ("keep 14d", "keep 14d\n  lock 1h", "BKP1001", "cannot be locked for 1h"),
+        ("keep 14d", "keep 14d\n  lock 30000d", "BKP1001", "cannot be locked"),
+        ("keep 14d", "keep 14d\n  flow { lag }", "BKP1001", "neither `warn` nor `fail`"),
+        ("keep 14d", "keep 14d\n  flow { size }", "BKP1001", "neither `warn` nor `hold`"),
+        ("keep 14d", "keep 14d\n  flow { lag warn 5min fail 30s }", "BKP1001", "before `fail`"),
+        ("keep 14d", "keep 14d\n  flow { size warn 50% hold 20% }", "BKP1001", "before `hold`"),
+        ("keep 14d", "keep 14d\n  flow { size warn 5%/month }", "BKP1001", "not a percentage"),
+        ("protect shop with", "group g { shop, shop }\nprotect shop with", "BKP1007", "twice"),
         ("keep 14d", "keep 14d\n  recover by magic", "BKP1002", "no way to recover `magic`"),
         ("keep 14d", 'keep 14d\n  encrypt rest to "age1xyz"', "BKP1001", "not an age public key"),
         (
@@ -86,7 +111,12 @@ def test_the_small_policy_is_clean() -> None:
         ("promise against corruption { rpo 10s  rto 30min }\n", "", "BKP6006", "nothing is promised"),
         ("rpo 10s  rto 30min", "", "BKP6006", "neither"),
         ("protect shop with", 'protect databases where team == "x" with', "BKP1010", "no database meets"),
-        ("store far at", 'database b at here { mysql "b" size 1GiB writes 0B/s }\nstore far at', "BKP6005", "`b`"),
+        (
+            "store far at",
+            'database b at here { mysql "b" credentials env A, B size 1GiB writes 0B/s }\nstore far at',
+            "BKP6005",
+            "`b`",
+        ),
         ("policy basic {", "policy basic extends basic {", "BKP1009", "basic → basic"),
     ],
 )
@@ -98,6 +128,20 @@ def test_refused(before: str, after: str, code: str, says: str) -> None:
 
 def test_nothing_written_moves_nothing_and_is_fine() -> None:
     assert check(changed(("writes 100MiB/h", "writes 0MiB/h"))).diagnostics == ()
+
+
+def test_a_class_of_one_zone_is_not_made_redundant_by_saying_so() -> None:
+    bucket = 'oss "b" endpoint "https://x" credentials env A, B class cold_archive redundancy zrs'
+    text = changed(
+        ("edition 1\n", 'edition 1\nimport "std/oss"\n'), ('at there { directory "backups"', f"at there {{ {bucket}")
+    )
+    (found,) = check(text).diagnostics
+    assert (found.code, found.message.partition(":")[0]) == ("BKP1001", "class `cold_archive` has no `zrs`")
+
+
+@pytest.mark.parametrize("address", ["host", "host:3306", "[::1]:3306", "/run/mysqld/mysqld.sock", "10.0.0.1:1"])
+def test_addresses(address: str) -> None:
+    assert check(changed(("127.0.0.1:3306", address))).diagnostics == ()
 
 
 def test_each_file_has_its_own_time_zone() -> None:
