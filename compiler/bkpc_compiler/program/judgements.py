@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bkpc_compiler.diagnostics.diagnostic import Severity
 from bkpc_compiler.program.model import (
     Database,
     Expectation,
@@ -60,6 +61,8 @@ def requirements(statement: Clause, program: Program, reader: PolicyReader) -> l
     """Each line of a `require` block."""
     condition = statement.clause(*_CONDITIONS)
     names = tuple(one.name for one in program.databases if condition is None or holds(condition, one))
+    if condition and program.databases and not names:
+        raise selects_nobody(condition.span, Severity.WARNING)
     lines = statement.clauses("must_survive", "must_reach", "must_keep", "must_encrypt")
     return [_requirement(line, names, reader) for line in lines]
 

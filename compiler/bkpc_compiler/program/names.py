@@ -76,8 +76,8 @@ def not_yet_in_effect(clause: Clause, what: str) -> Diagnostic:
     )
 
 
-def selects_nobody(span: Span) -> WrongValue:
+def selects_nobody(span: Span, severity: Severity = Severity.ERROR) -> WrongValue:
     """BKP1010: a condition that no database meets: what it was meant for stays without."""
     message = "no database meets this condition"
     help_text = "compare it with the `labels` of the databases"
-    return WrongValue(Diagnostic("BKP1010", "selects-nobody", Severity.ERROR, message, Label(span), help=help_text))
+    return WrongValue(Diagnostic("BKP1010", "selects-nobody", severity, message, Label(span), help=help_text))

@@ -7,6 +7,8 @@ from bkpc_compiler.rules.lock_too_short import lock_too_short
 from bkpc_compiler.rules.log_thaws import log_thaws
 from bkpc_compiler.rules.minimum_stay import minimum_stay
 from bkpc_compiler.rules.no_standby import no_standby
+from bkpc_compiler.rules.no_way import no_way
+from bkpc_compiler.rules.nothing_to_copy import nothing_to_copy
 from bkpc_compiler.rules.promises_nothing import promises_nothing
 from bkpc_compiler.rules.required_encryption import required_encryption
 from bkpc_compiler.rules.required_keep import required_keep
@@ -26,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     rpo_unproved,
     window_unproved,
     limit_too_low,
+    no_way,
     rto_unreachable,
     rto_unproved,
     no_standby,
@@ -33,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     lock_outlives_keep,
     kept_too_short,
     log_thaws,
+    nothing_to_copy,
     lock_too_short,
     required_survival,
     required_objective,
