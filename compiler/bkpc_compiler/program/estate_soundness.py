@@ -17,7 +17,8 @@ def unsound_links(links: Iterable[Link]) -> Iterator[Diagnostic]:
         ways = [(link.source, link.target), *([(link.target, link.source)] if link.both_ways else [])]
         first = next((seen[way] for way in ways if way in seen), None)
         if first:
-            yield declared_twice(Word("NAME", first.name, first.span), Word("NAME", link.name, link.span))
+            message = f"another link leads the way of `{link.name}`"
+            yield declared_twice(Word("NAME", first.name, first.span), Word("NAME", link.name, link.span), message)
         seen |= {way: link for way in ways if way not in seen}
 
 

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.program.values import WrongValue
+from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 
 _CLOSED = ("scope", "day", "way to recover")
+_HELPS = {"value": "declare it with `let`", "class": 'the classes of OSS come with `import "std/oss"`'}
 
 
 def unknown_name(word: Word, kind: str, known: Iterable[str]) -> WrongValue:
     """BKP1002: a name that nothing declares."""
     near = get_close_matches(word.text, sorted(known), n=1)
-    hint = f"there is a {kind} with a similar name: `{near[0]}`" if near else f"declare the {kind} or import its file"
-    if kind in _CLOSED and not near:
+    hint = _HELPS.get(kind, f"declare the {kind} or import its file")
+    if near:
+        hint = f"there is a {kind} with a similar name: `{near[0]}`"
+    elif kind in _CLOSED:
         hint = f"one of {', '.join(known)}"
     message = f"there is no {kind} `{word.text}`"
     return WrongValue(Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint))
+
+
+def of_another_kind(found: Diagnostic, kind: str, declared: Span) -> Diagnostic:
+    """The same, for a name that something else has."""
+    label = Label(declared, f"this {kind}")
+    message = f"{found.message}: a {kind} has that name"
+    return replace(found, message=message, secondary=(label,), help=None)
 
 
 def known(word: Word, kind: str, names: Iterable[str]) -> str:
@@ -47,16 +58,16 @@ def missing_clause(statement: Clause, clause: str, help_text: str = "") -> Wrong
     return WrongValue(Diagnostic("BKP1003", "missing-clause", Severity.ERROR, message, Label(span), help=words))
 
 
-def declared_twice(first: Word, second: Word) -> Diagnostic:
-    """BKP1004: one name, two things."""
+def declared_twice(first: Word, second: Word, message: str = "") -> Diagnostic:
+    """BKP1004: one name, two things; with a message where the name is not what is wrong."""
     return Diagnostic(
         "BKP1004",
         "declared-twice",
         Severity.ERROR,
-        f"`{second.text}` is declared twice",
+        message or f"`{second.text}` is declared twice",
         Label(second.span, "again here"),
         (Label(first.span, "first here"),),
-        help="rename one of the two",
+        help="take one of the two out" if message else "rename one of the two",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic
 from bkpc_compiler.program.age_recipient import is_age_recipient
 from bkpc_compiler.program.facts import given
 from bkpc_compiler.program.model import (
@@ -22,7 +23,8 @@ from bkpc_compiler.program.model import (
     Scope,
 )
 from bkpc_compiler.program.names import circle, known
-from bkpc_compiler.program.values import Values, WrongValue, count, string, wrong_value
+from bkpc_compiler.program.refusal import WrongValue
+from bkpc_compiler.program.values import Values, count, string, wrong_value
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import Duration, duration
@@ -246,13 +248,20 @@ def _value(clause: Clause) -> Clause:
 def folded(name: Word, policies: Mapping[str, Clause], seen: tuple[str, ...] = ()) -> list[Clause]:
     """The clauses of a policy after those it extends."""
     if name.text in seen:
-        raise WrongValue(circle(name, (*seen[seen.index(name.text) :], name.text), "extends"))
+        raise WrongValue(_circle(seen[seen.index(name.text) :], policies))
     known(name, "policy", policies)
     statement = policies[name.text]
     names = statement.words("NAME")
     inherited = folded(names[1], policies, (*seen, name.text)) if len(names) > 1 else []
     own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
     return overridden(inherited, own)
+
+
+def _circle(names: tuple[str, ...], policies: Mapping[str, Clause]) -> Diagnostic:
+    """The same wherever the circle was entered, so that it is told once."""
+    start = names.index(min(names))
+    way = (*names[start:], *names[: start + 1])
+    return circle(policies[way[-2]].words("NAME")[1], way, "extends")
 
 
 def overridden(earlier: list[Clause], later: list[Clause]) -> list[Clause]:

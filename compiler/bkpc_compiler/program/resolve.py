@@ -13,11 +13,13 @@ from bkpc_compiler.program import facts
 from bkpc_compiler.program.edition import without_edition
 from bkpc_compiler.program.estate_soundness import one_name_two_things, unsound_links, unsound_needs
 from bkpc_compiler.program.judgements import policy_test, requirements, selected
+from bkpc_compiler.program.leaving_out import leaving_out
 from bkpc_compiler.program.model import Group, PolicyTest, Program, Protection, Requirement
-from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect
+from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect, of_another_kind
 from bkpc_compiler.program.policies import PolicyReader, folded, overridden
+from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.program.repeated import repeated
-from bkpc_compiler.program.values import Values, WrongValue, string, wrong_value
+from bkpc_compiler.program.values import Values, string, wrong_value
 from bkpc_compiler.source import SourceFile, Sources
 from bkpc_compiler.syntax.parser import parse
 from bkpc_compiler.syntax.tree import Clause, Word
@@ -26,6 +28,8 @@ Reader = Callable[[str], str]
 """The text of the file at a path relative to the root of the run; raises `OSError`."""
 
 T = TypeVar("T")
+
+_KINDS = {kind: kind for kind in ("site", "store", "database", "group", "policy")} | {"class_": "class", "let": "value"}
 
 
 def resolve(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sources, tuple[Diagnostic, ...]]:
@@ -97,6 +101,9 @@ class _Resolving:
         self.sources, self.statements = reading.sources, reading.statements
         self.found: list[Diagnostic] = list(repeated(self.statements))
         self.vague = set(reading.unread)
+        self.declared = {
+            one.name.text: (_KINDS[one.kind], one.name.span) for one in self.statements if one.kind in _KINDS
+        }
         lets = self._named("let")
         self.values = Values({name: _let(one) for name, one in lets.items()})
         self.timezones = self._timezones()
@@ -109,11 +116,12 @@ class _Resolving:
 
     def told(self) -> list[Diagnostic]:
         """What was found, without what only follows from a statement that could not be taken."""
-        return [
-            one
-            for one in self.found
-            if one.code != "BKP1002" or self.sources[one.primary.span.file].slice(one.primary.span) not in self.vague
-        ]
+        told = []
+        for one in self.found:
+            name = self.sources[one.primary.span.file].slice(one.primary.span) if one.code == "BKP1002" else ""
+            if name not in self.vague:
+                told.append(of_another_kind(one, *self.declared[name]) if name in self.declared else one)
+        return told
 
     def _timezones(self) -> dict[str, str]:
         """The zone of each file that names one."""
@@ -129,7 +137,7 @@ class _Resolving:
                 self.found.append(wrong_value(word.span, f"there is no time zone {word.text}", help_text).diagnostic)
                 continue
             if word.span.file in zones:
-                self.found.append(declared_twice(zones[word.span.file], word))
+                self.found.append(declared_twice(zones[word.span.file], word, "a file has one time zone"))
             zones[word.span.file] = word
         return {file: string(word) for file, word in zones.items()}
 
@@ -152,7 +160,22 @@ class _Resolving:
             except WrongValue as problem:
                 self.found.append(problem.diagnostic)
                 self.vague.add(name)
+                self._look_on(statement, make, problem.diagnostic)
         return made
+
+    def _look_on(self, statement: Clause, make: Callable[[Clause], T], wrong: Diagnostic) -> None:
+        """What else is wrong with a statement, its wrong clauses left out one after the other."""
+        rest = leaving_out(statement, wrong.primary.span)
+        while rest is not None:
+            try:
+                make(rest)
+            except WrongValue as problem:
+                if problem.diagnostic.code == "BKP1003":  # perhaps only because it was left out
+                    return
+                self.found.append(problem.diagnostic)
+                rest = leaving_out(rest, problem.diagnostic.primary.span)
+            else:
+                return
 
     def program(self) -> Program:
         """What could be taken; whole only when nothing was found."""
@@ -180,8 +203,9 @@ class _Resolving:
         self.found += unsound_needs(databases)
         reader = PolicyReader(values, stores, self.timezones)
         named = self._named("policy")
+        whole = self._each(named, lambda one: _flattened(one, folded(one.name, named)))
         policies = self._each(
-            named, lambda one: reader.policy(one.name.text, one.name.span, folded(one.name, named), _extended(one))
+            whole, lambda one: reader.policy(one.name.text, one.name.span, list(one.clauses()), _extended(one))
         )
         program = Program(
             1,
@@ -250,8 +274,13 @@ class _Resolving:
         for word in selected(statement, program):
             if word.text in protections:
                 first = Word("NAME", word.text, protections[word.text].span)
-                self.found.append(declared_twice(first, word))
+                self.found.append(declared_twice(first, word, f"`{word.text}` is protected twice"))
             protections[word.text] = Protection(word.text, policy, word.span)
+
+
+def _flattened(policy: Clause, clauses: list[Clause]) -> Clause:
+    """The policy with the clauses it inherits among its own."""
+    return Clause(policy.kind, (*policy.words("NAME"), *clauses), policy.span)
 
 
 def _extended(policy: Clause) -> str:

@@ -6,6 +6,8 @@ import re
 from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.program.names import circle, unknown_name
+from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
@@ -13,14 +15,6 @@ from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
 _BARE = re.compile(r"\d+(?:\.\d+)?")
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]+)")
-
-
-class WrongValue(Exception):
-    """A value that can't be taken; carries the diagnostic."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
-        self.diagnostic = diagnostic
 
 
 def wrong_value(span: Span, message: str, help_text: str | None = None) -> WrongValue:
@@ -37,12 +31,14 @@ class Values:
     def _word(self, value: Clause) -> tuple[str, Span]:
         word = value.parts[0]
         assert isinstance(word, Word)
-        seen: set[str] = set()
+        way: list[str] = []
         given = word
         while given.kind == "NAME":
-            if given.text in seen or given.text not in self._named:
-                raise wrong_value(word.span, f"there is no value `{word.text}`", "declare it with `let`")
-            seen.add(given.text)
+            if given.text in way:
+                raise WrongValue(circle(word, (*way[way.index(given.text) :], given.text), "stands for"))
+            if given.text not in self._named:
+                raise unknown_name(given, "value", self._named)
+            way.append(given.text)
             given = self._named[given.text]
         return given.text, word.span
 

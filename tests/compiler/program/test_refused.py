@@ -47,7 +47,12 @@ def test_the_small_policy_is_clean() -> None:
         ('region "local" }\nsite there', 'region "\\u{FFFFFF}" }\nsite there', "BKP1001", "not a character"),
         ('region "local" }\nsite there', 'region "\\u{D800}" }\nsite there', "BKP1001", "not a character"),
         ("link here -- there", "link here -- here", "BKP1001", "to itself"),
-        ("link here -- there", "link there -> here { bandwidth 1bit/s }\nlink here -- there", "BKP1004", "twice"),
+        (
+            "link here -- there",
+            "link there -> here { bandwidth 1bit/s }\nlink here -- there",
+            "BKP1004",
+            "another link",
+        ),
         ('at here { directory "backups" }', "at here { }", "BKP1003", "`disk` has no `oss`"),
         ('at here { directory "backups" }', 'at here { oss "b" }', "BKP1003", "`disk` has no `endpoint`"),
         (
@@ -155,6 +160,63 @@ def test_each_file_has_its_own_time_zone() -> None:
     program = check(text.replace('timezone "UTC"\n', ""), shared=shared).program
     assert program is not None
     assert {one.name: one.images[0].schedule.timezone for one in program.policies}["basic"] == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says", "declared"),
+    [
+        ("protect shop with", "protect disk with", "there is no database `disk`: a store has that name", "disk"),
+        ("shop with basic", "shop with shop", "there is no policy `shop`: a database has that name", "shop"),
+        ("to disk, far every", "to disk, here every", "there is no store `here`: a site has that name", "here"),
+        ("policy basic {", "policy basic extends far {", "there is no policy `far`: a store has that name", "far"),
+    ],
+)
+def test_a_name_of_another_kind(before: str, after: str, says: str, declared: str) -> None:
+    text = changed((before, after))
+    (found,) = check(text).diagnostics
+    assert (found.code, found.message) == ("BKP1002", says)
+    assert text[found.secondary[0].span.start :].startswith(declared)
+
+
+@pytest.mark.parametrize(
+    ("lets", "says"),
+    [
+        ("", "there is no value `x`"),
+        ("let x = y", "there is no value `y`"),
+        ("let x = x", "`x` stands for itself: x → x"),
+        ("let x = y\nlet y = z\nlet z = y", "`x` stands for itself: y → z → y"),
+        ("let x = 5s", "`5s` is not a size"),
+        ("let x = 5", "`5` has no unit"),
+    ],
+)
+def test_named_values(lets: str, says: str) -> None:
+    (found,) = check(changed(("edition 1\n", f"edition 1\n{lets}\n"), ("size 1GiB", "size x"))).diagnostics
+    assert found.message == says
+
+
+def test_a_named_value_stands_for_what_it_was_given() -> None:
+    text = changed(("edition 1\n", "edition 1\nlet much = 1GiB\nlet x = much\n"), ("size 1GiB", "size x"))
+    assert check(text).diagnostics == ()
+
+
+def test_a_circle_is_told_once() -> None:
+    text = SMALL + "policy a extends b {}\npolicy b extends a {}\npolicy c extends a {}\n"
+    circles = [one.message for one in check(text).diagnostics if one.code == "BKP1009"]
+    assert circles == ["`a` extends itself: a → b → a"]
+
+
+def test_all_that_is_wrong_in_one_block_is_told() -> None:
+    text = changed(
+        ("SHOP_DB_USER, SHOP_DB_PASSWORD", "SHOP_DB_USER"),
+        ("127.0.0.1:3306", "127.0.0.1:0"),
+        ("size 1GiB  writes 100MiB/h", "size 1Gb  writes 100  standby elsewhere { provision 5 }"),
+        ("rpo 10s  rto 30min", "rpo 10  rto 30m"),
+        ("every 2s", "every 0s"),
+        ("keep 14d", "keep 14\n  flow { limit 0bit/s  lag warn 5  }"),
+    )
+    underlined = [text[one.primary.span.start : one.primary.span.end] for one in check(text).diagnostics]
+    assert underlined[:2] == ['"127.0.0.1:0"', "credentials env SHOP_DB_USER"]
+    assert underlined[2:] == ["1Gb", "100", "elsewhere", "10", "30m", "0s", "14", "0bit/s", "5"]
 
 
 def test_one_run_tells_all_and_nothing_that_only_follows() -> None:

@@ -1,0 +1,14 @@
+"""How a reader of statements gives one up: an exception that carries the diagnostic, caught where statements are gone
+through one by one."""
+
+from __future__ import annotations
+
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic
+
+
+class WrongValue(Exception):
+    """A statement that can't be taken."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
