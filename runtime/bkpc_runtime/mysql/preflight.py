@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pymysql.connections import Connection
 
 from bkpc_grammar.plan import Preflight
-from bkpc_runtime.errors import ToolFailed
+from bkpc_runtime.errors import ServerFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Flavour, ServerFacts, position_statement
 from bkpc_runtime.mysql.identifiers import quote
-from bkpc_runtime.mysql.tools import find_tool
+from bkpc_runtime.mysql.preflight_privileges import (
+    POSITION,
+    missing_privileges,
+    needed_privileges,
+    read_grants,
+    sufficient_role,
+    withheld_privileges,
+)
+from bkpc_runtime.mysql.preflight_tools import tool_problems
 
 OLDEST: dict[Flavour, tuple[int, int]] = {"mysql": (8, 0), "mariadb": (10, 6)}
-_IMAGE = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
-_SNAPSHOT = ("RELOAD",)
-_STREAM = ("REPLICATION SLAVE",)
-_POSITION: dict[Flavour, str] = {"mysql": "REPLICATION CLIENT", "mariadb": "BINLOG MONITOR"}
-_GRANT = re.compile(r"GRANT (.+) ON \*\.\* TO ")
-_REVOKE = re.compile(r"REVOKE (.+) ON (`.+`\.\*) FROM ")
-_NOT_SYSTEM = "table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+_NOT_SYSTEM = "({}) NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 _NAMED = 5
+_WITH_ROWS = frozenset({"MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV"})
+"""Engines without transactions whose tables InnoDB can take over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,95 +44,111 @@ class Finding:
 
 def look(connection: Connection[Any], facts: ServerFacts, wanted: Preflight) -> list[Finding]:
     """Everything that is wrong with a server, for a plan that wants `wanted` of it."""
-    found = [*_version(facts), *privileges(connection, facts, stream=wanted.binlog)]
-    if wanted.binlog:
-        found += _binlog(facts, wanted)
-        if facts.log_bin and not any("REPLICATION CLIENT" in one.text or "BINLOG" in one.text for one in found):
-            found += _filters(connection, facts)
-    return [*found, *_tls(connection, wanted), *_engines(connection), *_tools(facts.flavour, stream=wanted.binlog)]
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        lambda: version_findings(facts),
+        lambda: privileges(connection, facts, stream=wanted.binlog),
+        lambda: binlog_findings(facts, wanted),
+        lambda: _gaps(connection, facts, wanted),
+        lambda: _tls(connection, wanted),
+        lambda: _contents(connection, facts),
+        lambda: _engines(connection),
+        lambda: _tools(facts, wanted),
+    ]
+    return [finding for check in checks for finding in _kept(check)]
 
 
-def _version(facts: ServerFacts) -> Iterator[Finding]:
+def _kept(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a check finds; a question the server refuses is a finding too, and hides no other."""
+    try:
+        yield from check()
+    except ServerFailed as problem:
+        yield Finding("problem", str(problem), (problem.help,) if problem.help else ())
+
+
+def version_findings(facts: ServerFacts) -> Iterator[Finding]:
+    """A server older than any this program was made for."""
     oldest = OLDEST[facts.flavour]
     if facts.version[:2] < oldest:
         text = f"version {facts.version_text} is older than {oldest[0]}.{oldest[1]}, the oldest this program knows"
         yield Finding("problem", text, ("upgrade the server",))
 
 
-def missing_privileges(grants: Iterable[str], needed: Iterable[str]) -> list[str]:
-    """Those of `needed` that no line of SHOW GRANTS gives for all schemas."""
-    given: set[str] = set()
-    for line in grants:
-        match = _GRANT.match(line)
-        if match:
-            given |= {one.strip().upper() for one in match[1].split(",")}
-    if given & {"ALL PRIVILEGES", "ALL"}:
-        return []
-    # MariaDB before 10.5.2 and its own aliases.
-    given |= {"BINLOG MONITOR"} if "REPLICATION CLIENT" in given else set()
-    given |= {"REPLICATION SLAVE"} if "REPLICATION REPLICA" in given else set()
-    return [one for one in needed if one not in given]
-
-
-def needed_privileges(facts: ServerFacts, *, stream: bool) -> tuple[str, ...]:
-    """What a backup's account must be allowed on all schemas: what it may not see would not be in an image."""
-    position = (*_SNAPSHOT, _POSITION[facts.flavour]) if facts.log_bin else ()
-    return (*_IMAGE, *position, *(_STREAM if stream else ()))
-
-
 def privileges(connection: Connection[Any], facts: ServerFacts, *, stream: bool) -> Iterator[Finding]:
     """What the account lacks."""
     user, host = str(query(connection, "SELECT CURRENT_USER()")[0][0]).rsplit("@", 1)
-    account = f"'{user}'@'{host}'"
+    account = f"{_text(user)}@{_text(host)}"
     grants = read_grants(connection, facts.flavour)
     needed = needed_privileges(facts, stream=stream)
     missing = missing_privileges(grants, needed)
     if missing:
-        text = f"{account} lacks {_listed(missing)} on all schemas"
-        yield Finding("problem", text, (f"GRANT {', '.join(missing)} ON *.* TO {account};",))
-    for line in grants:
-        match = _REVOKE.match(line)
-        if match and missing_privileges([], set(needed) & {one.strip() for one in match[1].split(",")}):
-            text = f"{account} may not use {match[1]} on {match[2]}: it would be missing from images"
-            yield Finding("problem", text, (f"GRANT {match[1]} ON {match[2]} TO {account};",))
+        role = sufficient_role(connection, facts.flavour, grants, missing)
+        if role:
+            text = f"{account} lacks {_listed(missing)} on all schemas: its role {role} is not active when it logs in"
+            mend = f"SET DEFAULT ROLE {role} {'TO' if facts.flavour == 'mysql' else 'FOR'} {account};"
+        else:
+            text = f"{account} lacks {_listed(missing)} on all schemas"
+            mend = f"GRANT {', '.join(missing)} ON *.* TO {account};"
+        yield Finding("problem", text, (mend,))
+    for taken, schema in withheld_privileges(grants, needed):
+        text = f"{account} may not use {_listed(taken)} on {schema}: it would be missing from images"
+        yield Finding("problem", text, (f"GRANT {', '.join(taken)} ON {schema}.* TO {account};",))
 
 
-def read_grants(connection: Connection[Any], flavour: Flavour) -> list[str]:
-    """What the current user may do, with the roles that are active."""
-    statement = "SHOW GRANTS"
-    if flavour == "mysql":
-        roles = str(query(connection, "SELECT CURRENT_ROLE()")[0][0])
-        statement = "SHOW GRANTS FOR CURRENT_USER()" + (f" USING {roles}" if roles != "NONE" else "")
-    return [str(row[0]) for row in query(connection, statement)]
-
-
-def _binlog(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
-    keep = "SET PERSIST" if facts.flavour == "mysql" else "SET GLOBAL"
-    if not facts.log_bin:
-        mend = ("in the server's configuration, below [mysqld]: log_bin = binlog", "then restart the server")
-        yield Finding("problem", "the server writes no binary log: nothing between images can be recovered", mend)
+def binlog_findings(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
+    """Settings without which the log can't be had, or doesn't hold what a recovery needs."""
+    if not wanted.binlog:
         return
+    if not facts.log_bin:
+        text = "the server writes no binary log: nothing between images can be recovered"
+        how = "remove skip_log_bin and disable_log_bin" if facts.flavour == "mysql" else "write log_bin = binlog"
+        yield Finding("problem", text, (f"in the server's configuration, below [mysqld]: {how}; restart the server",))
     if facts.server_id == 0:
-        yield Finding("problem", "server_id is 0: the server sends its log to nobody", (f"{keep} server_id = 1;",))
+        text = "server_id is 0: the server sends its log to nobody"
+        yield Finding("problem", text, _setting(facts, "server_id", "1"))
+    reconnect = "connections that are open keep the old setting: let applications connect again"
     if facts.binlog_format.upper() != "ROW":
         text = f"binlog_format is {facts.binlog_format}: statements may give other rows when they are replayed"
-        yield Finding("problem", text, (f"{keep} binlog_format = 'ROW';",))
+        yield Finding("problem", text, (*_setting(facts, "binlog_format", "ROW"), reconnect))
     if facts.row_image.upper() not in {"FULL", "FULL_NODUP"}:
         text = f"binlog_row_image is {facts.row_image}: the log does not show whole rows"
-        yield Finding("warning", text, (f"{keep} binlog_row_image = 'FULL';",))
+        yield Finding("warning", text, (*_setting(facts, "binlog_row_image", "FULL"), reconnect))
+    yield from _expiry(facts, wanted)
+    if facts.variable("sync_binlog") != "1":
+        text = "sync_binlog is not 1: after a power failure the log may lack what was committed"
+        yield Finding("warning", text, _setting(facts, "sync_binlog", "1"))
+    if facts.flavour == "mysql" and facts.variable("binlog_transaction_compression") == "ON":
+        text = "binlog_transaction_compression is ON: `bkpc log --find` does not see rows in such transactions"
+        yield Finding("warning", text, (*_setting(facts, "binlog_transaction_compression", "OFF"), reconnect))
+
+
+def _expiry(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
     seconds = -(-wanted.binlog_expiry_ms // 1000)
-    if 0 < facts.expire_seconds < seconds:
+    purges = facts.variable("binlog_expire_logs_auto_purge", "ON") == "ON"
+    if purges and 0 < facts.expire_seconds < seconds:
         text = (
             f"the server drops its log after {facts.expire_seconds} s; "
             f"the plan needs {seconds} s, twice the time between images: so long may the stream be away"
         )
-        yield Finding("problem", text, (f"{keep} binlog_expire_logs_seconds = {seconds};",))
-    if facts.variable("sync_binlog") != "1":
-        text = "sync_binlog is not 1: after a power failure the log may lack what was committed"
-        yield Finding("warning", text, (f"{keep} sync_binlog = 1;",))
+        yield Finding("problem", text, _setting(facts, "binlog_expire_logs_seconds", str(seconds)))
+    most = facts.variable("max_binlog_total_size", "0")
+    if most != "0":
+        text = f"max_binlog_total_size is {most}: beyond so many bytes the server drops log, however new it is"
+        yield Finding("warning", text, _setting(facts, "max_binlog_total_size", "0"))
 
 
-def _filters(connection: Connection[Any], facts: ServerFacts) -> Iterator[Finding]:
+def _setting(facts: ServerFacts, name: str, value: str) -> tuple[str, ...]:
+    """How a variable is set so that it stays set."""
+    written = value if value.isdigit() else f"'{value}'"
+    if facts.flavour == "mysql":
+        return (f"SET PERSIST {name} = {written};",)
+    keep = f"to keep it after a restart, in the server's configuration, below [mysqld]: {name} = {value}"
+    return (f"SET GLOBAL {name} = {written};", keep)
+
+
+def _gaps(connection: Connection[Any], facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
+    """Changes that a server with a log does not write into it."""
+    if not (wanted.binlog and facts.log_bin and _may(connection, facts, POSITION[facts.flavour])):
+        return
     rows = query(connection, position_statement(facts))
     left_out = [(f"binlog_{name}_db", str(rows[0][at])) for at, name in ((2, "do"), (3, "ignore")) if rows]
     for variable, value in left_out:
@@ -137,6 +156,23 @@ def _filters(connection: Connection[Any], facts: ServerFacts) -> Iterator[Findin
             text = f"{variable} = {value}: the binary log leaves changes out, which then can't be recovered"
             mend = (f"remove {variable} from the server's configuration and restart it",)
             yield Finding("problem", text, mend)
+    updates = "log_replica_updates" if facts.variable("log_replica_updates") else "log_slave_updates"
+    if facts.variable(updates) == "OFF" and _is_replica(connection, facts):
+        text = f"the server is a replica with {updates} off: its log lacks what comes from its source"
+        mend = (f"in the server's configuration, below [mysqld]: {updates} = ON; restart the server",)
+        yield Finding("problem", text, mend)
+
+
+def _may(connection: Connection[Any], facts: ServerFacts, privilege: str) -> bool:
+    """Whether an answer means something; that the privilege is missing is a finding of its own."""
+    return not missing_privileges(read_grants(connection, facts.flavour), [privilege])
+
+
+def _is_replica(connection: Connection[Any], facts: ServerFacts) -> bool:
+    if facts.flavour == "mariadb":
+        # SHOW REPLICA STATUS would need a privilege that nothing else needs.
+        return bool(query(connection, "SHOW GLOBAL STATUS WHERE variable_name = 'Slaves_running' AND value <> '0'"))
+    return bool(query(connection, f"SHOW {'REPLICA' if facts.version >= (8, 0, 22) else 'SLAVE'} STATUS"))
 
 
 def _tls(connection: Connection[Any], wanted: Preflight) -> Iterator[Finding]:
@@ -146,12 +182,19 @@ def _tls(connection: Connection[Any], wanted: Preflight) -> Iterator[Finding]:
         yield Finding("problem", "the connection is plaintext; the policy says `encrypt transfer`", mend)
 
 
+def _contents(connection: Connection[Any], facts: ServerFacts) -> Iterator[Finding]:
+    statement = f"SELECT 1 FROM information_schema.schemata WHERE {_NOT_SYSTEM.format('schema_name')} LIMIT 1"
+    if _may(connection, facts, "SELECT") and not query(connection, statement):
+        text = "the server has no schema but its own: there is nothing to take an image of"
+        yield Finding("problem", text, ("is it the right server? else CREATE DATABASE …;",))
+
+
 def _engines(connection: Connection[Any]) -> Iterator[Finding]:
     rows = query(
         connection,
         "SELECT table_schema, table_name, engine FROM information_schema.tables "
-        f"WHERE table_type = 'BASE TABLE' AND {_NOT_SYSTEM} "
-        "AND engine NOT IN ('InnoDB', 'BLACKHOLE') ORDER BY 1, 2",
+        f"WHERE table_type = 'BASE TABLE' AND {_NOT_SYSTEM.format('table_schema')} "
+        "AND engine NOT IN ('InnoDB', 'ROCKSDB', 'BLACKHOLE') ORDER BY 1, 2",
     )
     if rows:
         names = [f"{schema}.{table} ({engine})" for schema, table, engine in rows[:_NAMED]]
@@ -160,16 +203,19 @@ def _engines(connection: Connection[Any]) -> Iterator[Finding]:
             f"not transactional: {', '.join(names)}{more}; their rows are not of the image's moment "
             "if something writes to them meanwhile"
         )
-        mend = tuple(f"ALTER TABLE {quote(str(row[0]), str(row[1]))} ENGINE = InnoDB;" for row in rows[:_NAMED])
+        movable = [row for row in rows[:_NAMED] if row[2] in _WITH_ROWS]
+        mend = tuple(f"ALTER TABLE {quote(str(row[0]), str(row[1]))} ENGINE = InnoDB;" for row in movable)
         yield Finding("warning", text, mend)
 
 
-def _tools(flavour: Flavour, *, stream: bool) -> Iterator[Finding]:
-    for kind in ("dump", "client", *(("binlog",) if stream else ())):
-        try:
-            find_tool(flavour, kind)
-        except ToolFailed as problem:
-            yield Finding("problem", str(problem), (problem.help,))
+def _tools(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
+    for kind, text, mend in tool_problems(facts, ("dump", "client", *(("binlog",) if wanted.binlog else ()))):
+        yield Finding(kind, text, (mend,))
+
+
+def _text(name: str) -> str:
+    """Part of an account's name, as GRANT takes it."""
+    return "'" + name.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _listed(names: list[str]) -> str:

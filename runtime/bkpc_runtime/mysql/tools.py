@@ -21,7 +21,11 @@ _PROGRAMS = {
     ("mysql", "client"): ("mysql",),
     ("mysql", "binlog"): ("mysqlbinlog",),
 }
-_PACKAGES = {"mariadb": "mariadb-client", "mysql": "mysql-client-core"}
+_PACKAGES = {
+    "mariadb": "mariadb-client",
+    # Debian's own packages under MySQL's name install MariaDB.
+    "mysql": "mysql-client (on Debian from MySQL's repository: https://dev.mysql.com/downloads/repo/apt/)",
+}
 _SSL = {
     "mysql": {
         "disabled": "ssl-mode=DISABLED",

@@ -1,0 +1,107 @@
+"""What a backup's account must be allowed (found by taking each away: see the tests), and what it is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.errors import ServerFailed
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.flavour import Flavour, ServerFacts
+from bkpc_runtime.mysql.identifiers import quote
+
+_IMAGE = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
+_STREAM = "REPLICATION SLAVE"
+POSITION: dict[Flavour, str] = {"mysql": "REPLICATION CLIENT", "mariadb": "BINLOG MONITOR"}
+"""What lets an account ask where the server writes its binlog."""
+_FLUSH_TABLES_SINCE = (8, 0, 23)
+_INSTEAD = {
+    "FLUSH_TABLES": {"RELOAD"},
+    "REPLICATION CLIENT": {"SUPER"},
+    "BINLOG MONITOR": {"SUPER", "REPLICATION CLIENT"},
+    "REPLICATION SLAVE": {"REPLICATION REPLICA"},
+}
+_GRANT = re.compile(r"GRANT (.+) ON \*\.\* TO ")
+_REVOKE = re.compile(r"REVOKE (.+) ON (`.+`)\.\* FROM ")
+_ROLE = re.compile(r"`(?:[^`]|``)+`(?:@`[^`]*`)?")
+_ROLES = re.compile(rf"GRANT ((?:{_ROLE.pattern},?)+) TO ")
+_SYSTEM = frozenset({"`information_schema`", "`mysql`", "`performance_schema`", "`sys`"})
+
+
+def needed_privileges(facts: ServerFacts, *, stream: bool) -> tuple[str, ...]:
+    """What the account must be allowed on all schemas: what it may not see would not be in an image.
+
+    MySQL's dump tool locks all tables for the moment in which it takes the position; FLUSH_TABLES allows that and,
+    unlike RELOAD, not to delete the log. MariaDB's gets the position from the snapshot itself.
+    """
+    needed = [*_IMAGE]
+    if facts.flavour == "mysql" and (facts.log_bin or stream):
+        needed.append("FLUSH_TABLES" if facts.version >= _FLUSH_TABLES_SINCE else "RELOAD")
+    if stream or (facts.flavour == "mysql" and facts.log_bin):
+        needed.append(POSITION[facts.flavour])
+    return (*needed, _STREAM) if stream else tuple(needed)
+
+
+def missing_privileges(grants: Iterable[str], needed: Iterable[str]) -> list[str]:
+    """Those of `needed` that no line of SHOW GRANTS gives for all schemas."""
+    given = {one for line in grants if (match := _GRANT.match(line)) for one in _names(match[1])}
+    if given & {"ALL PRIVILEGES", "ALL"}:
+        return []
+    return [one for one in needed if not given & {one, *_INSTEAD.get(one, ())}]
+
+
+def withheld_privileges(grants: Iterable[str], needed: Iterable[str]) -> Iterator[tuple[list[str], str]]:
+    """Those of `needed` that MySQL's partial revokes take back, each with the (quoted) schema that images need."""
+    wanted = set(needed)
+    for line in grants:
+        match = _REVOKE.match(line)
+        if match and match[2] not in _SYSTEM:
+            taken = [one for one in _names(match[1]) if one in wanted]
+            if taken:
+                yield taken, match[2]
+
+
+def read_grants(connection: Connection[Any], flavour: Flavour) -> list[str]:
+    """What the current user may do, with the roles that are active."""
+    if flavour == "mariadb":
+        return _show_grants(connection)
+    roles = str(query(connection, "SELECT CURRENT_ROLE()")[0][0])
+    return _show_grants(connection, " FOR CURRENT_USER()" + (f" USING {roles}" if roles != "NONE" else ""))
+
+
+def sufficient_role(
+    connection: Connection[Any], flavour: Flavour, grants: Iterable[str], missing: Iterable[str]
+) -> str | None:
+    """A role the account was given, but which is not active, that has all that is `missing`; quoted."""
+    wanted = list(missing)
+    for line in grants:
+        match = _ROLES.match(line)
+        for role in _ROLE.findall(match[1]) if match else ():
+            # A role of a role can't be chosen on its own.
+            with contextlib.suppress(ServerFailed):
+                if not missing_privileges(_grants_with(connection, flavour, role), wanted):
+                    return str(role)
+    return None
+
+
+def _grants_with(connection: Connection[Any], flavour: Flavour, role: str) -> list[str]:
+    if flavour == "mysql":
+        return _show_grants(connection, f" FOR CURRENT_USER() USING {role}")
+    active = query(connection, "SELECT CURRENT_ROLE()")[0][0]
+    query(connection, f"SET ROLE {role}")
+    try:
+        return _show_grants(connection)
+    finally:
+        query(connection, f"SET ROLE {quote(str(active)) if active else 'NONE'}")
+
+
+def _show_grants(connection: Connection[Any], whose: str = "") -> list[str]:
+    return [str(row[0]) for row in query(connection, f"SHOW GRANTS{whose}")]
+
+
+def _names(text: str) -> list[str]:
+    return [one.strip().upper() for one in text.split(",")]
