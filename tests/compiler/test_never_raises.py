@@ -36,6 +36,7 @@ def mutated(draw: st.DrawFn) -> str:
 @given(mutated())
 def test_a_mutated_example(text: str) -> None:
     checked = compiled(text, estate=ESTATE)
+    assert checked.analysis is not None or checked.broken
     for test in checked.program.tests if checked.program else ():
         assert checked.program is not None
         failures_of(checked.program, test)

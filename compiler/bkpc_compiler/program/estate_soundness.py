@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic
 from bkpc_compiler.program.model import Database, Link, Store
 from bkpc_compiler.program.names import circle, declared_twice, unknown_name
+from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.syntax.tree import Word
 
 
@@ -29,19 +30,19 @@ def one_name_two_things(stores: Mapping[str, Store], databases: Mapping[str, Dat
         yield declared_twice(Word("NAME", name, first), Word("NAME", name, second))
 
 
-def unsound_needs(databases: Mapping[str, Database]) -> Iterator[Diagnostic]:
+def unsound_needs(databases: Mapping[str, Database]) -> Iterator[WrongValue]:
     """Unknown names after `needs`, and circles: none of their databases could come back first."""
     told: set[str] = set()
     for database in databases.values():
         for need in database.needs:
             word = Word("NAME", need.value, need.span)
             if need.value not in databases:
-                yield unknown_name(word, "database", databases).diagnostic
+                yield unknown_name(word, "database", databases)
                 continue
             way = _way(databases, need.value, database.name)
             if way and database.name not in told:
                 told |= set(way)
-                yield circle(word, (database.name, *way), "needs")
+                yield WrongValue(circle(word, (database.name, *way), "needs"))
 
 
 def _way(databases: Mapping[str, Database], start: str, goal: str) -> tuple[str, ...]:

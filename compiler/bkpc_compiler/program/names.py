@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.program.refusal import WrongValue
+from bkpc_compiler.program.refusal import UnknownName, WrongValue
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 
@@ -15,7 +15,7 @@ _CLOSED = ("scope", "day", "way to recover")
 _HELPS = {"value": "declare it with `let`", "class": 'the classes of OSS come with `import "std/oss"`'}
 
 
-def unknown_name(word: Word, kind: str, known: Iterable[str]) -> WrongValue:
+def unknown_name(word: Word, kind: str, known: Iterable[str]) -> UnknownName:
     """BKP1002: a name that nothing declares."""
     near = get_close_matches(word.text, sorted(known), n=1)
     hint = _HELPS.get(kind, f"declare the {kind} or import its file")
@@ -24,7 +24,8 @@ def unknown_name(word: Word, kind: str, known: Iterable[str]) -> WrongValue:
     elif kind in _CLOSED:
         hint = f"one of {', '.join(known)}"
     message = f"there is no {kind} `{word.text}`"
-    return WrongValue(Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint))
+    found = Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint)
+    return UnknownName(found, kind, word.text)
 
 
 def of_another_kind(found: Diagnostic, kind: str, declared: Span) -> Diagnostic:

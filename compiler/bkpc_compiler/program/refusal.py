@@ -12,3 +12,11 @@ class WrongValue(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
+
+
+class UnknownName(WrongValue):
+    """A name that no `kind` has."""
+
+    def __init__(self, diagnostic: Diagnostic, kind: str, name: str) -> None:
+        super().__init__(diagnostic)
+        self.kind, self.name = kind, name

@@ -12,10 +12,11 @@ from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity, in_order
 from bkpc_compiler.program import facts
 from bkpc_compiler.program.edition import without_edition
 from bkpc_compiler.program.estate_soundness import one_name_two_things, unsound_links, unsound_needs
+from bkpc_compiler.program.findings import Findings
 from bkpc_compiler.program.judgements import policy_test, requirements, selected
 from bkpc_compiler.program.leaving_out import leaving_out
 from bkpc_compiler.program.model import Group, PolicyTest, Program, Protection, Requirement
-from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect, of_another_kind
+from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect
 from bkpc_compiler.program.policies import PolicyReader, folded, overridden
 from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.program.repeated import repeated
@@ -29,8 +30,6 @@ Reader = Callable[[str], str]
 
 T = TypeVar("T")
 
-_KINDS = {kind: kind for kind in ("site", "store", "database", "group", "policy")} | {"class_": "class", "let": "value"}
-
 
 def resolve(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sources, tuple[Diagnostic, ...]]:
     """The program of the files at `paths` and all they import; None where no file could be read."""
@@ -40,8 +39,8 @@ def resolve(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sourc
         reading.follow(path, None, ())
     resolving = _Resolving(reading)
     program = resolving.program()
-    found = [*reading.found, *resolving.told()]
-    if any(one.severity is Severity.ERROR for one in found):
+    found = [*reading.found, *resolving.findings.diagnostics]
+    if not resolving.findings.whole or any(one.severity is Severity.ERROR for one in found):
         return None, reading.sources, in_order(found)
     return program, reading.sources, in_order(found)
 
@@ -54,7 +53,7 @@ class _Reading:
         self.sources: dict[str, SourceFile] = {}
         self.statements: list[Clause] = []
         self.found: list[Diagnostic] = []
-        self.unread: set[str] = set()
+        self.unread: set[tuple[str, str]] = set()
 
     def follow(self, path: str, asked: Word | None, chain: tuple[str, ...]) -> None:
         if path in chain and asked:
@@ -99,29 +98,16 @@ class _Resolving:
 
     def __init__(self, reading: _Reading) -> None:
         self.sources, self.statements = reading.sources, reading.statements
-        self.found: list[Diagnostic] = list(repeated(self.statements))
-        self.vague = set(reading.unread)
-        self.declared = {
-            one.name.text: (_KINDS[one.kind], one.name.span) for one in self.statements if one.kind in _KINDS
-        }
+        self.findings = Findings(self.statements, reading.unread)
+        self.findings.add(repeated(self.statements))
         lets = self._named("let")
         self.values = Values({name: _let(one) for name, one in lets.items()})
         self.timezones = self._timezones()
-        self.found += [not_yet_in_effect(one, one.kind) for one in self.statements if one.kind in ("waive", "retire")]
-        self.found += [
+        self.findings.add(
             not_yet_in_effect(one, one.kind)
             for one in self.statements
-            if one.kind == "defaults" and not one.span.file.startswith("std/")
-        ]
-
-    def told(self) -> list[Diagnostic]:
-        """What was found, without what only follows from a statement that could not be taken."""
-        told = []
-        for one in self.found:
-            name = self.sources[one.primary.span.file].slice(one.primary.span) if one.code == "BKP1002" else ""
-            if name not in self.vague:
-                told.append(of_another_kind(one, *self.declared[name]) if name in self.declared else one)
-        return told
+            if one.kind in ("waive", "retire") or (one.kind == "defaults" and not one.span.file.startswith("std/"))
+        )
 
     def _timezones(self) -> dict[str, str]:
         """The zone of each file that names one."""
@@ -134,10 +120,10 @@ class _Resolving:
                 ZoneInfo(string(word))
             except (ValueError, OSError, ZoneInfoNotFoundError):
                 help_text = 'a name of the IANA list, such as "Asia/Shanghai" or "UTC"'
-                self.found.append(wrong_value(word.span, f"there is no time zone {word.text}", help_text).diagnostic)
+                self.findings.refuse(wrong_value(word.span, f"there is no time zone {word.text}", help_text))
                 continue
             if word.span.file in zones:
-                self.found.append(declared_twice(zones[word.span.file], word, "a file has one time zone"))
+                self.findings.add([declared_twice(zones[word.span.file], word, "a file has one time zone")])
             zones[word.span.file] = word
         return {file: string(word) for file, word in zones.items()}
 
@@ -147,19 +133,19 @@ class _Resolving:
             if statement.kind == kind:
                 name = statement.name
                 if name.text in found:
-                    self.found.append(declared_twice(found[name.text].name, name))
+                    self.findings.add([declared_twice(found[name.text].name, name)])
                 else:
                     found[name.text] = statement
         return found
 
-    def _each(self, statements: dict[str, Clause], make: Callable[[Clause], T]) -> dict[str, T]:
+    def _each(self, kind: str, statements: dict[str, Clause], make: Callable[[Clause], T]) -> dict[str, T]:
         made: dict[str, T] = {}
         for name, statement in sorted(statements.items()):
             try:
                 made[name] = make(statement)
             except WrongValue as problem:
-                self.found.append(problem.diagnostic)
-                self.vague.add(name)
+                self.findings.refuse(problem)
+                self.findings.lose(kind, name)
                 self._look_on(statement, make, problem.diagnostic)
         return made
 
@@ -172,7 +158,7 @@ class _Resolving:
             except WrongValue as problem:
                 if problem.diagnostic.code == "BKP1003":  # perhaps only because it was left out
                     return
-                self.found.append(problem.diagnostic)
+                self.findings.refuse(problem)
                 rest = leaving_out(rest, problem.diagnostic.primary.span)
             else:
                 return
@@ -181,16 +167,19 @@ class _Resolving:
         """What could be taken; whole only when nothing was found."""
         values = self.values
         standard = next(facts.defaults(one, values) for one in self.statements if one.kind == "defaults")
-        site_statements = self._named("site")
-        sites = self._each(site_statements, facts.site)
-        classes = self._each(self._named("class_"), lambda one: facts.storage_class(one, values))
-        stores = self._each(self._named("store"), lambda one: facts.store(one, values, sites, classes))
-        databases = self._each(self._named("database"), lambda one: facts.database(one, values, sites, standard))
+        sites = self._each("site", self._named("site"), facts.site)
+        classes = self._each("class", self._named("class_"), lambda one: facts.storage_class(one, values))
+        stores = self._each("store", self._named("store"), lambda one: facts.store(one, values, sites, classes))
+        databases = self._each(
+            "database", self._named("database"), lambda one: facts.database(one, values, sites, standard)
+        )
         links = self._each(
+            "link",
             {f"{n:06}": one for n, one in enumerate(self.statements) if one.kind == "link"},
             lambda one: facts.link(one, values, sites),
         )
         groups = self._each(
+            "group",
             self._named("group"),
             lambda one: Group(
                 one.name.text,
@@ -198,14 +187,17 @@ class _Resolving:
                 one.name.span,
             ),
         )
-        self.found += one_name_two_things(stores, databases)
-        self.found += unsound_links(links.values())
-        self.found += unsound_needs(databases)
+        self.findings.add(one_name_two_things(stores, databases))
+        self.findings.add(unsound_links(links.values()))
+        for problem in unsound_needs(databases):
+            self.findings.refuse(problem)
         reader = PolicyReader(values, stores, self.timezones)
         named = self._named("policy")
-        whole = self._each(named, lambda one: _flattened(one, folded(one.name, named)))
+        whole = self._each("policy", named, lambda one: _flattened(one, folded(one.name, named)))
         policies = self._each(
-            whole, lambda one: reader.policy(one.name.text, one.name.span, list(one.clauses()), _extended(one))
+            "policy",
+            whole,
+            lambda one: reader.policy(one.name.text, one.name.span, list(one.clauses()), _extended(one)),
         )
         program = Program(
             1,
@@ -241,7 +233,7 @@ class _Resolving:
                     tests.append(policy_test(statement, program, reader))
                     self._once(statement, test_names)
             except WrongValue as problem:
-                self.found.append(problem.diagnostic)
+                self.findings.refuse(problem)
         return replace(
             program,
             protections=tuple(protections[name] for name in sorted(protections)),
@@ -253,7 +245,7 @@ class _Resolving:
         """A second test of the same name: a report could not tell them apart."""
         word = statement.words("STRING")[0]
         if word.text in names:
-            self.found.append(declared_twice(names[word.text], word))
+            self.findings.add([declared_twice(names[word.text], word)])
         names.setdefault(word.text, word)
 
     def _protect(
@@ -266,7 +258,7 @@ class _Resolving:
     ) -> None:
         policy_name = statement.name
         known(policy_name, "policy", named)
-        if policy_name.text in self.vague:
+        if self.findings.has_lost("policy", policy_name.text):
             return
         clauses = folded(policy_name, named)
         own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
@@ -274,7 +266,7 @@ class _Resolving:
         for word in selected(statement, program):
             if word.text in protections:
                 first = Word("NAME", word.text, protections[word.text].span)
-                self.found.append(declared_twice(first, word, f"`{word.text}` is protected twice"))
+                self.findings.add([declared_twice(first, word, f"`{word.text}` is protected twice")])
             protections[word.text] = Protection(word.text, policy, word.span)
 
 

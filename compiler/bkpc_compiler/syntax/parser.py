@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lark import Token, Tree
 
 _BRACES = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}]')
-_DECLARED = re.compile(r"^(?:let|site|store|database|group|storage\s+class|policy)\s+([^\W\d]\w*(?:-\w+)*)")
+_DECLARED = re.compile(r"^(let|site|store|database|group|storage\s+class|policy)\s+([^\W\d]\w*(?:-\w+)*)")
 _STATEMENT = re.compile(
     r"^(?=(?:edition|timezone|import|let|site|link|store|database|group|storage|defaults|policy|protect"
     r"|require|waive|test|retire)\b)",
@@ -25,11 +25,11 @@ _STATEMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The statements of a file that can be read, a diagnostic for each that can't, and the names those declare."""
+    """The statements of a file that can be read, a diagnostic for each that can't, and what those declare."""
 
     statements: tuple[Clause, ...]
     found: tuple[Diagnostic, ...]
-    unread: frozenset[str]
+    unread: frozenset[tuple[str, str]]
 
 
 def parse(source: SourceFile) -> Parsed:
@@ -40,12 +40,15 @@ def parse(source: SourceFile) -> Parsed:
         return Parsed(whole, (), frozenset())
     statements: list[Clause] = []
     found: list[Diagnostic] = []
-    unread: set[str] = set()
+    unread: set[tuple[str, str]] = set()
     for start, end in zip(starts, [*starts[1:], len(source.text)], strict=True):
         part = _parse_part(source, start, end)
         if isinstance(part, Diagnostic):
             found.append(part)
-            unread |= set(_DECLARED.findall(source.text[start:end]))
+            declared = _DECLARED.match(source.text[start:end])
+            if declared:
+                keyword = " ".join(declared[1].split())
+                unread.add(({"let": "value", "storage class": "class"}.get(keyword, keyword), declared[2]))
         else:
             statements += part
     return Parsed(tuple(statements), tuple(found) or (whole,), frozenset(unread))

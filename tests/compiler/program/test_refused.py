@@ -168,6 +168,8 @@ def test_each_file_has_its_own_time_zone() -> None:
         ("protect shop with", "protect disk with", "there is no database `disk`: a store has that name", "disk"),
         ("shop with basic", "shop with shop", "there is no policy `shop`: a database has that name", "shop"),
         ("to disk, far every", "to disk, here every", "there is no store `here`: a site has that name", "here"),
+        ("size 1GiB", "size shop", "there is no value `shop`: a database has that name", "shop"),
+        ("store far at there", "store far at far", "there is no site `far`: a store has that name", "far"),
         ("policy basic {", "policy basic extends far {", "there is no policy `far`: a store has that name", "far"),
     ],
 )
