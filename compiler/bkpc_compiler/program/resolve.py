@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity, in_order
 from bkpc_compiler.program import facts
-from bkpc_compiler.program.edition import without_edition
+from bkpc_compiler.program.edition import EDITION, without_edition
 from bkpc_compiler.program.estate_soundness import one_name_two_things, unsound_links, unsound_needs
 from bkpc_compiler.program.findings import Findings
 from bkpc_compiler.program.judgements import policy_test, requirements, selected
@@ -165,6 +166,19 @@ class _Resolving:
 
     def program(self) -> Program:
         """What could be taken; whole only when nothing was found."""
+        program = self._estate()
+        reader = PolicyReader(self.values, {one.name: one for one in program.stores}, self.timezones)
+        named = self._named("policy")
+        whole = self._each("policy", named, lambda one: _flattened(one, folded(one.name, named)))
+        policies = self._each(
+            "policy",
+            whole,
+            lambda one: reader.policy(one.name.text, one.name.span, list(one.clauses()), _extended(one)),
+        )
+        return self._judged(replace(program, policies=tuple(policies.values())), reader, named)
+
+    def _estate(self) -> Program:
+        """The facts, without a wish yet."""
         values = self.values
         standard = next(facts.defaults(one, values) for one in self.statements if one.kind == "defaults")
         sites = self._each("site", self._named("site"), facts.site)
@@ -178,47 +192,28 @@ class _Resolving:
             {f"{n:06}": one for n, one in enumerate(self.statements) if one.kind == "link"},
             lambda one: facts.link(one, values, sites),
         )
-        groups = self._each(
-            "group",
-            self._named("group"),
-            lambda one: Group(
-                one.name.text,
-                tuple(sorted(known(word, "database", databases) for word in one.words("NAME")[1:])),
-                one.name.span,
-            ),
-        )
+        groups = self._each("group", self._named("group"), lambda one: _group(one, databases))
         self.findings.add(one_name_two_things(stores, databases))
         self.findings.add(unsound_links(links.values()))
         for problem in unsound_needs(databases):
             self.findings.refuse(problem)
-        reader = PolicyReader(values, stores, self.timezones)
-        named = self._named("policy")
-        whole = self._each("policy", named, lambda one: _flattened(one, folded(one.name, named)))
-        policies = self._each(
-            "policy",
-            whole,
-            lambda one: reader.policy(one.name.text, one.name.span, list(one.clauses()), _extended(one)),
+        return Program(
+            edition=EDITION,
+            files=tuple(sorted((path, source.sha256) for path, source in self.sources.items())),
+            sites=tuple(sites.values()),
+            links=tuple(sorted(links.values(), key=lambda one: one.name)),
+            stores=tuple(stores.values()),
+            databases=tuple(databases.values()),
+            groups=tuple(groups.values()),
+            policies=(),
+            protections=(),
+            requirements=(),
+            tests=(),
+            headroom=standard.headroom,
+            verification=standard.verification,
         )
-        program = Program(
-            1,
-            tuple(sorted((path, source.sha256) for path, source in self.sources.items())),
-            tuple(sites.values()),
-            tuple(sorted(links.values(), key=lambda one: one.name)),
-            tuple(stores.values()),
-            tuple(databases.values()),
-            tuple(groups.values()),
-            tuple(policies.values()),
-            (),
-            (),
-            (),
-            standard.headroom,
-            standard.verification,
-        )
-        return self._judged(program, reader, named)
 
     def _judged(self, program: Program, reader: PolicyReader, named: dict[str, Clause]) -> Program:
-        from dataclasses import replace
-
         protections: dict[str, Protection] = {}
         required: list[Requirement] = []
         tests: list[PolicyTest] = []
@@ -268,6 +263,11 @@ class _Resolving:
                 first = Word("NAME", word.text, protections[word.text].span)
                 self.findings.add([declared_twice(first, word, f"`{word.text}` is protected twice")])
             protections[word.text] = Protection(word.text, policy, word.span)
+
+
+def _group(statement: Clause, databases: Mapping[str, object]) -> Group:
+    members = sorted(known(word, "database", databases) for word in statement.words("NAME")[1:])
+    return Group(statement.name.text, tuple(members), statement.name.span)
 
 
 def _flattened(policy: Clause, clauses: list[Clause]) -> Clause:
