@@ -141,7 +141,7 @@ def _setting(facts: ServerFacts, name: str, value: str) -> tuple[str, ...]:
     written = value if value.isdigit() else f"'{value}'"
     if facts.flavour == "mysql":
         return (f"SET PERSIST {name} = {written};",)
-    keep = f"to keep it after a restart, in the server's configuration, below [mysqld]: {name} = {value}"
+    keep = f"and in the server's configuration, below [mysqld]: {name} = {value}"
     return (f"SET GLOBAL {name} = {written};", keep)
 
 

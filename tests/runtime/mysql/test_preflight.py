@@ -83,10 +83,10 @@ def test_a_setting_of_mariadb_is_kept_over_a_restart() -> None:
     assert said(facts("mariadb", sync_binlog="0", max_binlog_total_size="1048576")) == [
         "warning: max_binlog_total_size is 1048576: beyond so many bytes the server drops log, however new it is",
         "  SET GLOBAL max_binlog_total_size = 0;",
-        "  to keep it after a restart, in the server's configuration, below [mysqld]: max_binlog_total_size = 0",
+        "  and in the server's configuration, below [mysqld]: max_binlog_total_size = 0",
         "warning: sync_binlog is not 1: after a power failure the log may lack what was committed",
         "  SET GLOBAL sync_binlog = 1;",
-        "  to keep it after a restart, in the server's configuration, below [mysqld]: sync_binlog = 1",
+        "  and in the server's configuration, below [mysqld]: sync_binlog = 1",
     ]
 
 
