@@ -41,8 +41,18 @@ def _joined(told: list[str], answer: Answer, kind: str) -> str:
     if answer.upper is not None and answer.choice.kept_long_enough:
         told.append(f"as it stands, `{kind} {_unit(answer.upper.total)}` would be proved")
     if not told:
-        told.append(f"`bkpc explain BKP{'2001' if kind == 'rpo' else '3001'}` lists what may help")
+        told.append(_longest_part(answer))
     return "; ".join(told)
+
+
+def _longest_part(answer: Answer) -> str:
+    """Where to begin, when nothing that was tried is enough by itself."""
+    bound = answer.lower or answer.upper
+    if bound is None:
+        return "send images to a store that outlives this failure"
+    longest = max(bound.terms, key=lambda term: term.duration.amount)
+    part = f"{longest.duration.human()} {longest.label.partition(', ')[0]}"
+    return f"no one change that was tried proves it; begin with the longest part: {part}"
 
 
 def _unit(bound: Duration) -> str:

@@ -1,4 +1,7 @@
-"""BKP7001 not-yet-run: the policy says more than this version runs; nothing is dropped in silence."""
+"""BKP7001 not-yet-run and BKP7002 not-yet-done: what the policy says beyond what this version runs.
+
+Nothing is dropped in silence. One thing said for several databases is told once, at its clause.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,45 @@ from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.verdict import Analysis
-from bkpc_compiler.program.model import Policy
+from bkpc_compiler.program.model import Database, Flow, Policy, Program
 from bkpc_compiler.source import Span
+
+_WITHOUT = {"increment": "only what changed", "files": "single tables"}
+"""Ways to recover that the runtime of this version has not."""
 
 
 def not_yet_run(analysis: Analysis) -> Iterator[Diagnostic]:
-    """One error per level that this version can check but not run."""
-    for policy in {one.policy.span: one.policy for one in analysis.program.protections}.values():
+    """One error per clause that this version can check but not run."""
+    for policy in _policies(analysis.program):
         for span, words in _beyond(policy):
-            yield Diagnostic(
-                code="BKP7001",
-                name="not-yet-run",
-                severity=Severity.ERROR,
-                message=f"this version of bkpc does not run {words}",
-                primary=Label(span, "in no plan of this version"),
-                notes=("it runs logical full images, the asynchronous binlog stream and copies of images",),
-                help="take this clause out until the version that runs it; the verdicts do not count it",
+            yield _error(
+                span, words, "it runs logical full images, the asynchronous binlog stream and copies of images"
             )
+    for database in _protected(analysis.program):
+        if database.credentials and database.credentials.kind == "file":
+            note = "it reads the login of a database from two environment variables"
+            yield _error(database.credentials.span, "with a login from a file", note)
+
+
+def _error(span: Span, words: str, note: str) -> Diagnostic:
+    return Diagnostic(
+        code="BKP7001",
+        name="not-yet-run",
+        severity=Severity.ERROR,
+        message=f"this version of bkpc does not run {words}",
+        primary=Label(span, "in no plan of this version"),
+        notes=(note,),
+        help="take this clause out until the version that runs it; the verdicts do not count it",
+    )
+
+
+def _policies(program: Program) -> list[Policy]:
+    return list(dict.fromkeys(one.policy for one in program.protections))
+
+
+def _protected(program: Program) -> list[Database]:
+    names = {one.database for one in program.protections}
+    return [one for one in program.databases if one.name in names]
 
 
 def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
@@ -35,16 +60,23 @@ def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
 
 
 def not_yet_done(analysis: Analysis) -> Iterator[Diagnostic]:
-    """BKP7002: one warning per clause that the plan carries and this version's runtime leaves to people."""
-    for policy in {one.policy.span: one.policy for one in analysis.program.protections}.values():
-        for span, words in _left_to_people(policy):
-            yield Diagnostic(
-                code="BKP7002",
-                name="not-yet-done",
-                severity=Severity.WARNING,
-                message=f"the runtime of this version does not {words}",
-                primary=Label(span, "checked, and in the plan"),
-            )
+    """One warning per clause that the runtime of this version leaves to people."""
+    program = analysis.program
+    found = [one for policy in _policies(program) for one in _left_to_people(policy)]
+    found += [
+        (one.grows.span, "look ahead (`grows`): the verdicts hold for the declared `size`")
+        for one in _protected(program)
+        if one.grows
+    ]
+    found += [(one.span, "bring a group to one common point: restore each to the same time") for one in program.groups]
+    for span, words in found:
+        yield Diagnostic(
+            code="BKP7002",
+            name="not-yet-done",
+            severity=Severity.WARNING,
+            message=f"this version does not {words}",
+            primary=Label(span, "left to people"),
+        )
 
 
 def _left_to_people(policy: Policy) -> Iterator[tuple[Span, str]]:
@@ -52,9 +84,19 @@ def _left_to_people(policy: Policy) -> Iterator[tuple[Span, str]]:
         yield policy.lock.span, "set the bucket's retention: lock it in the console, or nothing survives an intruder"
     if policy.keep:
         yield policy.keep.span, "delete what is older: more is kept than this says, and paid for"
-    if policy.flow and (policy.flow.size_warn is not None or policy.flow.size_hold is not None):
-        yield policy.flow.span, "compare sizes (`size`)"
-    if policy.flow and policy.flow.verify_every_backup:
-        yield policy.flow.span, "verify each backup by itself (`verify`): run `bkpc verify`"
-    if policy.flow and policy.flow.drill:
-        yield policy.flow.drill.span, "run drills"
+    for way, words in _WITHOUT.items():
+        if way in policy.recover_by:
+            yield policy.span, f"bring back {words} (`recover by {way}`): a restore is of everything"
+    if policy.flow:
+        yield from _uncontrolled(policy.flow)
+
+
+def _uncontrolled(flow: Flow) -> Iterator[tuple[Span, str]]:
+    if flow.lag_fail:
+        yield flow.lag_fail.span, "stop at `fail`: a stream that lags is told, and goes on"
+    if flow.size_warn is not None or flow.size_hold is not None:
+        yield flow.span, "compare sizes (`size`)"
+    if flow.verify_every_backup:
+        yield flow.span, "verify each backup by itself (`verify`): run `bkpc verify`"
+    if flow.drill:
+        yield flow.drill.span, "run drills"

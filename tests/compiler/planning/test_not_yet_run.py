@@ -1,0 +1,66 @@
+"""What a policy says and this version does not do is told when the plan is made, each thing once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.compiler.one_file import SMALL, changed, check, compiled
+
+PLAIN = changed(("  keep 14d\n", ""))
+
+
+def test_a_policy_of_what_is_run_compiles_without_a_word() -> None:
+    assert compiled(PLAIN).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  keep 14d", "delete what is older"),
+        ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  lock 14d", "set the bucket's retention"),
+        ("hot  to", "recover by increment\n  hot  to", "bring back only what changed"),
+        ("hot  to", "recover by files\n  hot  to", "bring back single tables"),
+        ("hot  to", "flow { lag fail 5min }\n  hot  to", "stop at `fail`"),
+        ("hot  to", "flow { size warn 5% }\n  hot  to", "compare sizes"),
+        ("hot  to", "flow { size hold 5% }\n  hot  to", "compare sizes"),
+        ("hot  to", "flow { verify every backup }\n  hot  to", "verify each backup"),
+        ("hot  to", "flow { drill monthly on 1 at 03:00 }\n  hot  to", "run drills"),
+        ("size 1GiB", "size 1GiB grows 2%/month", "look ahead"),
+        ("protect shop", "group all { shop }\nprotect shop", "bring a group to one common point"),
+    ],
+)
+def test_left_to_people(before: str, after: str, says: str) -> None:
+    text = PLAIN.replace(before, after)
+    assert check(text).diagnostics == ()
+    (found,) = compiled(text).diagnostics
+    assert (found.code, found.severity) == ("BKP7002", "warning")
+    assert says in found.message
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("hot  to", "incremental hourly to disk\n  hot  to", "`incremental` images"),
+        ("hot  to disk", "hot sync to disk", "`hot sync`"),
+        ("env SHOP_DB_USER, SHOP_DB_PASSWORD", 'file "login.cnf"', "a login from a file"),
+    ],
+)
+def test_refused(before: str, after: str, says: str) -> None:
+    text = PLAIN.replace(before, after)
+    assert check(text).diagnostics == ()
+    (found,) = compiled(text).diagnostics
+    assert (found.code, found.severity) == ("BKP7001", "error")
+    assert says in found.message
+
+
+def test_an_override_is_told_beside_its_policy() -> None:
+    text = SMALL.replace("protect shop with basic", "protect shop with basic { keep 30d }\nprotect other with basic")
+    text += 'database other at here { mysql "o" credentials env A, B size 1GiB writes 1MiB/h }\n'
+    told = [text[one.primary.span.start : one.primary.span.end] for one in compiled(text).diagnostics]
+    assert told == ["keep 14d", "keep 30d"]
+
+
+def test_one_clause_for_two_databases_is_told_once() -> None:
+    text = SMALL.replace("protect shop with", "protect shop, other with")
+    text += 'database other at here { mysql "o" credentials env A, B size 1GiB writes 1MiB/h }\n'
+    assert len(compiled(text).diagnostics) == 1
