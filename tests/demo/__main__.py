@@ -31,7 +31,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="bkpc-demo-"))
     try:
         with (
-            start_server(flavour, folder / "source") as source,
+            start_server(flavour, folder / "source", sync_binlog=1) as source,
             start_server(flavour, folder / "rescue") as rescue,
         ):
             return Demo(flavour, folder, source, rescue).run()
