@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.source import SourceFile, Span
 from bkpc_compiler.syntax.grammar import parser
+from bkpc_compiler.syntax.hints import accepted, hint
 from bkpc_compiler.syntax.tree import Clause, Word
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _BRACES = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}]')
 _DECLARED = re.compile(r"^(let|site|store|database|group|storage\s+class|policy)\s+([^\W\d]\w*(?:-\w+)*)")
+_WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[^\s{},;=]+|.', re.DOTALL)
 _STATEMENT = re.compile(
     r"^(?=(?:edition|timezone|import|let|site|link|store|database|group|storage|defaults|policy|protect"
     r"|require|waive|test|retire)\b)",
@@ -64,16 +67,25 @@ def _parse_part(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] 
         if token.type == "$END":
             return _unended(source, start, end)
         at = Span(source.path, start + (token.start_pos or 0), start + (token.end_pos or 0))
-        return unreadable(at, f"`{token}` does not fit here", _hint(str(token)))
+        return _unfit(source, at, accepted(problem))
     except UnexpectedEOF:
         return _unended(source, start, end)
     except UnexpectedCharacters as problem:
         offset = start + (problem.pos_in_stream or 0)
-        word = re.compile(r"[^\s{},]+|.").match(source.text, offset)
+        word = _WORD.match(source.text, offset)
         stop = word.end() if word else offset + 1
-        text = source.text[offset:stop]
-        return unreadable(Span(source.path, offset, stop), f"`{text}` does not fit here", _hint(text))
+        return _unfit(source, Span(source.path, offset, stop), accepted(problem))
     return _clause(tree, source.path, start).parts  # type: ignore[return-value] # the root holds statements only
+
+
+def _unfit(source: SourceFile, at: Span, expected: Iterable[str]) -> Diagnostic:
+    """Text that the grammar has no place for."""
+    text = source.slice(at)
+    line = source.position(at.start).line
+    before = source.text[source.line_start(line) : at.start]
+    if re.fullmatch(r'"(?:[^"\\]|\\.)*', text):
+        return unreadable(at, "this text is never closed", 'add a `"` on the same line')
+    return unreadable(at, f"`{text}` does not fit here", hint(text, before, expected))
 
 
 def _unended(source: SourceFile, start: int, end: int) -> Diagnostic:
@@ -94,12 +106,6 @@ def _unended(source: SourceFile, start: int, end: int) -> Diagnostic:
 def unreadable(span: Span, message: str, help_text: str | None) -> Diagnostic:
     """BKP0001: the text is not of the language."""
     return Diagnostic("BKP0001", "unreadable", Severity.ERROR, message, Label(span), help=help_text)
-
-
-def _hint(text: str) -> str | None:
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return "write the number with its unit, such as `10s`, `120GiB` or `500Mbit/s`"
-    return None
 
 
 def _clause(tree: Tree[Token], path: str, offset: int) -> Clause:
