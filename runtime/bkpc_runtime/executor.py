@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.errors import BadUsage, StepFailed
+from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
@@ -80,10 +80,30 @@ def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[
         if job.kind not in RUNNABLE:
             continue
         newest = newest_image(world, job)
+        if newest and job.kind == "backup.full" and _useless(world, job, newest):
+            newest = None
         began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
         if is_due(job.schedule, began, now):
             due.append(job)
     return due
+
+
+def _useless(world: World, job: contract.Job, image: Image) -> str:
+    """Why no log that comes now can continue an image: then a new one is due, whatever the schedule."""
+    (database,) = world.databases(job.database)
+    try:
+        prefix = layout.prefix_of(database.name, _facts(world, database).identity)
+    except RuntimeFailure:
+        return ""  # a server that does not answer can't be backed up either
+    if prefix != image.prefix:
+        reason = f"image {image.manifest.id} is of another server"
+    else:
+        streamed = {name for one in world.plan.streams if one.database == job.database for name in one.stores}
+        reasons = (catalogue.severed(world.store(name), image) for name in job.stores if name in streamed)
+        reason = next(filter(None, reasons), "")
+    if reason:
+        log.warning("a new image of `%s` is due: %s", database.name, reason)
+    return reason
 
 
 def stream_of(world: World, stream: contract.Stream, store: str) -> LogStream:
@@ -94,13 +114,17 @@ def stream_of(world: World, stream: contract.Stream, store: str) -> LogStream:
     """
     (database,) = world.databases(stream.database)
     facts = _facts(world, database)
+    prefix = layout.prefix_of(database.name, facts.identity)
+    # A first start goes back to the image that is to be continued.
+    newest = next(catalogue.images(world.store(store), prefix), None)
     return LogStream(
         lambda: world.connect(database),
         facts,
         world.store(store),
         flush_seconds=stream.flush_ms / 1000,
         pack=lambda plain: packed(plain, stream.recipients),
-        prefix=layout.prefix_of(database.name, facts.identity),
+        prefix=prefix,
+        oldest=newest.position.file if newest else "",
         encrypted=bool(stream.recipients),
     )
 

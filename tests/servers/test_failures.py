@@ -151,7 +151,8 @@ def test_a_restore_that_may_not_be(office: Office, tmp_path: Path) -> None:
 
 def test_status_of_what_is_and_what_is_not(office: Office) -> None:
     done = office.bkpc("status", "plan.json")
-    assert done.code == 0
+    assert done.code == 1, "an rpo is promised, and no log is archived"
+    assert "is `bkpc agent` running?" in done.text
     assert "1 image, " in done.text
     assert "no log" in done.text
     down = office.bkpc("status", "plan.json", SHOP_DB_PASSWORD="wrong")

@@ -15,6 +15,7 @@ from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.mysql.flavour import current_position, read_facts
 from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.world import World
 
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         for row in rows:
             if row["database"] == database.name:
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
-        fine = fine and not overdue
+        fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
     if arguments.format == "json":
         print(json.dumps(rows, indent=2))
     else:
@@ -75,6 +76,7 @@ def _row(world: World, database: contract.Database, name: str, source: Any, now:
         "database": database.name,
         "store": name,
         "image": images[0].manifest.id if images else None,
+        "severed": _severed(world, database, name, images),
         "image_age_seconds": round((now - datetime.fromisoformat(images[0].manifest.finished)).total_seconds())
         if images
         else None,
@@ -86,6 +88,17 @@ def _row(world: World, database: contract.Database, name: str, source: Any, now:
     }
 
 
+def _severed(world: World, database: contract.Database, name: str, images: list[Image]) -> str:
+    """Why the log that a policy wants in a store does not continue the newest image there; empty when it does."""
+    wanted = any(name in one.stores for one in world.plan.streams if one.database == database.name)
+    if not wanted or not images:
+        return ""
+    store = world.store(name)
+    if not catalogue.window(store, images[0]):
+        return catalogue.severed(store, images[0]) or "no archived log reaches the image: is `bkpc agent` running?"
+    return catalogue.severed(store, images[0])
+
+
 def _print(row: dict[str, Any]) -> None:
     """A few short lines: what can be restored, what not yet, what was promised."""
     print(f"{row['database']} in {row['store']}")
@@ -95,6 +108,8 @@ def _print(row: dict[str, Any]) -> None:
         count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"
         print(f"  {count}, {Duration(Fraction(row['image_age_seconds'])).human()} old")
         print(f"  {_log_words(row)}")
+    if row["severed"]:
+        print(f"  problem: {row['severed']}")
     if row["promised_rpo_seconds"] is not None:
         print(f"  promised: rpo {Duration(Fraction(row['promised_rpo_seconds'])).human()}")
     if row["overdue"]:

@@ -12,7 +12,7 @@ from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.repository.manifest import Inventory
 
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
-_NOT_SYSTEM = "({}) NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+_NOT_SYSTEM = "BINARY {} NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 _QUERIES = {
     "tables": "SELECT table_schema, table_name, CONCAT(table_type, '/', COALESCE(create_time, '')) "
     "FROM information_schema.tables WHERE table_type <> 'VIEW' AND " + _NOT_SYSTEM.format("table_schema"),

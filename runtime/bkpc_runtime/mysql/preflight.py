@@ -24,7 +24,7 @@ from bkpc_runtime.mysql.preflight_privileges import (
 from bkpc_runtime.mysql.preflight_tools import tool_problems
 
 OLDEST: dict[Flavour, tuple[int, int]] = {"mysql": (8, 0), "mariadb": (10, 6)}
-_NOT_SYSTEM = "({}) NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+_NOT_SYSTEM = "BINARY {} NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 _NAMED = 5
 _WITH_ROWS = frozenset({"MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV"})
 """Engines without transactions whose tables InnoDB can take over."""

@@ -12,11 +12,12 @@ from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.segments import order, read_log
+from bkpc_runtime.repository.segments import epochs, files, order, read_log
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
 
+_FIRST = 4
 _POSITION = re.compile(r"(.+\.\d{6,}):(\d+)")
 
 
@@ -48,7 +49,10 @@ def choose(store: Store, database: str, to: str, identities: Sequence[Secret]) -
         return _image(store, images, to)
     found = _POSITION.fullmatch(to)
     if found:
-        return _at_position(store, images, Position(found[1], int(found[2])), identities)
+        stop = Position(found[1], int(found[2]))
+        if stop.offset < _FIRST:
+            raise BadUsage(f"no transaction begins at {stop.text}: the first bytes of a binlog are its head")
+        return _at_position(store, images, stop, identities)
     return _at_time(store, images, parse_time(to), identities)
 
 
@@ -79,6 +83,7 @@ def log_of(store: Store, window: Window, identities: Sequence[Secret]) -> Iterat
 
 def _latest(store: Store, image: Image, identities: Sequence[Secret]) -> Choice:
     window = catalogue.window(store, image)
+    _nothing_later(store, image, window)
     last: Transaction | None = None
     for one in log_of(store, window, identities) if window else ():
         last = one
@@ -86,6 +91,20 @@ def _latest(store: Store, image: Image, identities: Sequence[Secret]) -> Choice:
     if stop is None or order(stop) < order(image.position):
         stop = image.position
     return Choice(image, window, stop, last.committed if last else None)
+
+
+def _nothing_later(store: Store, image: Image, window: Window | None) -> None:
+    """`latest` must not quietly be less than what was archived."""
+    reason = catalogue.severed(store, image)
+    for prefix in catalogue.prefixes(store, image.manifest.database):
+        later = prefix != image.prefix and epochs(store, prefix) and not any(catalogue.images(store, prefix))
+        reason = reason or (f"there is log of another server, {prefix}, and no image of it" if later else "")
+    if reason:
+        reached = window.end.text if window else image.manifest.id
+        raise Refused(
+            f"store `{store.name}` has later log that can't be reached: {reason}",
+            help=f"--to {reached} restores what can be",
+        )
 
 
 def _image(store: Store, images: list[Image], wanted: str) -> Choice:
@@ -98,7 +117,9 @@ def _image(store: Store, images: list[Image], wanted: str) -> Choice:
 def _at_position(store: Store, images: list[Image], stop: Position, identities: Sequence[Secret]) -> Choice:
     for image in images:
         window = catalogue.window(store, image)
-        if window and order(image.position) <= order(stop) <= order(window.end):
+        # By the whole name: `mysql-bin.000007` is not `binlog.000007`, though their numbers are the same.
+        there = window and stop.file in files(store, image.prefix, window.epoch)
+        if window and there and order(image.position) <= order(stop) <= order(window.end):
             return _stopped(
                 store, window, identities, lambda one: order(Position(one.file, one.start)) >= order(stop), stop
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import layout, segments
@@ -60,9 +61,51 @@ def window(store: Store, image: Image) -> Window | None:
         return None
     for epoch in reversed(segments.epochs(store, image.prefix)):
         end = _continued(store, image.prefix, epoch, start)
-        if end is not None:
+        if end is not None and _same_file(store, image, epoch):
             return Window(image, epoch, end)
     return None
+
+
+def _same_file(store: Store, image: Image, epoch: int) -> bool:
+    """Whether the archived binlog is the one the image stands in, and not another of its name."""
+    origin = segments.origin(store, image.prefix, epoch, image.position.file)
+    return not origin or not image.manifest.binlog_origin or origin == image.manifest.binlog_origin
+
+
+def severed(store: Store, image: Image) -> str:
+    """Why archived log that is newer than an image can't be reached from it; empty where all of it can.
+
+    Then only a new image can be followed by that log.
+    """
+    epochs = segments.epochs(store, image.prefix)
+    if not epochs or not image.position.file:
+        return ""
+    newest = epochs[-1]
+    end = segments.newest_end(store, image.prefix, newest)
+    reached = window(store, image)
+    if reached is None:
+        return _unreached(store, image, newest, end)
+    if reached.epoch != newest:
+        reason, _ = segments.gap(store, image.prefix, newest)
+        return f"the log breaks off at {reached.end.text}: {reason or 'a new epoch begins'}"
+    last = segments.archived_file(store, image.prefix, newest, segments.files(store, image.prefix, newest)[-1])
+    if (end and reached.end.file != end.file) or last.reach < max((one.end for one in last.segments), default=0):
+        return f"the archived log lacks what comes after {reached.end.text}, and has later log"
+    return ""
+
+
+def _unreached(store: Store, image: Image, newest: int, end: Position | None) -> str:
+    begins = segments.files(store, image.prefix, newest)
+    if not begins or end is None:
+        return "the archived log has no beginning" if begins else ""
+    first = segments.archived_file(store, image.prefix, newest, begins[0])
+    held = first.segments[0].start if first.segments else 0
+    late = segments.order(Position(begins[0], held)) > segments.order(image.position)
+    if late or not _same_file(store, image, newest) or segments.order(end) >= segments.order(image.position):
+        return f"the archived log does not reach back to {image.position.text}, where the image stands"
+    reason, seen = segments.gap(store, image.prefix, newest)
+    taken = datetime.fromisoformat(image.manifest.finished).timestamp()
+    return f"the log broke off after the image: {reason}" if seen > taken else ""
 
 
 def _continued(store: Store, prefix: str, epoch: int, start: Position) -> Position | None:

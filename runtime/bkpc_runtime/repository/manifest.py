@@ -42,7 +42,11 @@ class Inventory(_Record, frozen=True):
 
 
 class Manifest(_Record, frozen=True):
-    """An image. Times are ISO 8601 in UTC; `position` is where the log continues it."""
+    """An image. Times are ISO 8601 in UTC; `position` is where the log continues it.
+
+    `binlog_origin`: SHA-256 of the first event of `binlog_file`, which tells files of one name apart; empty where
+    the account may not read the log.
+    """
 
     format_version: int
     id: str
@@ -55,10 +59,12 @@ class Manifest(_Record, frozen=True):
     variables: dict[str, str]
     binlog_file: str
     binlog_offset: int
+    binlog_origin: str
     gtid: str
     encrypted: bool
     parts: tuple[Part, ...]
     inventory: tuple[Inventory, ...]
+    sequences: tuple[str, ...]
     not_included: tuple[str, ...]
     began: str
     finished: str

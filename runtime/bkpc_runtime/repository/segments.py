@@ -12,11 +12,12 @@ reader takes each byte once. `.part`: the segment ends inside an event too large
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bkpc_runtime.errors import DamagedBackup, Refused
+from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.stores.store import Store
 
@@ -149,6 +150,25 @@ def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedF
     found = [segment for segment in map(parse_key, keys) if segment]
     ends = [int(end[1]) for key in keys if (end := _END.fullmatch(key.rpartition("/")[2]))]
     return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None))
+
+
+def origin(store: Store, prefix: str, epoch: int, file: str) -> str:
+    """SHA-256 of the first event of an archived binlog; empty where it is not known."""
+    try:
+        return str(
+            json.loads(store.get(f"{file_folder(prefix, epoch, file)}ORIGIN.json")).get("first_event_sha256", "")
+        )
+    except (ObjectMissing, ValueError):
+        return ""
+
+
+def gap(store: Store, prefix: str, epoch: int) -> tuple[str, float]:
+    """Why an epoch began, in words, and when that was seen (Unix seconds); nothing for the first."""
+    try:
+        found = json.loads(store.get(f"{epoch_folder(prefix, epoch)}GAP.json"))
+        return str(found.get("reason", "")), float(found.get("detected_at", 0))
+    except (ObjectMissing, ValueError):
+        return "", 0.0
 
 
 def newest_end(store: Store, prefix: str, epoch: int) -> Position | None:

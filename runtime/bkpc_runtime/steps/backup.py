@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from bkpc_runtime.engines import dump
 from bkpc_runtime.engines.inventory import Contents, read_contents
 from bkpc_runtime.engines.split import Piece
 from bkpc_runtime.engines.views import write_views
-from bkpc_runtime.errors import PolicyBroken, Refused, StoreFailed, ToolFailed
+from bkpc_runtime.errors import PolicyBroken, Refused, ServerFailed, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
+from bkpc_runtime.mysql.binlog.receiver import first_event
 from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
@@ -177,6 +179,19 @@ class _Writing:
             self.parts.append(self.open.finish())
             self.open = None
 
+    def origin(self, file: str) -> str:
+        """What tells the snapshot's binlog from another of its name."""
+        if not file:
+            return ""
+        connection = connect(self.source.address, self.source.password)
+        try:
+            return hashlib.sha256(first_event(connection, self.facts, file)).hexdigest()
+        except ServerFailed as problem:
+            log.info("the first event of %s can't be read: %s", file, problem)
+            return ""
+        finally:
+            connection._force_close()  # type: ignore[attr-defined]  # the server goes on sending
+
     def conclude(self, contents: Contents, snapshot: dump.Snapshot) -> Manifest:
         manifest = Manifest(
             format_version=FORMAT_VERSION,
@@ -190,10 +205,12 @@ class _Writing:
             variables={name: self.facts.variable(name) for name in _KEPT_VARIABLES},
             binlog_file=snapshot.position.file,
             binlog_offset=snapshot.position.offset,
+            binlog_origin=self.origin(snapshot.position.file),
             gtid=snapshot.gtid,
             encrypted=bool(self.recipients),
             parts=tuple(self.parts),
             inventory=contents.schemas,
+            sequences=tuple(sorted(f"{schema}.{name}" for schema, name in contents.sequences)),
             not_included=NOT_INCLUDED,
             began=self.began.isoformat(),
             finished=self.clock().isoformat(),

@@ -11,10 +11,9 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from bkpc_runtime.errors import ObjectMissing
 from bkpc_runtime.mysql.binlog.receiver import LogVanished, first_event
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
-from bkpc_runtime.repository.segments import epoch_folder, epochs, file_folder, newest_end
+from bkpc_runtime.repository.segments import epoch_folder, epochs, file_folder, newest_end, origin
 from bkpc_runtime.steps.log_delivery import Parcel
 from bkpc_runtime.stores.store import Store
 
@@ -33,13 +32,15 @@ def find_start(
 ) -> Start:
     """Where the archived log of the newest epoch ends; after a break, the server's oldest file in a new epoch.
 
-    `oldest` is the binlog a first start begins with; the server's current one if empty.
+    `oldest` is the binlog a first start begins with; the server's current one if empty, or no longer there.
     """
     epoch = max(epochs(store, prefix), default=0)
     position = newest_end(store, prefix, epoch) if epoch else None
     with connect() as connection:
         if not epoch:
-            return Start(1, Position(oldest or current_position(connection, facts).file, 0))
+            current = current_position(connection, facts).file
+            there = oldest and oldest in [one.name for one in list_binlogs(connection)]
+            return Start(1, Position(oldest if there else current, 0))
         names = [one.name for one in list_binlogs(connection)]
     if position is None:
         return Start(epoch, Position(names[0], 0))
@@ -79,10 +80,7 @@ def _broken(
             event = first_event(connection, facts, position.file)
         except LogVanished as failure:
             return str(failure)
-    try:
-        origin = json.loads(store.get(f"{file_folder(prefix, epoch, position.file)}ORIGIN.json"))
-    except ObjectMissing:
-        return ""
-    if origin.get("first_event_sha256") != _digest(event):
+    known = origin(store, prefix, epoch, position.file)
+    if known and known != _digest(event):
         return f"the server's {position.file} is another file of the same name"
     return ""

@@ -52,19 +52,39 @@ def verify_image(image: Image, store: Store, identities: Sequence[Secret]) -> Ve
             read += part.sums.stored_size
         except (DamagedBackup, Refused, ObjectMissing) as problem:
             problems.append(str(problem))
+    problems += _manifest_problems(image)
     window = catalogue.window(store, image)
+    severed = catalogue.severed(store, image)
+    if severed:
+        problems.append(severed)
     if window:
         problems += _log_problems(store, image.prefix, window, identities)
     return Verified(image.manifest.id, len(image.manifest.parts), read, window.end if window else None, tuple(problems))
+
+
+def _manifest_problems(image: Image) -> Iterator[str]:
+    """What a manifest says against itself."""
+    manifest = image.manifest
+    parts = {(one.schema, one.table) for one in manifest.parts if one.kind == "table"}
+    missing = [
+        f"{one.schema}.{table}"
+        for one in manifest.inventory
+        for table in one.tables
+        if (one.schema, table) not in parts
+    ]
+    # A sequence of MariaDB is in its schema's part.
+    missing = [name for name in missing if name not in manifest.sequences]
+    if missing:
+        yield f"the manifest of {manifest.id} names no part for {', '.join(missing[:5])}"
+    if layout.prefix_of(manifest.database, manifest.identity) != image.prefix:
+        whose = f"{manifest.database} ({manifest.identity})"
+        yield f"the manifest of {manifest.id} is of {whose}, it lies in {image.prefix}"
 
 
 def _log_problems(store: Store, prefix: str, window: catalogue.Window, identities: Sequence[Secret]) -> Iterator[str]:
     def unpack(packed: bytes) -> bytes:
         return unpacked(packed, "a log segment", identities)
 
-    newest = segments.files(store, prefix, window.epoch)[-1]
-    if newest != window.end.file:
-        yield f"the archived log has a gap after {window.end.text}: nothing later can be reached from this image"
     if identities or not _sealed(store, prefix, window):
         try:
             pieces = segments.read_log(store, prefix, window.epoch, window.image.position, window.end, unpack=unpack)

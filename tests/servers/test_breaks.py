@@ -1,0 +1,139 @@
+"""Where log and image do not belong together, that is told: by verify, status and restore; and a new image is due."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bkpc_runtime.errors import BadUsage, Refused, RuntimeFailure
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.recovery.choice import choose
+from bkpc_runtime.repository import catalogue
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.backup import Source, take_full_image
+from bkpc_runtime.steps.verify import verify_image
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer
+from tests.servers.command_line import Office
+from tests.servers.streaming import Streaming, position, wait_for
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore("disk", tmp_path / "backups")
+
+
+@pytest.fixture
+def writing(fresh_server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch) -> ThrowawayServer:
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
+    fresh_server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY)")
+    return fresh_server
+
+
+def image(server: ThrowawayServer, store: DirectoryStore) -> catalogue.Image:
+    take_full_image(Source("shop", parse_address(server.url), Secret("")), [store], [], expected_size=1)
+    return catalogue.all_images(store, "shop")[0]
+
+
+def streamed(server: ThrowawayServer, store: DirectoryStore, *rows: int) -> None:
+    with Streaming(server, store) as stream:
+        server.run(*(f"INSERT INTO w.t VALUES ({row})" for row in rows))
+        wait_for(stream, position(server))
+
+
+def reset(server: ThrowawayServer) -> None:
+    server.run("RESET BINARY LOGS AND GTIDS" if server.flavour == "mysql" else "RESET MASTER")
+
+
+def broken(store: DirectoryStore, taken: catalogue.Image, says: str) -> None:
+    assert says in catalogue.severed(store, taken)
+    assert any(says in one for one in verify_image(taken, store, []).problems)
+    with pytest.raises(Refused, match="later log that can't be reached"):
+        choose(store, "shop", "latest", [])
+
+
+def test_log_after_a_reset_does_not_continue_the_image(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    streamed(writing, store, 1)
+    taken = image(writing, store)
+    streamed(writing, store, *range(2, 7))
+    end = position(writing)
+    assert catalogue.severed(store, taken) == ""
+    reset(writing)
+    streamed(writing, store, *range(100, 160))
+    reached = catalogue.window(store, taken)
+    assert reached is not None
+    assert (reached.epoch, reached.end) == (1, end)
+    broken(store, taken, "the log breaks off at")
+    assert choose(store, "shop", end.text, []).stop == end
+    again = image(writing, store)
+    assert catalogue.severed(store, again) == ""
+
+
+def test_purged_log_is_told(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    taken = image(writing, store)
+    streamed(writing, store, 1, 2)
+    writing.run("INSERT INTO w.t VALUES (3)", "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
+    for _ in range(50):
+        writing.run(f"PURGE BINARY LOGS TO '{position(writing).file}'")
+        if len(writing.run("SHOW BINARY LOGS")) == 1:
+            break
+    streamed(writing, store, 4, 5)
+    broken(store, taken, "no longer has")
+
+
+def test_a_missing_segment_is_told_wherever_it_was(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    taken = image(writing, store)
+    for row in range(4):
+        streamed(writing, store, row)
+    found = sorted(store.root.glob("**/logs/**/*.zst"))
+    assert len(found) >= 3
+    for missing in (found[1], found[0]):
+        body = missing.read_bytes()
+        missing.unlink()
+        assert catalogue.severed(store, taken)
+        assert verify_image(taken, store, []).problems
+        missing.write_bytes(body)
+    assert verify_image(taken, store, []).problems == ()
+
+
+def test_a_position_is_known_by_its_whole_name(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    image(writing, store)
+    streamed(writing, store, 1, 2)
+    end = position(writing)
+    number = end.file.partition(".")[2]
+    for name in (f"mysql-bin.{number}", f"{end.file.partition('.')[0].upper()}.{number}", f"binlog.0{number}"):
+        with pytest.raises(RuntimeFailure, match="no image"):
+            choose(store, "shop", f"{name}:{end.offset}", [])
+    with pytest.raises(BadUsage, match="head"):
+        choose(store, "shop", f"{end.file}:0", [])
+
+
+def test_the_first_stream_goes_back_to_the_image(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    office = Office.opened(store.root.parent / "office", writing)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    writing.run("INSERT INTO w.t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO w.t VALUES (2)")
+    agent = office.start("agent", "plan.json")
+    try:
+        for _ in range(50):
+            shown = office.bkpc("status", "plan.json")
+            if "all that the server has written" in shown.text:
+                break
+    finally:
+        agent.terminate()
+        assert agent.wait(60) == 0
+    assert (shown.code, "all that the server has written" in shown.text) == (0, True), shown.text
+
+
+def test_after_a_break_a_new_image_is_due(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    office = Office.opened(store.root.parent / "office", writing)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    disk = DirectoryStore("disk", office.folder / "backups")
+    streamed(writing, disk, 1)
+    assert "nothing is missing" in office.bkpc("apply", "plan.json", "--yes", expect=0).text
+    reset(writing)
+    streamed(writing, disk, *range(10, 90))
+    assert "problem: " in office.bkpc("status", "plan.json", expect=1).text
+    shown = office.bkpc("apply", "plan.json", "--yes", expect=0).text
+    assert "a new image of `shop` is due" in shown
+    assert len(catalogue.all_images(disk, "shop")) == 2
