@@ -25,6 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     from bkpc_compiler.main import VERSION
     from bkpc_grammar.canonical import canonical_bytes
 
+    if arguments.output.endswith(".bkp"):
+        print(f"bkpc compile: {arguments.output} is the name of a policy: name the plan *.json", file=sys.stderr)
+        return 2
     try:
         plan, checked = compile_files(arguments.paths, VERSION)
     except NothingFound as problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
     @functools.wraps(run)
     def running(arguments: argparse.Namespace) -> int:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _stop)
         try:
             return run(arguments)
         except RuntimeFailure as problem:
@@ -26,6 +29,11 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
             return problem.exit_code
 
     return running
+
+
+def _stop(number: int, _: object) -> None:
+    """Leave by the way that cleans up: files with passwords, unfinished objects."""
+    raise SystemExit(128 + number)
 
 
 def complain(problem: RuntimeFailure) -> None:

@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
 from pymysql.connections import Connection
 
-from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.connection import Row, query
 from bkpc_runtime.repository.manifest import Inventory
 
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
@@ -35,6 +36,31 @@ class Contents:
     sequences: frozenset[tuple[str, str]]
     stamp: str
 
+    def without_views(self, views: frozenset[tuple[str, str]]) -> Contents:
+        """The same, but for some views."""
+        kept = (
+            replace(one, views=tuple(view for view in one.views if (one.schema, view) not in views))
+            for one in self.schemas
+        )
+        return Contents(tuple(kept), self.sequences, self.stamp)
+
+
+def not_transactional(connection: Connection[Any]) -> list[str]:
+    """Tables of engines without transactions: a snapshot does not hold for them."""
+    rows = query(
+        connection,
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND "
+        "engine NOT IN ('InnoDB', 'ROCKSDB', 'BLACKHOLE') AND " + _NOT_SYSTEM.format("table_schema") + " ORDER BY 1, 2",
+    )
+    return [f"{schema}.{name}" for schema, name in rows]
+
+
+def _rows(connection: Connection[Any], kind: str, asked: str) -> list[Row]:
+    """MariaDB tells of no events, and makes none, while its scheduler is DISABLED."""
+    if kind == "events" and query(connection, "SELECT @@GLOBAL.event_scheduler")[0][0] == "DISABLED":
+        return []
+    return query(connection, asked)
+
 
 def read_contents(connection: Connection[Any]) -> Contents:
     """All schemas but the server's own."""
@@ -44,7 +70,8 @@ def read_contents(connection: Connection[Any]) -> Contents:
     digest = hashlib.sha256()
     sequences: set[tuple[str, str]] = set()
     for kind, asked in _QUERIES.items():
-        for schema, name, stamp in sorted((str(a), str(b), str(c)) for a, b, c in query(connection, asked)):
+        rows = _rows(connection, kind, asked)
+        for schema, name, stamp in sorted((str(a), str(b), str(c)) for a, b, c in rows):
             digest.update(repr((kind, schema, name, stamp)).encode())
             found.setdefault(schema, {kind: [] for kind in _QUERIES})[kind].append(name)
             if kind == "tables" and stamp.startswith("SEQUENCE"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -28,13 +28,30 @@ class View:
         return quote(self.schema, self.name)
 
 
-def write_views(connection: Connection[Any], contents: Contents, write: Callable[[bytes], None]) -> None:
+def doubtful_views(connection: Connection[Any], contents: Contents) -> frozenset[tuple[str, str]]:
+    """Views whose columns the server can't tell: they use things that are not there, or that their definer may not."""
+    rows = query(connection, "SELECT DISTINCT BINARY table_schema, BINARY table_name FROM information_schema.columns")
+    whole = {(_text(schema), _text(name)) for schema, name in rows}
+    return frozenset((one.schema, view) for one in contents.schemas for view in one.views) - whole
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def write_views(
+    connection: Connection[Any],
+    contents: Contents,
+    write: Callable[[bytes], None],
+    doubtful: Collection[tuple[str, str]],
+) -> None:
     """All views: first a placeholder for each, then the real ones, those that others use before these.
 
     The order matters to views with a check option, which a placeholder would not let be made; the placeholders
     to those of which the order can't be told.
     """
-    views = [_read(connection, one.schema, name) for one in contents.schemas for name in one.views]
+    names = [(one.schema, name) for one in contents.schemas for name in one.views]
+    views = [_read(connection, *name) for name in names if name not in doubtful]
     for view in views:
         columns = query(
             connection,
@@ -45,8 +62,17 @@ def write_views(connection: Connection[Any], contents: Contents, write: Callable
         fields = ", ".join(f"1 AS {quote(str(row[0]))}" for row in columns)
         write(f"CREATE OR REPLACE VIEW {view.quoted} AS SELECT {fields};\n".encode())
     for view in in_order(views):
-        write(f"USE {quote(view.schema)};\n".encode())
-        write(f"SET collation_connection = {view.collation};\n{view.statement};\n".encode())
+        _write(view, write)
+
+
+def write_view(connection: Connection[Any], schema: str, name: str, write: Callable[[bytes], None]) -> None:
+    """One view by itself."""
+    _write(_read(connection, schema, name), write)
+
+
+def _write(view: View, write: Callable[[bytes], None]) -> None:
+    write(f"USE {quote(view.schema)};\n".encode())
+    write(f"SET collation_connection = {view.collation};\n{view.statement};\n".encode())
 
 
 def _read(connection: Connection[Any], schema: str, name: str) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.engines.inventory import read_contents
 from bkpc_runtime.engines.process import Program
-from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed
+from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
@@ -21,6 +22,8 @@ from bkpc_runtime.repository.manifest import Inventory, Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,18 @@ def ready_target(target: Target, image: Image) -> ServerFacts:
         held = [one.schema for one in read_contents(connection).schemas if _holds_anything(one)]
     finally:
         connection.close()
+    packet, needed = facts.variable("max_allowed_packet"), image.manifest.variables.get("max_allowed_packet", "0")
+    if int(packet) < int(needed):
+        raise Refused(
+            f"the target {target.address.text} takes packets of {int(packet):,} bytes, its source {int(needed):,}",
+            help=f"SET GLOBAL max_allowed_packet = {needed}; nothing was changed",
+        )
+    events = any(one.events for one in image.manifest.inventory)
+    if events and facts.variable("event_scheduler") == "DISABLED":
+        raise Refused(
+            f"the event scheduler of {target.address.text} is DISABLED: the events of the image can't be made there",
+            help="start it with event_scheduler = OFF; nothing was changed",
+        )
     if facts.flavour != image.manifest.flavour:
         raise Refused(
             f"the image is of {image.manifest.flavour} {image.manifest.server_version}, "
@@ -81,6 +96,9 @@ def quiet_target(target: Target) -> None:
     """No event may fire while a restore runs, and none before someone has looked at the result."""
     connection = target.connect()
     try:
+        (found,) = query(connection, "SELECT @@GLOBAL.event_scheduler")
+        if str(found[0]).upper() in {"OFF", "DISABLED"}:
+            return
         query(connection, "SET GLOBAL event_scheduler = OFF")
     except ServerFailed as problem:
         raise ServerFailed(
@@ -109,7 +127,12 @@ def load_image(
     with client_options(target.address, facts.flavour) as options:
         for number, part in enumerate(parts, 1):
             progress(part, number, len(parts))
-            _load_part(image, store, part, client_command(facts, str(options)), identities)
+            try:
+                _load_part(image, store, part, client_command(facts, str(options)), identities)
+            except ToolFailed as problem:
+                if part.kind != "doubtful":
+                    raise
+                log.warning("view %s.%s was broken before, and can't be made: %s", part.schema, part.table, problem)
     _compare(image, target)
 
 
@@ -127,7 +150,8 @@ def _load_part(image: Image, store: Store, part: Part, command: Sequence[str], i
 def _compare(image: Image, target: Target) -> None:
     connection = target.connect()
     try:
-        found = {one.schema: one for one in read_contents(connection).schemas}
+        doubtful = frozenset((one.schema, one.table) for one in image.manifest.parts if one.kind == "doubtful")
+        found = {one.schema: one for one in read_contents(connection).without_views(doubtful).schemas}
     finally:
         connection.close()
     for wanted in image.manifest.inventory:

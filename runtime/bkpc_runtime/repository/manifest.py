@@ -20,11 +20,11 @@ class Part(_Record, frozen=True):
     """One object of the image; parts are loaded in their order.
 
     `kind`: `schema` (CREATE DATABASE and sequences), `table` (structure and rows), `objects` (routines,
-    triggers, events), `views`.
+    triggers, events), `views`, `doubtful` (one view, which may use things that are not there: it may fail).
     """
 
     name: str
-    kind: Literal["schema", "table", "objects", "views"]
+    kind: Literal["schema", "table", "objects", "views", "doubtful"]
     schema: str
     table: str
     sums: Sums

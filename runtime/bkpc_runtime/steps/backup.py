@@ -12,9 +12,9 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_runtime.engines import dump
-from bkpc_runtime.engines.inventory import Contents, read_contents
+from bkpc_runtime.engines.inventory import Contents, not_transactional, read_contents
 from bkpc_runtime.engines.split import Piece
-from bkpc_runtime.engines.views import write_views
+from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
 from bkpc_runtime.errors import PolicyBroken, Refused, ServerFailed, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.binlog.receiver import first_event
@@ -33,7 +33,8 @@ from bkpc_runtime.transfer.throttle import Throttle
 log = logging.getLogger(__name__)
 _ATTEMPTS = 3
 _KEPT_VARIABLES = (
-    "version", "character_set_server", "collation_server", "sql_mode", "lower_case_table_names", "time_zone",
+    "version", "max_allowed_packet", "character_set_server", "collation_server", "sql_mode",
+    "lower_case_table_names", "time_zone",
     "system_time_zone", "gtid_mode", "gtid_domain_id", "server_id", "binlog_format", "binlog_row_image",
 )  # fmt: skip
 NOT_INCLUDED = ("user accounts, roles and grants",)
@@ -140,6 +141,7 @@ class _Writing:
         self.open: _OpenPart | None = None
 
     def run(self, connection: Connection[Any]) -> Manifest:
+        self.refuse_prepared(connection)
         before = read_contents(connection)
         try:
             with client_options(self.source.address, self.facts.flavour) as options:
@@ -149,15 +151,32 @@ class _Writing:
                 )
                 self.begin("objects", "", "")
                 dump.dump_objects(flavour, options, before, self.write)
+                doubtful = doubtful_views(connection, before)
                 self.begin("views", "", "")
-                write_views(connection, before, self.write)
+                write_views(connection, before, self.write, doubtful)
+                for schema, view in sorted(doubtful):
+                    self.begin("doubtful", schema, view)
+                    write_view(connection, schema, view, self.write)
                 self.end_part()
         finally:
             if self.open:
                 self.open.abort()
         if read_contents(connection).stamp != before.stamp:
             raise ToolFailed("the schema changed while the image was taken", retryable=True)
-        return self.conclude(before, snapshot)
+        return self.conclude(before.without_views(doubtful), snapshot, self.left_out(connection))
+
+    def refuse_prepared(self, connection: Connection[Any]) -> None:
+        """A prepared XA transaction is in no snapshot, and its commit alone in the log can't be replayed."""
+        try:
+            prepared = query(connection, "XA RECOVER")
+        except ServerFailed:  # MySQL tells only accounts with XA_RECOVER_ADMIN
+            return
+        if prepared:
+            raise ToolFailed(
+                "a prepared XA transaction is open: its rows would be in neither the image nor the log after it",
+                help="XA RECOVER names it: commit it or roll it back",
+                retryable=True,
+            )
 
     def begin_piece(self, piece: Piece) -> None:
         self.begin("table" if piece.table else "schema", piece.schema, piece.table)
@@ -192,7 +211,13 @@ class _Writing:
         finally:
             connection._force_close()  # type: ignore[attr-defined]  # the server goes on sending
 
-    def conclude(self, contents: Contents, snapshot: dump.Snapshot) -> Manifest:
+    def left_out(self, connection: Connection[Any]) -> tuple[str, ...]:
+        """What this image does not bring back, or not as of its moment."""
+        loose = not_transactional(connection)
+        rows = f"one moment for tables without transactions (rows may be missing or twice): {', '.join(loose)}"
+        return (*NOT_INCLUDED, *([rows] if loose else []))
+
+    def conclude(self, contents: Contents, snapshot: dump.Snapshot, not_included: tuple[str, ...]) -> Manifest:
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             id=self.id,
@@ -211,7 +236,7 @@ class _Writing:
             parts=tuple(self.parts),
             inventory=contents.schemas,
             sequences=tuple(sorted(f"{schema}.{name}" for schema, name in contents.sequences)),
-            not_included=NOT_INCLUDED,
+            not_included=not_included,
             began=self.began.isoformat(),
             finished=self.clock().isoformat(),
         )

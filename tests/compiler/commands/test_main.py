@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bkpc_compiler.main import COMMANDS, main
 
+BROKEN = Path(__file__).parents[2] / "cases" / "examples" / "shop" / "broken.bkp"
 HEAVY = ("lark", "networkx", "msgspec", "argparse.", "bkpc_runtime", "bkpc_compiler.feasibility")
 
 
@@ -54,3 +57,24 @@ def test_a_missing_runtime_says_what_to_install(
     monkeypatch.setattr("importlib.import_module", absent)
     assert main(["status"]) == 2
     assert "pip install 'bkpc[runtime]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_an_output_without_these_characters_shows_the_rest(encoding: str) -> None:
+    command = [sys.executable, "-m", "bkpc_compiler.main", "check", str(BROKEN)]
+    run = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False)
+    assert (run.returncode, run.stderr) == (1, b"")
+    assert b"REFUTED" in run.stdout
+
+
+def test_an_output_that_is_full_is_told() -> None:
+    command = f"{sys.executable} -m bkpc_compiler.main check {BROKEN} > /dev/full"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (2, "bkpc: the output can't be written: No space left on device\n")
+
+
+def test_a_plan_never_replaces_a_policy(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.bkp"
+    policy.write_text("edition 1\n")
+    assert main(["compile", str(policy), "-o", str(policy)]) == 2
+    assert policy.read_text() == "edition 1\n"

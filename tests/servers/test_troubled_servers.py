@@ -1,0 +1,99 @@
+"""Servers with something broken in them, or that do not fit each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bkpc_runtime.errors import Refused, ToolFailed
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.recovery.load import Target, ready_target
+from bkpc_runtime.repository import catalogue
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer, start_server
+from tests.servers.streaming import Streaming, position, wait_for
+from tests.servers.test_backup_restore import image_of, restore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore("disk", tmp_path / "backups")
+
+
+@pytest.fixture
+def source(fresh_server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch) -> ThrowawayServer:
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
+    fresh_server.run(
+        "CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY, c INT)", "INSERT INTO w.t VALUES (1, 1)"
+    )
+    return fresh_server
+
+
+def test_broken_views_keep_nothing_else_from_coming_back(
+    source: ThrowawayServer, store: DirectoryStore, tmp_path: Path
+) -> None:
+    source.run(
+        "CREATE TABLE w.gone (id INT)", "CREATE VIEW w.a_broken AS SELECT * FROM w.gone", "DROP TABLE w.gone",
+        "CREATE VIEW w.dropped AS SELECT c FROM w.t", "ALTER TABLE w.t DROP COLUMN c",
+        "CREATE DEFINER = 'ghost'@'nowhere' VIEW w.ghostly AS SELECT id FROM w.t",
+        "CREATE VIEW w.whole AS SELECT id FROM w.t",
+    )  # fmt: skip
+    with Streaming(source, store) as stream:
+        image_of(source, [store], [])
+        source.run("INSERT INTO w.t VALUES (2)")
+        wait_for(stream, position(source))
+    with start_server(source.flavour, tmp_path / "rescue") as rescue:
+        restore(store, rescue, "latest", [])
+        assert rescue.run("SELECT id FROM w.whole") == [(1,), (2,)]
+        made = {
+            row[0] for row in rescue.run("SELECT table_name FROM information_schema.views WHERE table_schema = 'w'")
+        }
+        assert made == {"whole", "ghostly"}
+
+
+def test_a_schema_named_almost_like_the_servers_own(
+    source: ThrowawayServer, store: DirectoryStore, tmp_path: Path
+) -> None:
+    source.run(
+        "CREATE DATABASE `Sys2`",
+        "CREATE DATABASE `SYS`",
+        "CREATE TABLE `SYS`.t (id INT)",
+        "INSERT INTO `SYS`.t VALUES (7)",
+    )
+    image_of(source, [store], [])
+    with start_server(source.flavour, tmp_path / "rescue") as rescue:
+        restore(store, rescue, "latest", [])
+        assert rescue.run("SELECT id FROM `SYS`.t") == [(7,)]
+
+
+def test_a_prepared_transaction_is_waited_for(source: ThrowawayServer, store: DirectoryStore) -> None:
+    source.run("XA START 'x'", "INSERT INTO w.t VALUES (9, 9)", "XA END 'x'", "XA PREPARE 'x'")
+    with pytest.raises(ToolFailed, match="prepared XA"):
+        image_of(source, [store], [])
+    source.run("XA COMMIT 'x'")
+    image_of(source, [store], [])
+
+
+def test_tables_without_transactions_are_named(source: ThrowawayServer, store: DirectoryStore) -> None:
+    source.run("CREATE TABLE w.old (id INT) ENGINE = MyISAM")
+    image_of(source, [store], [])
+    (taken,) = catalogue.all_images(store, "shop")
+    assert any("w.old" in one for one in taken.manifest.not_included)
+
+
+def test_targets_are_looked_at_first(source: ThrowawayServer, store: DirectoryStore, tmp_path: Path) -> None:
+    image_of(source, [store], [])
+    (taken,) = catalogue.all_images(store, "shop")
+    with start_server(source.flavour, tmp_path / "small", max_allowed_packet="16M") as small:
+        target = Target(parse_address(small.url), Secret(""))
+        with pytest.raises(Refused, match="packets"):
+            ready_target(target, taken)
+    with start_server(source.flavour, tmp_path / "quiet", event_scheduler="DISABLED") as quiet:
+        restore(store, quiet, "latest", [])
+        assert quiet.run("SELECT id FROM w.t") == [(1,)]
+        source.run("CREATE EVENT w.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM w.t")
+        image_of(source, [store], [])
+        with pytest.raises(Refused, match="DISABLED"):
+            ready_target(Target(parse_address(quiet.url), Secret("")), catalogue.all_images(store, "shop")[0])
