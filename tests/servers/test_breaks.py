@@ -137,3 +137,39 @@ def test_after_a_break_a_new_image_is_due(writing: ThrowawayServer, store: Direc
     shown = office.bkpc("apply", "plan.json", "--yes", expect=0).text
     assert "a new image of `shop` is due" in shown
     assert len(catalogue.all_images(disk, "shop")) == 2
+
+
+def test_a_time_that_names_no_one_place_is_refused(writing: ThrowawayServer, store: DirectoryStore) -> None:
+    """A session may set its own clock; what comes later must not be lost for it."""
+    taken = image(writing, store)
+    with Streaming(writing, store) as stream:
+        writing.run("SET timestamp = 1000000000", "INSERT INTO w.t VALUES (1)")
+        writing.run("SET timestamp = 2000000000", "INSERT INTO w.t VALUES (2)")
+        writing.run("SET timestamp = 1500000000", "INSERT INTO w.t VALUES (3)")
+        wait_for(stream, position(writing))
+    later = "2032-01-01T00:00:00Z"
+    if writing.flavour == "mysql":  # it writes when a transaction was committed, whatever the session's clock
+        with pytest.raises(Refused, match="log ends at"):
+            choose(store, "shop", later, [])
+    else:
+        with pytest.raises(Refused, match="times go back"):
+            choose(store, "shop", later, [])
+    assert choose(store, "shop", "latest", []).image == taken
+
+
+def test_a_manifest_that_can_not_be_read_is_told_and_keeps_no_other_from_use(
+    writing: ThrowawayServer, store: DirectoryStore
+) -> None:
+    office = Office.opened(store.root.parent / "office", writing)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
+    first, second = sorted((office.folder / "backups").glob("shop/*/images/*/MANIFEST.json"))
+    whole = second.read_text()
+    for body in ("", "{}", whole.replace('"finished": "2', '"finished": "x'), whole.replace('"binlog.', '"../binlog/')):
+        assert body != whole
+        second.write_text(body)
+        shown = office.bkpc("verify", "plan.json", expect=5).text
+        assert f"damaged  shop  disk  shop/{second.relative_to(office.folder / 'backups' / 'shop')}" in shown
+        assert f"ok  shop  disk  {first.parent.name}" in shown
+        assert first.parent.name in office.bkpc("list", "plan.json", expect=0).text
+        office.bkpc("status", "plan.json")

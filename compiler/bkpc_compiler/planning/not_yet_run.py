@@ -54,9 +54,13 @@ def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
     for image in policy.images:
         if image.kind != "full":
             yield image.span, f"`{image.kind}` images"
+    levels = [*(one.stores for one in policy.images), *(one.stores for one in policy.cold)]
+    images = {store.value for stores in levels for store in stores}
     for hot in policy.hot:
         if hot.sync:
             yield hot.span, "`hot sync`"
+        if images and not images & {store.value for store in hot.stores}:
+            yield hot.span, "a recovery from an image in one store and log in another"
 
 
 def not_yet_done(analysis: Analysis) -> Iterator[Diagnostic]:

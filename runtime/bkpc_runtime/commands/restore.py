@@ -77,6 +77,8 @@ def _preview(choice: Choice, store: Store, target: Target) -> None:
     if choice.window and choice.stop:
         commit = f", last commit {choice.last_commit.isoformat()}" if choice.last_commit else ""
         say(f"log    from {choice.image.position.text} to {choice.stop.text}{commit}")
+    if choice.by_time and manifest.flavour == "mariadb":
+        say("       MariaDB's log says when a statement began: one that ran across the asked time may be in it")
     say(f"into   {target.address.text}")
     say(f"not in it: {', '.join(manifest.not_included)}")
 

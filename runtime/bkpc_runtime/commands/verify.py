@@ -32,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.store not in {None, name}:
                 continue
             store = world.store(name)
+            for problem in catalogue.unreadable(store, database.name):
+                problems += 1
+                print(f"damaged  {database.name}  {name}  {problem}")
             for image in catalogue.all_images(store, database.name):
                 found = verify_image(image, store, identities)
                 checked += 1
@@ -43,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
                     print(f"  {problem}")
     depth = "hashes, decryption and content" if identities else "hashes of what is stored"
     say(f"verified {checked} images ({depth}): {problems} problems")
-    if checked == 0:
+    if checked == 0 and not problems:
         say("nothing was verified: there are no images")
         return 1
     return _DAMAGED if problems else 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused
 from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
@@ -18,6 +18,8 @@ from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
 
 _FIRST = 4
+_OUT_OF_ORDER = timedelta(minutes=1)
+"""Statements that run side by side may be written in another order than they began in; more is a clock set back."""
 _POSITION = re.compile(r"(.+\.\d{6,}):(\d+)")
 
 
@@ -29,6 +31,7 @@ class Choice:
     window: Window | None
     stop: Position | None
     last_commit: datetime | None
+    by_time: bool = False
 
 
 def choose(store: Store, database: str, to: str, identities: Sequence[Secret]) -> Choice:
@@ -120,9 +123,7 @@ def _at_position(store: Store, images: list[Image], stop: Position, identities: 
         # By the whole name: `mysql-bin.000007` is not `binlog.000007`, though their numbers are the same.
         there = window and stop.file in files(store, image.prefix, window.epoch)
         if window and there and order(image.position) <= order(stop) <= order(window.end):
-            return _stopped(
-                store, window, identities, lambda one: order(Position(one.file, one.start)) >= order(stop), stop
-            )
+            return _stopped(store, window, identities, stop)
     raise PolicyBroken(
         f"no image in store `{store.name}` has log that reaches {stop.text}", help=_windows(store, images)
     )
@@ -135,32 +136,31 @@ def _at_time(store: Store, images: list[Image], moment: datetime, identities: Se
         window = catalogue.window(store, image)
         if window is None:
             break
-        return _stopped(store, window, identities, lambda one: one.committed + one.uncertainty > moment, None)
+        return _stopped(store, window, identities, moment)
     raise PolicyBroken(
         f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
     )
 
 
-def _stopped(
-    store: Store,
-    window: Window,
-    identities: Sequence[Secret],
-    beyond: Callable[[Transaction], bool],
-    exactly: Position | None,
-) -> Choice:
-    """Walks the log to the first transaction that is beyond the asked point."""
+def _stopped(store: Store, window: Window, identities: Sequence[Secret], wanted: Position | datetime) -> Choice:
+    """Walks the log to the first transaction that is not before what was asked."""
     last: Transaction | None = None
     first_after: Position | None = None
     for one in log_of(store, window, identities):
-        if order(Position(one.file, one.start)) < order(window.image.position):
+        begins = Position(one.file, one.start)
+        if order(begins) < order(window.image.position):
             continue
-        if beyond(one):
-            first_after = Position(one.file, one.start)
+        if first_after is None and not _beyond(one, wanted):
+            last = one
+            continue
+        first_after = first_after or begins
+        if isinstance(wanted, Position):
             break
-        last = one
-    if exactly is not None:
-        _on_a_boundary(exactly, last, first_after)
-        return Choice(window.image, window, exactly, last.committed if last else None)
+        if one.committed < wanted - _OUT_OF_ORDER:
+            raise _times_go_back(first_after, one)
+    if isinstance(wanted, Position):
+        _on_a_boundary(wanted, last, first_after)
+        return Choice(window.image, window, wanted, last.committed if last else None)
     if first_after is None:
         end = last.committed.isoformat() if last else "the image itself"
         raise Refused(
@@ -168,7 +168,22 @@ def _stopped(
             "it does not show what came until the asked time",
             help="--to latest restores all there is",
         )
-    return Choice(window.image, window, first_after, last.committed if last else None)
+    return Choice(window.image, window, first_after, last.committed if last else None, by_time=True)
+
+
+def _beyond(one: Transaction, wanted: Position | datetime) -> bool:
+    if isinstance(wanted, Position):
+        return order(Position(one.file, one.start)) >= order(wanted)
+    return one.committed + one.uncertainty > wanted
+
+
+def _times_go_back(first_after: Position, later: Transaction) -> Refused:
+    """A session may set its own clock, and MariaDB writes when a statement began: then a time names no one place."""
+    return Refused(
+        f"the log's times go back: what begins at {first_after.text} is later than asked, "
+        f"but {later.file}:{later.start} after it is not",
+        help=f"`bkpc log` finds the position to stop before; --to {first_after.text} stops at the first of them",
+    )
 
 
 def _on_a_boundary(exactly: Position, last: Transaction | None, first_after: Position | None) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import layout, segments
 from bkpc_runtime.repository.manifest import Manifest, decode_manifest
 from bkpc_runtime.stores.store import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,27 @@ def images(store: Store, prefix: str) -> Iterator[Image]:
     names = [name.rstrip("/") for name in store.folders(layout.images_folder(prefix))]
     for name in sorted(filter(layout.is_image_id, names), reverse=True):
         key = layout.manifest_key(prefix, name)
-        if store.head(key) is not None:
+        if store.head(key) is None:
+            continue
+        try:
             yield Image(prefix, decode_manifest(store.get(key), key))
+        except DamagedBackup as problem:
+            # One that can't be read must not keep the others from being restored.
+            log.error("not counted: %s", problem)
+
+
+def unreadable(store: Store, database: str) -> list[str]:
+    """What is wrong with the manifests that can't be read, of all servers of a database."""
+    found = []
+    for prefix in prefixes(store, database):
+        for name in store.folders(layout.images_folder(prefix)):
+            key = layout.manifest_key(prefix, name.rstrip("/"))
+            try:
+                if store.head(key) is not None:
+                    decode_manifest(store.get(key), key)
+            except DamagedBackup as problem:
+                found.append(str(problem))
+    return found
 
 
 def all_images(store: Store, database: str) -> list[Image]:

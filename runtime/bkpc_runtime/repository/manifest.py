@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -10,6 +12,7 @@ from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.transfer.sums import Sums
 
 FORMAT_VERSION = 1
+_BINLOG = re.compile(r"[^/\\0]+\.\d{6,}")
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +95,22 @@ def decode_manifest(document: bytes, key: str) -> Manifest:
         manifest = msgspec.json.decode(document, type=Manifest)
     except msgspec.MsgspecError as problem:
         raise DamagedBackup(f"{key} is not a manifest this version can read: {problem}") from problem
+    wrong = _wrong(manifest)
+    if wrong:
+        raise DamagedBackup(f"{key} is not a manifest this version can read: {wrong}")
     if manifest.format_version != FORMAT_VERSION:
         raise DamagedBackup(f"{key} has format version {manifest.format_version}, this bkpc reads {FORMAT_VERSION}")
     return manifest
+
+
+def _wrong(manifest: Manifest) -> str:
+    """What is no time or no position where one must be."""
+    for name in ("began", "finished"):
+        try:
+            if datetime.fromisoformat(getattr(manifest, name)).tzinfo is None:
+                return f"`{name}` has no time zone"
+        except ValueError:
+            return f"`{name}` is not a time"
+    if manifest.binlog_offset < 0 or (manifest.binlog_file and not _BINLOG.fullmatch(manifest.binlog_file)):
+        return "it names no position in a binlog"
+    return ""
