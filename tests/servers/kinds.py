@@ -48,6 +48,10 @@ CREATE SEQUENCE kinds.numbers START 10 INCREMENT 5 CACHE 3; SELECT NEXTVAL(kinds
 CREATE TABLE kinds.from_sequence (id INT DEFAULT NEXTVAL(kinds.numbers) PRIMARY KEY, a INT);
 INSERT INTO kinds.from_sequence (a) VALUES (1), (2);
 CREATE TABLE kinds.hidden (id INT PRIMARY KEY, secret INT INVISIBLE DEFAULT 5); INSERT INTO kinds.hidden (id) VALUES (1);
+CREATE TABLE kinds.told (id INT PRIMARY KEY, a INT) WITH SYSTEM VERSIONING; INSERT INTO kinds.told VALUES (1, 1);
+UPDATE kinds.told SET a = 2; UPDATE kinds.told SET a = 3;
+CREATE DATABASE zz; CREATE SEQUENCE zz.s; CREATE TABLE kinds.away (id INT DEFAULT NEXTVAL(zz.s) PRIMARY KEY);
+INSERT INTO kinds.away VALUES (); SELECT NEXTVAL(zz.s);
 CREATE TABLE kinds.addresses (a INET6, u UUID); INSERT INTO kinds.addresses VALUES ('2001:db8::1', UUID());
 CREATE TABLE kinds.squeezed (id INT PRIMARY KEY, t TEXT COMPRESSED); INSERT INTO kinds.squeezed VALUES (1, REPEAT('a', 5000));
 SET sql_mode = 'ORACLE';

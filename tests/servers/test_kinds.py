@@ -52,6 +52,9 @@ def everything(server: ThrowawayServer) -> dict[str, object]:
     }
     if server.flavour == "mariadb":
         found["sequence"] = server.run("SHOW CREATE SEQUENCE kinds.numbers")
+        history = server.run("SELECT *, ROW_START, ROW_END FROM kinds.told FOR SYSTEM_TIME ALL ORDER BY ROW_START")
+        assert [row[:2] for row in history] == [(1, 1), (1, 2), (1, 3)]
+        found["history"] = history
         found["sequence state"] = server.run("SELECT next_not_cached_value, cycle_count FROM kinds.numbers")
     for kind, statement in asked.items():
         for row in server.run(statement):

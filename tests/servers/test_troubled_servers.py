@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,28 @@ def test_targets_are_looked_at_first(source: ThrowawayServer, store: DirectorySt
         image_of(source, [store], [])
         with pytest.raises(Refused, match="DISABLED"):
             ready_target(Target(parse_address(quiet.url), Secret("")), catalogue.all_images(store, "shop")[0])
+
+
+def test_accounts_in_the_log_are_left_out_and_all_else_is_replayed(
+    source: ThrowawayServer, store: DirectoryStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source.run("CREATE USER before_it")
+    with Streaming(source, store) as stream:
+        image_of(source, [store], [])
+        source.run(
+            "INSERT INTO w.t VALUES (2, 2)", "ALTER USER before_it IDENTIFIED BY 'Another-1'",
+            "GRANT SELECT ON w.* TO before_it", "INSERT INTO w.t VALUES (3, 3)", "FLUSH BINARY LOGS",
+            "CREATE USER after_it", "CREATE TABLE w.grants (id INT)", "DROP USER before_it",
+            "ALTER USER root@localhost IDENTIFIED BY 'not-on-the-rescue-server'", "INSERT INTO w.grants VALUES (4)",
+        )  # fmt: skip
+        for _ in range(100):
+            stop = stream.state().received
+            if stop and stream.state().durable == stop and stream.state().lag_seconds == 0:
+                break
+            time.sleep(0.1)
+    with start_server(source.flavour, tmp_path / "rescue") as rescue:
+        restore(store, rescue, "latest", [])
+        assert rescue.run("SELECT id FROM w.t") == [(1,), (2,), (3,)]
+        assert rescue.run("SELECT id FROM w.grants") == [(4,)]
+        assert rescue.run("SELECT COUNT(*) FROM mysql.user WHERE user LIKE '%_it'") == [(0,)]
+    assert "5 statements about accounts are left out" in caplog.text

@@ -84,7 +84,8 @@ def dump_tables(
         ToolFailed: the tool failed, stopped early, or the schema changed meanwhile (retryable).
     """
     position = ["--master-data=2", "--gtid"] if flavour == "mariadb" else ["--source-data=2"]
-    others = [] if flavour == "mariadb" else ["--set-gtid-purged=OFF"]
+    others = ["--dump-history"] if contents.versioned else []
+    others += [] if flavour == "mariadb" else ["--set-gtid-purged=OFF"]
     command = _command(
         flavour, options, "--single-transaction", "--quick", "--hex-blob", "--skip-triggers", "--skip-add-locks",
         *(position if log_bin else []), *others, *_without_views(contents),

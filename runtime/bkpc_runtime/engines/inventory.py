@@ -30,11 +30,15 @@ _QUERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The schemas of a server. `stamp` changes with every definition; `sequences` are kept apart."""
+    """The schemas of a server. `stamp` changes with every definition; `sequences` are kept apart.
+
+    `versioned`: some tables of MariaDB keep the history of their rows.
+    """
 
     schemas: tuple[Inventory, ...]
     sequences: frozenset[tuple[str, str]]
     stamp: str
+    versioned: bool = False
 
     def without_views(self, views: frozenset[tuple[str, str]]) -> Contents:
         """The same, but for some views."""
@@ -42,7 +46,7 @@ class Contents:
             replace(one, views=tuple(view for view in one.views if (one.schema, view) not in views))
             for one in self.schemas
         )
-        return Contents(tuple(kept), self.sequences, self.stamp)
+        return Contents(tuple(kept), self.sequences, self.stamp, self.versioned)
 
 
 def not_transactional(connection: Connection[Any]) -> list[str]:
@@ -69,15 +73,17 @@ def read_contents(connection: Connection[Any]) -> Contents:
     found: dict[str, dict[str, list[str]]] = {name: {kind: [] for kind in _QUERIES} for name in names}
     digest = hashlib.sha256()
     sequences: set[tuple[str, str]] = set()
+    versioned = False
     for kind, asked in _QUERIES.items():
         rows = _rows(connection, kind, asked)
         for schema, name, stamp in sorted((str(a), str(b), str(c)) for a, b, c in rows):
             digest.update(repr((kind, schema, name, stamp)).encode())
             found.setdefault(schema, {kind: [] for kind in _QUERIES})[kind].append(name)
+            versioned = versioned or (kind == "tables" and stamp.startswith("SYSTEM VERSIONED"))
             if kind == "tables" and stamp.startswith("SEQUENCE"):
                 sequences.add((schema, name))
     schemas = tuple(
         Inventory(schema=schema, **{kind: tuple(sorted(of)) for kind, of in kinds.items()})
         for schema, kinds in sorted(found.items())
     )
-    return Contents(schemas, frozenset(sequences), digest.hexdigest())
+    return Contents(schemas, frozenset(sequences), digest.hexdigest(), versioned)

@@ -123,7 +123,8 @@ def load_image(
         ToolFailed: the client refused a part.
         DamagedBackup: a part is not what was stored, or something is missing after the load.
     """
-    parts = image.manifest.parts
+    # Schemas and their sequences first: a table of one may take its numbers from another.
+    parts = sorted(image.manifest.parts, key=lambda part: part.kind != "schema")
     with client_options(target.address, facts.flavour) as options:
         for number, part in enumerate(parts, 1):
             progress(part, number, len(parts))

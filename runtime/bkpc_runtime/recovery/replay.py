@@ -6,20 +6,25 @@ go through the flavour's own tool into its own client.
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bkpc_runtime.engines.process import Program
 from bkpc_runtime.errors import DamagedBackup
+from bkpc_runtime.mysql.binlog.transactions import transactions
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.recovery.accounts import Range, ranges, without
 from bkpc_runtime.recovery.load import Target, client_command
 from bkpc_runtime.repository.catalogue import Window
 from bkpc_runtime.repository.segments import order, read_log
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
+
+log = logging.getLogger(__name__)
 
 
 def replay(
@@ -41,22 +46,21 @@ def replay(
     start = window.image.position
     if order(stop) <= order(start):
         return
+    log_ = transactions(_pieces(window, stop, store, identities))
+    after = (one for one in log_ if order(Position(one.file, one.start)) >= order(start))
+    left_out = tuple(ranges(after))
+    if left_out:
+        log.warning("%d statements about accounts are left out: an image holds none", len(left_out))
     with tempfile.TemporaryDirectory(prefix="bkpc-replay-") as folder:
-        files = _written_out(window, stop, store, identities, Path(folder), progress)
+        files = _written_out(_pieces(window, stop, store, identities), left_out, Path(folder), progress)
         with client_options(target.address, facts.flavour) as options:
             _pipe(files, start, facts, str(options))
 
 
-def _written_out(
-    window: Window,
-    stop: Position,
-    store: Store,
-    identities: Sequence[Secret],
-    folder: Path,
-    progress: Callable[[str, int], None],
-) -> list[Path]:
-    files: list[Path] = []
-    pieces = read_log(
+def _pieces(
+    window: Window, stop: Position, store: Store, identities: Sequence[Secret]
+) -> Iterator[tuple[str, int, bytes]]:
+    return read_log(
         store,
         window.image.prefix,
         window.epoch,
@@ -64,15 +68,27 @@ def _written_out(
         stop,
         unpack=lambda packed: unpacked(packed, "a log segment", identities),
     )
+
+
+def _written_out(
+    pieces: Iterable[tuple[str, int, bytes]],
+    left_out: Sequence[Range],
+    folder: Path,
+    progress: Callable[[str, int], None],
+) -> list[Path]:
+    files: list[Path] = []
+    expected = 0
     for file, offset, body in pieces:
         path = folder / file
         if not files or files[-1] != path:
             files.append(path)
+            expected = 0
+        if offset != expected:
+            raise DamagedBackup(f"the archived log of {file} does not continue at {offset}")
+        expected = offset + len(body)
         with path.open("ab") as out:
-            if out.tell() != offset:
-                raise DamagedBackup(f"the archived log of {file} does not continue at {offset}")
-            out.write(body)
-        progress(file, offset + len(body))
+            out.write(without(offset, body, [one[1:] for one in left_out if one[0] == file]))
+        progress(file, expected)
     return files
 
 
