@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
@@ -130,15 +131,28 @@ class DirectoryStore:
         return StoreFailed(what)
 
 
+_under_way: set[Path] = set()
+"""Files that this process writes. One told to stop may have no other hold of them at that moment."""
+
+
+@atexit.register
+def _clear_away() -> None:
+    for path in _under_way:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 class DirectoryWriter:
     """One file on its way; see `store.ObjectWriter`."""
 
     def __init__(self, store: DirectoryStore, key: str, target: Path) -> None:
         self._store, self._key, self._target = store, key, target
         self._path = target.with_name(f"{_UNFINISHED}{secrets.token_hex(8)}")
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file: BinaryIO | None = os.fdopen(descriptor, "wb", buffering=0)
+        self._file: BinaryIO | None = None
         self._size = 0
+        _under_way.add(self._path)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
 
     def write(self, chunk: bytes) -> None:
         assert self._file is not None
@@ -154,6 +168,7 @@ class DirectoryWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             self._path.rename(self._target)
+            _under_way.discard(self._path)
             self._file = None
             sync_folder(self._target.parent)
         return StoredObject(self._key, self._size)
@@ -163,6 +178,7 @@ class DirectoryWriter:
             self._file.close()
             self._file = None
             self._path.unlink(missing_ok=True)
+            _under_way.discard(self._path)
 
     def __enter__(self) -> DirectoryWriter:
         return self
