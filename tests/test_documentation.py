@@ -53,3 +53,16 @@ def test_every_exit_code_of_the_runtime_is_explained() -> None:
     codes = {one.exit_code for one in vars(errors).values() if isinstance(one, type) and hasattr(one, "exit_code")}
     table = (ROOT / "docs" / "exit-codes.md").read_text()
     assert {int(code) for code in re.findall(r"^\| (\d) \|", table, re.MULTILINE)} >= codes | {0}
+
+
+def test_every_field_of_a_manifest_is_explained() -> None:
+    import typing
+
+    import msgspec
+
+    from bkpc_runtime.repository.manifest import Manifest, Part
+
+    page = (ROOT / "docs" / "repository-format.md").read_text()
+    fields = {field.name for record in (Manifest, Part) for field in msgspec.structs.fields(record)}
+    kinds = set(typing.get_args(typing.get_type_hints(Part)["kind"]))
+    assert {name for name in fields | kinds if f"`{name}`" not in page} == set()

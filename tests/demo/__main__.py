@@ -62,6 +62,7 @@ class Demo:
         heading(f"A shop on {self.flavour} {self.source.run('SELECT VERSION()')[0][0]}, with customers writing to it")
         load(self.source)
         self.source.run("CREATE USER 'backup'@'%' IDENTIFIED BY 'not-the-real-one'", "GRANT ALL ON *.* TO 'backup'@'%'")
+        print(f"{len(digests(self.source))} tables, {len(objects(self.source))} views, triggers, routines and events")
         with Writer(self.source) as writer:
             self.check_and_compile()
             self.bkpc("apply", "plan.json", "--yes")

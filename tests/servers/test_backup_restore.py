@@ -77,11 +77,6 @@ def rescue(fresh_server: ThrowawayServer, tmp_path: Path) -> Iterator[ThrowawayS
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore("disk", tmp_path / "backups")
-
-
-@pytest.fixture
 def key(tmp_path: Path) -> tuple[str, Secret]:
     identity = pyrage.x25519.Identity.generate()
     path = tmp_path / "key.txt"

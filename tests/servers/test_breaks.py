@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bkpc_runtime.errors import BadUsage, Refused, RuntimeFailure
@@ -17,11 +15,6 @@ from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer
 from tests.servers.command_line import Office
 from tests.servers.streaming import Streaming, position, wait_for
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore("disk", tmp_path / "backups")
 
 
 @pytest.fixture

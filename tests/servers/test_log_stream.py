@@ -27,11 +27,6 @@ TABLE = "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, body LONGBLOB)"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore("disk", tmp_path / "backups")
-
-
-@pytest.fixture
 def writing(fresh_server: ThrowawayServer) -> ThrowawayServer:
     fresh_server.run("CREATE DATABASE w", TABLE)
     return fresh_server

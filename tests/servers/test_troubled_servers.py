@@ -19,11 +19,6 @@ from tests.servers.test_backup_restore import image_of, restore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore("disk", tmp_path / "backups")
-
-
-@pytest.fixture
 def source(fresh_server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch) -> ThrowawayServer:
     monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
     fresh_server.run(

@@ -10,21 +10,20 @@ from msgspec.structs import replace
 from pymysql.connections import Connection
 
 from bkpc_runtime.mysql.connection import Row, query
+from bkpc_runtime.mysql.schemas import not_system
 from bkpc_runtime.repository.manifest import Inventory
 
-SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
-_NOT_SYSTEM = "BINARY {} NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 _QUERIES = {
     "tables": "SELECT table_schema, table_name, CONCAT(table_type, '/', COALESCE(create_time, '')) "
-    "FROM information_schema.tables WHERE table_type <> 'VIEW' AND " + _NOT_SYSTEM.format("table_schema"),
+    "FROM information_schema.tables WHERE table_type <> 'VIEW' AND " + not_system("table_schema"),
     "views": "SELECT table_schema, table_name, view_definition FROM information_schema.views WHERE "
-    + _NOT_SYSTEM.format("table_schema"),
+    + not_system("table_schema"),
     "triggers": "SELECT trigger_schema, trigger_name, CONCAT(event_object_table, action_statement, definer) "
-    "FROM information_schema.triggers WHERE " + _NOT_SYSTEM.format("trigger_schema"),
+    "FROM information_schema.triggers WHERE " + not_system("trigger_schema"),
     "routines": "SELECT routine_schema, CONCAT(routine_type, ' ', routine_name), last_altered "
-    "FROM information_schema.routines WHERE " + _NOT_SYSTEM.format("routine_schema"),
+    "FROM information_schema.routines WHERE " + not_system("routine_schema"),
     "events": "SELECT event_schema, event_name, last_altered FROM information_schema.events WHERE "
-    + _NOT_SYSTEM.format("event_schema"),
+    + not_system("event_schema"),
 }
 
 
@@ -49,16 +48,6 @@ class Contents:
         return Contents(tuple(kept), self.sequences, self.stamp, self.versioned)
 
 
-def not_transactional(connection: Connection[Any]) -> list[str]:
-    """Tables of engines without transactions: a snapshot does not hold for them."""
-    rows = query(
-        connection,
-        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND "
-        "engine NOT IN ('InnoDB', 'ROCKSDB', 'BLACKHOLE') AND " + _NOT_SYSTEM.format("table_schema") + " ORDER BY 1, 2",
-    )
-    return [f"{schema}.{name}" for schema, name in rows]
-
-
 def _rows(connection: Connection[Any], kind: str, asked: str) -> list[Row]:
     """MariaDB tells of no events, and makes none, while its scheduler is DISABLED."""
     if kind == "events" and query(connection, "SELECT @@GLOBAL.event_scheduler")[0][0] == "DISABLED":
@@ -68,7 +57,7 @@ def _rows(connection: Connection[Any], kind: str, asked: str) -> list[Row]:
 
 def read_contents(connection: Connection[Any]) -> Contents:
     """All schemas but the server's own."""
-    statement = "SELECT schema_name FROM information_schema.schemata WHERE " + _NOT_SYSTEM.format("schema_name")
+    statement = "SELECT schema_name FROM information_schema.schemata WHERE " + not_system("schema_name")
     names = sorted(str(row[0]) for row in query(connection, statement))
     found: dict[str, dict[str, list[str]]] = {name: {kind: [] for kind in _QUERIES} for name in names}
     digest = hashlib.sha256()

@@ -22,9 +22,9 @@ from bkpc_runtime.mysql.preflight_privileges import (
     withheld_privileges,
 )
 from bkpc_runtime.mysql.preflight_tools import tool_problems
+from bkpc_runtime.mysql.schemas import not_system, not_transactional
 
 OLDEST: dict[Flavour, tuple[int, int]] = {"mysql": (8, 0), "mariadb": (10, 6)}
-_NOT_SYSTEM = "BINARY {} NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
 _NAMED = 5
 _WITH_ROWS = frozenset({"MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV"})
 """Engines without transactions whose tables InnoDB can take over."""
@@ -183,19 +183,14 @@ def _tls(connection: Connection[Any], wanted: Preflight) -> Iterator[Finding]:
 
 
 def _contents(connection: Connection[Any], facts: ServerFacts) -> Iterator[Finding]:
-    statement = f"SELECT 1 FROM information_schema.schemata WHERE {_NOT_SYSTEM.format('schema_name')} LIMIT 1"
+    statement = f"SELECT 1 FROM information_schema.schemata WHERE {not_system('schema_name')} LIMIT 1"
     if _may(connection, facts, "SELECT") and not query(connection, statement):
         text = "the server has no schema but its own: there is nothing to take an image of"
         yield Finding("problem", text, ("is it the right server? else CREATE DATABASE …;",))
 
 
 def _engines(connection: Connection[Any]) -> Iterator[Finding]:
-    rows = query(
-        connection,
-        "SELECT table_schema, table_name, engine FROM information_schema.tables "
-        f"WHERE table_type = 'BASE TABLE' AND {_NOT_SYSTEM.format('table_schema')} "
-        "AND engine NOT IN ('InnoDB', 'ROCKSDB', 'BLACKHOLE') ORDER BY 1, 2",
-    )
+    rows = not_transactional(connection)
     if rows:
         names = [f"{schema}.{table} ({engine})" for schema, table, engine in rows[:_NAMED]]
         more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""

@@ -45,6 +45,21 @@ def prefixes(store: Store, database: str) -> list[str]:
 
 def images(store: Store, prefix: str) -> Iterator[Image]:
     """Complete images, newest first."""
+    for found in _manifests(store, prefix):
+        if isinstance(found, Image):
+            yield found
+        else:
+            # One that can't be read must not keep the others from being restored.
+            log.error("not counted: %s", found)
+
+
+def unreadable(store: Store, database: str) -> list[str]:
+    """What is wrong with the manifests that can't be read, of all servers of a database."""
+    found = (one for prefix in prefixes(store, database) for one in _manifests(store, prefix))
+    return [str(one) for one in found if isinstance(one, DamagedBackup)]
+
+
+def _manifests(store: Store, prefix: str) -> Iterator[Image | DamagedBackup]:
     names = [name.rstrip("/") for name in store.folders(layout.images_folder(prefix))]
     for name in sorted(filter(layout.is_image_id, names), reverse=True):
         key = layout.manifest_key(prefix, name)
@@ -53,22 +68,7 @@ def images(store: Store, prefix: str) -> Iterator[Image]:
         try:
             yield Image(prefix, decode_manifest(store.get(key), key))
         except DamagedBackup as problem:
-            # One that can't be read must not keep the others from being restored.
-            log.error("not counted: %s", problem)
-
-
-def unreadable(store: Store, database: str) -> list[str]:
-    """What is wrong with the manifests that can't be read, of all servers of a database."""
-    found = []
-    for prefix in prefixes(store, database):
-        for name in store.folders(layout.images_folder(prefix)):
-            key = layout.manifest_key(prefix, name.rstrip("/"))
-            try:
-                if store.head(key) is not None:
-                    decode_manifest(store.get(key), key)
-            except DamagedBackup as problem:
-                found.append(str(problem))
-    return found
+            yield problem
 
 
 def all_images(store: Store, database: str) -> list[Image]:

@@ -152,12 +152,20 @@ def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedF
     return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None))
 
 
+def origin_key(prefix: str, epoch: int, file: str) -> str:
+    """The key of what lets a later start recognise a binlog."""
+    return f"{file_folder(prefix, epoch, file)}ORIGIN.json"
+
+
+def gap_key(prefix: str, epoch: int) -> str:
+    """The key of what says why an epoch began."""
+    return f"{epoch_folder(prefix, epoch)}GAP.json"
+
+
 def origin(store: Store, prefix: str, epoch: int, file: str) -> str:
     """SHA-256 of the first event of an archived binlog; empty where it is not known."""
     try:
-        return str(
-            json.loads(store.get(f"{file_folder(prefix, epoch, file)}ORIGIN.json")).get("first_event_sha256", "")
-        )
+        return str(json.loads(store.get(origin_key(prefix, epoch, file))).get("first_event_sha256", ""))
     except (ObjectMissing, ValueError):
         return ""
 
@@ -165,7 +173,7 @@ def origin(store: Store, prefix: str, epoch: int, file: str) -> str:
 def gap(store: Store, prefix: str, epoch: int) -> tuple[str, float]:
     """Why an epoch began, in words, and when that was seen (Unix seconds); nothing for the first."""
     try:
-        found = json.loads(store.get(f"{epoch_folder(prefix, epoch)}GAP.json"))
+        found = json.loads(store.get(gap_key(prefix, epoch)))
         return str(found.get("reason", "")), float(found.get("detected_at", 0))
     except (ObjectMissing, ValueError):
         return "", 0.0

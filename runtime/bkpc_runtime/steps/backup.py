@@ -12,7 +12,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_runtime.engines import dump
-from bkpc_runtime.engines.inventory import Contents, not_transactional, read_contents
+from bkpc_runtime.engines.inventory import Contents, read_contents
 from bkpc_runtime.engines.split import Piece
 from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
 from bkpc_runtime.errors import PolicyBroken, Refused, ServerFailed, StoreFailed, ToolFailed
@@ -22,6 +22,7 @@ from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight import privileges
+from bkpc_runtime.mysql.schemas import not_transactional
 from bkpc_runtime.mysql.tools import client_options
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, encode_manifest
@@ -213,7 +214,7 @@ class _Writing:
 
     def left_out(self, connection: Connection[Any]) -> tuple[str, ...]:
         """What this image does not bring back, or not as of its moment."""
-        loose = not_transactional(connection)
+        loose = [f"{schema}.{name}" for schema, name, _ in not_transactional(connection)]
         rows = f"one moment for tables without transactions (rows may be missing or twice): {', '.join(loose)}"
         return (*NOT_INCLUDED, *([rows] if loose else []))
 

@@ -13,7 +13,7 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.mysql.binlog.receiver import LogVanished, first_event
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
-from bkpc_runtime.repository.segments import epoch_folder, epochs, file_folder, newest_end, origin
+from bkpc_runtime.repository.segments import epochs, gap_key, newest_end, origin, origin_key
 from bkpc_runtime.steps.log_delivery import Parcel
 from bkpc_runtime.stores.store import Store
 
@@ -50,7 +50,7 @@ def find_start(
     new = Position(names[0], 0)
     gap = {"from": position.text, "to": new.text, "reason": reason, "detected_at": int(time.time())}
     body = json.dumps(gap, sort_keys=True).encode()
-    parcel = Parcel(f"{epoch_folder(prefix, epoch + 1)}GAP.json", body, None, time.time(), 0.0)
+    parcel = Parcel(gap_key(prefix, epoch + 1), body, None, time.time(), 0.0)
     return Start(epoch + 1, new, (parcel,))
 
 
@@ -58,7 +58,7 @@ def origin_of(prefix: str, epoch: int, file: str, beginning: bytes, arrived: flo
     """The object that lets a later start recognise the file without decrypting a segment."""
     size = int.from_bytes(beginning[13:17], "little")
     body = json.dumps({"first_event_sha256": _digest(beginning[4 : 4 + size])}).encode()
-    return Parcel(f"{file_folder(prefix, epoch, file)}ORIGIN.json", body, None, arrived, 0.0)
+    return Parcel(origin_key(prefix, epoch, file), body, None, arrived, 0.0)
 
 
 def _digest(event: bytes) -> str:

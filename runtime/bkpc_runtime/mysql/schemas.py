@@ -1,0 +1,26 @@
+"""Which schemas are the server's own, and which tables no snapshot holds for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.mysql.connection import Row, query
+
+SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
+
+
+def not_system(column: str) -> str:
+    """The SQL condition that `column` names no schema of the server's own; `SYS` is not `sys`."""
+    return f"BINARY {column} NOT IN ({', '.join(repr(name) for name in SYSTEM_SCHEMAS)})"
+
+
+def not_transactional(connection: Connection[Any]) -> list[Row]:
+    """Schema, name and engine of each table whose engine knows no transactions."""
+    return query(
+        connection,
+        "SELECT table_schema, table_name, engine FROM information_schema.tables "
+        f"WHERE table_type = 'BASE TABLE' AND {not_system('table_schema')} "
+        "AND engine NOT IN ('InnoDB', 'ROCKSDB', 'BLACKHOLE') ORDER BY 1, 2",
+    )
