@@ -6,10 +6,12 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(Struct, frozen=True, order=True, gc=False):
     """Characters `[start, end)` of a file; `file` is the source's path as shown to people."""
 
     file: str
@@ -38,7 +40,8 @@ class SourceFile:
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = (0, *(index + 1 for index, char in enumerate(self.text) if char == "\n"))
+        ends = accumulate(len(line) + 1 for line in self.text.split("\n"))
+        starts = (0, *ends)[:-1]
         object.__setattr__(self, "_starts", starts)
 
     def position(self, offset: int) -> Position:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 
@@ -27,7 +25,8 @@ def leaving_out(statement: Clause, span: Span) -> Clause | None:
             return None
         inner = leaving_out(part, span) if part.kind in _INNER else None
         kept = (inner,) if inner else _stand_in(part)
-        return replace(statement, parts=(*statement.parts[:number], *kept, *statement.parts[number + 1 :]))
+        parts = (*statement.parts[:number], *kept, *statement.parts[number + 1 :])
+        return Clause(statement.kind, parts, statement.span)
     return None
 
 

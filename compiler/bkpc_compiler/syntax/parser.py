@@ -1,4 +1,7 @@
-"""Text to tree, by the grammar `bkp.lark`; after a mistake it goes on at the next statement."""
+"""Text to tree, by the grammar `bkp.lark`; after a mistake it goes on at the next statement.
+
+Text without mistakes is read quickly, without lark; lark has the last word on all other.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from bkpc_compiler.source import SourceFile, Span
 from bkpc_compiler.syntax.grammar import parser
 from bkpc_compiler.syntax.hints import accepted, hint
 from bkpc_compiler.syntax.tree import Clause, Word
+from bkpc_compiler.syntax.well_formed import statements_of
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 _BRACES = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}]')
 _DECLARED = re.compile(r"^(let|site|store|database|group|storage\s+class|policy)\s+([^\W\d]\w*(?:-\w+)*)")
 _WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[^\s{},;=]+|.', re.DOTALL)
-_STATEMENT = re.compile(
+STATEMENT = re.compile(
     r"^(?=(?:edition|timezone|import|let|site|link|store|database|group|storage|defaults|policy|protect"
     r"|require|waive|test|retire)\b)",
     re.MULTILINE,
@@ -37,10 +41,21 @@ class Parsed:
 
 def parse(source: SourceFile) -> Parsed:
     """All of a file."""
-    starts = sorted({0, *(match.start() for match in _STATEMENT.finditer(source.text))})
-    whole = _parse_part(source, 0, len(source.text))
-    if not isinstance(whole, Diagnostic):
+    whole = statements_of(source.path, source.text, 0, len(source.text))
+    if whole is not None:
         return Parsed(whole, (), frozenset())
+    parsed = _parse_by_statement(source)
+    if parsed.found:
+        return parsed
+    confirmed = parse_by_lark(source, 0, len(source.text))
+    if isinstance(confirmed, Diagnostic):
+        return Parsed(parsed.statements, (confirmed,), frozenset())
+    return Parsed(confirmed, (), frozenset())
+
+
+def _parse_by_statement(source: SourceFile) -> Parsed:
+    """A file that does not fit, each of its statements by itself."""
+    starts = sorted({0, *(match.start() for match in STATEMENT.finditer(source.text))})
     statements: list[Clause] = []
     found: list[Diagnostic] = []
     unread: set[tuple[str, str]] = set()
@@ -54,10 +69,16 @@ def parse(source: SourceFile) -> Parsed:
                 unread.add(({"let": "value", "storage class": "class"}.get(keyword, keyword), declared[2]))
         else:
             statements += part
-    return Parsed(tuple(statements), tuple(found) or (whole,), frozenset(unread))
+    return Parsed(tuple(statements), tuple(found), frozenset(unread))
 
 
 def _parse_part(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] | Diagnostic:
+    found = statements_of(source.path, source.text, start, end)
+    return parse_by_lark(source, start, end) if found is None else found
+
+
+def parse_by_lark(source: SourceFile, start: int, end: int) -> tuple[Clause, ...] | Diagnostic:
+    """A part of a file, by lark: what it says is what holds."""
     from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 
     try:

@@ -1,15 +1,19 @@
-"""The syntax tree: clauses and words, each with its span. Frozen; a later phase makes its own values."""
+"""The syntax tree: clauses and words, each with its span. Frozen; a later phase makes its own values.
+
+Structs, and outside the garbage collector (no tree has a circle): an estate of 10,000 databases has half a million
+words, and a dataclass takes ten times as long to be made.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bkpc_compiler.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True, gc=False):
     """One token: `kind` is the grammar's terminal (`NAME`, `STRING`, `QUANTITY`, a keyword …)."""
 
     kind: str
@@ -17,8 +21,7 @@ class Word:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Struct, frozen=True, gc=False):
     """One rule of the grammar applied: `kind` is the rule or alias, `parts` all it consists of."""
 
     kind: str
@@ -27,7 +30,7 @@ class Clause:
 
     def words(self, kind: str) -> list[Word]:
         """The words of `kind` directly in this clause."""
-        return [part for part in self.parts if isinstance(part, Word) and part.kind == kind]
+        return [part for part in self.parts if part.kind == kind and isinstance(part, Word)]
 
     def clauses(self, *kinds: str) -> Iterator[Clause]:
         """The clauses directly in this one, of one of `kinds` (none named: all)."""
@@ -37,7 +40,10 @@ class Clause:
 
     def clause(self, *kinds: str) -> Clause | None:
         """The first such clause."""
-        return next(self.clauses(*kinds), None)
+        for part in self.parts:
+            if isinstance(part, Clause) and (not kinds or part.kind in kinds):
+                return part
+        return None
 
     @property
     def name(self) -> Word:
