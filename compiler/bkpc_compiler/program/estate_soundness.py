@@ -33,28 +33,58 @@ def one_name_two_things(stores: Mapping[str, Store], databases: Mapping[str, Dat
 def unsound_needs(databases: Mapping[str, Database]) -> Iterator[WrongValue]:
     """Unknown names after `needs`, and circles: none of their databases could come back first."""
     told: set[str] = set()
+    circular = _in_circles(databases)
     for database in databases.values():
         for need in database.needs:
             word = Word("NAME", need.value, need.span)
             if need.value not in databases:
                 yield unknown_name(word, "database", databases)
                 continue
-            way = _way(databases, need.value, database.name)
-            if way and database.name not in told:
+            if {database.name, need.value} <= circular.keys() and database.name not in told:
+                way = _way(circular, need.value, database.name)
                 told |= set(way)
-                yield WrongValue(circle(word, (database.name, *way), "needs"))
+                if way:
+                    yield WrongValue(circle(word, (database.name, *way), "needs"))
 
 
-def _way(databases: Mapping[str, Database], start: str, goal: str) -> tuple[str, ...]:
+def _in_circles(databases: Mapping[str, Database]) -> dict[str, list[str]]:
+    """What each database needs, of those only that are in a circle or between two: mostly none."""
+    needs = {name: [need.value for need in one.needs if need.value in databases] for name, one in databases.items()}
+    left = _turned_round(_turned_round(needs))
+    return {name: [need for need in needs[name] if need in left] for name in left}
+
+
+def _turned_round(needs: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Who waits for each, without those whose own waiting ends."""
+    waiting: dict[str, list[str]] = {name: [] for name in needs}
+    for name, needed in needs.items():
+        for need in needed:
+            waiting[need].append(name)
+    missing = {name: len(needed) for name, needed in needs.items()}
+    ended = [name for name, number in missing.items() if not number]
+    while ended:
+        name = ended.pop()
+        del missing[name]
+        for other in waiting[name]:
+            missing[other] -= 1
+            if not missing[other]:
+                ended.append(other)
+    return {name: [other for other in waiting[name] if other in missing] for name in missing}
+
+
+def _way(needs: Mapping[str, list[str]], start: str, goal: str) -> tuple[str, ...]:
     """The names from `start` to `goal` along `needs`; empty where there is no way."""
-    ahead: list[tuple[str, ...]] = [(start,)]
-    seen = {start}
+    before = {start: ""}
+    ahead = [start]
     while ahead:
-        way = ahead.pop()
-        if way[-1] == goal:
-            return way
-        for need in databases[way[-1]].needs:
-            if need.value in databases and need.value not in seen:
-                seen.add(need.value)
-                ahead.append((*way, need.value))
+        name = ahead.pop()
+        if name == goal:
+            way = [name]
+            while before[way[-1]]:
+                way.append(before[way[-1]])
+            return tuple(reversed(way))
+        for need in needs[name]:
+            if need not in before:
+                before[need] = name
+                ahead.append(need)
     return ()

@@ -110,7 +110,7 @@ def _credentials(statement: Clause, numbers: tuple[int, ...]) -> Credentials | N
     """What names a login: `numbers` are how many variables it may be spread over."""
     clause = statement.clause("credentials_env", "credentials_file")
     if clause is None:
-        wrapped = next((one for one in statement.clauses() if one.clause("credentials_env", "credentials_file")), None)
+        wrapped = statement.clause("store_clause", "database_clause")
         return _credentials(wrapped, numbers) if wrapped else None
     if clause.kind == "credentials_file":
         return Credentials("file", (filled(clause.words("STRING")[0]),), clause.span)

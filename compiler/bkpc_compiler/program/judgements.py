@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
+
 from bkpc_compiler.diagnostics.diagnostic import Severity
 from bkpc_compiler.program.model import (
     Database,
@@ -28,40 +31,57 @@ _SUPPOSED = {
 _CONDITIONS = ("condition", "conjunction", "not_", "equals", "differs", "negation")
 
 
-def holds(condition: Clause, database: Database) -> bool:
+class Declared:
+    """The things of a program by their names: looked up by every statement about policies."""
+
+    def __init__(self, program: Program) -> None:
+        self.databases: Mapping[str, Database] = {one.name: one for one in program.databases}
+        self.links = frozenset(one.name for one in program.links)
+        self.stores = frozenset(one.name for one in program.stores)
+        self.measured = self.stores | self.databases.keys()
+
+    @cached_property
+    def _labels(self) -> Mapping[str, Mapping[str, str]]:
+        return {name: dict(one.labels) for name, one in self.databases.items()}
+
+    def that_meet(self, condition: Clause) -> list[str]:
+        """The databases for which a label condition holds."""
+        return [name for name, labels in self._labels.items() if holds(condition, labels)]
+
+
+def holds(condition: Clause, labels: Mapping[str, str]) -> bool:
     """Whether a label condition holds for a database; a label it does not have equals nothing."""
     if condition.kind in ("equals", "differs"):
-        same = dict(database.labels).get(condition.name.text) == string(condition.words("STRING")[0])
+        same = labels.get(condition.name.text) == string(condition.words("STRING")[0])
         return same if condition.kind == "equals" else not same
-    inner = [holds(one, database) for one in condition.clauses(*_CONDITIONS)]
+    inner = [holds(one, labels) for one in condition.clauses(*_CONDITIONS)]
     if condition.kind == "not_":
         return not inner[0]
     return any(inner) if condition.kind == "condition" else all(inner)
 
 
-def selected(statement: Clause, program: Program) -> list[Word]:
+def selected(statement: Clause, declared: Declared) -> list[Word]:
     """The databases a `protect` names, or that its condition selects (then at the place of the condition)."""
-    databases = {one.name: one for one in program.databases}
     names = statement.clause("names")
     if names:
         words = names.words("NAME")
         for word in words:
-            known(word, "database", databases)
+            known(word, "database", declared.databases)
         return words
     matching = statement.clause("matching")
     condition = matching.clause(*_CONDITIONS) if matching else None
     assert condition is not None
-    found = [Word("NAME", name, condition.span) for name, one in databases.items() if holds(condition, one)]
+    found = [Word("NAME", name, condition.span) for name in declared.that_meet(condition)]
     if not found:
         raise selects_nobody(condition.span)
     return found
 
 
-def requirements(statement: Clause, program: Program, reader: PolicyReader) -> list[Requirement]:
+def requirements(statement: Clause, declared: Declared, reader: PolicyReader) -> list[Requirement]:
     """Each line of a `require` block."""
     condition = statement.clause(*_CONDITIONS)
-    names = tuple(one.name for one in program.databases if condition is None or holds(condition, one))
-    if condition and program.databases and not names:
+    names = tuple(declared.databases if condition is None else declared.that_meet(condition))
+    if condition and declared.databases and not names:
         raise selects_nobody(condition.span, Severity.WARNING)
     lines = statement.clauses("must_survive", "must_reach", "must_keep", "must_encrypt")
     return [_requirement(line, names, reader) for line in lines]
@@ -86,27 +106,27 @@ def _scope(clause: Clause) -> Scope:
     return Scope(known(clause.name, "scope", [*Scope]))
 
 
-def policy_test(statement: Clause, program: Program, reader: PolicyReader) -> PolicyTest:
+def policy_test(statement: Clause, declared: Declared, reader: PolicyReader) -> PolicyTest:
     """A `test` block."""
     overrides: list[Override] = []
     expectations: list[Expectation] = []
     for clause in statement.clauses("given_link", "given_thing", "expect"):
         if clause.kind == "expect":
-            expectations.append(_expectation(clause, program, reader))
+            expectations.append(_expectation(clause, declared, reader))
         else:
-            overrides += _overrides(clause, program, reader)
+            overrides += _overrides(clause, declared, reader)
     if not expectations:
         raise missing_clause(statement, "expect")
     return PolicyTest(string(statement.words("STRING")[0]), tuple(overrides), tuple(expectations), statement.span)
 
 
-def _expectation(clause: Clause, program: Program, reader: PolicyReader) -> Expectation:
+def _expectation(clause: Clause, declared: Declared, reader: PolicyReader) -> Expectation:
     scope, compare, value = clause.clause("scope"), clause.clause("compare"), clause.clause("value")
     assert scope is not None
     assert compare is not None
     assert value is not None
     return Expectation(
-        known(clause.name, "database", {one.name for one in program.databases}),
+        known(clause.name, "database", declared.databases),
         clause.words("OBJECTIVE")[0].text,
         _scope(scope),
         str(getattr(compare.parts[0], "text", "")),
@@ -115,18 +135,17 @@ def _expectation(clause: Clause, program: Program, reader: PolicyReader) -> Expe
     )
 
 
-def _overrides(clause: Clause, program: Program, reader: PolicyReader) -> list[Override]:
+def _overrides(clause: Clause, declared: Declared, reader: PolicyReader) -> list[Override]:
     if clause.kind == "given_link":
         source, target = clause.words("NAME")
         arrow = clause.clause("arrow")
         assert arrow is not None
         name = Word("NAME", f"{source.text} {arrow.words('ARROW')[0].text} {target.text}", source.span.to(target.span))
-        kind, target_name = "link", known(name, "link", {one.name for one in program.links})
+        kind, target_name = "link", known(name, "link", declared.links)
         parts = [(part.kind, part) for part in clause.clauses(*_SUPPOSED["link"])]
     else:
-        stores = {one.name for one in program.stores}
-        kind = "store" if clause.name.text in stores else "database"
-        target_name = known(clause.name, kind, stores | {one.name for one in program.databases})
+        kind = "store" if clause.name.text in declared.stores else "database"
+        target_name = known(clause.name, kind, declared.measured)
         parts = [(str(getattr(part.parts[0], "text", "")), part) for part in clause.clauses("given_clause")]
     found = []
     for field, part in parts:

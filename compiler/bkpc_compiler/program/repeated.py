@@ -20,18 +20,30 @@ _ONCE = {
 _ONCE |= {"oss": "place", "directory": "place", "credentials_env": "credentials", "credentials_file": "credentials"}
 _LISTS = frozenset({"full", "incremental", "hot", "cold", "needs", "recover", "group", "encrypt_rest"})
 _WRAPPERS = frozenset({"store_clause", "database_clause", "policy_clause", "credentials"})
+_MANY = _WRAPPERS | {"promise"}
+"""Clauses that say more than one thing of the block they are in."""
 
 
-def repeated(statements: Iterable[Clause]) -> Iterator[Diagnostic]:
+def repeated(statements: Iterable[Clause]) -> list[Diagnostic]:
     """A diagnostic for every clause that its block had before."""
+    found: list[Diagnostic] = []
     for statement in statements:
+        _look_into(statement, found)
+    return found
+
+
+def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
+    # A value holds no clauses, and is nearly half of all.
+    inner = [part for part in statement.parts if isinstance(part, Clause) and part.kind != "value"]
+    if len(inner) > 1 or statement.kind in _LISTS or (inner and inner[0].kind in _MANY):
         seen: dict[Hashable, Clause | Word] = {}
-        parts: list[tuple[Hashable, Clause | Word]] = [*_keyed(statement), *_listed(statement)]
+        parts: list[tuple[Hashable, Clause | Word]] = [*_keyed(inner), *_listed(statement)]
         for key, part in parts:
             if key in seen:
-                yield said_twice(seen[key], part)
+                found.append(said_twice(seen[key], part))
             seen.setdefault(key, part)
-        yield from repeated(statement.clauses())
+    for one in inner:
+        _look_into(one, found)
 
 
 def said_twice(first: Clause | Word, second: Clause | Word) -> Diagnostic:
@@ -57,13 +69,13 @@ def _listed(statement: Clause) -> Iterator[tuple[Hashable, Word]]:
         yield ("item", word.text), word
 
 
-def _keyed(statement: Clause) -> Iterator[tuple[Hashable, Clause]]:
-    """What a block says, each with what makes two of them the same."""
-    for clause in statement.clauses():
-        if clause.kind in _WRAPPERS:
-            yield from _keyed(clause)
-        elif clause.kind in _ONCE:
+def _keyed(clauses: Iterable[Clause]) -> Iterator[tuple[Hashable, Clause]]:
+    """What the clauses of a block say, each with what makes two of them the same."""
+    for clause in clauses:
+        if clause.kind in _ONCE:
             yield _ONCE[clause.kind], clause
+        elif clause.kind in _WRAPPERS:
+            yield from _keyed(clause.clauses())
         elif clause.kind == "promise":
             for scopes in clause.clauses("scopes"):
                 yield from ((("scope", one.name.text), one) for one in scopes.clauses("scope"))

@@ -14,7 +14,7 @@ from bkpc_compiler.program import facts
 from bkpc_compiler.program.edition import EDITION, without_edition
 from bkpc_compiler.program.estate_soundness import one_name_two_things, unsound_links, unsound_needs
 from bkpc_compiler.program.findings import Findings
-from bkpc_compiler.program.judgements import policy_test, requirements, selected
+from bkpc_compiler.program.judgements import Declared, policy_test, requirements, selected
 from bkpc_compiler.program.leaving_out import leaving_out
 from bkpc_compiler.program.model import Group, PolicyTest, Program, Protection, Requirement
 from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect
@@ -218,14 +218,15 @@ class _Resolving:
         required: list[Requirement] = []
         tests: list[PolicyTest] = []
         test_names: dict[str, Word] = {}
+        declared = Declared(program)
         for statement in self.statements:
             try:
                 if statement.kind == "protect":
-                    self._protect(statement, program, reader, named, protections)
+                    self._protect(statement, declared, reader, named, protections)
                 elif statement.kind == "require":
-                    required += requirements(statement, program, reader)
+                    required += requirements(statement, declared, reader)
                 elif statement.kind == "test":
-                    tests.append(policy_test(statement, program, reader))
+                    tests.append(policy_test(statement, declared, reader))
                     self._once(statement, test_names)
             except WrongValue as problem:
                 self.findings.refuse(problem)
@@ -246,7 +247,7 @@ class _Resolving:
     def _protect(
         self,
         statement: Clause,
-        program: Program,
+        declared: Declared,
         reader: PolicyReader,
         named: dict[str, Clause],
         protections: dict[str, Protection],
@@ -258,7 +259,7 @@ class _Resolving:
         clauses = folded(policy_name, named)
         own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
         policy = reader.policy(policy_name.text, named[policy_name.text].name.span, overridden(clauses, own))
-        for word in selected(statement, program):
+        for word in selected(statement, declared):
             if word.text in protections:
                 first = Word("NAME", word.text, protections[word.text].span)
                 self.findings.add([declared_twice(first, word, f"`{word.text}` is protected twice")])

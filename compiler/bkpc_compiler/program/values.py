@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.program.names import circle, unknown_name
@@ -14,6 +15,9 @@ from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
 
 _BARE = re.compile(r"\d+(?:\.\d+)?")
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
+_BYTES_OR_BITS = BYTES | BITS
+_REMEMBERED = 4096
+"""So many values of a kind are kept: an estate repeats its figures."""
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]+)")
 
 
@@ -51,20 +55,18 @@ class Values:
 
     def duration(self, value: Clause) -> Duration:
         text, span = self._word(value)
+        found = _duration(text)
+        if found is not None:
+            return found
         pieces = _PIECE.findall(text)
         if _BARE.fullmatch(text):
             raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}s`, `{text}min`, `{text}h`, `{text}d`")
         if not pieces or "".join(a + b for a, b in pieces) != text:
             raise wrong_value(span, f"`{text}` is not a duration", "such as `10s`, `5min`, `1h30min`, `35d`")
-        total = Fraction(0)
-        for amount, unit in pieces:
-            if unit == "m":
-                raise wrong_value(span, "`m` may mean minutes or months", "write `min` or `mo`")
-            if unit not in SECONDS:
-                units = ", ".join(SECONDS)
-                raise wrong_value(span, f"`{unit}` is not a unit of time", f"the units are {units}")
-            total += Fraction(amount) * SECONDS[unit]
-        return Duration(total, text)
+        unit = next(unit for _, unit in pieces if unit not in SECONDS)
+        if unit == "m":
+            raise wrong_value(span, "`m` may mean minutes or months", "write `min` or `mo`")
+        raise wrong_value(span, f"`{unit}` is not a unit of time", f"the units are {', '.join(SECONDS)}")
 
     def size(self, value: Clause) -> Size:
         """The size of something that is there: never nothing."""
@@ -76,12 +78,12 @@ class Values:
     def burst(self, value: Clause) -> Size:
         """A size that may be nothing."""
         text, span = self._word(value)
-        match = _PIECE.fullmatch(text)
+        found = _size(text)
+        if found is not None:
+            return found
         if _BARE.fullmatch(text):
             raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}MiB`, `{text}GiB`, `{text}TB`")
-        if not match or match[2] not in BYTES:
-            raise wrong_value(span, f"`{text}` is not a size", "such as `64KiB`, `120GiB`, `2TB`")
-        return Size(Fraction(match[1]) * BYTES[match[2]], text)
+        raise wrong_value(span, f"`{text}` is not a size", "such as `64KiB`, `120GiB`, `2TB`")
 
     def rate(self, value: Clause) -> Rate:
         """A rate that something flows at: never nothing."""
@@ -93,29 +95,27 @@ class Values:
     def demand(self, value: Clause) -> Rate:
         """A rate that may be nothing, such as the writes of a database nobody writes to."""
         text, span = self._word(value)
+        found = _rate(text)
+        if found is not None:
+            return found
         if _BARE.fullmatch(text):
             raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}Mbit/s`, `{text}MiB/s`, `{text}GiB/h`")
-        amount, _, per = text.partition("/")
-        match = _PIECE.fullmatch(amount)
-        scale = (BYTES | BITS).get(match[2]) if match else None
-        if not match or scale is None or per not in SECONDS:
-            raise wrong_value(span, f"`{text}` is not a rate", "such as `500Mbit/s`, `200MiB/s`, `6GiB/h`")
-        return Rate(Fraction(match[1]) * scale / SECONDS[per], text)
+        raise wrong_value(span, f"`{text}` is not a rate", "such as `500Mbit/s`, `200MiB/s`, `6GiB/h`")
 
     def percent(self, value: Clause) -> Fraction:
         text, span = self._word(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
-        if not match:
+        found = _percent(text)
+        if found is None:
             raise wrong_value(span, f"`{text}` is not a percentage", "such as `40%`")
-        return Fraction(match[1]) / 100
+        return found
 
     def growth(self, value: Clause) -> Fraction:
         """What is added each month, as a part of what is there."""
         text, span = self._word(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)%/month", text)
-        if not match:
+        found = _percent(text.removesuffix("/month")) if text.endswith("/month") else None
+        if found is None:
             raise wrong_value(span, f"`{text}` is not growth over a month", "such as `2%/month`")
-        return Fraction(match[1]) / 100
+        return found
 
     def quantile(self, value: Clause) -> Fraction:
         """`for 99%`: of all instants of failure."""
@@ -123,6 +123,41 @@ class Values:
         if not 0 < found <= 1:
             raise wrong_value(value.span, "a promise holds for more than 0% and at most 100%", "such as `for 99%`")
         return found
+
+
+@lru_cache(_REMEMBERED)
+def _duration(text: str) -> Duration | None:
+    pieces = _PIECE.findall(text)
+    if not pieces or "".join(a + b for a, b in pieces) != text or any(unit not in SECONDS for _, unit in pieces):
+        return None
+    return Duration(sum((_number(amount) * SECONDS[unit] for amount, unit in pieces), Fraction(0)), text)
+
+
+@lru_cache(_REMEMBERED)
+def _size(text: str) -> Size | None:
+    match = _PIECE.fullmatch(text)
+    return Size(_number(match[1]) * BYTES[match[2]], text) if match and match[2] in BYTES else None
+
+
+@lru_cache(_REMEMBERED)
+def _rate(text: str) -> Rate | None:
+    amount, _, per = text.partition("/")
+    match = _PIECE.fullmatch(amount)
+    scale = _BYTES_OR_BITS.get(match[2]) if match else None
+    if not match or scale is None or per not in SECONDS:
+        return None
+    return Rate(_number(match[1]) * scale / SECONDS[per], text)
+
+
+@lru_cache(_REMEMBERED)
+def _percent(text: str) -> Fraction | None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
+    return Fraction(_number(match[1])) / 100 if match else None
+
+
+def _number(text: str) -> Fraction | int:
+    """Exactly what is written; a fraction of a whole number is made from it much faster than from its digits."""
+    return Fraction(text) if "." in text else int(text)
 
 
 def count(word: Word, least: int, most: int, what: str) -> int:
@@ -142,6 +177,8 @@ def filled(word: Word) -> str:
 
 def string(word: Word) -> str:
     """The text a string literal stands for."""
+    if "\\" not in word.text:
+        return word.text[1:-1]
 
     def unescape(match: re.Match[str]) -> str:
         escape = match[1]

@@ -35,17 +35,17 @@ class Clause(Struct, frozen=True, gc=False):
     def clauses(self, *kinds: str) -> Iterator[Clause]:
         """The clauses directly in this one, of one of `kinds` (none named: all)."""
         for part in self.parts:
-            if isinstance(part, Clause) and (not kinds or part.kind in kinds):
+            if (not kinds or part.kind in kinds) and isinstance(part, Clause):
                 yield part
 
     def clause(self, *kinds: str) -> Clause | None:
-        """The first such clause."""
+        """The first clause of one of `kinds`."""
         for part in self.parts:
-            if isinstance(part, Clause) and (not kinds or part.kind in kinds):
+            if part.kind in kinds and isinstance(part, Clause):
                 return part
         return None
 
     @property
     def name(self) -> Word:
         """The first name in this clause."""
-        return self.words("NAME")[0]
+        return next(part for part in self.parts if part.kind == "NAME" and isinstance(part, Word))
