@@ -44,25 +44,27 @@ class Defaults:
 
 
 def given(
-    statement: Clause, kind: str, read: Callable[[Clause], T], origin: Origin = Origin.DECLARED
+    clauses: Mapping[str, Clause], kind: str, read: Callable[[Clause], T], origin: Origin = Origin.DECLARED
 ) -> Given[T] | None:
     """The value of the clause `kind` of a statement, with the whole clause as its span."""
-    clause = statement.clause(kind)
+    clause = clauses.get(kind)
     value = clause.clause("value") if clause else None
     return Given(read(value), clause.span, origin) if clause and value else None
 
 
-def needed(statement: Clause, kind: str, read: Callable[[Clause], T]) -> Given[T]:
+def needed(statement: Clause, clauses: Mapping[str, Clause], kind: str, read: Callable[[Clause], T]) -> Given[T]:
     """The same for a clause that must be there."""
-    found = given(statement, kind, read)
+    found = given(clauses, kind, read)
     if found is None:
         raise missing_clause(statement, kind)
     return found
 
 
 def defaults(statement: Clause, values: Values) -> Defaults:
+    clauses = statement.first_of_each()
+
     def standard(kind: str, read: Callable[[Clause], T]) -> Given[T]:
-        found = needed(statement, kind, read)
+        found = needed(statement, clauses, kind, read)
         return Given(found.value, found.span, Origin.STANDARD)
 
     return Defaults(
@@ -75,12 +77,13 @@ def defaults(statement: Clause, values: Values) -> Defaults:
 
 
 def storage_class(statement: Clause, values: Values) -> StorageClass:
-    kinds = statement.clause("class_redundancy")
+    clauses = statement.first_of_each()
+    kinds = clauses.get("class_redundancy")
     names = [word.text for word in kinds.words("NAME")] if kinds else []
     return StorageClass(
         statement.name.text,
-        given(statement, "thaw", values.duration, Origin.STANDARD),
-        given(statement, "minimum_stay", values.duration, Origin.STANDARD),
+        given(clauses, "thaw", values.duration, Origin.STANDARD),
+        given(clauses, "minimum_stay", values.duration, Origin.STANDARD),
         "zrs" in names,
         statement.name.span,
     )
@@ -94,14 +97,15 @@ def link(statement: Clause, values: Values, sites: Mapping[str, object]) -> Link
     source, target = statement.words("NAME")
     if source.text == target.text:
         raise wrong_value(target.span, f"this link leads from `{source.text}` to itself", "a link joins two sites")
-    arrow = statement.clause("arrow")
+    clauses = statement.first_of_each()
+    arrow = clauses.get("arrow")
     assert arrow is not None
     return Link(
         known(source, "site", sites),
         known(target, "site", sites),
         arrow.words("ARROW")[0].text == "--",
-        needed(statement, "bandwidth", values.rate),
-        given(statement, "latency", values.duration) or Given(Duration(Fraction(0)), statement.name.span),
+        needed(statement, clauses, "bandwidth", values.rate),
+        given(clauses, "latency", values.duration) or Given(Duration(Fraction(0)), statement.name.span),
         source.span.to(target.span),
     )
 
@@ -125,71 +129,75 @@ def _credentials(statement: Clause, numbers: tuple[int, ...]) -> Credentials | N
     return Credentials("env", tuple(word.text for word in names), clause.span)
 
 
-def _text(statement: Clause, kind: str) -> str | None:
-    clause = statement.clause(kind)
+def _text(clauses: Mapping[str, Clause], kind: str) -> str | None:
+    clause = clauses.get(kind)
     return filled(clause.words("STRING")[0]) if clause else None
 
 
 def store(statement: Clause, values: Values, sites: Mapping[str, object], classes: Mapping[str, StorageClass]) -> Store:
     name, place = statement.words("NAME")
-    bucket, folder = _text(statement, "oss"), _text(statement, "directory")
+    clauses = statement.first_of_each()
+    bucket, folder = _text(clauses, "oss"), _text(clauses, "directory")
     if bucket is None and folder is None:
         raise missing_clause(statement, "oss", 'add `oss "BUCKET"`, or `directory "FOLDER"`')
-    chosen, redundancy = statement.clause("storage_class"), statement.clause("redundancy")
+    chosen, redundancy = clauses.get("storage_class"), clauses.get("redundancy")
     credentials = _credentials(statement, (2, 3))
     if bucket is not None:
-        for clause in ("endpoint", "credentials"):
-            if (_text(statement, clause) if clause == "endpoint" else credentials) is None:
-                raise missing_clause(statement, clause)
+        for kind in ("endpoint", "credentials"):
+            if (_text(clauses, kind) if kind == "endpoint" else credentials) is None:
+                raise missing_clause(statement, kind)
     else:
         for one in statement.clauses("storage_class", "redundancy", "endpoint"):
             raise wrong_value(one.span, "a directory has no such thing", 'it belongs to a bucket: `oss "BUCKET"`')
     if redundancy and redundancy.name.text not in _REDUNDANCY:
         word = redundancy.name
         raise wrong_value(word.span, f"`{word.text}` is not a redundancy", "`lrs` in one zone, `zrs` across zones")
-    kind = Given(classes[known(chosen.name, "class", classes)], chosen.span) if chosen else None
-    if kind and redundancy and redundancy.name.text == "zrs" and not kind.value.zone_redundancy:
-        message = f"class `{kind.value.name}` has no `zrs`: what it holds is lost with its zone"
+    held = Given(classes[known(chosen.name, "class", classes)], chosen.span) if chosen else None
+    if held and redundancy and redundancy.name.text == "zrs" and not held.value.zone_redundancy:
+        message = f"class `{held.value.name}` has no `zrs`: what it holds is lost with its zone"
         raise wrong_value(redundancy.span, message, "take `redundancy zrs` out, or choose another class")
     return Store(
         name.text,
         known(place, "site", sites),
         "oss" if bucket is not None else "directory",
         bucket if bucket is not None else folder or "",
-        _text(statement, "endpoint"),
-        kind,
+        _text(clauses, "endpoint"),
+        held,
         Given(redundancy.name.text, redundancy.span) if redundancy else None,
         credentials,
-        given(statement, "reads", values.rate),
-        given(statement, "writes", values.rate),
+        given(clauses, "reads", values.rate),
+        given(clauses, "writes", values.rate),
         name.span,
     )
 
 
 def database(statement: Clause, values: Values, sites: Mapping[str, object], standard: Defaults) -> Database:
     name, place = statement.words("NAME")
-    address = _address(statement)
+    clauses = statement.first_of_each()
+    address = _address(clauses)
     if address is None:
         raise missing_clause(statement, "mysql")
     credentials = _credentials(statement, (2,))
     if credentials is None:
         raise missing_clause(statement, "credentials", "add `credentials env USER_VARIABLE, PASSWORD_VARIABLE`")
-    labels = statement.clause("labels")
+    labels = clauses.get("labels")
     return Database(
         name.text,
         known(place, "site", sites),
         address,
         credentials,
-        _tls(statement),
-        needed(statement, "size", values.size),
-        given(statement, "grows", values.growth),
-        needed(statement, "writes", values.demand),
-        given(statement, "burst", values.burst) or standard.burst,
-        given(statement, "restores", values.rate) or standard.restores,
-        given(statement, "replays", values.rate) or standard.replays,
+        _tls(clauses.get("tls")),
+        needed(statement, clauses, "size", values.size),
+        given(clauses, "grows", values.growth),
+        needed(statement, clauses, "writes", values.demand),
+        given(clauses, "burst", values.burst) or standard.burst,
+        given(clauses, "restores", values.rate) or standard.restores,
+        given(clauses, "replays", values.rate) or standard.replays,
         tuple(Given(word.text, word.span) for clause in statement.clauses("needs") for word in clause.words("NAME")),
         tuple(
-            Standby(known(clause.name, "site", sites), needed(clause, "provision", values.duration))
+            Standby(
+                known(clause.name, "site", sites), needed(clause, clause.first_of_each(), "provision", values.duration)
+            )
             for clause in statement.clauses("standby")
         ),
         tuple(sorted((one.name.text, string(one.words("STRING")[0])) for one in labels.clauses("label")))
@@ -199,9 +207,9 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
     )
 
 
-def _address(statement: Clause) -> str | None:
+def _address(clauses: Mapping[str, Clause]) -> str | None:
     """`host:port`, `host`, `[::1]:3306` or the path of a socket."""
-    address, clause = _text(statement, "mysql"), statement.clause("mysql")
+    address, clause = _text(clauses, "mysql"), clauses.get("mysql")
     if address is None or clause is None:
         return None
     match = _ADDRESS.fullmatch(address)
@@ -211,8 +219,7 @@ def _address(statement: Clause) -> str | None:
     return address
 
 
-def _tls(statement: Clause) -> Tls | None:
-    clause = statement.clause("tls")
+def _tls(clause: Clause | None) -> Tls | None:
     if clause is None:
         return None
     mode = clause.name

@@ -192,7 +192,7 @@ class PolicyReader:
             self._rising(sizes, changes, "hold")
         drill = clause.clause("drill")
         return Flow(
-            given(clause, "limit", self.values.rate),
+            given(clause.first_of_each(), "limit", self.values.rate),
             lag[0],
             lag[1],
             changes[0] if has_warn else None,

@@ -20,8 +20,8 @@ _ONCE = {
 _ONCE |= {"oss": "place", "directory": "place", "credentials_env": "credentials", "credentials_file": "credentials"}
 _LISTS = frozenset({"full", "incremental", "hot", "cold", "needs", "recover", "group", "encrypt_rest"})
 _WRAPPERS = frozenset({"store_clause", "database_clause", "policy_clause", "credentials"})
-_MANY = _WRAPPERS | {"promise"}
-"""Clauses that say more than one thing of the block they are in."""
+_MANY = frozenset({"policy_clause", "promise", "directory"})
+"""Clauses that may repeat what one of another kind says, or themselves."""
 
 
 def repeated(statements: Iterable[Clause]) -> list[Diagnostic]:
@@ -35,7 +35,8 @@ def repeated(statements: Iterable[Clause]) -> list[Diagnostic]:
 def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
     # A value holds no clauses, and is nearly half of all.
     inner = [part for part in statement.parts if isinstance(part, Clause) and part.kind != "value"]
-    if len(inner) > 1 or statement.kind in _LISTS or (inner and inner[0].kind in _MANY):
+    kinds = {part.kind for part in inner}
+    if len(kinds) < len(inner) or statement.kind in _LISTS or not kinds.isdisjoint(_MANY):
         seen: dict[Hashable, Clause | Word] = {}
         parts: list[tuple[Hashable, Clause | Word]] = [*_keyed(inner), *_listed(statement)]
         for key, part in parts:

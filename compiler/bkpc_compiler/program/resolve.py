@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.resources import files
 from typing import TypeVar
@@ -34,6 +36,23 @@ T = TypeVar("T")
 
 def resolve(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sources, tuple[Diagnostic, ...]]:
     """The program of the files at `paths` and all they import; None where no file could be read."""
+    with _nothing_thrown_away():
+        return _resolved(paths, reader)
+
+
+@contextmanager
+def _nothing_thrown_away() -> Iterator[None]:
+    """Without the garbage collector: all that is made here is kept, and looking through it again takes as long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _resolved(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sources, tuple[Diagnostic, ...]]:
     reading = _Reading(reader)
     reading.follow("std/mysql.bkp", None, ())
     for path in paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 _END = "$END"
@@ -42,12 +43,15 @@ class Terminals:
             for free in self._patterns.keys() - self._texts.keys()
         }
         """What lark takes for a keyword where it has found one of these."""
-        skipped = "|".join(self._patterns[name] for name in ignored)
         cut = [name for name in self._patterns if name not in {*ignored, *self._keywords[_NAME].values()}]
-        self._groups = {name: number for number, name in enumerate([*cut, _END], 1)}
-        pieces = "|".join(f"({self._patterns[name]})" for name in cut)
-        self.pieces = re.compile(rf"(?:{skipped})*+(?:{pieces}|(\Z)|((?s:.)))")
-        """Cuts any text into pieces, each in a group of its own after what is skipped."""
+        # Each group costs time, and signs are known by their text: neighbours share one.
+        groups = [tuple(names) for _, names in groupby(cut, lambda one: one if one not in self._texts else "")]
+        self._groups = {names[0]: number for number, names in enumerate([*groups, (_END,)], 1)}
+        pieces = "|".join("(" + "|".join(self._patterns[name] for name in names) + ")" for names in groups)
+        last, *others = (f"(?:{self._patterns[name]})" for name in reversed(ignored))
+        skipped = rf"(?:{last})*+(?:(?:{'|'.join(others)})(?:{last})*+)*+" if others else rf"{last}*+"
+        self.pieces = re.compile(rf"{skipped}(?:{pieces}|(\Z)|((?s:.)))")
+        """Cuts any text into pieces, each in a group after what is skipped."""
         self._known: dict[frozenset[str], Accepted] = {}
         self._expressions: dict[frozenset[str], re.Pattern[str]] = {}
 

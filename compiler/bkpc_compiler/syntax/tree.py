@@ -45,6 +45,10 @@ class Clause(Struct, frozen=True, gc=False):
                 return part
         return None
 
+    def first_of_each(self) -> dict[str, Clause]:
+        """The first clause of every kind there is: for statements that are asked for many."""
+        return {part.kind: part for part in reversed(self.parts) if isinstance(part, Clause)}
+
     @property
     def name(self) -> Word:
         """The first name in this clause."""

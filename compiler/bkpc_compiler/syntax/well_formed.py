@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bkpc_compiler.source import Span
-from bkpc_compiler.syntax.automaton import Another, Automaton, Several, Single, State, automaton
+from bkpc_compiler.syntax.automaton import Automaton, State, automaton
 from bkpc_compiler.syntax.tree import Clause, Word
 
 
@@ -47,47 +47,13 @@ def statements_of(path: str, text: str, start: int, end: int) -> tuple[Clause, .
 
 def _reduced(machine: Automaton, states: list[State], values: list[Any], kind: str, path: str) -> State | None:
     """Everything done that a word of `kind` completes: the state after that word, or that in which all is read."""
-    state = states[-1]
-    while True:
+    state, accepting = states[-1], machine.accepting
+    while state is not accepting:
         action = state.actions.get(kind)
-        if isinstance(action, Single):
-            states.pop()
-            part = values[-1]
-            values[-1] = Clause(action.kind, (part,), part.span)
-            state = states[-1].after[action.origin]
-            states.append(state)
-        elif isinstance(action, Another):
-            # The list is where it was, and so is the state after it.
-            del states[1 - action.size :]
-            parts = values[1 - action.size :]
-            del values[1 - action.size :]
-            values[-1] += parts
-            state = states[-1]
-        elif isinstance(action, Several):
-            at = len(values) - action.size
-            values[at:] = [_made(action, values[at:], path)]
-            del states[at + 1 :]
-            state = states[-1].after[action.origin]
-            states.append(state)
-            if state is machine.accepting:
-                return state
-        else:
+        if action is None or isinstance(action, State):
             return action
-
-
-def _made(rule: Several, parts: list[Any], path: str) -> Any:
-    """What a rule makes of its parts: a clause, a list, or nothing of a single part."""
-    if any(rule.lists):
-        inlined: list[Any] = []
-        for part, is_list in zip(parts, rule.lists, strict=True):
-            if is_list:
-                inlined += part
-            else:
-                inlined.append(part)
-        parts = inlined
-    if rule.is_list:
-        return parts
-    if rule.is_optional and len(parts) == 1:
-        return parts[0]
-    span = Span(path, parts[0].span.start, parts[-1].span.end) if parts else Span(path, 0, 0)
-    return Clause(rule.kind, tuple(parts), span)
+        action.reduce(values, path)
+        del states[len(states) - action.size :]
+        state = states[-1].after[action.origin]
+        states.append(state)
+    return state
