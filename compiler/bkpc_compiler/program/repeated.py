@@ -20,6 +20,7 @@ _ONCE = {
 _ONCE |= {"oss": "place", "directory": "place", "credentials_env": "credentials", "credentials_file": "credentials"}
 _LISTS = frozenset({"full", "incremental", "hot", "cold", "needs", "recover", "group", "encrypt_rest"})
 _WRAPPERS = frozenset({"store_clause", "database_clause", "policy_clause", "credentials"})
+_WITH_VALUE = 2
 _MANY = frozenset({"policy_clause", "promise", "directory"})
 """Clauses that may repeat what one of another kind says, or themselves."""
 
@@ -33,8 +34,9 @@ def repeated(statements: Iterable[Clause]) -> list[Diagnostic]:
 
 
 def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
-    # A value holds no clauses, and is nearly half of all.
-    inner = [part for part in statement.parts if isinstance(part, Clause) and part.kind != "value"]
+    inner = [part for part in statement.parts if isinstance(part, Clause)]
+    if not inner and statement.kind not in _LISTS:
+        return
     kinds = {part.kind for part in inner}
     if len(kinds) < len(inner) or statement.kind in _LISTS or not kinds.isdisjoint(_MANY):
         seen: dict[Hashable, Clause | Word] = {}
@@ -44,7 +46,9 @@ def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
                 found.append(said_twice(seen[key], part))
             seen.setdefault(key, part)
     for one in inner:
-        _look_into(one, found)
+        # Values, and words with their value, are most of an estate; there is nothing in them.
+        if one.kind != "value" and (len(one.parts) > _WITH_VALUE or one.parts[-1].kind != "value"):
+            _look_into(one, found)
 
 
 def said_twice(first: Clause | Word, second: Clause | Word) -> Diagnostic:

@@ -26,18 +26,55 @@ class State:
     """A state of the parser: `actions` by the kind of word, `after` where a reduction leads, by its origin."""
 
     accepted: Accepted
-    fixed: Mapping[str, str]
-    free: Mapping[int, str]
     actions: dict[str, State | Rule] = field(default_factory=dict)
     after: dict[str, State] = field(default_factory=dict)
 
 
+class Place:
+    """A place in a text: the states that the parser is in, one within the other.
+
+    There are few such places, whatever is written: a repetition comes back to where it was. So each keeps what a kind
+    of word completes there and where it leads, and the states are gone through only the first time.
+    """
+
+    __slots__ = ("_inner", "_outer", "fixed", "free", "moves", "state")
+
+    def __init__(self, state: State, outer: Place | None) -> None:
+        self.state, self._outer = state, outer
+        self.fixed, self.free = state.accepted.fixed, state.accepted.free
+        self.moves: dict[str, tuple[tuple[Rule, ...], Place]] = {}
+        self._inner: dict[State, Place] = {}
+
+    def move(self, kind: str, accepting: State) -> tuple[tuple[Rule, ...], Place] | None:
+        """The rules that a word of `kind` completes, and the place after it; None where it does not fit."""
+        place, rules = self, []
+        while place.state is not accepting:
+            action = place.state.actions.get(kind)
+            if action is None:
+                return None
+            if isinstance(action, State):
+                place = place._within(action)
+                break
+            rules.append(action)
+            for _ in range(action.size):
+                assert place._outer is not None
+                place = place._outer
+            place = place._within(place.state.after[action.origin])
+        found = self.moves[kind] = (tuple(rules), place)
+        return found
+
+    def _within(self, state: State) -> Place:
+        if state not in self._inner:
+            self._inner[state] = Place(state, self)
+        return self._inner[state]
+
+
 @dataclass(frozen=True, slots=True)
 class Automaton:
-    """Where it starts, where it ends, and how it cuts text into pieces."""
+    """Where it starts, the state in which all is read, and how it cuts text into pieces."""
 
     terminals: Terminals
-    start: State
+    start: Place
     accepting: State
 
 
@@ -52,8 +89,7 @@ def automaton() -> Automaton:
     rules = {number: rule_of(one) for number, one in memo.items() if one["__type__"] == "Rule"}
     states: dict[int, State] = {}
     for number, actions in parser["states"].items():
-        accepted = terminals.accepted(frozenset(symbols[symbol] for symbol in actions))
-        states[number] = State(accepted, accepted.fixed, accepted.free)
+        states[number] = State(terminals.accepted(frozenset(symbols[symbol] for symbol in actions)))
     for number, actions in parser["states"].items():
         state = states[number]
         for symbol, (verb, target) in actions.items():
@@ -64,4 +100,5 @@ def automaton() -> Automaton:
                 state.actions[name] = states[target]
             else:
                 state.after[name] = states[target]
-    return Automaton(terminals, states[parser["start_states"]["start"]], states[parser["end_states"]["start"]])
+    start, accepting = states[parser["start_states"]["start"]], states[parser["end_states"]["start"]]
+    return Automaton(terminals, Place(start, None), accepting)

@@ -59,10 +59,9 @@ class _Longer(Rule):
     __slots__ = ()
 
     def reduce(self, values: list[Any], path: str) -> None:  # noqa: ARG002
-        at = len(values) - self.size
-        more = values[at + 1 :]
-        del values[at + 1 :]
-        values[at] += more
+        at = 1 - self.size
+        values[at - 1] += values[at:]
+        del values[at:]
 
 
 class _Around(Rule):
@@ -98,7 +97,8 @@ def rule_of(saved: Mapping[str, Any]) -> Rule:
     if _is_list(saved["origin"]):
         if not any(lists):
             return _List(size, kind, origin)
-        assert lists[0] and not any(lists[1:])
+        assert lists[0]
+        assert not any(lists[1:])
         return _Longer(size, kind, origin)
     if any(lists) or not size or (is_optional and size > 1):
         return _Around(size, kind, origin, lists, is_optional)
