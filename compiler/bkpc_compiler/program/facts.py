@@ -110,12 +110,12 @@ def link(statement: Clause, values: Values, sites: Mapping[str, object]) -> Link
     )
 
 
-def _credentials(statement: Clause, numbers: tuple[int, ...]) -> Credentials | None:
+def _credentials(clauses: Mapping[str, Clause], numbers: tuple[int, ...]) -> Credentials | None:
     """What names a login: `numbers` are how many variables it may be spread over."""
-    clause = statement.clause("credentials_env", "credentials_file")
+    clause = clauses.get("credentials_env") or clauses.get("credentials_file")
     if clause is None:
-        wrapped = statement.clause("store_clause", "database_clause")
-        return _credentials(wrapped, numbers) if wrapped else None
+        wrapped = clauses.get("store_clause") or clauses.get("database_clause")
+        return _credentials(wrapped.first_of_each(), numbers) if wrapped else None
     if clause.kind == "credentials_file":
         return Credentials("file", (filled(clause.words("STRING")[0]),), clause.span)
     names = clause.words("NAME")
@@ -141,7 +141,7 @@ def store(statement: Clause, values: Values, sites: Mapping[str, object], classe
     if bucket is None and folder is None:
         raise missing_clause(statement, "oss", 'add `oss "BUCKET"`, or `directory "FOLDER"`')
     chosen, redundancy = clauses.get("storage_class"), clauses.get("redundancy")
-    credentials = _credentials(statement, (2, 3))
+    credentials = _credentials(clauses, (2, 3))
     if bucket is not None:
         for kind in ("endpoint", "credentials"):
             if (_text(clauses, kind) if kind == "endpoint" else credentials) is None:
@@ -177,7 +177,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
     address = _address(clauses)
     if address is None:
         raise missing_clause(statement, "mysql")
-    credentials = _credentials(statement, (2,))
+    credentials = _credentials(clauses, (2,))
     if credentials is None:
         raise missing_clause(statement, "credentials", "add `credentials env USER_VARIABLE, PASSWORD_VARIABLE`")
     labels = clauses.get("labels")

@@ -20,7 +20,7 @@ _ONCE = {
 _ONCE |= {"oss": "place", "directory": "place", "credentials_env": "credentials", "credentials_file": "credentials"}
 _LISTS = frozenset({"full", "incremental", "hot", "cold", "needs", "recover", "group", "encrypt_rest"})
 _WRAPPERS = frozenset({"store_clause", "database_clause", "policy_clause", "credentials"})
-_WITH_VALUE = 2
+_WORD_AND_VALUE = 2
 _MANY = frozenset({"policy_clause", "promise", "directory"})
 """Clauses that may repeat what one of another kind says, or themselves."""
 
@@ -35,10 +35,11 @@ def repeated(statements: Iterable[Clause]) -> list[Diagnostic]:
 
 def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
     inner = [part for part in statement.parts if isinstance(part, Clause)]
-    if not inner and statement.kind not in _LISTS:
+    is_list = statement.kind in _LISTS
+    if not inner and not is_list:
         return
     kinds = {part.kind for part in inner}
-    if len(kinds) < len(inner) or statement.kind in _LISTS or not kinds.isdisjoint(_MANY):
+    if is_list or len(kinds) < len(inner) or not kinds.isdisjoint(_MANY):
         seen: dict[Hashable, Clause | Word] = {}
         parts: list[tuple[Hashable, Clause | Word]] = [*_keyed(inner), *_listed(statement)]
         for key, part in parts:
@@ -46,8 +47,9 @@ def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
                 found.append(said_twice(seen[key], part))
             seen.setdefault(key, part)
     for one in inner:
-        # Values, and words with their value, are most of an estate; there is nothing in them.
-        if one.kind != "value" and (len(one.parts) > _WITH_VALUE or one.parts[-1].kind != "value"):
+        # Most clauses are a word and what it says; there is nothing in them.
+        last = one.parts[-1]
+        if len(one.parts) > _WORD_AND_VALUE or (isinstance(last, Clause) and last.kind != "value"):
             _look_into(one, found)
 
 
