@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint servers-mariadb servers-mysql bench golden generated clean
+.PHONY: demo test fast lint soundness servers-mariadb servers-mysql pictures bench golden generated clean
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -23,15 +23,19 @@ servers-mysql:
 	@bash tests/database_server/need.sh age zstd debootstrap
 	@bash tests/database_server/fetch_mysql.sh
 
+# What looks at the report and draws the graph in tests.
+pictures:
+	@bash tests/database_server/need.sh graphviz chromium chromium-driver
+
 demo: $(VENV)/ready servers-$(SERVER)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.demo --server $(SERVER)
 
-test: $(VENV)/ready $(addprefix servers-,$(SERVERS)) lint
+test: $(VENV)/ready $(addprefix servers-,$(SERVERS)) pictures lint
 	$(BIN)/pytest
 
 # What a change is checked with between edits: no servers, under a minute.
 fast: $(VENV)/ready
-	$(BIN)/pytest -q --ignore=tests/servers
+	$(BIN)/pytest -q --ignore=tests/servers --ignore=tests/soundness/test_soundness.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check
@@ -39,6 +43,12 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/pyright
 	PYTHONPATH=compiler:runtime:grammar $(BIN)/lint-imports
+
+# A million random estates against the simulator: hours. CASES and SEED say how many, and which.
+CASES ?= 1000000
+SEED ?= 1
+soundness: $(VENV)/ready
+	$(BIN)/python -m tests.soundness --cases $(CASES) --seed $(SEED)
 
 # Side by side with a peer in one run; prints ratios.
 bench: $(VENV)/ready servers-$(SERVER)

@@ -19,7 +19,7 @@ from bkpc_compiler.source import Sources, Span
 if TYPE_CHECKING:
     from bkpc_grammar.plan import Plan
 
-UNDECIDED = frozenset({"BKP2002", "BKP2003", "BKP3002", "BKP3003"})
+UNDECIDED = frozenset({"BKP2002", "BKP2003", "BKP3002"})
 """Codes that say that something is not proved, rather than that it is wrong."""
 
 
@@ -68,6 +68,7 @@ def compile_sources(paths: Sequence[str], reader: Reader, version: str) -> tuple
     """The plan of the files at `paths`, sealed; None where `check` finds an error or a level can't run."""
     from bkpc_compiler.planning.emit import emit
     from bkpc_compiler.planning.not_yet_run import not_yet_done, not_yet_run
+    from bkpc_compiler.planning.verified import verified
 
     checked = check_sources(paths, reader)
     analysis = checked.analysis
@@ -77,4 +78,4 @@ def compile_sources(paths: Sequence[str], reader: Reader, version: str) -> tuple
     checked = replace(checked, diagnostics=in_order([*checked.diagnostics, *more]))
     if checked.broken:
         return None, checked
-    return emit(analysis, version, checked.place_of), checked
+    return verified(emit(analysis, version, checked.place_of)), checked

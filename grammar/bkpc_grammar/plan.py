@@ -32,6 +32,29 @@ class Source(Part, frozen=True):
     sha256: Digest
 
 
+class Resource(Part, frozen=True):
+    """Something with a capacity that flows share."""
+
+    name: Annotated[
+        str,
+        Meta(description="`database:NAME:…`, `link:A -- B`, `store:NAME:reads`, `store:NAME:writes`, `region:NAME:…`"),
+    ]
+    capacity: Annotated[BytesPerSecond, Meta(description="as declared or assumed")]
+    usable: Annotated[
+        BytesPerSecond,
+        Meta(description="what reservations may add up to: the capacity; of links and stores, less headroom"),
+    ]
+
+
+class Term(Part, frozen=True):
+    """One summand of a proved bound."""
+
+    what: Annotated[str, Meta(description="what the time is spent on")]
+    takes_ms: Annotated[Milliseconds, Meta(description="at most")]
+    where: Annotated[tuple[str, ...], Meta(description="file:line of each clause it comes from")]
+    origin: Annotated[str, Meta(description="declared, std, measured, given")]
+
+
 class Header(Part, frozen=True):
     """Identity of the plan. No time stamps and no host names: same sources, same bytes."""
 
@@ -106,6 +129,9 @@ class Schedule(Part, frozen=True):
     day: Annotated[int | None, Meta(description="day of the month, or null")]
     timezone: Annotated[str, Meta(description="IANA name")]
     offset_ms: Annotated[Milliseconds, Meta(description="the planner's start after the release")]
+    slot_ms: Annotated[
+        Milliseconds, Meta(description="how long after its start the job holds its reservation; it is done by then")
+    ]
     window_ms: Annotated[Milliseconds, Meta(description="time after the release in which the job must be done")]
 
 
@@ -123,6 +149,9 @@ class Retry(Part, frozen=True):
 
     attempts: Annotated[int, Meta(ge=1, description="attempts in all, the first included")]
     pause_ms: Annotated[Milliseconds, Meta(description="pause before the second attempt; doubles after each")]
+    budget_ms: Annotated[
+        Milliseconds, Meta(description="the part of the slot that failed attempts and pauses may cost in all")
+    ]
 
 
 class Job(Part, frozen=True):
@@ -159,7 +188,10 @@ class Stream(Part, frozen=True):
     on_outage: Annotated[str | None, Meta(description="`hold`, `degrade`, or null")]
     degrade_after_ms: Annotated[Milliseconds | None, Meta(description="patience before `degrade`, or null")]
     recipients: Annotated[tuple[str, ...], Meta(description="age public keys; empty: stored unencrypted")]
-    reserve: Annotated[tuple[Reservation, ...], Meta(description="sorted by resource")]
+    rates: Annotated[
+        tuple[BytesPerSecond, ...], Meta(description="the rate reserved towards each store, in the order of `stores`")
+    ]
+    reserve: Annotated[tuple[Reservation, ...], Meta(description="of all stores together, sorted by resource")]
     lag_warn_ms: Annotated[Milliseconds | None, Meta(description="lag that is worth a warning")]
     lag_fail_ms: Annotated[Milliseconds | None, Meta(description="lag that is a failure")]
 
@@ -216,6 +248,8 @@ class Step(Part, frozen=True):
     store: Annotated[str | None, Meta(description="the store read, or null")]
     needs: Annotated[tuple[str, ...], Meta(description="ids of steps that come first")]
     reserve: Annotated[tuple[Reservation, ...], Meta(description="sorted by resource")]
+    start_ms: Annotated[Milliseconds, Meta(description="when it begins at the latest, after the failure")]
+    bytes: Annotated[Bytes, Meta(description="bytes to move at most; 0 where none move")]
     expect_ms: Annotated[Milliseconds, Meta(description="how long it takes at most")]
 
 
@@ -224,6 +258,7 @@ class Recovery(Part, frozen=True):
 
     scope: Annotated[Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")]
     lost: Annotated[str, Meta(description="which one: a database, a site, a region")]
+    down: Annotated[tuple[Name, ...], Meta(description="all protected databases it takes down, sorted")]
     databases: Annotated[tuple[str, ...], Meta(description="those it takes down and the plan brings back, sorted")]
     steps: Annotated[tuple[Step, ...], Meta(description="in an order that respects `needs`")]
     expect_ms: Annotated[Milliseconds, Meta(description="all of it, at most")]
@@ -250,6 +285,16 @@ class Objective(Part, frozen=True):
     rto_proved_ms: Annotated[
         Milliseconds | None, Meta(description="upper bound on the time, or null where no rto is promised")
     ]
+    rpo_least_ms: Annotated[
+        Milliseconds | None, Meta(description="no schedule betters this loss; null where no rpo is promised")
+    ]
+    rto_least_ms: Annotated[
+        Milliseconds | None, Meta(description="no schedule betters this time; null where no rto is promised")
+    ]
+    rpo_permille: Annotated[int, Meta(description="of all instants of failure, those the rpo holds for: 1000 is all")]
+    rto_permille: Annotated[int, Meta(description="of all instants of failure, those the rto holds for: 1000 is all")]
+    rpo_terms: Annotated[tuple[Term, ...], Meta(description="they add up to the proved rpo")]
+    rto_terms: Annotated[tuple[Term, ...], Meta(description="they add up to the proved rto")]
     assumptions: Annotated[tuple[Assumption, ...], Meta(description="sorted by place")]
 
 
@@ -258,6 +303,9 @@ class Plan(Part, frozen=True):
 
     header: Header
     estate: Estate
+    resources: Annotated[
+        tuple[Resource, ...], Meta(description="all that flows share and that has a capacity, by name")
+    ]
     jobs: Annotated[tuple[Job, ...], Meta(description="sorted by id")]
     streams: Annotated[tuple[Stream, ...], Meta(description="sorted by id")]
     retention: Annotated[tuple[Retention, ...], Meta(description="sorted by database and store")]

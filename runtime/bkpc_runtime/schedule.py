@@ -37,6 +37,12 @@ def _released(schedule: Schedule, at: datetime) -> bool:
     return True
 
 
+def last_start(schedule: Schedule, now: datetime) -> datetime:
+    """The newest planned start at or before `now`: the planner's offset after a release."""
+    offset = timedelta(milliseconds=schedule.offset_ms)
+    return last_release(schedule, now - offset) + offset
+
+
 def is_due(schedule: Schedule, newest: datetime | None, now: datetime) -> bool:
     """Whether a job whose newest output began at `newest` should run now."""
-    return newest is None or newest < last_release(schedule, now)
+    return newest is None or newest < last_start(schedule, now)

@@ -134,6 +134,7 @@ def program(
     *,
     links: tuple[Link, ...] = (),
     headroom: Fraction = Fraction(1, 10),
+    retries: Fraction = Fraction(0),
     verification: Duration = AT_ONCE,
 ) -> Program:
     return Program(
@@ -152,6 +153,7 @@ def program(
         requirements=(),
         tests=(),
         headroom=given(headroom),
+        retries=given(retries),
         verification=given(verification),
     )
 

@@ -1,4 +1,4 @@
-"""`bkpc compile`: the plan of a checked policy."""
+"""`bkpc compile`: the plan of a checked policy, or the files of a back end."""
 
 from __future__ import annotations
 
@@ -6,43 +6,42 @@ import argparse
 import sys
 from pathlib import Path
 
-from bkpc_compiler.commands.source_files import NothingFound, compile_files
-from bkpc_compiler.commands.terminal import wants_colour
+from bkpc_compiler.backends.targets import TARGETS
+from bkpc_compiler.commands.rendering import Stopped, compiled, plan_of, write_all
 
 EXAMPLE = """\
 example:
   bkpc compile policies/ -o plan.json
+  bkpc compile policies/ --target runbook -o runbook/    every form of it, in a folder
 exit: 0 written, 1 diagnostics and nothing written, 2 nothing to compile
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)")
-    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where the plan goes (default: stdout)")
+    parser.add_argument("--target", choices=("plan", *TARGETS), default="plan", help="what to write (default: plan)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="-",
+        help="where it goes (default: stdout); for a target also a folder",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bkpc_compiler.main import VERSION
     from bkpc_grammar.canonical import canonical_bytes
 
     if arguments.output.endswith(".bkp"):
         print(f"bkpc compile: {arguments.output} is the name of a policy: name the plan *.json", file=sys.stderr)
         return 2
     try:
-        plan, checked = compile_files(arguments.paths, VERSION)
-    except NothingFound as problem:
-        print(f"bkpc compile: {problem}", file=sys.stderr)
-        return 2
-    if checked.diagnostics:
-        from bkpc_compiler.diagnostics.text import render
-
-        sys.stderr.write(render(checked.diagnostics, checked.sources, colour=wants_colour(sys.stderr)))
-    if plan is None:
-        print("bkpc compile: nothing written", file=sys.stderr)
-        return 1
-    if not checked.answers:
-        print("bkpc compile: nothing was promised for any database: nothing to compile", file=sys.stderr)
-        return 2
+        if arguments.target != "plan":
+            write_all("compile", arguments.target, plan_of("compile", arguments.paths), arguments.output)
+            return 0
+        plan = compiled("compile", arguments.paths)
+    except Stopped as stopped:
+        return stopped.code
     return _write(canonical_bytes(plan), arguments.output, plan.header.digest)
 
 

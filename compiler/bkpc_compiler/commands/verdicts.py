@@ -34,7 +34,7 @@ def _row(answer: Answer) -> tuple[str, ...]:
 
 def _bounds(answer: Answer) -> str:
     if answer.lower is None:
-        return "nothing survives"
+        return "nowhere to rebuild" if answer.nowhere else "nothing survives"
     if answer.verdict is Verdict.REFUTED:
         return f"≥ {answer.lower.total.human()}"
     most = answer.upper.total.human() if answer.upper else "no bound"

@@ -42,23 +42,47 @@ def machine_of(database: Database) -> str:
     return database.address.rpartition(":")[0] or database.address
 
 
+class Losses:
+    """Every failure of a program; what each takes down is looked up, not searched for."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._region = {site.name: site.region for site in program.sites}
+        self._on_machine: dict[str, list[str]] = {}
+        self._at_site: dict[str, list[str]] = {}
+        for one in program.databases:
+            self._on_machine.setdefault(machine_of(one), []).append(one.name)
+            self._at_site.setdefault(one.site, []).append(one.name)
+        protected = {protection.database for protection in program.protections}
+        self._protected = tuple(one.name for one in program.databases if one.name in protected)
+        self._known: dict[tuple[Scope, str], Loss] = {}
+
+    def of(self, database: Database, scope: Scope) -> Loss:
+        """The failure of `scope` that hits `database`, with everything else it takes down."""
+        if scope is Scope.CORRUPTION:
+            return Loss(scope, database.name, (database.name,), ())
+        key = (scope, machine_of(database) if scope is Scope.HOST else database.site)
+        if key not in self._known:
+            self._known[key] = self._loss(database, scope)
+        return self._known[key]
+
+    def _loss(self, database: Database, scope: Scope) -> Loss:
+        if scope is Scope.HOST:
+            same = self._on_machine[machine_of(database)]
+            return Loss(scope, same[0], tuple(same), ())
+        if scope is Scope.SITE:
+            return Loss(scope, database.site, tuple(self._at_site[database.site]), (database.site,))
+        if scope is Scope.REGION:
+            region = self._region[database.site]
+            gone = tuple(name for name, its in self._region.items() if its == region)
+            down = tuple(one.name for one in self._program.databases if one.site in gone)
+            return Loss(scope, region, down, gone)
+        return Loss(scope, "credentials", self._protected, ())
+
+
 def loss_of(program: Program, database: Database, scope: Scope) -> Loss:
-    """The failure of `scope` that hits `database`, with everything else it takes down."""
-    sites = {site.name: site for site in program.sites}
-    region = sites[database.site].region
-    everyone = program.databases
-    if scope is Scope.CORRUPTION:
-        return Loss(scope, database.name, (database.name,), ())
-    if scope is Scope.HOST:
-        same = tuple(one.name for one in everyone if machine_of(one) == machine_of(database))
-        return Loss(scope, same[0], same, ())
-    if scope is Scope.SITE:
-        return Loss(scope, database.site, tuple(d.name for d in everyone if d.site == database.site), (database.site,))
-    if scope is Scope.REGION:
-        gone = tuple(name for name, site in sites.items() if site.region == region)
-        return Loss(scope, region, tuple(d.name for d in everyone if d.site in gone), gone)
-    protected = {protection.database for protection in program.protections}
-    return Loss(scope, "credentials", tuple(d.name for d in everyone if d.name in protected), ())
+    """The failure of `scope` that hits `database`, for one question; `Losses` answers many."""
+    return Losses(program).of(database, scope)
 
 
 def zone_redundant(store: Store) -> bool:

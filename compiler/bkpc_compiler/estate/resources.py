@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 from bkpc_compiler.estate.failures import machine_of
-from bkpc_compiler.estate.routes import Route
+from bkpc_compiler.estate.routes import Route, Routes
 from bkpc_compiler.program.model import Database, Given, Link, Origin, Program, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Rate
@@ -22,6 +23,25 @@ class Resource:
     capacity: Rate | None
     span: Span | None
     origin: Origin
+    best: Rate | None = None  # the most that any of those that share it is said to take
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Resource) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def most(self) -> Fraction:
+        """Bytes per second that it never exceeds; of a firm resource."""
+        found = self.best or self.capacity
+        assert found is not None
+        return found.amount
+
+    @property
+    def firm(self) -> bool:
+        """Whether its capacity is known: a cautious figure of `std` proves a promise, but refutes none."""
+        return self.capacity is not None and self.origin is not Origin.STANDARD
 
 
 def _resource(name: str, words: str, given: Given[Rate] | None) -> Resource:
@@ -30,44 +50,78 @@ def _resource(name: str, words: str, given: Given[Rate] | None) -> Resource:
     return Resource(name, words, given.value, given.span, given.origin)
 
 
-def link_resource(link: Link) -> Resource:
-    return _resource(f"link:{link.name}", f"link {link.name}", link.bandwidth)
+class Ways:
+    """Which resources lie between databases and stores; each resource made once."""
 
+    def __init__(self, program: Program, routes: Routes) -> None:
+        self.program, self.routes = program, routes
+        self._made: dict[str, Resource] = {}
 
-def reads_of(store: Store) -> Resource:
-    return _resource(f"store:{store.name}:reads", f"reading from `{store.name}`", store.reads)
+    def _once(self, name: str, words: str, given: Given[Rate] | None) -> Resource:
+        if name not in self._made:
+            self._made[name] = _resource(name, words, given)
+        return self._made[name]
 
+    def links(self, route: Route) -> tuple[Resource, ...]:
+        return tuple(self.link(one) for one in route.links)
 
-def writes_of(store: Store) -> Resource:
-    return _resource(f"store:{store.name}:writes", f"writing to `{store.name}`", store.writes)
+    def link(self, link: Link) -> Resource:
+        return self._once(f"link:{link.name}", f"link {link.name}", link.bandwidth)
 
+    def reads_of(self, store: Store) -> Resource:
+        return self._once(f"store:{store.name}:reads", f"reading from `{store.name}`", store.reads)
 
-def restores_of(program: Program, database: Database) -> Resource:
-    """What the database's machine takes in; shared by all databases on that machine."""
-    return _resource(f"database:{_first_on(program, database)}", f"loading into `{database.name}`", database.restores)
+    def writes_of(self, store: Store) -> Resource:
+        return self._once(f"store:{store.name}:writes", f"writing to `{store.name}`", store.writes)
 
+    def dumps_of(self, database: Database) -> Resource:
+        """What the database's machine gives while it is dumped; shared by all databases on that machine."""
+        host = self._hosts[machine_of(database)]
+        return self._shared(f"database:{host[0].name}:dump", f"dumping `{host[0].name}`", [x.dumps for x in host])
 
-def replays_of(program: Program, database: Database) -> Resource:
-    return _resource(f"database:{_first_on(program, database)}:log", f"replay on `{database.name}`", database.replays)
+    def restores_of(self, database: Database) -> Resource:
+        """What the database's machine takes in; shared by all databases on that machine."""
+        host = self._hosts[machine_of(database)]
+        return self._shared(f"database:{host[0].name}", f"loading into `{host[0].name}`", [x.restores for x in host])
 
+    def replays_of(self, database: Database) -> Resource:
+        host = self._hosts[machine_of(database)]
+        return self._shared(f"database:{host[0].name}:log", f"replay on `{host[0].name}`", [x.replays for x in host])
 
-def _first_on(program: Program, database: Database) -> str:
-    """Databases on one machine share it, under the first one's name."""
-    return min(other.name for other in program.databases if machine_of(other) == machine_of(database))
+    def _shared(self, name: str, words: str, figures: list[Given[Rate] | None]) -> Resource:
+        """One machine of several databases: the most cautious of what is said of it proves, the boldest refutes."""
+        if name not in self._made:
+            known = sorted((one for one in figures if one), key=lambda one: one.value.amount)
+            if not known:
+                self._made[name] = _resource(name, words, None)
+            else:
+                bold = known[-1].value if len(known) == len(figures) else None
+                made = _resource(name, words, known[0])
+                self._made[name] = replace(made, best=bold)
+        return self._made[name]
 
-
-def links_of(route: Route) -> tuple[Resource, ...]:
-    return tuple(link_resource(link) for link in route.links)
+    @cached_property
+    def _hosts(self) -> dict[str, list[Database]]:
+        """The databases of each machine, by name: they share it, under the first one's name."""
+        found: dict[str, list[Database]] = {}
+        for database in sorted(self.program.databases, key=lambda one: one.name):
+            found.setdefault(machine_of(database), []).append(database)
+        return found
 
 
 def narrowest(resources: Iterable[Resource]) -> Resource | None:
-    """The one with the least capacity; None where none has one."""
-    bounded = [one for one in resources if one.capacity is not None]
-    return min(bounded, key=lambda one: (one.capacity, one.name), default=None)
+    """The one known to have the least capacity; None where none is known to have one."""
+    bounded = [one for one in resources if one.firm]
+    return min(bounded, key=lambda one: (one.most, one.name), default=None)
 
 
 def derated(resource: Resource, headroom: Fraction, reserved: int = 0) -> Fraction | None:
-    """Bytes per second one may count on beside what is reserved; None: not a narrow place."""
+    """Bytes per second one may count on beside what is reserved; None: not a narrow place.
+
+    Links and stores are derated by `headroom`: TCP does not fill them. What a host loads, replays or dumps is
+    said of the whole of it, as it was measured.
+    """
     if resource.capacity is None:
         return None
-    return max(Fraction(0), resource.capacity.amount * (1 - headroom) - reserved)
+    part = 1 if resource.name.startswith("database:") else 1 - headroom
+    return max(Fraction(0), resource.capacity.amount * part - reserved)

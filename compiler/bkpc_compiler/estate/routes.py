@@ -37,28 +37,28 @@ class Routes:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._graph: EstateGraph | None = None
-        self._known: dict[tuple[str, str], Route | None] = {}
+        self._known: dict[tuple[str, str, tuple[str, ...]], Route | None] = {}
+        self._links: dict[tuple[str, str], list[Link]] = {}
+        for link in program.links:
+            self._links.setdefault((link.source, link.target), []).append(link)
+            if link.both_ways:
+                self._links.setdefault((link.target, link.source), []).append(link)
 
-    def between(self, source: str, target: str) -> Route | None:
-        """The route from site `source` to site `target`; None where no links lead there."""
+    def between(self, source: str, target: str, lost: tuple[str, ...] = ()) -> Route | None:
+        """The route from site `source` to site `target` around `lost` sites; None where no links lead there."""
         if source == target:
             return Route(())
-        key = (source, target)
+        key = (source, target, lost)
         if key not in self._known:
             # One hop is the fewest there is: most estates never need the graph, nor the time to import it.
-            self._known[key] = self._direct(source, target) or self._find(source, target)
+            self._known[key] = self._direct(source, target) or self._find(source, target, lost)
         return self._known[key]
 
     def _direct(self, source: str, target: str) -> Route | None:
-        links = [
-            link
-            for link in self._program.links
-            if (link.source, link.target) == (source, target)
-            or (link.both_ways and (link.target, link.source) == (source, target))
-        ]
+        links = self._links.get((source, target))
         return Route((min(links, key=_widest),)) if links else None
 
-    def _find(self, source: str, target: str) -> Route | None:
+    def _find(self, source: str, target: str, lost: tuple[str, ...]) -> Route | None:
         import networkx
 
         sites = self._graph
@@ -66,6 +66,9 @@ class Routes:
             graph = estate_graph(self._program)
             sites = networkx.subgraph_view(graph, filter_node=lambda node: node.startswith("site:"))
             self._graph = sites
+        if lost:
+            gone = {site_node(one) for one in lost} - {site_node(source), site_node(target)}
+            sites = networkx.subgraph_view(sites, filter_node=lambda node: node not in gone)
         try:
             paths = list(networkx.all_shortest_paths(sites, site_node(source), site_node(target)))
         except (networkx.NetworkXNoPath, networkx.NodeNotFound):

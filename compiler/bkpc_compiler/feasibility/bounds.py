@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from bkpc_compiler.program.model import Given, Origin
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import ZERO_DURATION, Duration
+from bkpc_grammar.quantities import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,15 @@ class Term:
     origin: Origin = Origin.DECLARED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bound:
     """A duration with its derivation."""
 
     terms: tuple[Term, ...]
 
-    @property
+    @cached_property
     def total(self) -> Duration:
-        return sum((term.duration for term in self.terms), start=ZERO_DURATION)
+        return Duration(sum((term.duration.amount for term in self.terms), start=Fraction(0)))
 
     def plus(self, *terms: Term) -> Bound:
         return Bound(self.terms + terms)

@@ -1,27 +1,31 @@
-"""What jobs and streams ask of the resources they share, and whether it fits.
-
-Streams reserve the least rate that meets the RPO they serve; jobs reserve their bytes over their window.
-Conservatively all jobs overlap. A job that does not fit within its window gets its period instead.
-"""
+"""What jobs and streams ask of the resources they share, settled: streams first, then the timetable of jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
+from typing import TYPE_CHECKING
 
 from bkpc_compiler.estate.resources import Resource, derated
+from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
 from bkpc_compiler.program.model import ColdLevel, Given, HotLevel, ImageLevel, Schedule
-from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import ZERO_DURATION, Duration, Rate, Size
+from bkpc_compiler.timetable.calendar import Rhythm, rhythm_of
+from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
+from bkpc_grammar.quantities import Duration, Rate, Size
+
+if TYPE_CHECKING:
+    from bkpc_compiler.feasibility.bounds import Bound
+    from bkpc_compiler.feasibility.images import ImageCopy
 
 
 @dataclass(frozen=True, slots=True)
 class JobDemand:
-    """One scheduled job: one image of `database` moved to `store` within `within` of its release.
+    """One scheduled job: one image of `database` moved to `store`, in `slot` after each release.
 
-    `within` None: nothing bounds when it is done. `source`: the store a copy reads.
+    `slot` None: it fits nowhere, and nothing bounds when it is done. `source`: the store a copy reads.
     """
 
     id: str
@@ -29,14 +33,22 @@ class JobDemand:
     level: ImageLevel | ColdLevel
     source: str | None
     store: str
-    bytes: Size
+    size: Given[Size]
     resources: tuple[Resource, ...]
     limit: Given[Rate] | None
-    within: Duration | None
+    slot: Slot | None = None
+
+    @property
+    def bytes(self) -> Size:
+        return self.size.value
 
     @property
     def schedule(self) -> Schedule:
         return self.level.schedule
+
+    @property
+    def rhythm(self) -> Rhythm:
+        return rhythm_of(self.level.schedule)
 
     @property
     def window(self) -> Duration:
@@ -44,14 +56,27 @@ class JobDemand:
         return self.schedule.window.value if self.schedule.window else self.schedule.period
 
     @property
+    def late(self) -> bool:
+        """Whether it is not proved to be done within its window."""
+        return self.slot is None or self.slot.end > self.window.milliseconds_up()
+
+    @property
+    def limited(self) -> bool:
+        """Whether its flow limit alone keeps it from its window."""
+        return self.limit is not None and self.bytes.amount > self.limit.value.amount * self.window.amount
+
+    @property
     def rate(self) -> int:
-        """Reserved bytes per second: enough to be done within `within`."""
-        return max(1, ceil(self.bytes.over(Rate(Fraction(1))).amount / self.within.amount)) if self.within else 1
+        """Reserved bytes per second; 0 where nothing is."""
+        return self.slot.rate if self.slot else 0
 
 
 @dataclass(frozen=True, slots=True)
 class StreamDemand:
-    """The binlog of `database` on its way to one store. `rate`: reserved, bytes per second."""
+    """The binlog of `database` on its way to one store. `rate`: reserved, bytes per second.
+
+    `least`: the rate below which the stream falls behind for ever.
+    """
 
     id: str
     database: str
@@ -62,125 +87,84 @@ class StreamDemand:
     writes: Given[Rate]
     burst: Given[Size]
     rate: int
+    least: int
     fits: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Shortage:
-    """A resource that can't carry what is asked of it. `hopeless`: not even without headroom."""
-
-    resource: Resource
-    asked: Rate
-    available: Rate
-    ids: tuple[str, ...]
-    hopeless: bool
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Demand:
-    """Everything that is asked, after settling."""
+    """Everything that is asked, after settling. `peaks`: the most reserved at any instant, by resource."""
 
     jobs: tuple[JobDemand, ...]
     streams: tuple[StreamDemand, ...]
     shortages: tuple[Shortage, ...]
+    peaks: Mapping[str, int]
+    images: dict[str, tuple[ImageCopy, ...]] = field(default_factory=dict)
+    delays: dict[tuple[str, str], tuple[Bound | None, Bound | None]] = field(default_factory=dict)
 
     @property
     def flows(self) -> tuple[JobDemand | StreamDemand, ...]:
         """Jobs, then streams."""
         return (*self.jobs, *self.streams)
 
-    def reserved(self) -> Mapping[str, int]:
-        """Bytes per second reserved on each resource, by its name."""
-        return _reserved(self.jobs, self.streams)
+    @cached_property
+    def jobs_by_database(self) -> Mapping[str, Sequence[JobDemand]]:
+        found: dict[str, list[JobDemand]] = {}
+        for job in self.jobs:
+            found.setdefault(job.database, []).append(job)
+        return found
+
+    @cached_property
+    def streams_by_database(self) -> Mapping[str, Sequence[StreamDemand]]:
+        found: dict[str, list[StreamDemand]] = {}
+        for stream in self.streams:
+            found.setdefault(stream.database, []).append(stream)
+        return found
 
 
-def settle(jobs: Iterable[JobDemand], streams: Iterable[StreamDemand], headroom: Fraction) -> Demand:
+def settle(jobs: Sequence[JobDemand], streams: Sequence[StreamDemand], headroom: Fraction, retries: Fraction) -> Demand:
     """Streams first, then jobs in their windows, then in their periods; what fits nowhere has no bound."""
-    wanted = tuple(jobs)
-    asked = tuple(streams)
-    flows: tuple[JobDemand | StreamDemand, ...] = (*wanted, *asked)
-    resources = {one.name: one for flow in flows for one in flow.resources}
-    drowned = {s.resource.name for s in _shortages(resources, (), asked, headroom)}
-    fitted = tuple(replace(s, fits=drowned.isdisjoint(r.name for r in s.resources)) for s in asked)
-    in_window = tuple(replace(job, within=_allowed(job, job.window)) for job in wanted)
-    shortages = _shortages(resources, in_window, fitted, headroom)
-    late = {s.resource.name for s in shortages}
-    relaxed = tuple(_relaxed(job) if _touches(job, late) else job for job in in_window)
-    beyond = {s.resource.name for s in _shortages(resources, relaxed, fitted, headroom)}
-    settled = tuple(replace(job, within=None) if _touches(job, beyond) else job for job in relaxed)
-    return Demand(settled, fitted, shortages)
+    resources = {one.name: one for job in jobs for one in job.resources}
+    resources |= {one.name: one for stream in streams for one in stream.resources}
+    usable = {name: int(room) for name, one in resources.items() if (room := derated(one, headroom)) is not None}
+    fitted = _fitted(streams, usable)
+    steady: dict[str, int] = {}
+    for stream in fitted:
+        for one in stream.resources:
+            if one.name in usable and stream.fits:
+                steady[one.name] = steady.get(one.name, 0) + stream.rate
+    table = timetable_of((_request(job, usable, retries) for job in jobs), usable, steady)
+    settled = tuple(replace(job, slot=table.slots[job.id]) for job in jobs)
+    return Demand(settled, fitted, shortages_of(settled, fitted, resources, usable), table.peaks)
 
 
-def _touches(job: JobDemand, names: set[str]) -> bool:
-    return any(one.name in names for one in job.resources)
+def effort_of(job: JobDemand, retries: Fraction) -> int:
+    """Bytes that the slot of `job` must be able to move: its own, and what failed attempts cost."""
+    return ceil(job.bytes.amount * (1 + retries))
 
 
-def _relaxed(job: JobDemand) -> JobDemand:
-    return replace(job, within=_allowed(job, job.schedule.period))
-
-
-def _allowed(job: JobDemand, window: Duration) -> Duration | None:
-    """`window`, or longer where the flow limit asks for it; None where the period is not enough."""
-    if job.limit is None or job.bytes.amount <= job.limit.value.amount * window.amount:
-        return window
-    needed = job.bytes.over(job.limit.value)
-    return needed if needed <= job.schedule.period else None
-
-
-def _reserved(jobs: tuple[JobDemand, ...], streams: tuple[StreamDemand, ...]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    flows: tuple[JobDemand | StreamDemand, ...] = (*jobs, *streams)
-    for flow in flows:
-        for resource in flow.resources:
-            total[resource.name] = total.get(resource.name, 0) + flow.rate
-    return total
-
-
-def _shortages(
-    resources: Mapping[str, Resource],
-    jobs: tuple[JobDemand, ...],
-    streams: tuple[StreamDemand, ...],
-    headroom: Fraction,
-) -> tuple[Shortage, ...]:
-    found = []
-    for name, total in sorted(_reserved(jobs, streams).items()):
-        resource = resources[name]
-        available = derated(resource, headroom)
-        if available is None or resource.capacity is None or total <= available:
-            continue
-        flows: tuple[JobDemand | StreamDemand, ...] = (*jobs, *streams)
-        ids = tuple(flow.id for flow in flows if resource in flow.resources)
-        hopeless = _hopeless(resource, jobs, streams)
-        found.append(Shortage(resource, Rate(Fraction(total)), Rate(available), ids, hopeless))
-    return tuple(found)
-
-
-def _hopeless(resource: Resource, jobs: tuple[JobDemand, ...], streams: tuple[StreamDemand, ...]) -> bool:
-    """The demand test: bytes due in one shared window, against full capacity for as long."""
-    assert resource.capacity is not None
-    log = sum((s.writes.value.amount for s in streams if resource in s.resources), start=Fraction(0))
-    due: dict[tuple[object, ...], Fraction] = {}
-    for job in jobs:
-        if resource in job.resources:
-            key = (_releases(job.schedule), job.window)
-            due[key] = due.get(key, Fraction(0)) + job.bytes.amount
-    capacity = resource.capacity.amount
-    return log > capacity or any(
-        total + log * window.amount > capacity * window.amount
-        for (_, window), total in due.items()
-        if isinstance(window, Duration)
+def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Request:
+    return Request(
+        id=job.id,
+        rhythm=job.rhythm,
+        window=int(job.window.amount * 1000),
+        effort=effort_of(job, retries),
+        resources=tuple(sorted({one.name for one in job.resources if one.name in usable})),
+        ceiling=max(1, int(job.limit.value.amount)) if job.limit else None,
     )
 
 
-def _releases(schedule: Schedule) -> tuple[object, ...]:
-    """Equal for schedules that release at the same instants."""
-    return (schedule.cadence, schedule.at, schedule.weekday, schedule.day, schedule.period, schedule.timezone)
+def _fitted(streams: Sequence[StreamDemand], usable: Mapping[str, int]) -> tuple[StreamDemand, ...]:
+    """Streams at the rates their promises ask for; where those drown a resource, at the least that keeps up."""
+    drowned = _drowned(streams, usable)
+    modest = [replace(one, rate=one.least) if any(r.name in drowned for r in one.resources) else one for one in streams]
+    drowned = _drowned(modest, usable)
+    return tuple(replace(one, fits=False) if any(r.name in drowned for r in one.resources) else one for one in modest)
 
 
-def transfer_at_best(resources: Iterable[Resource], size: Size) -> tuple[Duration, Span | None, str]:
-    """The time `size` takes at the full capacity of the narrowest resource, which clause, in which words."""
-    bounded = [one for one in resources if one.capacity is not None]
-    slowest = min(bounded, key=lambda one: (one.capacity, one.name), default=None)
-    if slowest is None or slowest.capacity is None:
-        return (ZERO_DURATION, None, "")
-    return (size.over(slowest.capacity), slowest.span, slowest.words)
+def _drowned(streams: Iterable[StreamDemand], usable: Mapping[str, int]) -> set[str]:
+    total: dict[str, int] = {}
+    for stream in streams:
+        for one in stream.resources:
+            total[one.name] = total.get(one.name, 0) + stream.rate
+    return {name for name, asked in total.items() if name in usable and asked > usable[name]}

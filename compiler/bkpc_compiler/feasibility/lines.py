@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
-from bkpc_compiler.estate.failures import Loss, loss_of, survives
-from bkpc_compiler.feasibility.demand import Demand
-from bkpc_compiler.feasibility.levels import image_copies
+from bkpc_compiler.estate.failures import Loss, survives
+from bkpc_compiler.feasibility.bounds import Bound
+from bkpc_compiler.feasibility.demand import Demand, StreamDemand
+from bkpc_compiler.feasibility.images import image_copies
+from bkpc_compiler.feasibility.levels import log_delay
 from bkpc_compiler.feasibility.recovery_point import Line, loss_bounds
-from bkpc_compiler.feasibility.recovery_time import Place, Recovery, Setting, recovery_on
-from bkpc_compiler.program.model import Database, Policy, Promise, Protection, Scope
+from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, recovery_on
+from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 REFUTED = 2
@@ -29,6 +31,7 @@ class Choice:
     loss: Loss
     database: Database
     policy: Policy
+    promise: Promise | None
     lines: tuple[Line, ...]
     line: Line | None
     recoveries: tuple[Recovery, ...]
@@ -41,34 +44,34 @@ class Choice:
 
 
 def choose(
-    setting: Setting,
-    demand: Demand,
-    protection: Protection,
-    promise: Promise | None,
-    loss: Loss | None = None,
+    setting: Setting, demand: Demand, left: Left, protection: Protection, promise: Promise | None, loss: Loss
 ) -> Choice:
     """The lines of one database after a failure; the best is the one with the least recovery time that
     also meets the promised RPO. Without a promise of its own, a database is one that another `needs`."""
-    database = next(one for one in setting.program.databases if one.name == protection.database)
-    loss = loss or loss_of(setting.program, database, promise.scope if promise else Scope.CORRUPTION)
-    lines = surviving_lines(setting, demand, database, protection.policy, loss)
-    ranked = sorted(lines, key=lambda line: _rank(line, promise))
-    usable = [line for line in ranked if _rank(line, promise)[0] < REFUTED] or ranked
+    database = setting.databases[protection.database]
+    policy = protection.policy
+    lines = surviving_lines(setting, demand, database, policy, loss)
+    ranks = {line.name: _rank(line, promise) for line in lines}
+    usable = [line for line in lines if ranks[line.name] < REFUTED] or list(lines)
+    if database.name in setting.grouped:  # only logs have a point in common
+        usable = [line for line in usable if line.log is not None] or usable
     recoveries = [
         recovery
         for line, place in product(usable, places(database, loss))
-        if (recovery := recovery_on(setting, database, protection.policy, line, place)) is not None
+        if (recovery := recovery_on(setting, left, database, policy, line, place, loss)) is not None
     ]
-    recoveries.sort(key=lambda one: (_rank(one.line, promise)[0], _quickest(one)))
+    recoveries.sort(key=lambda one: (ranks[one.line.name], *_quickest(one)))
+    usable.sort(key=lambda line: (ranks[line.name], line.name))
     line = recoveries[0].line if recoveries else (usable[0] if usable else None)
     return Choice(
         loss=loss,
         database=database,
-        policy=protection.policy,
+        policy=policy,
+        promise=promise,
         lines=lines,
         line=line,
         recoveries=tuple(recoveries),
-        kept_long_enough=line is None or kept_long_enough(protection.policy, line, loss),
+        kept_long_enough=line is None or kept_long_enough(policy, line, loss),
         images_too_coarse=_images_too_coarse(lines, promise),
     )
 
@@ -77,20 +80,40 @@ def surviving_lines(
     setting: Setting, demand: Demand, database: Database, policy: Policy, loss: Loss
 ) -> tuple[Line, ...]:
     """Every image in a store that survives, alone and continued by every log in a store that survives."""
-    stores = {store.name: store for store in setting.program.stores}
     images = [
         image
-        for image in image_copies(setting.program, database, demand)
+        for image in image_copies(setting.stores, database, demand)
         if survives(image.store, loss, database, policy)
     ]
-    logs = [
-        stream
-        for stream in demand.streams
-        if stream.database == database.name and survives(stores[stream.store], loss, database, policy)
-    ]
+    if not images:
+        return ()
+    streams = demand.streams_by_database.get(database.name, ())
+    living = [one for one in streams if survives(setting.stores[one.store], loss, database, policy)]
     alone = [Line(image, None, None) for image in images]
-    continued = [Line(image, log, stores[log.store]) for image, log in product(images, logs)]
+    continued = [
+        Line(
+            image,
+            log,
+            setting.stores[log.store],
+            _synced(log.level, [one.store for one in living]),
+            _delays(demand, log),
+        )
+        for image, log in product(images, living)
+    ]
     return tuple(sorted((*alone, *continued), key=lambda line: line.name))
+
+
+def _delays(demand: Demand, log: StreamDemand) -> tuple[Bound | None, Bound | None]:
+    key = (log.id, log.store)
+    if key not in demand.delays:
+        demand.delays[key] = log_delay(log)
+    return demand.delays[key]
+
+
+def _synced(level: HotLevel, living: list[str]) -> bool:
+    """Whether every quorum has a store that survives; any of its stores may be the one that has the log."""
+    lost = sum(1 for store in level.stores if store.value not in living)
+    return level.sync and lost < level.quorum
 
 
 def places(database: Database, loss: Loss) -> tuple[Place, ...]:
@@ -102,9 +125,10 @@ def places(database: Database, loss: Loss) -> tuple[Place, ...]:
 
 def kept_long_enough(policy: Policy, line: Line, loss: Loss) -> bool:
     """A point from before the damage is still there when it is noticed, and for an intruder still locked."""
-    if line.image.age is None:
+    age = line.image.age
+    if age is None:
         return True
-    needed = line.image.age.total + (policy.detect.value if policy.detect else ZERO_DURATION)
+    needed = age.total + (policy.detect.value if policy.detect else ZERO_DURATION)
     if loss.scope is Scope.INTRUDER and (policy.lock is None or policy.lock.value < needed):
         return False
     held = held_for(policy)
@@ -119,14 +143,14 @@ def held_for(policy: Policy) -> Duration | None:
     return max(daily, policy.keep.days.value) if policy.keep.days else daily
 
 
-def _rank(line: Line, promise: Promise | None) -> tuple[int, tuple[str, str]]:
+def _rank(line: Line, promise: Promise | None) -> int:
     """0: meets the promised RPO; 1: may; 2: can't."""
     if promise is None or promise.rpo is None:
-        return (0, line.name)
+        return 0
     upper, lower = loss_bounds(line, promise.scope, promise.rpo_quantile)
     if upper is not None and upper.total <= promise.rpo.value:
-        return (0, line.name)
-    return (1 if lower.total <= promise.rpo.value else REFUTED, line.name)
+        return 0
+    return 1 if lower is not None and lower.total <= promise.rpo.value else REFUTED
 
 
 def _quickest(recovery: Recovery) -> tuple[bool, Duration, Duration, tuple[str, str], str]:
@@ -138,4 +162,4 @@ def _images_too_coarse(lines: tuple[Line, ...], promise: Promise | None) -> bool
     if promise is None or promise.rpo is None:
         return False
     alone = [loss_bounds(line, promise.scope, promise.rpo_quantile)[1] for line in lines if line.log is None]
-    return all(lower.total > promise.rpo.value for lower in alone)
+    return all(lower is None or lower.total > promise.rpo.value for lower in alone)

@@ -7,18 +7,23 @@ from fractions import Fraction
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import StreamDemand
-from bkpc_compiler.feasibility.levels import ImageCopy, log_delay
+from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.program.model import Scope, Store
-from bkpc_grammar.quantities import Duration
+from bkpc_grammar.quantities import ZERO_DURATION
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An image, with or without the log that continues it, in stores that survive."""
+    """An image, with or without the log that continues it, in stores that survive.
+
+    `synced`: no commit is acknowledged before a store that survives has it. `delays`: of the log, at most and at least.
+    """
 
     image: ImageCopy
     log: StreamDemand | None
     log_store: Store | None
+    synced: bool = False
+    delays: tuple[Bound | None, Bound | None] = (None, None)
 
     @property
     def name(self) -> tuple[str, str]:
@@ -26,19 +31,23 @@ class Line:
         return (self.image.id, self.log_store.name if self.log_store else "")
 
 
-def loss_bounds(line: Line, scope: Scope, quantile: Fraction) -> tuple[Bound | None, Bound]:
-    """Upper and lower bound on what `line` loses; the upper None where nothing bounds it.
+def loss_bounds(line: Line, scope: Scope, quantile: Fraction) -> tuple[Bound | None, Bound | None]:
+    """Upper and lower bound on what `line` loses; the upper None where nothing bounds it, the lower None
+    where the loss grows for ever.
 
-    `quantile` 1 is the worst instant. Below it the upper bound stays that of the worst instant, and the
-    lower one takes the share of the period: staleness grows steadily between two snapshots.
+    `quantile` 1 is the worst instant. For an image it is exact; a log's bound is taken for every instant.
     """
-    if line.log is not None:
-        upper, lower = log_delay(line.log)
-        if line.image.age is None:
-            upper = None
-        return upper, lower if scope is not Scope.CORRUPTION else Bound(())
-    between, *rest = line.image.age_at_least.terms
-    share = Term(between.label, Duration(between.duration.amount * quantile), between.spans, between.origin)
-    # After a corruption the server still runs: an image on its way then still arrives.
-    lower = Bound((share,) if scope is Scope.CORRUPTION else (share, *rest))
-    return line.image.age, lower
+    if line.log is None:
+        # After a corruption the server still runs: an image on its way then still arrives.
+        least = line.image.age_at_least(quantile, arrives=scope is Scope.CORRUPTION)
+        return line.image.age_for(quantile), least
+    if line.synced:
+        words = "nothing: a commit waits until a store that survives has it"
+        acknowledged = Bound((Term(words, ZERO_DURATION, (line.log.level.span,)),))
+        return (acknowledged if line.image.staleness else None), Bound(())
+    upper, lower = line.delays
+    if line.image.staleness is None:
+        upper = None
+    if scope is Scope.CORRUPTION or quantile < 1:
+        lower = Bound(())
+    return upper, lower

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from bkpc_compiler.estate.failures import is_loopback
+from bkpc_compiler.estate.resources import derated
 from bkpc_compiler.feasibility.demand import JobDemand, StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.planning.objectives import LineOf, objectives_of
 from bkpc_compiler.planning.recoveries import recoveries_of
 from bkpc_compiler.program.model import Credentials, Database, Policy, Protection, Schedule, Store
+from bkpc_compiler.timetable.placement import Slot
 from bkpc_grammar import plan
 from bkpc_grammar.canonical import sealed
 from bkpc_grammar.plan import SCHEMA_VERSION
-from bkpc_grammar.quantities import ZERO_DURATION, Duration, duration
+from bkpc_grammar.quantities import ZERO_DURATION, duration
 
 SLACK = 3
 """A job has failed after this many times its window: late is not lost, hung is."""
-RETRY = plan.Retry(attempts=3, pause_ms=60_000)
+ATTEMPTS = 3
+LONGEST_PAUSE = 60_000
+"""Milliseconds before the second attempt; less where the slot has no room for it."""
 SHORTEST_EXPIRY = duration(1, "d")
 
 
@@ -32,6 +38,7 @@ def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
             digest="",
         ),
         estate=_estate(analysis),
+        resources=_resources(analysis),
         jobs=_jobs(analysis),
         streams=_streams(analysis, protected),
         retention=_retention(analysis),
@@ -53,6 +60,20 @@ def _estate(analysis: Analysis) -> plan.Estate:
         databases=tuple(_database(one) for one in program.databases if one.name in protected),
         stores=tuple(_store(one, regions[one.site]) for one in program.stores if one.name in named),
     )
+
+
+def _resources(analysis: Analysis) -> tuple[plan.Resource, ...]:
+    """Everything with a capacity that a job, a stream or a recovery passes."""
+    passed = {one.name: one for flow in analysis.demand.flows for one in flow.resources}
+    for outage in analysis.outages.values():
+        for recovery in outage.recoveries:
+            passed |= {one.name: one for transfer in recovery.transfers for one in transfer.resources}
+    found = []
+    for name, one in sorted(passed.items()):
+        usable = derated(one, analysis.program.headroom.value)
+        if one.capacity is not None and usable is not None:
+            found.append(plan.Resource(name=name, capacity=int(one.capacity.amount), usable=int(usable)))
+    return tuple(found)
 
 
 def _credentials(credentials: Credentials | None) -> plan.CredentialReference | None:
@@ -95,7 +116,7 @@ def _store(store: Store, region: str) -> plan.Store:
 
 
 def _reserve(flow: JobDemand | StreamDemand) -> tuple[plan.Reservation, ...]:
-    names = sorted({one.name for one in flow.resources})
+    names = sorted({one.name for one in flow.resources if one.capacity is not None})
     return tuple(plan.Reservation(resource=name, rate=flow.rate) for name in names)
 
 
@@ -105,32 +126,49 @@ def _recipients(policy: Policy) -> tuple[str, ...]:
 
 def _jobs(analysis: Analysis) -> tuple[plan.Job, ...]:
     policies = {one.database: one.policy for one in analysis.program.protections}
-    jobs = [_job(job, policies[job.database], analysis) for job in analysis.demand.jobs]
+    # A job that fits nowhere is an error of `check` already; what else there is can still be looked at.
+    jobs = [
+        _job(job, job.slot, policies[job.database], analysis) for job in analysis.demand.jobs if job.slot is not None
+    ]
     return tuple(sorted(jobs, key=lambda job: job.id))
 
 
-def _job(job: JobDemand, policy: Policy, analysis: Analysis) -> plan.Job:
-    assert job.within is not None, "an image without a bound is not planned"
+def _job(job: JobDemand, slot: Slot, policy: Policy, analysis: Analysis) -> plan.Job:
     sources = [one.id for one in analysis.demand.jobs if one.database == job.database and one.store == job.source]
     return plan.Job(
         id=job.id,
         kind="copy" if job.source else "backup.full",
         database=job.database,
-        schedule=_schedule(job.schedule, job.within),
+        schedule=_schedule(job.schedule, slot),
         source_store=job.source,
         stores=(job.store,),
         recipients=_recipients(policy),
         engine="logical",
-        limit=int(job.limit.value.amount) if job.limit else None,
+        limit=_limit(job),
         reserve=_reserve(job),
         expect_bytes=job.bytes.bytes_up(),
-        timeout_ms=job.within.milliseconds_up() * SLACK,
-        retry=RETRY,
+        timeout_ms=max(slot.end, job.window.milliseconds_up()) * SLACK,
+        retry=_retry(job, slot, analysis.program.retries.value),
         requires=tuple(sorted(sources)) if job.source else (),
     )
 
 
-def _schedule(schedule: Schedule, within: Duration) -> plan.Schedule:
+def _limit(job: JobDemand) -> int | None:
+    """What it may use at most: its reservation, where others share a way whose capacity is declared."""
+    limits = [int(job.limit.value.amount)] if job.limit else []
+    if any(one.firm and not one.name.startswith("database:") for one in job.resources):
+        limits.append(job.rate)
+    return min(limits, default=None)
+
+
+def _retry(job: JobDemand, slot: Slot, retries: Fraction) -> plan.Retry:
+    """What failed attempts may cost, of the time the job's bytes take; the pauses, which double, fit into half."""
+    budget = int(job.bytes.amount * retries * 1000 / slot.rate) if slot.rate else 0
+    return plan.Retry(attempts=ATTEMPTS, pause_ms=min(LONGEST_PAUSE, budget // 6), budget_ms=budget)
+
+
+def _schedule(schedule: Schedule, slot: Slot) -> plan.Schedule:
+    window = schedule.window.value if schedule.window else schedule.period
     return plan.Schedule(
         cadence=schedule.cadence.value,
         period_ms=schedule.period.milliseconds_up(),
@@ -138,14 +176,17 @@ def _schedule(schedule: Schedule, within: Duration) -> plan.Schedule:
         weekday=schedule.weekday,
         day=schedule.day,
         timezone=schedule.timezone,
-        offset_ms=0,
-        window_ms=within.milliseconds_up(),
+        offset_ms=slot.offset,
+        slot_ms=slot.length,
+        window_ms=max(slot.end, int(window.amount * 1000)),
     )
 
 
 def _streams(analysis: Analysis, policies: dict[str, Policy]) -> tuple[plan.Stream, ...]:
     by_id: dict[str, list[StreamDemand]] = {}
     for stream in analysis.demand.streams:
+        if not stream.fits:  # an error of `check` already
+            continue
         by_id.setdefault(stream.id, []).append(stream)
     return tuple(_stream(id_, flows, policies[flows[0].database]) for id_, flows in sorted(by_id.items()))
 
@@ -155,18 +196,20 @@ def _stream(id_: str, flows: list[StreamDemand], policy: Policy) -> plan.Stream:
     total: dict[str, int] = {}
     for reservation in (one for flow in flows for one in _reserve(flow)):
         total[reservation.resource] = total.get(reservation.resource, 0) + reservation.rate
+    rates = {flow.store: flow.rate for flow in flows}
     lag_warn = policy.flow.lag_warn if policy.flow else None
     lag_fail = policy.flow.lag_fail if policy.flow else None
     return plan.Stream(
         id=id_,
         database=flows[0].database,
-        stores=tuple(sorted({flow.store for flow in flows})),
+        stores=tuple(sorted(rates)),
         flush_ms=int(level.flush.value.amount * 1000),
         sync=level.sync,
         quorum=level.quorum,
         on_outage=level.on_outage,
         degrade_after_ms=level.degrade_after.value.milliseconds_up() if level.degrade_after else None,
         recipients=_recipients(policy),
+        rates=tuple(rate for _, rate in sorted(rates.items())),
         reserve=tuple(plan.Reservation(resource=name, rate=rate) for name, rate in sorted(total.items())),
         lag_warn_ms=lag_warn.value.milliseconds_up() if lag_warn else None,
         lag_fail_ms=lag_fail.value.milliseconds_up() if lag_fail else None,

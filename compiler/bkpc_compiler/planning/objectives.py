@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from fractions import Fraction
+from math import ceil
 
 from bkpc_compiler.feasibility.verdict import Analysis, Answer
 from bkpc_compiler.source import Span
@@ -30,8 +32,29 @@ def _objective(answers: list[Answer], line_of: LineOf) -> plan.Objective:
         rpo_proved_ms=rpo.upper.total.milliseconds_up() if rpo and rpo.upper else None,
         rto_ms=rto.objective.value.milliseconds_up() if rto else None,
         rto_proved_ms=rto.upper.total.milliseconds_up() if rto and rto.upper else None,
+        rpo_least_ms=int(rpo.lower.total.amount * 1000) if rpo and rpo.lower else None,
+        rto_least_ms=int(rto.lower.total.amount * 1000) if rto and rto.lower else None,
+        rpo_permille=int(answers[0].promise.rpo_quantile * 1000),
+        rto_permille=int(answers[0].promise.rto_quantile * 1000),
+        rpo_terms=_terms(rpo, line_of),
+        rto_terms=_terms(rto, line_of),
         assumptions=assumptions_of(answers, line_of),
     )
+
+
+def _terms(answer: Answer | None, line_of: LineOf) -> tuple[plan.Term, ...]:
+    """The proved bound's summands, in whole milliseconds that add up to the bound's."""
+    if answer is None or answer.upper is None:
+        return ()
+    terms = []
+    reached, told = Fraction(0), 0
+    for term in answer.upper.terms:
+        reached += term.duration.amount
+        until = ceil(reached * 1000)
+        places = tuple(dict.fromkeys(line_of(span)[0] for span in term.spans))
+        terms.append(plan.Term(what=term.label, takes_ms=until - told, where=places, origin=term.origin.value))
+        told = until
+    return tuple(terms)
 
 
 def assumptions_of(answers: Iterable[Answer], line_of: LineOf) -> tuple[plan.Assumption, ...]:

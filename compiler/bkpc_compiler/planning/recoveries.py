@@ -1,12 +1,13 @@
-"""The recovery procedures: what is done, in which order, and how long each step takes at most."""
+"""The recovery procedures: what is done, in which order, with which reservations, and how long each step takes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer
-from bkpc_compiler.feasibility.together import needed_by, together
-from bkpc_compiler.feasibility.verdict import Analysis, Answer
+from bkpc_compiler.feasibility.recovery_schedule import Move, Return
+from bkpc_compiler.feasibility.together import Outage, in_service, needed_by, waited_for
+from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import Given
 from bkpc_grammar import plan
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
@@ -17,76 +18,116 @@ StepKind = Literal["detect", "activate", "provision", "thaw", "restore.image", "
 
 def recoveries_of(analysis: Analysis) -> tuple[plan.Recovery, ...]:
     """One per failure somebody promised to survive, for all the databases it takes down."""
-    grouped: dict[tuple[str, str], list[Answer]] = {}
-    for answer in analysis.answers:
-        loss = answer.choice.loss
-        grouped.setdefault((loss.scope.value, loss.lost), []).append(answer)
-    return tuple(_recovery(analysis, answers) for _, answers in sorted(grouped.items()))
+    return tuple(_recovery(analysis, outage) for _, outage in sorted(analysis.outages.items()))
 
 
-def _recovery(analysis: Analysis, answers: list[Answer]) -> plan.Recovery:
-    loss = answers[0].choice.loss
-    found: dict[str, Recovery] = {}
-    for answer in answers:
-        for recovery in together(analysis.setting, analysis.demand, answer.choice).recoveries:
-            found.setdefault(recovery.database.name, recovery)
-    order = sorted(found, key=lambda name: (len(needed_by(analysis.program, found[name].database, loss)), name))
-    steps = [step for name in order for step in _steps(analysis, found[name], set(found))]
-    totals = [answer.upper.total for answer in answers if answer.kind == "rto" and answer.upper]
-    alone = [recovery.upper.total for recovery in found.values() if recovery.upper]
+def _recovery(analysis: Analysis, outage: Outage) -> plan.Recovery:
+    back = {name: one for name, one in outage.returns.items() if one is not None}
+    databases = analysis.setting.databases
+    served = {
+        name: bound.total.milliseconds_up()
+        for name in back
+        if (bound := in_service(analysis.setting, outage, name)) is not None
+    }
+    order = sorted(back, key=lambda name: (len(needed_by(databases, databases[name], outage.loss)), name))
+    steps = tuple(
+        step for name in order for step in _Steps(back[name], served, waited_for(databases, name, outage.loss)).all()
+    )
     return plan.Recovery(
-        scope=loss.scope.value,
-        lost=loss.lost,
-        databases=tuple(sorted(found)),
-        steps=tuple(steps),
-        expect_ms=max((*totals, *alone), default=ZERO_DURATION).milliseconds_up(),
+        scope=outage.loss.scope.value,
+        lost=outage.loss.lost,
+        down=tuple(sorted(outage.choices)),
+        databases=tuple(sorted(back)),
+        steps=steps,
+        expect_ms=max((step.start_ms + step.expect_ms for step in steps), default=0),
     )
 
 
-def _steps(analysis: Analysis, recovery: Recovery, recovered: set[str]) -> list[plan.Step]:
-    name, policy = recovery.database.name, recovery.policy
-    steps: list[plan.Step] = []
+class _Steps:
+    """The steps of one database; each begins when those it needs are done, or when there is room for it."""
 
-    def add(kind: StepKind, takes: Duration, needs: tuple[str, ...], store: str | None = None) -> str:
-        id_ = f"{name}/{kind}"
-        steps.append(
+    def __init__(self, back: Return, served: Mapping[str, int], waits: tuple[str, ...]) -> None:
+        self.back, self.served, self.waits = back, served, waits
+        self.name = back.recovery.database.name
+        self.steps: list[plan.Step] = []
+
+    def all(self) -> list[plan.Step]:
+        recovery = self.back.recovery
+        detect = _milliseconds(recovery.policy.detect)
+        activate = _milliseconds(recovery.policy.activate)
+        self._add("detect", 0, detect, ())
+        begun: tuple[str, ...] = (self._add("activate", detect, activate, (f"{self.name}/detect",)),)
+        ready = begun
+        if recovery.place.standby:
+            takes = recovery.place.standby.provision.value.milliseconds_up()
+            ready = (self._add("provision", detect + activate, takes, begun),)
+        if self._thaw:
+            store = recovery.line.image.store.name
+            ready = (*ready, self._add("thaw", detect + activate, self._thaw, begun, store))
+        last = ready
+        for kind, store, move in self._moves():
+            last = (self._move(kind, store, move, last),)
+        needs = [name for name in self.waits if name in self.served]
+        waits = tuple(f"{name}/check.service" for name in needs)
+        begins = max((self.back.loaded, *(self.served[name] for name in needs)))
+        self._add("check.service", begins, self.back.done - self.back.loaded, (*last, *waits))
+        return self.steps
+
+    @property
+    def _thaw(self) -> int:
+        """The longest thaw, and the wait behind its quota; 0 where nothing thaws."""
+        recovery = self.back.recovery
+        thaws = [
+            store.storage_class.value.thaw.value
+            for store in (recovery.line.image.store, recovery.line.log_store)
+            if store and store.storage_class and store.storage_class.value.thaw
+        ]
+        queue = [term.duration for term in recovery.lead if term.label.startswith("behind the thaw quota")]
+        if not thaws:
+            return 0
+        return sum(queue, start=max(thaws)).milliseconds_up()
+
+    def _moves(self) -> list[tuple[StepKind, str, Move]]:
+        line = self.back.recovery.line
+        found: list[tuple[StepKind, str, Move]] = [("restore.image", line.image.store.name, self.back.moves[0])]
+        if line.log_store is not None:
+            found.append(("restore.log", line.log_store.name, self.back.moves[1]))
+        return found
+
+    def _move(self, kind: StepKind, store: str, move: Move, needs: tuple[str, ...]) -> str:
+        names = sorted({one.name for one in move.transfer.resources if one.capacity is not None})
+        reserve = tuple(plan.Reservation(resource=name, rate=move.rate) for name in names) if move.rate else ()
+        return self._add(
+            kind, move.start, move.lasts, needs, store, reserve=reserve, bytes_=move.transfer.bytes.bytes_up()
+        )
+
+    def _add(
+        self,
+        kind: StepKind,
+        start: int,
+        takes: int,
+        needs: tuple[str, ...],
+        store: str | None = None,
+        *,
+        reserve: tuple[plan.Reservation, ...] = (),
+        bytes_: int = 0,
+    ) -> str:
+        id_ = f"{self.name}/{kind}"
+        self.steps.append(
             plan.Step(
                 id=id_,
                 kind=kind,
-                database=name,
+                database=self.name,
                 store=store,
                 needs=needs,
-                reserve=(),
-                expect_ms=takes.milliseconds_up(),
+                reserve=reserve,
+                start_ms=start,
+                bytes=bytes_,
+                expect_ms=takes,
             )
         )
         return id_
 
-    def taken(transfer: Transfer) -> Duration:
-        term = transfer.at_worst(analysis.setting)
-        return term.duration if term else ZERO_DURATION
 
-    detected = add("detect", _value(policy.detect), ())
-    ready: tuple[str, ...] = (add("activate", _value(policy.activate), (detected,)),)
-    begun = ready
-    if recovery.place.standby:
-        ready = (add("provision", recovery.place.standby.provision.value, begun),)
-    line = recovery.line
-    thaws = [
-        store.storage_class.value.thaw
-        for store in (line.image.store, line.log_store)
-        if store and store.storage_class and store.storage_class.value.thaw
-    ]
-    if thaws:
-        ready = (*ready, add("thaw", max(one.value for one in thaws), begun, line.image.store.name))
-    last = add("restore.image", taken(recovery.transfers[0]), ready, line.image.store.name)
-    if line.log_store is not None:
-        replay = sum((taken(one) for one in recovery.transfers[1:]), start=ZERO_DURATION)
-        last = add("restore.log", replay, (last,), line.log_store.name)
-    waits = tuple(f"{need.value}/check.service" for need in recovery.database.needs if need.value in recovered)
-    add("check.service", analysis.program.verification.value, (last, *waits))
-    return steps
-
-
-def _value(given: Given[Duration] | None) -> Duration:
-    return given.value if given else ZERO_DURATION
+def _milliseconds(given: Given[Duration] | None) -> int:
+    return (given.value if given else ZERO_DURATION).milliseconds_up()

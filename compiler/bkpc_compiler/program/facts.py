@@ -39,6 +39,10 @@ class Defaults:
     restores: Given[Rate]
     replays: Given[Rate]
     burst: Given[Size]
+    dumps: Given[Rate]
+    reads: Given[Rate]
+    writes: Given[Rate]
+    retries: Given[Fraction]
     headroom: Given[Fraction]
     verification: Given[Duration]
 
@@ -71,6 +75,10 @@ def defaults(statement: Clause, values: Values) -> Defaults:
         standard("restores", values.rate),
         standard("replays", values.rate),
         standard("burst", values.burst),
+        standard("dumps", values.rate),
+        standard("reads", values.rate),
+        standard("writes", values.rate),
+        standard("retries", values.percent),
         standard("headroom", values.percent),
         standard("verification", values.duration),
     )
@@ -86,6 +94,7 @@ def storage_class(statement: Clause, values: Values) -> StorageClass:
         given(clauses, "minimum_stay", values.duration, Origin.STANDARD),
         "zrs" in names,
         statement.name.span,
+        given(clauses, "quota", values.rate, Origin.STANDARD),
     )
 
 
@@ -134,7 +143,13 @@ def _text(clauses: Mapping[str, Clause], kind: str) -> str | None:
     return filled(clause.words("STRING")[0]) if clause else None
 
 
-def store(statement: Clause, values: Values, sites: Mapping[str, object], classes: Mapping[str, StorageClass]) -> Store:
+def store(
+    statement: Clause,
+    values: Values,
+    sites: Mapping[str, object],
+    classes: Mapping[str, StorageClass],
+    standard: Defaults,
+) -> Store:
     name, place = statement.words("NAME")
     clauses = statement.first_of_each()
     bucket, folder = _text(clauses, "oss"), _text(clauses, "directory")
@@ -165,8 +180,8 @@ def store(statement: Clause, values: Values, sites: Mapping[str, object], classe
         held,
         Given(redundancy.name.text, redundancy.span) if redundancy else None,
         credentials,
-        given(clauses, "reads", values.rate),
-        given(clauses, "writes", values.rate),
+        given(clauses, "reads", values.rate) or standard.reads,
+        given(clauses, "writes", values.rate) or standard.writes,
         name.span,
     )
 
@@ -204,6 +219,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         if labels
         else (),
         name.span,
+        given(clauses, "dumps", values.rate) or standard.dumps,
     )
 
 

@@ -87,6 +87,7 @@ class StorageClass:
     minimum_stay: Given[Duration] | None
     zone_redundancy: bool  # whether the class exists with zone redundancy
     span: Span
+    quota: Given[Rate] | None = None  # what an account may thaw in a region in a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class Database:
     standbys: tuple[Standby, ...]
     labels: tuple[tuple[str, str], ...]  # sorted by name
     span: Span  # of the name
+    dumps: Given[Rate] | None = None  # what its host gives while it is dumped; None: never the narrow place
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,4 +341,5 @@ class Program:
     requirements: tuple[Requirement, ...]
     tests: tuple[PolicyTest, ...]
     headroom: Given[Fraction]  # what a capacity is derated by, e.g. 1/10
+    retries: Given[Fraction]  # what failed attempts may cost, of a job's time
     verification: Given[Duration]  # time to check that a restored database is right before it is in service

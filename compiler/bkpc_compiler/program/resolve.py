@@ -202,7 +202,9 @@ class _Resolving:
         standard = next(facts.defaults(one, values) for one in self.statements if one.kind == "defaults")
         sites = self._each("site", self._named("site"), facts.site)
         classes = self._each("class", self._named("class_"), lambda one: facts.storage_class(one, values))
-        stores = self._each("store", self._named("store"), lambda one: facts.store(one, values, sites, classes))
+        stores = self._each(
+            "store", self._named("store"), lambda one: facts.store(one, values, sites, classes, standard)
+        )
         databases = self._each(
             "database", self._named("database"), lambda one: facts.database(one, values, sites, standard)
         )
@@ -229,6 +231,7 @@ class _Resolving:
             requirements=(),
             tests=(),
             headroom=standard.headroom,
+            retries=standard.retries,
             verification=standard.verification,
         )
 

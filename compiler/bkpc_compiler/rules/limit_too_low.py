@@ -13,7 +13,7 @@ def limit_too_low(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per job whose window asks for more than its limit."""
     for job in analysis.demand.jobs:
         needed = Rate(job.bytes.amount / job.window.amount)
-        if job.limit is None or needed <= job.limit.value:
+        if job.limit is None or not job.limited:
             continue
         yield Diagnostic(
             code="BKP2004",

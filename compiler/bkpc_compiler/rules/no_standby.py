@@ -12,7 +12,7 @@ from bkpc_compiler.rules.words import subject
 def no_standby(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per RTO that hangs on an unknown place."""
     for answer in analysis.answers:
-        if answer.kind != "rto" or answer.verdict is not Verdict.UNDECIDED or answer.choice.recovery is not None:
+        if answer.kind != "rto" or answer.verdict is not Verdict.REFUTED or not answer.nowhere:
             continue
         survivors = sorted({line.image.store.site for line in answer.choice.lines})
         yield Diagnostic(

@@ -25,7 +25,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     most = f"at most {answer.upper.total.human()}" if answer.upper else "no upper bound"
     primary = Label(answer.objective.span, f"at least {least}, {most}")
     costs = labels_of(answer.upper, primary)
-    missing = together(analysis.setting, analysis.demand, answer.choice).missing
+    missing = together(analysis.setting, analysis.outage(answer), answer.choice).missing
     needs = tuple(
         Label(need.span, f"nothing says how `{need.value}` comes back from this")
         for need in answer.database.needs

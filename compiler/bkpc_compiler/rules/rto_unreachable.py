@@ -11,10 +11,11 @@ from bkpc_compiler.rules.words import also, labels_of, subject
 
 
 def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
-    """One error per refuted RTO of a database; where nothing survives, BKP2001 may have said so already."""
+    """One error per refuted RTO of a database; where nothing survives, BKP2001 may have said so already;
+    where there is nowhere to rebuild it, BKP3003 does."""
     for answer in analysis.answers:
         if answer.kind == "rto" and answer.verdict is Verdict.REFUTED:
-            if answer.lower is None and answer.promise.rpo is not None:
+            if answer.nowhere or (answer.lower is None and answer.promise.rpo is not None):
                 continue
             yield _diagnostic(analysis, answer)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.demand import JobDemand, Shortage
+from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.shortages import Shortage
 from bkpc_compiler.feasibility.verdict import Analysis
 
 

@@ -25,7 +25,7 @@ def test_a_direct_link_is_the_graphs_answer(links: list[tuple[str, str, int]], s
     if source == target:
         assert routes.between(source, target) is not None
         return
-    assert routes.between(source, target) == routes._find(source, target)
+    assert routes.between(source, target) == routes._find(source, target, ())
 
 
 def test_a_way_over_another_site_is_found() -> None:

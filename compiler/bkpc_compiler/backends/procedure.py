@@ -1,0 +1,114 @@
+"""A recovery as people carry it out: steps in order of time, those that are one act told once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bkpc_compiler.backends import words
+from bkpc_grammar.plan import Objective, Plan, Recovery, Step
+
+_ONE_ACT = frozenset({"detect", "activate", "provision"})
+"""Kinds that are done for several databases at the same time by the same people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One entry of a procedure: a step, or the same step for several databases."""
+
+    number: int
+    kind: str
+    databases: tuple[str, ...]
+    store: str | None
+    start_ms: int
+    takes_ms: int
+    bytes: int
+    after: tuple[int, ...]  # numbers of phases that come first
+    critical: bool
+
+    @property
+    def end_ms(self) -> int:
+        return self.start_ms + self.takes_ms
+
+    @property
+    def title(self) -> str:
+        """What is done, as an instruction: `Load the image of orders from far`."""
+        names = words.listed(self.databases)
+        what = {
+            "detect": words.STEPS["detect"],
+            "activate": words.STEPS["activate"],
+            "provision": f"Make an empty server ready for {names}",
+            "check.service": f"Check the service of {names}",
+        }.get(self.kind, f"{words.STEPS[self.kind]} of {names}")
+        return f"{what} from {self.store}" if self.store else what
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """One recovery, ready to print or draw."""
+
+    recovery: Recovery
+    title: str
+    phases: tuple[Phase, ...]
+    promised: tuple[Objective, ...]
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.recovery.scope}-{self.recovery.lost}"
+
+
+def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
+    """One per recovery of the plan, in its order."""
+    return tuple(
+        Procedure(
+            recovery,
+            words.failure(recovery.scope, recovery.lost),
+            _phases(recovery),
+            tuple(
+                one
+                for one in plan.objectives
+                if one.scope == recovery.scope and one.database in recovery.databases
+            ),
+        )
+        for recovery in plan.recoveries
+    )  # fmt: skip
+
+
+def critical_path(recovery: Recovery) -> frozenset[str]:
+    """The ids of the steps that decide when all is done: from the last to end, back through what ends last."""
+    steps = {step.id: step for step in recovery.steps}
+    found: set[str] = set()
+    ahead = tuple(steps)
+    while ahead:
+        last = max((steps[one] for one in ahead), key=lambda step: (_end(step), step.start_ms, step.id))
+        found.add(last.id)
+        ahead = last.needs
+    return frozenset(found)
+
+
+def _end(step: Step) -> int:
+    return step.start_ms + step.expect_ms
+
+
+def _phases(recovery: Recovery) -> tuple[Phase, ...]:
+    critical = critical_path(recovery)
+    order = {step.id: place for place, step in enumerate(recovery.steps)}
+    grouped: dict[tuple[object, ...], list[Step]] = {}
+    for step in sorted(recovery.steps, key=lambda one: (one.start_ms, order[one.id])):
+        one_act = step.kind in _ONE_ACT
+        key = (step.kind, step.start_ms, step.expect_ms, None if one_act else step.id)
+        grouped.setdefault(key, []).append(step)
+    numbers = {step.id: number for number, steps in enumerate(grouped.values(), 1) for step in steps}
+    return tuple(
+        Phase(
+            number,
+            steps[0].kind,
+            tuple(sorted(step.database for step in steps)),
+            steps[0].store,
+            steps[0].start_ms,
+            steps[0].expect_ms,
+            sum(step.bytes for step in steps),
+            tuple(sorted({numbers[need] for step in steps for need in step.needs})),
+            any(step.id in critical for step in steps),
+        )
+        for number, steps in enumerate(grouped.values(), 1)
+    )

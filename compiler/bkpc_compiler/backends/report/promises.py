@@ -1,0 +1,121 @@
+"""Each promise with its verdict, its margin, and the terms its bound is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from bkpc_compiler.backends import words
+from bkpc_compiler.backends.markup import element, percent
+from bkpc_grammar.plan import Objective, Plan, Term
+
+_ALL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One term of a bound, and its bar in the waterfall."""
+
+    term: Term
+    bar: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One objective of one database, with one of its two figures."""
+
+    database: str
+    scope: str
+    kind: str  # "rpo" | "rto"
+    promised_ms: int
+    bound_ms: int | None
+    least_ms: int | None
+    permille: int
+    terms: tuple[Term, ...]
+
+    @property
+    def verdict(self) -> str:
+        return "PROVED" if self.bound_ms is not None and self.bound_ms <= self.promised_ms else "UNDECIDED"
+
+    @property
+    def what(self) -> str:
+        return words.OBJECTIVES[self.kind]
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.kind}-{self.database}-{self.scope}"
+
+    @property
+    def quantile(self) -> str:
+        """For which part of all failures it is promised; empty: for all."""
+        whole, rest = divmod(self.permille, 10)
+        return "" if self.permille == _ALL else f"for {whole}.{rest}%" if rest else f"for {whole}%"
+
+    @property
+    def margin(self) -> int:
+        """What is left of the promise, in percent, rounded down."""
+        if self.bound_ms is None or self.promised_ms == 0:
+            return 0
+        return max(0, 100 * (self.promised_ms - self.bound_ms) // self.promised_ms)
+
+    @property
+    def bar(self) -> Markup:
+        """The margin, as a bar."""
+        return element(
+            "svg",
+            element("rect", width="100%", height="10", rx="2", class_="track"),
+            element("rect", width=percent(self.margin, 100), height="10", rx="2", class_="used"),
+            width="100%",
+            height="10",
+            class_="bar",
+            aria_hidden="true",
+        )
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The waterfall: each bar begins where the one before ends; the line is what is promised."""
+        whole = max(self.promised_ms, sum(term.takes_ms for term in self.terms))
+        done, found = 0, []
+        for term in self.terms:
+            found.append(Stage(term, _waterfall_bar(done, term.takes_ms, self.promised_ms, whole)))
+            done += term.takes_ms
+        return tuple(found)
+
+
+def promises_of(plan: Plan) -> tuple[Promise, ...]:
+    """All of a plan, by database and scope."""
+    return tuple(promise for objective in plan.objectives for promise in _both(objective))
+
+
+def _both(one: Objective) -> tuple[Promise, ...]:
+    found = []
+    if one.rpo_ms is not None:
+        found.append(
+            Promise(
+                one.database, one.scope, "rpo", one.rpo_ms,
+                one.rpo_proved_ms, one.rpo_least_ms, one.rpo_permille, one.rpo_terms,
+            )
+        )  # fmt: skip
+    if one.rto_ms is not None:
+        found.append(
+            Promise(
+                one.database, one.scope, "rto", one.rto_ms,
+                one.rto_proved_ms, one.rto_least_ms, one.rto_permille, one.rto_terms,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _waterfall_bar(done: int, takes: int, promised: int, whole: int) -> Markup:
+    at = percent(promised, whole)
+    return element(
+        "svg",
+        element("rect", width="100%", height="16", class_="track"),
+        element("rect", x=percent(done, whole), width=percent(takes, whole), height="16", class_="used least-width"),
+        element("line", x1=at, x2=at, y1="0", y2="16", class_="promised"),
+        width="100%",
+        height="16",
+        class_="bar",
+        aria_hidden="true",
+    )

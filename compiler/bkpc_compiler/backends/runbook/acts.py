@@ -1,0 +1,190 @@
+"""What a person does in each step of a recovery, with the command to type where there is one.
+
+Texts hold code between backticks, in both kinds of page.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bkpc_compiler.backends import words
+from bkpc_compiler.backends.markup import markdown_code as code
+from bkpc_compiler.backends.procedure import Phase, Procedure
+from bkpc_grammar.plan import Plan
+
+TARGET = "'mysql://root@NEW-HOST:3306/?password-env=RESCUE_PASSWORD'"
+POINTS = {"corruption": "POINT", "intruder": "POINT"}
+"""What `--to` names, where it is not `latest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One step: what to do, and what to type."""
+
+    phase: Phase
+    texts: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Environment variables to set before anything is read, and what for."""
+
+    names: tuple[str, ...]
+    purpose: str
+
+
+def acts_of(procedure: Procedure) -> tuple[Act, ...]:
+    """One per phase of the procedure, in its order."""
+    return tuple(_act(procedure, phase) for phase in procedure.phases)
+
+
+def secrets_of(plan: Plan) -> tuple[Secret, ...]:
+    """The credentials of the stores that recoveries read, each once."""
+    read = {step.store for recovery in plan.recoveries for step in recovery.steps if step.store}
+    found: dict[tuple[str, ...], list[str]] = {}
+    for store in plan.estate.stores:
+        if store.name in read and store.credentials and store.credentials.kind == "env":
+            found.setdefault(store.credentials.names, []).append(store.name)
+    return tuple(
+        Secret(names, f"store{'s' if len(stores) > 1 else ''} {words.listed(stores)}")
+        for names, stores in found.items()
+    )
+
+
+def folders_of(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Stores that are folders and that recoveries read: their names and paths."""
+    read = {step.store for recovery in plan.recoveries for step in recovery.steps if step.store}
+    return tuple((one.name, one.location) for one in plan.estate.stores if one.name in read and one.kind == "directory")
+
+
+def encrypted(plan: Plan) -> bool:
+    """Whether any backup needs an identity to be read."""
+    return any(job.recipients for job in plan.jobs) or any(stream.recipients for stream in plan.streams)
+
+
+def _act(procedure: Procedure, phase: Phase) -> Act:
+    texts, commands = {
+        "detect": _detect,
+        "activate": _activate,
+        "provision": _provision,
+        "thaw": _thaw,
+        "restore.image": _image,
+        "restore.increment": _increment,
+        "restore.log": _log,
+        "check.service": _check,
+    }[phase.kind](procedure, phase)
+    return Act(phase, tuple(texts), tuple(commands))
+
+
+_Words = tuple[list[str], list[str]]
+
+
+def _detect(procedure: Procedure, _: Phase) -> _Words:
+    texts = ["Write down the time of the failure: every time below counts from it."]
+    if procedure.recovery.scope == "corruption":
+        texts.append("Stop what writes to the database. Leave its server running.")
+    if procedure.recovery.scope == "intruder":
+        texts.append("Cut the network of every database server. Leave the machines as they are: evidence.")
+    return texts, []
+
+
+def _activate(procedure: Procedure, phase: Phase) -> _Words:
+    if procedure.recovery.scope == "corruption":
+        found = (
+            "Find the transaction that did it. The command prints the `--to FILE:POSITION` that stops just before it."
+        )
+        point = "That is POINT below. A time will do too, such as `2026-01-14T02:59:00Z`."
+        return [found, point], [
+            f"bkpc log plan.json {_argument(name)}{_from(procedure, name)} --find 'drop table SCHEMA.TABLE'"
+            for name in phase.databases
+        ]
+    if procedure.recovery.scope == "intruder":
+        change = "Change the credentials of databases and stores from a machine that the intruder has never reached."
+        decide = "Decide on the last moment at which the data was surely clean: what is restored must be older."
+        return [f"{change} Work on from there.", decide], ["bkpc list plan.json"]
+    lost = code(procedure.recovery.lost)
+    back = f"Make sure that nothing of {lost} comes back by itself and takes writes."
+    return ["Make sure that it is lost, not only out of sight.", back], []
+
+
+def _provision(_: Procedure, phase: Phase) -> _Words:
+    names = words.listed([code(name) for name in phase.databases])
+    one_each = ", one for each database" if len(phase.databases) > 1 else ""
+    start = f"Start an empty server for {names}{one_each}: flavour and version as the lost one, reachable from here."
+    return [start, "Its address stands for NEW-HOST below."], []
+
+
+def _thaw(_: Procedure, phase: Phase) -> _Words:
+    (name,) = phase.databases
+    return ([f"Ask store {code(phase.store or '')} to thaw all objects below {code(name + '/')}."], [])
+
+
+def _image(procedure: Procedure, phase: Phase) -> _Words:
+    (name,) = phase.databases
+    texts = ["The target is an empty server. `--dry-run` added shows which image and which log it takes."]
+    commands = [_restore(procedure, phase)]
+    if _has_log(procedure, name):
+        texts.append("It loads the image and goes on with the log by itself.")
+        if procedure.recovery.scope == "intruder":
+            texts.append("POINT is a time from before the intrusion, such as `2026-01-14T02:59:00Z`.")
+    elif procedure.recovery.scope in POINTS:
+        texts.append("There is no log in this line: POINT is the id of an image, one from before the damage.")
+        commands.insert(0, f"bkpc list plan.json {_argument(name)}")
+    return texts, commands
+
+
+def _restore(procedure: Procedure, phase: Phase) -> str:
+    (name,) = phase.databases
+    store = f" --store {_argument(phase.store)}" if phase.store else ""
+    point = POINTS.get(procedure.recovery.scope, "latest")
+    return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  --into {TARGET}"
+
+
+def _increment(procedure: Procedure, phase: Phase) -> _Words:
+    return _continues(procedure, phase, "the increments")
+
+
+def _log(procedure: Procedure, phase: Phase) -> _Words:
+    return _continues(procedure, phase, "the log")
+
+
+def _continues(procedure: Procedure, phase: Phase, what: str) -> _Words:
+    (name,) = phase.databases
+    images = [one.number for one in _of(procedure, name, "restore.image")]
+    if not images:
+        return [f"Restore {what} of {code(name)}."], []
+    return [f"Nothing to type: the command of step {images[0]} goes on with {what}."], []
+
+
+def _check(procedure: Procedure, phase: Phase) -> _Words:
+    (name,) = phase.databases
+    needed = sorted(
+        {other for one in procedure.phases if one.number in phase.after and one.kind == "check.service"
+         for other in one.databases}
+    )  # fmt: skip
+    texts = [f"Look at the newest rows of {code(name)}. Create its accounts and grants. Switch its events on."]
+    if needed:
+        names = words.listed([code(one) for one in needed])
+        texts.insert(0, f"It is in service only after {names}.")
+    texts.append("Then point its applications at the new server.")
+    return texts, ["mysql --host=NEW-HOST --user=root --password --execute='SET GLOBAL event_scheduler = ON'"]
+
+
+def _has_log(procedure: Procedure, name: str) -> bool:
+    return any(_of(procedure, name, "restore.log"))
+
+
+def _of(procedure: Procedure, name: str, kind: str) -> Iterator[Phase]:
+    return (one for one in procedure.phases if one.kind == kind and name in one.databases)
+
+
+def _from(procedure: Procedure, name: str) -> str:
+    store = next((one.store for one in _of(procedure, name, "restore.image") if one.store), None)
+    return f" --store {_argument(store)}" if store else ""
+
+
+def _argument(text: str) -> str:
+    return shlex.quote(text)

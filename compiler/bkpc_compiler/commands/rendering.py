@@ -1,0 +1,146 @@
+"""What the commands that render a plan have in common: where the plan comes from, where the result goes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bkpc_compiler.backends.targets import TARGETS, File, chosen
+from bkpc_compiler.commands.source_files import NothingFound, compile_files
+from bkpc_compiler.commands.terminal import wants_colour
+
+if TYPE_CHECKING:
+    from bkpc_grammar.plan import Plan
+
+_SOURCES = (".bkp", ".json")
+
+
+class Stopped(Exception):
+    """Nothing can be rendered, and why was said; `code` is the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def add_common(parser: argparse.ArgumentParser, files: Sequence[File]) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="policies, or folders read recursively (default: here); or one plan.json",
+    )
+    if len(files) > 1:
+        parser.add_argument(
+            "--format", choices=[one.format for one in files], help="default: as the name of the output ends"
+        )
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where it goes (default: stdout)")
+
+
+def run_target(target: str, arguments: argparse.Namespace) -> int:
+    """The whole of `bkpc graph`, `bkpc report`, `bkpc runbook`."""
+    file = chosen(TARGETS[target], getattr(arguments, "format", None), arguments.output)
+    try:
+        refuse_source(target, arguments.output)
+        write(target, render(target, file, plan_of(target, arguments.paths)), arguments.output)
+    except Stopped as stopped:
+        return stopped.code
+    return 0
+
+
+def plan_of(command: str, paths: Sequence[str]) -> Plan:
+    """The plan in the one `.json` named, else the compiled policies; diagnostics go to stderr.
+
+    Raises:
+        Stopped: there is no plan.
+    """
+    if len(paths) == 1 and paths[0].endswith(".json"):
+        return _read(command, Path(paths[0]))
+    return compiled(command, paths)
+
+
+def compiled(command: str, paths: Sequence[str]) -> Plan:
+    """The plan of the policies at `paths`; raises as `plan_of` does."""
+    from bkpc_compiler.main import VERSION
+
+    try:
+        plan, checked = compile_files(paths, VERSION)
+    except NothingFound as problem:
+        raise _stop(command, str(problem), 2) from problem
+    if checked.diagnostics:
+        from bkpc_compiler.diagnostics.text import render as told
+
+        sys.stderr.write(told(checked.diagnostics, checked.sources, colour=wants_colour(sys.stderr)))
+    if plan is None:
+        raise _stop(command, "nothing written", 1)
+    if not checked.answers:
+        nothing = "compile" if command == "compile" else "show"
+        raise _stop(command, f"nothing was promised for any database: nothing to {nothing}", 2)
+    return plan
+
+
+def render(command: str, file: File, plan: Plan) -> str:
+    """One file of a target.
+
+    Raises:
+        Stopped: a program that draws it is not there.
+    """
+    from bkpc_compiler.backends.graph.svg import NoGraphviz
+
+    try:
+        return file.render(plan)
+    except NoGraphviz as problem:
+        raise _stop(command, str(problem), 2) from problem
+
+
+def write(command: str, text: str, output: str) -> None:
+    """Text to a file, or to stdout for `-`; raises as `render` does where the file can't be written."""
+    if output == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as problem:
+        raise _stop(command, f"cannot write {output}: {problem.strerror}", 2) from problem
+    print(output, file=sys.stderr)
+
+
+def write_all(command: str, target: str, plan: Plan, output: str) -> None:
+    """Every file of a target into the folder `output`, which is made where it is not there; else the one file."""
+    folder = Path(output)
+    if output == "-" or not (folder.is_dir() or output.endswith("/")):
+        refuse_source(command, output)
+        write(command, render(command, chosen(TARGETS[target], None, output), plan), output)
+        return
+    texts = [(str(folder / one.name), render(command, one, plan)) for one in TARGETS[target]]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise _stop(command, f"cannot make {output}: {problem.strerror}", 2) from problem
+    for path, text in texts:
+        write(command, text, path)
+
+
+def refuse_source(command: str, output: str) -> None:
+    """A policy or a plan is never written over with a picture of it."""
+    if output.endswith(_SOURCES):
+        raise _stop(command, f"{output} is the name of a policy or a plan: choose another for the output", 2)
+
+
+def _read(command: str, path: Path) -> Plan:
+    from bkpc_grammar.canonical import PlanRejected, read_plan
+
+    try:
+        return read_plan(path.read_bytes(), str(path))
+    except OSError as problem:
+        raise _stop(command, f"{path} can't be read: {problem.strerror}", 2) from problem
+    except PlanRejected as problem:
+        raise _stop(command, str(problem), 5) from problem
+
+
+def _stop(command: str, words: str, code: int) -> Stopped:
+    print(f"bkpc {command}: {words}", file=sys.stderr)
+    return Stopped(code)

@@ -1,0 +1,204 @@
+"""Where images of a database are, and how old the newest may be there: chains of a full image and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+
+from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.demand import Demand, JobDemand
+from bkpc_compiler.feasibility.levels import transfer_at_best
+from bkpc_compiler.feasibility.staleness import Leg, Staleness, staleness_of, unaligned
+from bkpc_compiler.program.model import Database, Store
+from bkpc_compiler.source import Span
+from bkpc_grammar.quantities import Duration
+
+MOST_HOPS = 4
+"""Copies of copies of copies: a chain longer than this is not followed."""
+
+
+@dataclass(frozen=True)
+class ImageCopy:
+    """The images of one database in one store.
+
+    `staleness`: how old the newest usable one is over all instants, in the planned slots; None where a job
+    has no slot. `others`: the other ways that images of this database come into the store.
+    """
+
+    id: str
+    store: Store
+    jobs: tuple[JobDemand, ...]
+    staleness: Staleness | None
+    others: tuple[tuple[JobDemand, ...], ...] = ()
+
+    @cached_property
+    def age(self) -> Bound | None:
+        """At the worst instant; None where nothing bounds it."""
+        return self._age(Fraction(1))
+
+    def age_for(self, share: Fraction) -> Bound | None:
+        """The age that `share` of all instants keep below."""
+        return self.age if share >= 1 else self._age(share)
+
+    def _age(self, share: Fraction) -> Bound | None:
+        if self.staleness is None:
+            return None
+        amount = self.staleness.quantile(share) / 1000
+        last = self.jobs[-1]
+        period = min(Fraction(last.rhythm.gap, 1000) * share, amount)
+        what = f"copies to `{last.store}`" if last.source else f"full backups to `{last.store}`"
+        of_all = "" if share >= 1 else f", {_percent(share)} of all instants"
+        spans = (*(job.schedule.span for job in self.jobs[:-1]), *_costs(self.jobs))
+        ready = f"from the snapshot until the {'copy' if last.source else 'image'} is whole"
+        return Bound(
+            (
+                Term(f"between two {what}{of_all}", Duration(period), (last.schedule.span,)),
+                Term(ready, Duration(amount - period), tuple(dict.fromkeys(spans))),
+            )
+        )
+
+    def age_at_least(self, share: Fraction, *, arrives: bool) -> Bound:
+        """What no start and no rate within the windows betters. `arrives`: an image on its way when the
+        failure comes still arrives.
+
+        The longest period, and from a snapshot until its last copy is whole: the transfers one after the
+        other, and where all jobs have one period, the wait that their release times force.
+        """
+        return self._least[arrives] if share >= 1 else self._at_least(share, arrives=arrives)
+
+    def _at_least(self, share: Fraction, *, arrives: bool) -> Bound:
+        slowest = max(self.jobs, key=lambda job: (job.rhythm.period, job.source or ""))
+        what = f"two copies to `{slowest.store}`" if slowest.source else f"two full backups to `{slowest.store}`"
+        apart = Fraction(least_gap((self.jobs, *self.others), share), 1000)
+        period = Term(f"between {what}", Duration(apart), (slowest.level.span,))
+        if self.others:
+            return Bound((period,))
+        if arrives:
+            return Bound((period,))
+        least = Fraction(0)
+        terms: list[Term] = [period]
+        for before, job in zip((None, *self.jobs), self.jobs, strict=False):
+            took = transfer_at_best(job.resources, job.bytes)
+            wait = _forced_wait(before, least, job, took) if before else Fraction(0)
+            if wait > 0:
+                terms.append(Term(f"until the copy to `{job.store}` begins", Duration(wait), (job.schedule.span,)))
+            if took > 0:
+                way = "copying" if job.source else "writing"
+                label = f"{way} {job.bytes} to `{job.store}` through {_narrow(job)}"
+                terms.append(Term(label, Duration(took), _costs((job,), firm=True)))
+            least = took
+        return Bound(tuple(terms))
+
+    @cached_property
+    def _least(self) -> tuple[Bound, Bound]:
+        whole = Fraction(1)
+        return self._at_least(whole, arrives=False), self._at_least(whole, arrives=True)
+
+
+def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:
+    """Milliseconds since the newest snapshot that `share` of all instants can't keep below, whatever the starts
+    of all `chains` together.
+
+    Each chain brings one per its longest period: in `share` of the time those of all chains leave no less. At
+    the worst instant none may have begun outside the windows of the first jobs; nothing says how much of the
+    time that costs.
+    """
+    gap = share / sum(Fraction(1, max(job.rhythm.period for job in jobs)) for jobs in chains)
+    firsts = list(dict.fromkeys(jobs[0] for jobs in chains))
+    cycle = max(job.rhythm.period for job in firsts)
+    if share == 1 and len(chains) > 1 and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
+        gap = max(gap, Fraction(_uncovered(firsts, cycle)))
+    return int(gap)
+
+
+def _uncovered(jobs: Sequence[JobDemand], cycle: int) -> int:
+    """The longest stretch of the cycle in which none of `jobs` may take its snapshot."""
+    spans = sorted(
+        ((job.rhythm.phase + at) % cycle, job.window.milliseconds_up() + job.rhythm.shift)
+        for job in jobs
+        for at in range(0, cycle, job.rhythm.period)
+    )
+    reached = max(start + lasts - cycle for start, lasts in spans)
+    longest = 0
+    for start, lasts in spans:
+        longest = max(longest, start - reached)
+        reached = max(reached, start + lasts)
+    return longest
+
+
+def _forced_wait(before: JobDemand, needs: Fraction, job: JobDemand, took: Fraction) -> Fraction:
+    """Seconds that at least pass between the end of `before`, which takes `needs`, and the start of `job`."""
+    first, then = before.rhythm, job.rhythm
+    if first.period != then.period or not (first.steady and then.steady) or first.shift or then.shift:
+        return Fraction(0)
+    between = Fraction(then.phase - first.phase, 1000)
+    earliest = between - max(Fraction(0), before.window.amount - needs) - needs
+    latest = between + max(Fraction(0), job.window.amount - took) - needs
+    period = Fraction(first.period, 1000)
+    turns = -(latest // period)  # the first turn whose latest start is not before the end
+    return max(Fraction(0), earliest + turns * period)
+
+
+def image_copies(stores: Mapping[str, Store], database: Database, demand: Demand) -> tuple[ImageCopy, ...]:
+    """Where images of `database` are, after the jobs were settled."""
+    if database.name in demand.images:
+        return demand.images[database.name]
+    jobs = demand.jobs_by_database.get(database.name, ())
+    copies: list[ImageCopy] = []
+    fresh = [_image((job,), stores) for job in jobs if not job.source]
+    for _ in range(MOST_HOPS):
+        copies += fresh
+        fresh = [
+            _image((*upstream.jobs, job), stores)
+            for job in jobs
+            for upstream in fresh
+            if job.source == upstream.store.name and job not in upstream.jobs
+        ]
+    alike = tuple(
+        replace(one, others=tuple(two.jobs for two in copies if two is not one and two.store is one.store))
+        for one in copies
+    )
+    return demand.images.setdefault(database.name, alike)
+
+
+def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store]) -> ImageCopy:
+    last = jobs[-1]
+    return ImageCopy(last.id, stores[last.store], jobs, _staleness(jobs))
+
+
+def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
+    legs = []
+    for job in jobs:
+        if job.slot is None:
+            return None
+        rhythm = job.rhythm
+        period = rhythm.period if rhythm.steady else rhythm.gap
+        legs.append(Leg(period, rhythm.phase, job.slot.offset, job.slot.end, rhythm.shift))
+    if len(legs) == 1:
+        leg = legs[0]
+        lasts = leg.end - leg.start
+        return Staleness((((lasts, lasts + leg.period + leg.shift),),))
+    if not all(job.rhythm.steady for job in jobs):
+        return unaligned(legs)
+    return staleness_of(legs) or unaligned(legs)
+
+
+def _costs(jobs: Sequence[JobDemand], *, firm: bool = False) -> tuple[Span, ...]:
+    """The clauses that a transfer's time comes from; `firm`: without the figures that refute nothing."""
+    spans = []
+    for job in jobs:
+        known = [one for one in job.resources if one.capacity is not None and one.span and (one.firm or not firm)]
+        narrow = min(known, key=lambda one: (one.capacity, one.name), default=None)
+        spans += [*((narrow.span,) if narrow and narrow.span else ()), job.size.span, job.schedule.span]
+    return tuple(dict.fromkeys(spans))
+
+
+def _narrow(job: JobDemand) -> str:
+    firm = [one for one in job.resources if one.firm]
+    return min(firm, key=lambda one: (one.capacity, one.name)).words
+
+
+def _percent(share: Fraction) -> str:
+    return f"{float(share * 100):g}%"

@@ -1,0 +1,105 @@
+"""How long a committed transaction may be on its way into a store, by network calculus over batches.
+
+The stream collects a batch from its first transaction until `flush` later, or until the batch before is
+stored; then sends it in objects of at most 16 MiB, each costing the way's latency. What is in an object
+counts when the object is whole. Arrivals in any interval t are at most burst + writes·t.
+
+Let s(x) = latency + x·c be the time x bytes take, c = 1/rate + latency/16MiB, and q = writes·c < 1. Batches are
+cut at most g = max(flush, latency/(1-q)) apart while no burst is in them. A transaction that arrives t after the
+last cut has at most burst + writes·t bytes before it, and is stored with the object that holds it: it waits at
+most g + s(burst + min(writes·g, 16MiB)). A batch with the burst takes d = s(burst + writes·g); the one after it
+has collected for d, and its first transaction waits at most d + s(min(writes·d, 16MiB)). The worst of both is
+the bound. See docs/feasibility.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, inf
+
+OBJECT = 16 << 20
+"""Bytes of the largest object a stream writes; the runtime's `SEGMENT_BYTES`."""
+_OBJECT = Fraction(OBJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """A log and its way: bytes, seconds, bytes per second."""
+
+    writes: Fraction
+    burst: Fraction
+    flush: Fraction
+    latency: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """The parts of the bound, in seconds: they add up to it."""
+
+    collected: Fraction  # until the batch is cut
+    latency: Fraction
+    carried: Fraction  # until its bytes are through
+
+    @property
+    def total(self) -> Fraction:
+        return self.collected + self.latency + self.carried
+
+
+def delay(log: Arrivals, rate: Fraction) -> Delay | None:
+    """The bound at `rate`; None where the log falls behind for ever."""
+    cost = 1 / rate + log.latency / OBJECT
+    share = log.writes * cost
+    if share >= 1:
+        return None
+    gap = max(log.flush, log.latency / (1 - share))
+    first = Delay(gap, log.latency, (log.burst + min(log.writes * gap, _OBJECT)) * cost)
+    batch = log.latency + (log.burst + log.writes * gap) * cost
+    second = Delay(batch, log.latency, min(log.writes * batch, _OBJECT) * cost)
+    return max(first, second, key=lambda one: one.total)
+
+
+def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
+    """What no stream betters that flushes as declared: with the whole way for itself, a burst comes just after
+    a batch was cut, and its last transaction is stored with the object that holds it. None where the log is
+    written faster than the way carries it."""
+    if log.writes > capacity:
+        return None
+    held = min(log.burst + log.writes * log.flush, Fraction(OBJECT * max(1, ceil(log.burst / OBJECT))))
+    return Delay(log.flush, log.latency, held / capacity)
+
+
+def least_rate(log: Arrivals, within: Fraction) -> int | None:
+    """The least whole rate, to a part in a hundred, whose delay is at most `within`; None where none is."""
+    best = delay(log, Fraction(1 << 62))
+    if best is None or best.total > within:
+        return None
+    # A search in floating point comes near it; only what is then shown exactly counts.
+    writes, burst, flush, latency = (float(one) for one in (log.writes, log.burst, log.flush, log.latency))
+    low, high = 1.0, 2.0
+    while _estimate(writes, burst, flush, latency, high) > within and high < 1 << 62:
+        low, high = high, 2 * high
+    while high > low * 1.001 + 1:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _estimate(writes, burst, flush, latency, middle) <= within else (middle, high)
+    rate = ceil(high)
+    while not _meets(log, rate, within):
+        rate += max(1, rate // 512)
+    return rate
+
+
+def _estimate(writes: float, burst: float, flush: float, latency: float, rate: float) -> float:
+    """`delay`, near enough to look for a rate."""
+    cost = 1 / rate + latency / OBJECT
+    share = writes * cost
+    if share >= 1:
+        return inf
+    gap = max(flush, latency / (1 - share))
+    batch = latency + (burst + writes * gap) * cost
+    first = gap + latency + (burst + min(writes * gap, OBJECT)) * cost
+    return max(first, batch + latency + min(writes * batch, OBJECT) * cost)
+
+
+def _meets(log: Arrivals, rate: int, within: Fraction) -> bool:
+    found = delay(log, Fraction(rate))
+    return found is not None and found.total <= within

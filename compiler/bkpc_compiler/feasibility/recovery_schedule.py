@@ -1,0 +1,164 @@
+"""All databases that a failure takes down come back at once: a start and a rate for each transfer.
+
+Reservations from the instant of the failure on, so that at no time more is promised of a resource than is
+left of it. In the order of the latest allowed finish; each takes the rate at which it is done first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer
+from bkpc_compiler.timetable.occupancy import Occupancy
+from bkpc_grammar.quantities import ZERO_DURATION, Duration
+
+FOREVER = 1 << 50
+"""Milliseconds: longer than any recovery."""
+SHARES = tuple(Fraction(part, 16) for part in (16, 15, 14, 12, 8, 4))
+"""Of the slowest stage's rate: what a transfer may be given to run beside another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One transfer, placed: milliseconds after the failure, reserved bytes per second (0: not narrow)."""
+
+    transfer: Transfer
+    start: int
+    lasts: int
+    rate: int
+    ready: int  # when it might have begun, had nothing else been on its way
+    narrow: str  # the words of the slowest stage
+    waited: str = ""  # the words of what had no room for it before
+
+    @property
+    def end(self) -> int:
+        return self.start + self.lasts
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """One database's way back in the schedule; `done`: loaded, replayed and believed, in milliseconds."""
+
+    recovery: Recovery
+    begins: int
+    moves: tuple[Move, ...]
+    done: int
+
+    @property
+    def bound(self) -> Bound:
+        """The terms of its own time: they add up to `done`."""
+        terms = list(self.recovery.lead)
+        rounding = self.begins - sum((term.duration.amount for term in terms), start=Fraction(0)) * 1000
+        if rounding:
+            terms.append(Term("rounding to milliseconds", Duration(Fraction(rounding, 1000))))
+        for move in self.moves:
+            if move.start > move.ready:
+                words = f"until others leave room: {move.waited}"
+                terms.append(Term(words, Duration(Fraction(move.start - move.ready, 1000))))
+            terms.append(_moved(move))
+        return self._checked(Bound(tuple(terms)))
+
+    @property
+    def loaded(self) -> int:
+        """When it is loaded and replayed, in milliseconds."""
+        return self.moves[-1].end if self.moves else self.begins
+
+    def after(self, others: Bound) -> Bound:
+        """Its bound where what it needs is in service at `others` only: it is checked after that."""
+        return self.bound if others.total.amount * 1000 <= self.loaded else self._checked(others)
+
+    def _checked(self, before: Bound) -> Bound:
+        checking = Fraction(self.done - self.loaded, 1000)
+        tail = self.recovery.tail
+        if not tail:
+            return before
+        return before.plus(Term(tail[0].label, Duration(checking), tail[0].spans, tail[0].origin))
+
+
+def schedule_of(
+    recoveries: Sequence[Recovery], left: Left, finishes: Mapping[str, Fraction]
+) -> Mapping[str, Return | None]:
+    """When each database is back, by name; None where nothing is left of a resource on its way.
+
+    `finishes`: the latest allowed finish of each, in seconds; those without one come last.
+    """
+    occupied: dict[str, Occupancy] = {}
+    order = sorted(recoveries, key=lambda one: (_latest_start(one, finishes), one.database.name))
+    return {one.database.name: _placed(one, left, occupied) for one in order}
+
+
+def _latest_start(recovery: Recovery, finishes: Mapping[str, Fraction]) -> Fraction:
+    allowed = finishes.get(recovery.database.name, Fraction(FOREVER))
+    after = [*recovery.tail, *(recovery.upper.terms if recovery.upper else ())]
+    return allowed - sum((term.duration.amount for term in after), start=Fraction(0))
+
+
+def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy]) -> Return | None:
+    if recovery.upper is None:
+        return None
+    begins = sum(term.duration.milliseconds_up() for term in recovery.lead)
+    at = begins
+    moves = []
+    for transfer in recovery.transfers:
+        move = _move(transfer, at, left, occupied)
+        if move is None:
+            return None
+        moves.append(move)
+        at = move.end
+    tail = sum((term.duration.amount for term in recovery.tail), start=Fraction(0))
+    return Return(recovery, begins, tuple(moves), at + ceil(tail * 1000))
+
+
+def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupancy]) -> Move | None:
+    found = transfer.rate(left)
+    if found is None:
+        return Move(transfer, ready, 0, 0, ready, "")
+    fastest, slowest = found
+    rooms = {}
+    for one in transfer.resources:
+        room = left.usable(one)
+        if room is not None:
+            rooms[one.name] = occupied.setdefault(one.name, Occupancy(FOREVER, int(room)))
+    best: tuple[int, int, int] | None = None
+    waited = ""
+    for share in SHARES:
+        rate = int(fastest * share)
+        if rate <= 0:
+            break
+        lasts = ceil(transfer.bytes.amount * 1000 / rate)
+        if best is not None and ready + lasts >= best[0]:
+            break
+        start, blocker = _first_room(rooms, ready, lasts, rate)
+        if best is None or start + lasts < best[0]:
+            best, waited = (start + lasts, start, rate), blocker
+    if best is None:
+        return None
+    end, start, rate = best
+    for occupancy in rooms.values():
+        occupancy.reserve(start, end - start, rate)
+    words = next((one.words for one in transfer.resources if one.name == waited), "")
+    return Move(transfer, start, end - start, rate, ready, slowest.words, words)
+
+
+def _first_room(rooms: Mapping[str, Occupancy], start: int, lasts: int, rate: int) -> tuple[int, str]:
+    """The first start at which all have room, and which of them had none before."""
+    blocker = ""
+    while True:
+        hops = [(hop, name) for name, room in rooms.items() if (hop := room.conflict(start, lasts, rate)) is not None]
+        if not hops:
+            return start, blocker
+        hop, blocker = max(hops)
+        start += hop
+
+
+def _moved(move: Move) -> Term:
+    """The transfer as a term; at its full rate it names the slowest stage."""
+    lasts = Duration(Fraction(move.lasts, 1000))
+    if not move.rate:
+        return Term(move.transfer.what, ZERO_DURATION)
+    slowest = next(one for one in move.transfer.resources if one.words == move.narrow)
+    return move.transfer.term(slowest, lasts)

@@ -1,0 +1,82 @@
+"""Why jobs or streams do not fit: the resource, the jobs that share it, and whether any schedule could help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from bkpc_compiler.estate.resources import Resource
+from bkpc_grammar.quantities import Duration, Rate
+
+if TYPE_CHECKING:
+    from bkpc_compiler.feasibility.demand import JobDemand, StreamDemand
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A resource that can't carry what is asked of it. `hopeless`: not even without headroom.
+
+    `asked`: streams, and each job's bytes spread over its window. `interval`: the window shared by `due`, the
+    jobs whose bytes alone are too many for it; empty where no single window shows it.
+    """
+
+    resource: Resource
+    asked: Rate
+    available: Rate
+    ids: tuple[str, ...]
+    hopeless: bool
+    interval: Duration | None = None
+    due: tuple[str, ...] = ()
+
+
+def shortages_of(
+    jobs: Sequence[JobDemand],
+    streams: Sequence[StreamDemand],
+    resources: Mapping[str, Resource],
+    usable: Mapping[str, int],
+) -> tuple[Shortage, ...]:
+    """One per resource that keeps a job from its window or a stream from its rate."""
+    late = [job for job in jobs if job.late and not job.limited]
+    behind = [stream for stream in streams if not stream.fits]
+    if not late and not behind:
+        return ()
+    touched = {one.name for job in late for one in job.resources} | {r.name for s in behind for r in s.resources}
+    crowds = [_crowd(resources[name], jobs, streams, usable) for name in sorted(touched & usable.keys())]
+    crowded = [one for one in crowds if one.hopeless or one.asked > one.available]
+    if crowded or not crowds:
+        return tuple(crowded)
+    return (max(crowds, key=lambda one: (one.asked.amount / (one.available.amount + 1), one.resource.name)),)
+
+
+def _crowd(
+    resource: Resource, jobs: Sequence[JobDemand], streams: Sequence[StreamDemand], usable: Mapping[str, int]
+) -> Shortage:
+    mine = [job for job in jobs if resource in job.resources]
+    logs = [stream for stream in streams if resource in stream.resources]
+    asked = sum((job.bytes.amount / job.window.amount for job in mine), start=Fraction(0))
+    asked += sum(stream.rate for stream in logs)
+    log = sum((stream.writes.value.amount for stream in logs), start=Fraction(0))
+    interval, due = _overdue(resource, mine, log)
+    assert resource.capacity is not None
+    hopeless = resource.firm and (bool(due) or log > resource.capacity.amount)
+    ids = (*(job.id for job in mine), *(stream.id for stream in logs))
+    return Shortage(resource, Rate(asked), Rate(Fraction(usable[resource.name])), ids, hopeless, interval, due)
+
+
+def _overdue(resource: Resource, jobs: Sequence[JobDemand], log: Fraction) -> tuple[Duration | None, tuple[str, ...]]:
+    """The demand test: bytes due in one interval, against full capacity for as long. Jobs released at one
+    instant, taken by their windows: those whose windows end by the interval's end are due in it."""
+    assert resource.capacity is not None
+    together: dict[object, list[JobDemand]] = {}
+    for job in jobs:
+        together.setdefault((job.rhythm.period, job.rhythm.phase), []).append(job)
+    for group in together.values():
+        due = Fraction(0)
+        group.sort(key=lambda job: (job.window.amount, job.id))
+        for count, job in enumerate(group, 1):
+            due += job.bytes.amount
+            if due + log * job.window.amount > resource.capacity.amount * job.window.amount:
+                return job.window, tuple(one.id for one in group[:count])
+    return None, ()

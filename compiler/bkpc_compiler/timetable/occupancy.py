@@ -1,0 +1,65 @@
+"""How much of a resource is reserved at each instant of a cycle; and where there is room for more."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+
+class Occupancy:
+    """Reserved bytes per second over one cycle of `length` milliseconds, of a resource that gives `usable`.
+
+    `steady` holds always, the rest in intervals. Piecewise constant: `_loads[i]` from `_times[i]` on.
+    """
+
+    def __init__(self, length: int, usable: int, steady: int = 0) -> None:
+        self.length, self.usable, self.steady = length, usable, steady
+        self._times = [0]
+        self._loads = [0]
+
+    @property
+    def peak(self) -> int:
+        """The most that is ever reserved."""
+        return self.steady + max(self._loads)
+
+    def conflict(self, start: int, lasts: int, rate: int, limit: int | None = None) -> int | None:
+        """None if `rate` fits from `start` for `lasts`; else how long after `start` the conflict met first ends.
+
+        `limit`: what may be reserved in all, where that is less than is usable.
+        """
+        room = (self.usable if limit is None else limit) - self.steady - rate
+        if room < 0:
+            return self.length
+        at = start % self.length
+        index = bisect_right(self._times, at) - 1
+        ahead = 0
+        while ahead < lasts:
+            following = self._times[index + 1] if index + 1 < len(self._times) else self.length
+            if self._loads[index] > room:
+                return ahead + following - at
+            ahead += following - at
+            at, index = (0, 0) if following == self.length else (following, index + 1)
+        return None
+
+    def reserve(self, start: int, lasts: int, rate: int) -> None:
+        """Adds `rate` from `start` for `lasts`, which is at most the whole cycle."""
+        first = start % self.length
+        end = first + lasts
+        self._add(first, min(end, self.length), rate)
+        if end > self.length:
+            self._add(0, end - self.length, rate)
+
+    def _add(self, start: int, end: int, rate: int) -> None:
+        if start >= end:
+            return
+        low, high = self._split(start), self._split(end) if end < self.length else len(self._times)
+        for index in range(low, high):
+            self._loads[index] += rate
+
+    def _split(self, at: int) -> int:
+        """The index of the segment that begins at `at`, which is made where there is none."""
+        index = bisect_right(self._times, at) - 1
+        if self._times[index] == at:
+            return index
+        self._times.insert(index + 1, at)
+        self._loads.insert(index + 1, self._loads[index])
+        return index + 1

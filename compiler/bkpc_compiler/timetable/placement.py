@@ -1,0 +1,167 @@
+"""The planner of scheduled jobs: a start after the release and a rate for each, so that at no instant of
+the week more is reserved of a resource than it gives. Earliest deadline first; what is placed stays.
+
+Where windows allow, jobs leave half of what streams leave to recoveries, which then never wait for a backup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
+from bkpc_compiler.timetable.occupancy import Occupancy
+
+SHORTEST = 4 * HOUR
+"""Jobs that come more often are reserved for at every instant."""
+LEFT = (12, 8, 4, 2, 1, 0)
+"""Sixteenths of what streams leave that jobs leave to recoveries, tried in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A job as the planner sees it. `resources`: names; `ceiling`: bytes per second it may use at most, or None.
+
+    `effort`: bytes its reservation must be able to move in its slot, failed attempts included.
+    """
+
+    id: str
+    rhythm: Rhythm
+    window: int
+    effort: int
+    resources: tuple[str, ...]
+    ceiling: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Start after each release, length, and reserved rate; milliseconds and bytes per second."""
+
+    offset: int
+    length: int
+    rate: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """`slots` by id (None: it fits nowhere); `peaks`: the most reserved by jobs and streams, by resource."""
+
+    slots: Mapping[str, Slot | None]
+    peaks: Mapping[str, int]
+
+
+def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady: Mapping[str, int]) -> Timetable:
+    """Places all `requests` beside the `steady` reservations of streams; first within their windows, then
+    those that found no room within their periods."""
+    wanted = sorted(requests, key=lambda one: (_deadline(one), one.effort, one.id))
+    planner = _Planner(wanted, usable, steady)
+    slots: dict[str, Slot | None] = {one.id: planner.place(one, one.window) for one in wanted}
+    for one in wanted:
+        if slots[one.id] is None and one.window < one.rhythm.period:
+            slots[one.id] = planner.place(one, one.rhythm.period)
+    return Timetable(slots, planner.peaks())
+
+
+def _deadline(request: Request) -> int:
+    return request.rhythm.phase + request.window
+
+
+class _Planner:
+    def __init__(self, requests: Sequence[Request], usable: Mapping[str, int], steady: Mapping[str, int]) -> None:
+        cyclic = [one.rhythm.period for one in requests if _cyclic(one.rhythm)]
+        self.cycle = DAY if all(DAY % period == 0 for period in cyclic) else WEEK
+        self._streams = steady
+        self._passed = {name for one in requests for name in one.resources if not name.startswith("database:")}
+        self._occupied = {
+            name: Occupancy(self.cycle, usable[name], steady.get(name, 0))
+            for name in sorted({name for one in requests for name in one.resources} | steady.keys())
+        }
+        self._tried: dict[object, tuple[int, int]] = {}
+
+    def peaks(self) -> dict[str, int]:
+        """What is reserved at most; where jobs pass, at least the part that they take first: how much of it they
+        take depends on every other resource, and a recovery must not come out slower for a faster link."""
+        return {
+            name: max(occupied.peak, self._limit(name, LEFT[0]) if name in self._passed else 0)
+            for name, occupied in self._occupied.items()
+        }
+
+    def place(self, request: Request, window: int) -> Slot | None:
+        """The first slot found, at the highest rate that finds one; reserved."""
+        if not request.resources:
+            return Slot(0, 0, 0)
+        window = min(window, request.rhythm.period - request.rhythm.shift)  # done before the next, on a short day too
+        for left in LEFT:
+            limits = [self._limit(name, left) for name in request.resources]
+            for rate in self._rates(request, window, limits):
+                length = -(-request.effort * 1000 // rate)
+                slot = self._first_room(request, window, length, rate, limits) if length <= window else None
+                if slot is not None:
+                    self._reserve(request, slot)
+                    return slot
+        return None
+
+    def _limit(self, name: str, left: int) -> int:
+        """What jobs and streams may reserve in all, `left` sixteenths of what streams leave kept free."""
+        occupied = self._occupied[name]
+        room = occupied.usable - self._streams.get(name, 0)
+        return occupied.usable if name.startswith("database:") else occupied.usable - room * left // 16
+
+    def _rates(self, request: Request, window: int, limits: Sequence[int]) -> Iterator[int]:
+        """All there is, then less and less down to what the window just allows."""
+        pairs = zip(request.resources, limits, strict=True)
+        most = min(limit - self._occupied[name].steady for name, limit in pairs)
+        if request.ceiling:
+            most = min(most, request.ceiling)
+        least = max(1, -(-request.effort * 1000 // max(1, window)))
+        rates = (most, most // 2, most // 4, most // 8, most // 16, most // 32, least)
+        return (rate for rate in dict.fromkeys(rates) if least <= rate <= most)
+
+    def _first_room(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
+        places = [(self._occupied[name], limit) for name, limit in zip(request.resources, limits, strict=True)]
+        if not _cyclic(request.rhythm, length):
+            free = all(occupied.peak + rate <= limit for occupied, limit in places)
+            return Slot(0, length, rate) if free else None
+        starts = self._starts(request.rhythm)
+        key = (request.rhythm, request.resources, rate, limits[0])
+        shortest, offset = self._tried.get(key, (length, 0))
+        offset = offset if shortest <= length else 0
+        while offset + length <= window:
+            hop = _conflict(places, starts, offset, length + request.rhythm.shift, rate)
+            if hop is None:
+                self._tried[key] = (length, offset)
+                return Slot(offset, length, rate)
+            offset += hop
+        return None
+
+    def _starts(self, rhythm: Rhythm) -> list[int]:
+        return list(range(rhythm.phase, rhythm.phase + self.cycle, rhythm.period))
+
+    def _reserve(self, request: Request, slot: Slot) -> None:
+        for name in request.resources:
+            occupied = self._occupied[name]
+            if not _cyclic(request.rhythm, slot.length):
+                occupied.steady += slot.rate
+                continue
+            for start in self._starts(request.rhythm):
+                occupied.reserve(start + slot.offset, slot.length + request.rhythm.shift, slot.rate)
+
+
+def _conflict(
+    places: Sequence[tuple[Occupancy, int]], starts: Sequence[int], offset: int, length: int, rate: int
+) -> int | None:
+    for occupied, limit in places:
+        for start in starts:
+            hop = occupied.conflict(start + offset, length, rate, limit)
+            if hop is not None:
+                return hop
+    return None
+
+
+def _cyclic(rhythm: Rhythm, length: int = 0) -> bool:
+    """Whether the job's slots are intervals of the cycle, rather than all of it."""
+    return rhythm.steady and rhythm.period >= SHORTEST and length + rhythm.shift <= rhythm.period

@@ -1,0 +1,297 @@
+"""The best that any plan could do: what a refutation must stay beyond.
+
+Declared sizes, capacities without headroom, nothing else on the way, the offsets that suit best. What is found here is
+a schedule that works in such a world, so a promise it meets was refuted wrongly; a promise it does not meet may still
+have been, for not every schedule is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise, product
+from math import ceil, inf
+from random import Random
+
+import msgspec
+
+from bkpc_compiler.program.model import Program, Promise, Schedule, Scope
+from bkpc_grammar.plan import Job
+from tests.soundness import images, log_stream
+from tests.soundness.fluid import Flow, together
+from tests.soundness.images import Stretch
+from tests.soundness.plans import job, reserving, scheduled
+from tests.soundness.recovery import Line
+from tests.soundness.releases import Window, releases, windows
+from tests.soundness.topology import Failure, Topology, thaw_seconds, width
+
+_MOST_SCHEDULES = 100
+_MOST_CHOICES = 8
+_MOST_INSTANTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The best schedule found for the images of one database in one store, and the loss under it, in ms."""
+
+    jobs: tuple[Job, ...]
+    loss: float
+
+
+class BestCase:
+    """One program in the best of worlds."""
+
+    def __init__(self, program: Program, random: Random) -> None:
+        self.topology, self.random = Topology(program), random
+        self.year = random.randrange(2002, 2030)
+        self._chains: dict[tuple[str, str, float], Chain | None] = {}
+        self._logs: dict[tuple[str, str, float], float] = {}
+
+    def least(self, database: str, promise: Promise, kind: str) -> float:
+        """Seconds: the least worst loss ("rpo") or time ("rto") over the schedules tried."""
+        failure = self.topology.failure(promise.scope, database)
+        if kind == "rto":
+            return self._least_time(database, promise, failure)
+        share = float(promise.rpo_quantile)
+        return min((self.loss(database, line, share, failure) for line in self.lines(database, failure)), default=inf)
+
+    def lines(self, database: str, failure: Failure) -> list[Line]:
+        """Images, and log where the same store has it, in each store that is left."""
+        policy = self.topology.policies.get(database)
+        found: list[Line] = []
+        for name in sorted(self.topology.stores) if policy else ():
+            if name in failure.stores or self.chain(database, name, 1.0) is None:
+                continue
+            found.append(Line(name, None))
+            if policy and any(store.value == name for hot in policy.hot for store in hot.stores):
+                found.append(Line(name, name))
+        return found
+
+    # ------------------------------------------------------------ loss
+
+    def loss(self, database: str, line: Line, share: float, failure: Failure) -> float:
+        """The least loss on a line in seconds; endless where the point before the damage is no longer kept."""
+        chain = self.chain(database, line.image, share)
+        if chain is None:
+            return inf
+        lost = chain.loss / 1000 if line.log is None else self._lost_log(database, line.log, share)
+        policy = self.topology.policies[database]
+        if failure.scope is Scope.CORRUPTION and policy.keep and policy.keep.days:
+            noticed = float(policy.detect.value.seconds) if policy.detect else 0.0
+            if lost + noticed > policy.keep.days.value.seconds:
+                return inf
+        return lost
+
+    def _lost_log(self, database: str, store: str, share: float) -> float:
+        key = (database, store, share)
+        if key not in self._logs:
+            pipe = self._pipe(database, store)
+            if share >= 1:
+                self._logs[key] = log_stream.worst_of_all(pipe, self.random)
+            else:
+                tries = (log_stream.steady, log_stream.after_silence(pipe), log_stream.before_the_cut(pipe))
+                over_time = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]
+                self._logs[key] = max(images.quantile(one, share) for one in over_time) / 1000
+        return self._logs[key]
+
+    def _pipe(self, database: str, store: str) -> log_stream.Pipe:
+        """The whole way for one stream."""
+        one, there = self.topology.databases[database], self.topology.stores[store]
+        flush = min(
+            float(hot.flush.value.seconds)
+            for hot in self.topology.policies[database].hot
+            if any(name.value == store for name in hot.stores)
+        )
+        rates = [width(self.topology.route(one.site, there.site) or ())]
+        rates += [there.writes.value.bytes_per_second] if there.writes else []
+        return log_stream.Pipe(
+            float(min(rates)),
+            self.topology.latency(one.site, there.site),
+            flush,
+            float(one.writes.value.bytes_per_second),
+            float(one.burst.value.bytes),
+        )
+
+    # ------------------------------------------------------------ images
+
+    def chain(self, database: str, store: str, share: float) -> Chain | None:
+        """The best schedule for images in `store`; None where none come there."""
+        key = (database, store, share)
+        if key not in self._chains:
+            waiting = self._jobs_into(database, store, ())
+            best: Chain | None = None
+            for placed in islice(self._placed(database, waiting, ()), _MOST_SCHEDULES) if waiting else ():
+                lost = images.quantile(self.ages(database, placed, store), share)
+                if best is None or lost < best.loss:
+                    best = Chain(placed, lost)
+            self._chains[key] = best
+        return self._chains[key]
+
+    def _windows(self, jobs: tuple[Job, ...]) -> tuple[Window, ...]:
+        return windows([one.schedule for one in jobs], self.year)
+
+    def ages(self, database: str, jobs: tuple[Job, ...], store: str) -> list[Stretch]:
+        """The age of the newest image in a store under a schedule."""
+        slowest = images.slowest(float(self.topology.databases[database].size.value.bytes))
+        return [
+            stretch
+            for window in self._windows(jobs)
+            for stretch in images.staleness(images.shelves(jobs, window, slowest).get(store), window)
+        ]
+
+    def _jobs_into(self, database: str, store: str, seen: tuple[str, ...]) -> list[Job]:
+        """The jobs that bring images of a database into a store, sources first, each at the full width of its way."""
+        policy, site = self.topology.policies[database], self.topology.databases[database].site
+        if store in seen:
+            return []
+        found: list[Job] = []
+        for level in policy.images:
+            if level.kind == "full" and any(one.value == store for one in level.stores):
+                found += self._job(database, level.schedule, site, store, None)
+        for cold in policy.cold:
+            if any(one.value == store for one in cold.stores):
+                source = cold.source.value
+                before = self._jobs_into(database, source, (*seen, store))
+                copying = self._job(database, cold.schedule, self.topology.stores[source].site, store, source)
+                if before and copying:
+                    found += [one for one in before if one not in found] + copying
+        return found
+
+    def _job(self, database: str, wish: Schedule, site: str, store: str, source: str | None) -> list[Job]:
+        way, there = self.topology.route(site, self.topology.stores[store].site), self.topology.stores[store]
+        if way is None:
+            return []
+        rates = [one.bandwidth.value.bytes_per_second for one in way]
+        rates += [there.writes.value.bytes_per_second] if there.writes else []
+        reads = self.topology.stores[source].reads if source else None
+        rates += [reads.value.bytes_per_second] if reads else []
+        reserve = reserving(way=ceil(min(rates))) if rates else ()
+        made = job(database, scheduled(wish, 0, 0), store, source=source, reserve=reserve)
+        return [msgspec.structs.replace(made, id=f"{made.id}.{source}.{wish.span.start}")]
+
+    def _placed(self, database: str, waiting: list[Job], placed: tuple[Job, ...]) -> Iterator[tuple[Job, ...]]:
+        """Schedules with offsets worth trying."""
+        if not waiting:
+            yield placed
+            return
+        one, *rest = waiting
+        size = float(self.topology.databases[database].size.value.bytes)
+        latest = max(0, one.schedule.window_ms - images.moving_ms(one, size))
+        for offset in self._offsets(one, latest, placed, size):
+            moved = msgspec.structs.replace(one, schedule=msgspec.structs.replace(one.schedule, offset_ms=offset))
+            yield from self._placed(database, rest, (*placed, moved))
+
+    def _offsets(self, one: Job, latest: int, placed: tuple[Job, ...], size: float) -> list[int]:
+        """At once, as late as can be; a copy just when an image becomes usable, an image midway between others."""
+        if not placed:
+            return [0, latest]
+        window = self._windows((*placed, one))[0]
+        due, around = releases(one.schedule, window.start, window.end), window.end - window.start
+        if one.source_store is None:
+            starts = sorted(
+                at + other.schedule.offset_ms
+                for other in placed
+                for at in releases(other.schedule, window.start - around, window.end + around)
+            )
+            likely = [(before + after) // 2 for before, after in pairwise(starts)]
+        else:
+            shelf = images.shelves(placed, window, images.slowest(size)).get(one.source_store)
+            likely = shelf.usable if shelf else []
+        waits = sorted({at - release for release in due for at in likely if 0 <= at - release <= latest})
+        if len(waits) > _MOST_CHOICES:
+            waits = self.random.sample(waits, _MOST_CHOICES)
+        return sorted({*waits, 0, latest})
+
+    # ------------------------------------------------------------ time
+
+    def _least_time(self, database: str, promise: Promise, failure: Failure) -> float:
+        """Over the lines of all that must come back, each of which keeps its own promise of loss."""
+        members = sorted(self.topology.needed(database) & failure.databases | {database})
+        choices = [self._lines_that_keep(name, promise, failure, name == database) for name in members]
+        found = (self._time(dict(zip(members, lines, strict=True)), promise, failure) for lines in product(*choices))
+        return min(islice(found, 2 * _MOST_CHOICES), default=inf)
+
+    def _lines_that_keep(self, name: str, promise: Promise, failure: Failure, itself: bool) -> list[Line]:
+        """The lines that keep the promised loss; a database that is only needed may lose what it must."""
+        policy = self.topology.policies.get(name)
+        own = (
+            promise
+            if itself
+            else next((one for one in policy.promises if one.scope is promise.scope), None)
+            if policy
+            else None
+        )
+        lines = self.lines(name, failure)
+        if own is None or own.rpo is None:
+            return lines
+        most, share = float(own.rpo.value.seconds) + 1e-3, float(own.rpo_quantile)
+        kept = [one for one in lines if self.loss(name, one, share, failure) <= most]
+        return kept if kept or itself else lines
+
+    def _time(self, lines: dict[str, Line], promise: Promise, failure: Failure) -> float:
+        """Until all are in service: the worst instant under the schedules that suit each best."""
+        share = float(promise.rto_quantile)
+        chains = {name: self.chain(name, line.image, share) for name, line in lines.items()}
+        instants: list[dict[str, float]] = [{name: one.loss if one else inf for name, one in chains.items()}]
+        if len(lines) > 1 and share >= 1:
+            instants = self._ages_at_instants(lines, chains)
+        verification = float(self.topology.program.verification.value.seconds)
+        return max(self._all_back(lines, ages, failure) for ages in instants) + verification
+
+    def _ages_at_instants(self, lines: dict[str, Line], chains: dict[str, Chain | None]) -> list[dict[str, float]]:
+        """The ages of all at the instants at which one of them is about to get a fresher image."""
+        jobs = tuple(one for chain in chains.values() if chain for one in chain.jobs)
+        stretches: dict[str, list[Stretch]] = {}
+        window = self._windows(jobs)[0]
+        for name, chain in chains.items():
+            size = float(self.topology.databases[name].size.value.bytes)
+            shelf = images.shelves(chain.jobs if chain else (), window, images.slowest(size)).get(lines[name].image)
+            stretches[name] = images.staleness(shelf, window)
+        ends = sorted({round(one.at + one.length) for found in stretches.values() for one in found})
+        worst = {
+            round(one.at + one.length) for found in stretches.values() for one in [max(found, key=lambda s: s.worst)]
+        }
+        some = worst | set(self.random.sample(ends, min(len(ends), _MOST_INSTANTS)))
+        return [{name: _age_at(found, at) for name, found in stretches.items()} for at in sorted(some)]
+
+    def _all_back(self, lines: dict[str, Line], ages: dict[str, float], failure: Failure) -> float:
+        flows: list[Flow] = []
+        capacities: dict[str, float] = {}
+        for name, line in lines.items():
+            flow = self._flow(name, line, ages[name], failure, capacities)
+            if flow is None or ages[name] == inf:
+                return inf
+            flows.append(flow)
+        return together(flows, capacities)
+
+    def _flow(self, name: str, line: Line, age: float, failure: Failure, capacities: dict[str, float]) -> Flow | None:
+        """What must move to bring one database back, from when on, and over what; None: there is no way."""
+        database, store = self.topology.databases[name], self.topology.stores[line.image]
+        home, policy = self.topology.new_home(name, failure), self.topology.policies.get(name)
+        way = self.topology.route(store.site, home, failure.sites) if home else None
+        if way is None:
+            return None
+        first = 0.0
+        for given in (policy.detect, policy.activate) if policy else ():
+            first += float(given.value.seconds) if given else 0.0
+        moving = home != database.site
+        provision = [float(one.provision.value.seconds) for one in database.standbys if moving and one.site == home]
+        ready = first + max(thaw_seconds(store), *provision, 0.0)
+        crossed = {f"link {one.name}": float(one.bandwidth.value.bytes_per_second) for one in way}
+        if store.reads:
+            crossed[f"reads {store.name}"] = float(store.reads.value.bytes_per_second)
+        capacities |= crossed
+        phases = [(float(database.size.value.bytes), float(database.restores.value.bytes_per_second))]
+        if line.log is not None:
+            written = float(database.writes.value.bytes_per_second) * age / 1000
+            logged = float(database.burst.value.bytes) + written
+            phases.append((logged, float(database.replays.value.bytes_per_second)))
+        return Flow(ready, tuple(phases), tuple(sorted(crossed)))
+
+
+def _age_at(stretches: list[Stretch], at: int) -> float:
+    """The age just before an instant."""
+    for one in stretches:
+        if one.at < at <= one.at + one.length:
+            return one.least + (at - one.at)
+    return stretches[-1].worst

@@ -1,0 +1,135 @@
+"""Whether what is reserved at one time ever passes what may be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bkpc_grammar.plan import Job, Plan, Recovery, Stream
+from tests.soundness.releases import releases, windows
+from tests.soundness.topology import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A plan that cannot be carried out as it stands, and whose promises that may break.
+
+    `scope`: only promises of a time to recover from it; None: any.
+    """
+
+    kind: str
+    databases: frozenset[str]
+    text: str
+    scope: str | None = None
+
+
+class Load:
+    """What jobs and streams hold on each resource."""
+
+    def __init__(self, plan: Plan, year: int) -> None:
+        self.plan, self.year = plan, year
+        self.usable = {one.name: one.usable for one in plan.resources}
+        self.jobs: dict[str, list[tuple[Job, int]]] = {}
+        self.streams: dict[str, list[tuple[Stream, int]]] = {}
+        for job in plan.jobs:
+            for one in job.reserve:
+                self.jobs.setdefault(one.resource, []).append((job, one.rate))
+        for stream in plan.streams:
+            for one in stream.reserve:
+                self.streams.setdefault(one.resource, []).append((stream, one.rate))
+        self._peaks: dict[tuple[str, frozenset[str]], int] = {}
+
+    def most(self, resource: str, stopped: frozenset[str]) -> int:
+        """No more than this is held at once: everything together."""
+        held = [rate for job, rate in self.jobs.get(resource, ()) if job.id not in stopped]
+        return sum(held) + self.streaming(resource, stopped)
+
+    def streaming(self, resource: str, stopped: frozenset[str]) -> int:
+        return sum(rate for stream, rate in self.streams.get(resource, ()) if stream.id not in stopped)
+
+    def peak(self, resource: str, stopped: frozenset[str] = frozenset()) -> int:
+        """The most that is held at one instant, with some jobs and streams `stopped`."""
+        key = (resource, stopped & {job.id for job, _ in self.jobs.get(resource, ())})
+        if key not in self._peaks:
+            jobs = [(job, rate) for job, rate in self.jobs.get(resource, ()) if job.id not in stopped]
+            self._peaks[key] = most_at_once(jobs, self.year)
+        return self._peaks[key] + self.streaming(resource, stopped)
+
+    def fits(self, resource: str, more: int = 0, stopped: frozenset[str] = frozenset()) -> bool:
+        usable = self.usable.get(resource, 0)
+        return self.most(resource, stopped) + more <= usable or self.peak(resource, stopped) + more <= usable
+
+    def faults(self) -> Iterable[Fault]:
+        """Resources on which jobs and streams hold too much at some instant."""
+        for name in sorted({*self.jobs, *self.streams}):
+            if not self.fits(name):
+                text = f"{name}: {self.peak(name)} B/s reserved at once, {self.usable.get(name)} usable"
+                yield Fault("capacity", self._users(name), text)
+
+    def _users(self, resource: str) -> frozenset[str]:
+        jobs = {job.database for job, _ in self.jobs.get(resource, ())}
+        return frozenset(jobs | {stream.database for stream, _ in self.streams.get(resource, ())})
+
+    def stopped_by(self, failure: Failure) -> frozenset[str]:
+        """The jobs and streams that move nothing after a failure: of databases down, or of lost stores alone."""
+        jobs = {
+            one.id
+            for one in self.plan.jobs
+            if one.database in failure.databases
+            or one.source_store in failure.stores
+            or (one.stores and failure.stores.issuperset(one.stores))
+        }
+        streams = {
+            one.id
+            for one in self.plan.streams
+            if one.database in failure.databases or failure.stores.issuperset(one.stores)
+        }
+        return frozenset(jobs | streams)
+
+    def faults_in(self, recovery: Recovery, failure: Failure, takes: dict[str, float]) -> Iterable[Fault]:
+        """Resources on which a recovery and what goes on beside it hold too much, for a failure at some instant.
+
+        The failure may come at any instant, so the recovery's worst moment meets the worst of the rest.
+        """
+        spans: dict[str, list[tuple[float, float, int]]] = {}
+        for step in recovery.steps:
+            until = step.start_ms + max(float(step.expect_ms), takes.get(step.id, 0.0))
+            for one in step.reserve:
+                spans.setdefault(one.resource, []).append((step.start_ms, until, one.rate))
+        stopped = self.stopped_by(failure)
+        for name, found in sorted(spans.items()):
+            if not self.fits(name, _highest(found), stopped):
+                text = (
+                    f"{name}: {_highest(found)} B/s to recover from {recovery.scope} of {recovery.lost} and "
+                    f"{self.peak(name, stopped)} beside it, {self.usable.get(name)} usable"
+                )
+                yield Fault("capacity", failure.databases, text, recovery.scope)
+                yield Fault("capacity", self._users(name) - failure.databases, text)
+
+
+def most_at_once(jobs: list[tuple[Job, int]], year: int) -> int:
+    """The most that jobs hold together while in their slots."""
+    if not jobs:
+        return 0
+    before = max(job.schedule.offset_ms + job.schedule.slot_ms for job, _ in jobs)
+    most = 0
+    for window in windows([job.schedule for job, _ in jobs], year):
+        spans: list[tuple[float, float, int]] = []
+        for job, rate in jobs:
+            for release in releases(job.schedule, window.start - before, window.end):
+                start = release + job.schedule.offset_ms
+                spans.append((start, start + job.schedule.slot_ms, rate))
+        most = max(most, _highest(spans))
+    return most
+
+
+def _highest(spans: list[tuple[float, float, int]]) -> int:
+    """The highest sum of rates; a span that ends as another starts does not meet it."""
+    edges = [(start, rate) for start, end, rate in spans if end > start]
+    edges += [(end, -rate) for start, end, rate in spans if end > start]
+    edges.sort()
+    most = held = 0
+    for _, change in edges:
+        held += change
+        most = max(most, held)
+    return most

@@ -1,0 +1,161 @@
+"""Images in stores over time: what jobs and copies that honour the plan leave behind, and how stale it gets."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+
+from bkpc_grammar.plan import Job
+from tests.soundness.releases import Window, releases
+
+Draw = Callable[[Job], tuple[int, int]]
+"""How long one run of a job takes after its start, and how much later than its start its snapshot is, in ms."""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The images of one database in one store, in the order they became usable; each with the freshest snapshot yet."""
+
+    usable: list[int] = field(default_factory=list)
+    snapshots: list[int] = field(default_factory=list)
+
+    def newest(self, at: int) -> int | None:
+        """The freshest snapshot that is usable at an instant."""
+        index = bisect_right(self.usable, at) - 1
+        return self.snapshots[index] if index >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The loss grows by one second a second, from `least`, for `length`; it weighs `weight` a millisecond."""
+
+    at: int
+    least: float
+    length: float
+    weight: float
+
+    @property
+    def worst(self) -> float:
+        return self.least + self.length
+
+
+def rate_of(job: Job) -> int | None:
+    """What the job may count on; None: nothing limits it."""
+    return min((one.rate for one in job.reserve), default=None)
+
+
+def moving_ms(job: Job, size: float) -> int:
+    """Milliseconds to move `size` at the reserved rate, rounded to the job's favour."""
+    rate = rate_of(job)
+    if rate is None:
+        return 0
+    return int(size * 1000 / rate) if rate else 10**12
+
+
+def slowest(size: float) -> Draw:
+    """The whole declared size, and every attempt's budget spent without a fresher snapshot."""
+    return lambda job: (moving_ms(job, size) + job.retry.budget_ms, 0)
+
+
+def any_speed(size: float, random: Random) -> Draw:
+    """Sizes below the declared one, attempts that fail now and then."""
+
+    def draw(job: Job) -> tuple[int, int]:
+        moving = moving_ms(job, size * random.uniform(0.2, 1))
+        if random.random() < 0.6:
+            return moving, 0
+        wasted = random.randint(0, job.retry.budget_ms)
+        return moving + wasted, random.randint(0, wasted)
+
+    return draw
+
+
+def shelves(jobs: Iterable[Job], window: Window, draw: Draw) -> dict[str, Shelf]:
+    """What the image and copy jobs of one database leave in each store, enough before `window` to start as ever."""
+    waiting = [one for one in jobs if one.kind in {"backup.full", "copy"}]
+    longest = max(
+        (one.schedule.period_ms + one.schedule.offset_ms + one.schedule.slot_ms for one in waiting), default=0
+    )
+    start = window.start - longest * (1 + len({one.source_store for one in waiting}))
+    landed: dict[str, list[tuple[int, int]]] = {}
+    ready: dict[str, Shelf] = {}
+    while waiting:
+        unwritten = {name for one in waiting for name in one.stores}
+        runnable = [one for one in waiting if one.source_store is None or one.source_store not in unwritten]
+        if not runnable:
+            raise ValueError("copies in a circle")
+        for job in runnable:
+            runs = _runs(job, start, window.end, draw, ready.get(job.source_store or ""))
+            for name in job.stores:
+                landed.setdefault(name, []).extend(runs)
+        waiting = [one for one in waiting if one not in runnable]
+        left = {name for one in waiting for name in one.stores}
+        ready |= {name: _shelf(runs) for name, runs in landed.items() if name not in left and name not in ready}
+    return ready
+
+
+def _runs(job: Job, start: int, end: int, draw: Draw, source: Shelf | None) -> list[tuple[int, int]]:
+    """(usable, snapshot) of every run released in [start, end)."""
+    found = []
+    offset = job.schedule.offset_ms
+    for release in releases(job.schedule, start, end):
+        begins = release + offset
+        takes, later = draw(job)
+        snapshot: int | None = begins + later
+        if job.source_store is not None:
+            snapshot = source.newest(begins) if source else None
+        if snapshot is not None:
+            found.append((begins + takes, snapshot))
+    return found
+
+
+def _shelf(runs: list[tuple[int, int]]) -> Shelf:
+    shelf, freshest = Shelf(), -(10**15)
+    for usable, snapshot in sorted(runs):
+        if snapshot > freshest:
+            freshest = snapshot
+            shelf.usable.append(usable)
+            shelf.snapshots.append(snapshot)
+    return shelf
+
+
+def staleness(shelf: Shelf | None, window: Window) -> list[Stretch]:
+    """The age of the newest usable image throughout `window`; endless where there is none."""
+    first = shelf.newest(window.start) if shelf else None
+    if shelf is None or first is None:
+        return [Stretch(window.start, inf, 0, window.weight * (window.end - window.start))]
+    found, at, snapshot = [], window.start, first
+    for index in range(bisect_right(shelf.usable, window.start), len(shelf.usable)):
+        usable = min(shelf.usable[index], window.end)
+        if usable > at:
+            found.append(Stretch(at, at - snapshot, usable - at, window.weight))
+        at, snapshot = usable, shelf.snapshots[index]
+        if at >= window.end:
+            return found
+    found.append(Stretch(at, at - snapshot, window.end - at, window.weight))
+    return found
+
+
+def quantile(stretches: list[Stretch], share: float) -> float:
+    """The least loss that is not passed in `share` of all time."""
+    if share >= 1:
+        return max((one.worst for one in stretches), default=0.0)
+    edges: list[tuple[float, float]] = []
+    total = 0.0
+    for one in stretches:
+        if one.least == inf:
+            total += one.weight
+            continue
+        total += one.length * one.weight
+        edges += [(one.least, one.weight), (one.worst, -one.weight)]
+    edges.sort()
+    held, slope, before = 0.0, 0.0, 0.0
+    for value, change in edges:
+        gained = slope * (value - before)
+        if held + gained >= share * total - 1e-6 and slope > 0:
+            return before + max(0.0, share * total - held) / slope
+        held, before, slope = held + gained, value, slope + change
+    return inf if any(one.least == inf for one in stretches) else before

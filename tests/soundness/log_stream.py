@@ -1,0 +1,180 @@
+"""A log stream under an adversary who writes as much as he may, whenever it hurts.
+
+Transactions come with at most `burst + writes * t` bytes in any time `t`. The stream collects a batch from its first
+transaction until `flush` later, or until the batch before is stored if that takes longer; then it stores the batch as
+objects of at most 16 MiB, one after the other. An object's transactions are safe when it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from random import Random
+
+from tests.soundness.images import Stretch
+
+OBJECT = 16 * 2**20
+_MOMENT = 1e-6  # ms: how far a loss of nothing may seem to grow
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """One stream into one store: bytes and seconds."""
+
+    rate: float
+    latency: float
+    flush: float
+    writes: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """How transactions come within one batch: parts of what they may.
+
+    `pause`: seconds of silence before the first; `first`: of the burst, with the first transaction; `flow`: of the
+    steady rate, while the batch is open; `last`: of the burst left, at the end of it.
+    """
+
+    pause: float
+    first: float
+    flow: float
+    last: float
+
+
+Adversary = Callable[[int], Habit]
+"""The habit in batch number n."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`opening` bytes come at `opened`, `flowing` evenly until `closed`, `closing` at `closed`."""
+
+    opened: float
+    closed: float
+    opening: float
+    flowing: float
+    closing: float
+
+    @property
+    def size(self) -> float:
+        return self.opening + self.flowing + self.closing
+
+    @property
+    def objects(self) -> int:
+        return max(1, ceil(self.size / OBJECT - 1e-9))
+
+    def came(self, byte: float) -> float:
+        """When the byte at this position was written."""
+        if byte < self.opening or not self.size:
+            return self.opened
+        if byte < self.opening + self.flowing:
+            return self.opened + (byte - self.opening) / self.flowing * (self.closed - self.opened)
+        return self.closed
+
+    def telling(self) -> set[int]:
+        """The objects among which is the one that waits longest: between them the wait is linear."""
+        ends = [ceil(self.opening / OBJECT), ceil((self.opening + self.flowing) / OBJECT)]
+        near = {0, self.objects - 1, *(end - 1 for end in ends), *ends}
+        return {one for one in near if 0 <= one < self.objects}
+
+
+def batches(pipe: Pipe, adversary: Adversary, count: int) -> list[tuple[Batch, float]]:
+    """The first `count` batches and when each starts to be stored."""
+    found: list[tuple[Batch, float]] = []
+    cut, stored, tokens = 0.0, 0.0, pipe.burst
+    for number in range(count):
+        habit = adversary(number)
+        opened = cut + habit.pause
+        tokens = min(pipe.burst, tokens + pipe.writes * habit.pause)
+        opening = tokens * habit.first
+        flow = habit.flow
+        if not opening and not flow:  # something must come first
+            opening, flow = (1.0, 0.0) if tokens >= 1 else (0.0, 1.0)
+        tokens -= opening
+        cut = max(opened + pipe.flush, stored)
+        flowing = pipe.writes * flow * (cut - opened)
+        tokens = min(pipe.burst, tokens + pipe.writes * (1 - flow) * (cut - opened))
+        closing = tokens * habit.last
+        tokens -= closing
+        batch = Batch(opened, cut, opening, flowing, closing)
+        stored = cut + batch.objects * pipe.latency + batch.size / pipe.rate
+        found.append((batch, cut))
+    return found
+
+
+def completed(pipe: Pipe, batch: Batch, begins: float, number: int) -> float:
+    """When object `number` of a batch is complete."""
+    return begins + (number + 1) * pipe.latency + min((number + 1) * OBJECT, batch.size) / pipe.rate
+
+
+def worst(pipe: Pipe, adversary: Adversary, count: int) -> float:
+    """The longest that a transaction was not safe, in seconds."""
+    found = 0.0
+    for batch, begins in batches(pipe, adversary, count):
+        for number in batch.telling():
+            found = max(found, completed(pipe, batch, begins, number) - batch.came(number * OBJECT))
+    return found
+
+
+def steady(_: int) -> Habit:
+    """As much as may come for ever, evenly."""
+    return Habit(0, 0, 1, 0)
+
+
+def all_at_once(number: int) -> Habit:
+    """The whole burst first, then the steady rate on top."""
+    return Habit(0, 1 if number == 0 else 0, 1, 0)
+
+
+def after_silence(pipe: Pipe) -> Adversary:
+    """Silence until the whole burst may come again; then it comes right after a cut, and the steady rate goes on."""
+    refill = pipe.burst / pipe.writes if pipe.writes else 0.0
+    return lambda number: Habit(0, 0, 1, 0) if number % 4 else Habit(refill, 1, 1, 0)
+
+
+def before_the_cut(pipe: Pipe) -> Adversary:
+    """A first transaction waits; the burst comes just before the cut, the next one right after it."""
+    refill = pipe.burst / pipe.writes if pipe.writes else 0.0
+    return lambda number: Habit(refill, 0, 1, 1) if number % 3 == 0 else Habit(0, 1, 1, 0)
+
+
+def by_chance(random: Random, pipe: Pipe) -> Adversary:
+    """Anything that may come."""
+    refill = pipe.burst / pipe.writes if pipe.writes else 0.0
+
+    def habit(_: int) -> Habit:
+        pause = random.choice((0.0, 0.0, random.uniform(0, pipe.flush), random.uniform(0, refill)))
+        return Habit(pause, random.choice((0.0, 1.0, random.random())), random.choice((0.0, 1.0, random.random())),
+                     random.choice((0.0, 1.0, random.random())))  # fmt: skip
+
+    return habit
+
+
+def worst_of_all(pipe: Pipe, random: Random) -> float:
+    """The worst any of the adversaries achieves."""
+    tries: tuple[tuple[Adversary, int], ...] = (
+        (steady, 40),
+        (all_at_once, 12),
+        (after_silence(pipe), 12),
+        (before_the_cut(pipe), 12),
+        (by_chance(random, pipe), 30),
+    )
+    return max(worst(pipe, adversary, count) for adversary, count in tries)
+
+
+def over_time(pipe: Pipe, adversary: Adversary, count: int) -> list[Stretch]:
+    """The loss at every instant: the age of the oldest transaction that is not safe, in ms."""
+    found: list[Stretch] = []
+    safe_until = 0.0
+    for batch, begins in batches(pipe, adversary, count):
+        for number in range(batch.objects):
+            came, done = batch.came(number * OBJECT), completed(pipe, batch, begins, number)
+            start = max(came, safe_until)
+            if came > safe_until:
+                found.append(Stretch(0, 0.0, _MOMENT, (came - safe_until) * 1000 / _MOMENT))
+            if done > start:
+                found.append(Stretch(0, (start - came) * 1000, (done - start) * 1000, 1.0))
+            safe_until = max(safe_until, done)
+    return found

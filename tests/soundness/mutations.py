@@ -1,0 +1,135 @@
+"""Mistakes to plant in the checker: a simulator that notices none of them proves nothing.
+
+Each is a name and what plants it for the time of a `with` statement. `test_soundness.py` demands that a short run finds
+a violation under each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+from unittest.mock import patch
+
+from bkpc_compiler.estate import resources
+from bkpc_compiler.feasibility import bounds, demand, images, levels, recovery_time, staleness, together
+from bkpc_compiler.feasibility.recovery_schedule import Return
+from bkpc_compiler.feasibility.together import Background
+from bkpc_compiler.program.model import Database
+from bkpc_compiler.timetable.occupancy import Occupancy
+from bkpc_grammar.quantities import Size
+
+Plant = Callable[[], AbstractContextManager[Any]]
+
+
+def _log(**change: Fraction) -> Plant:
+    """A figure of the log's arrivals left out of its bound."""
+    true = levels.arrivals_of
+    return lambda: patch.object(levels, "arrivals_of", lambda stream: replace(true(stream), **change))
+
+
+def _images_at_once() -> AbstractContextManager[Any]:
+    """An image counts from its snapshot, not from when it is whole: levels as if they were aligned."""
+    true = staleness.Leg
+
+    def leg(period: int, phase: int, start: int, end: int, shift: int) -> staleness.Leg:
+        return true(period, phase, start, start, shift)
+
+    return patch.object(images, "Leg", leg)
+
+
+def _clocks_never_change() -> AbstractContextManager[Any]:
+    true = staleness.Leg
+    return patch.object(images, "Leg", lambda period, phase, start, end, shift: true(period, phase, start, end, 0))
+
+
+def _no_retries() -> AbstractContextManager[Any]:
+    """A slot has room for one attempt only."""
+    return patch.object(demand, "effort_of", lambda job, retries: int(job.bytes.amount))
+
+
+def _alone_in_the_world() -> AbstractContextManager[Any]:
+    """The streams and jobs of databases that are left are not seen beside a recovery."""
+    return patch.object(Background, "beside", lambda self, loss: lambda name: 0)
+
+
+def _no_headroom() -> AbstractContextManager[Any]:
+    true = resources.derated
+    return patch.object(recovery_time, "derated", lambda one, headroom, reserved: true(one, Fraction(0), reserved))
+
+
+def _needs_are_not_waited_for() -> AbstractContextManager[Any]:
+    def served(setting: object, outage: together.Outage, name: str) -> object:
+        back = outage.returns.get(name)
+        return back.bound if isinstance(back, Return) else None
+
+    return patch.object(together, "in_service", served)
+
+
+def _only_a_burst_is_replayed() -> AbstractContextManager[Any]:
+    def log(database: Database, line: object, age: object) -> Size:
+        return database.burst.value if getattr(line, "log", None) is not None else Size(Fraction(0))
+
+    return patch.object(recovery_time, "log_to_replay", log)
+
+
+def _thawed_at_once() -> AbstractContextManager[Any]:
+    return patch.object(recovery_time, "thaw_of", lambda store: None)
+
+
+def _one_sharer_missed() -> AbstractContextManager[Any]:
+    """What a recovery reserves is forgotten when the next one looks for room."""
+    return patch.object(Occupancy, "reserve", lambda self, start, lasts, rate: None)
+
+
+def _nothing_to_provision() -> AbstractContextManager[Any]:
+    true = recovery_time._ready
+
+    def ready(line: Any, place: recovery_time.Place) -> Any:
+        return true(line, replace(place, standby=None))
+
+    return patch.object(recovery_time, "_ready", ready)
+
+
+def _no_detection() -> AbstractContextManager[Any]:
+    """A recovery begins with the failure itself."""
+    true = bounds.given_term
+
+    def term(label: str, given: Any) -> Any:
+        return () if label == "detect" else true(label, given)
+
+    return patch.object(recovery_time, "given_term", term)
+
+
+@contextmanager
+def _half_the_share() -> Iterator[None]:
+    """A quantile of half of the instants asked for."""
+    true = staleness.Staleness.quantile
+
+    def half(self: staleness.Staleness, share: Fraction) -> Fraction:
+        return true(self, share if share >= 1 else share / 2)
+
+    with patch.object(staleness.Staleness, "quantile", half):
+        yield
+
+
+MUTATIONS: tuple[tuple[str, Plant], ...] = (
+    ("the log's latency is dropped", _log(latency=Fraction(0))),
+    ("the log's burst is dropped", _log(burst=Fraction(0))),
+    ("the flush period is dropped", _log(flush=Fraction(0))),
+    ("images count before they are whole", _images_at_once),
+    ("clocks never change", _clocks_never_change),
+    ("failed attempts cost nothing", _no_retries),
+    ("nothing else runs beside a recovery", _alone_in_the_world),
+    ("links carry all they are said to", _no_headroom),
+    ("what is needed is not waited for", _needs_are_not_waited_for),
+    ("only a burst is replayed", _only_a_burst_is_replayed),
+    ("a thaw takes no time", _thawed_at_once),
+    ("one sharer is missed", _one_sharer_missed),
+    ("a standby is always ready", _nothing_to_provision),
+    ("a failure is noticed at once", _no_detection),
+    ("a quantile of half the instants", _half_the_share),
+)
+"""Each (what is wrong, what plants it)."""

@@ -1,0 +1,172 @@
+"""Carrying out a planned recovery: each step at its planned start and reserved rate, with all it may have to move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from bkpc_grammar.plan import Recovery, Step
+from tests.soundness.capacity import Fault
+from tests.soundness.topology import Failure, Topology, thaw_seconds
+
+# What must be over before a step of a kind begins, within one database, whatever the plan says.
+_AFTER: dict[str, tuple[str, ...]] = {
+    "detect": ("",),
+    "activate": ("detect",),
+    "thaw": ("detect",),
+    "provision": ("detect",),
+    "restore.image": ("detect", "activate", "thaw", "provision"),
+    "restore.increment": ("detect", "activate", "thaw", "provision", "restore.image"),
+    "restore.log": ("detect", "activate", "thaw", "provision", "restore.image"),
+    "check.service": ("detect", "activate", "thaw", "provision", "restore.image", "restore.log"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where the recovery takes the image, and the log unless None, of one database from."""
+
+    image: str
+    log: str | None
+
+
+def line_of(recovery: Recovery, database: str) -> Line | None:
+    """The line a recovery takes for a database; None where it brings no image back."""
+    steps = {one.kind: one.store for one in recovery.steps if one.database == database}
+    image = steps.get("restore.image")
+    return Line(image, steps.get("restore.log")) if image is not None else None
+
+
+def rate_of(step: Step) -> float:
+    return min((one.rate for one in step.reserve), default=inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one recovery went: when each step ended and each database was in service, in ms; what was wrong with it."""
+
+    takes: dict[str, float]
+    own: dict[str, float]
+    faults: tuple[Fault, ...]
+
+    def in_service(self, database: str, topology: Topology, failure: Failure) -> float:
+        """Its own check passed, and that of all it needs that were taken down too."""
+        return max(self.own.get(name, inf) for name in topology.needed(database) & failure.databases | {database})
+
+
+class Rehearsal:
+    """One recovery of the plan against what the program says things take."""
+
+    def __init__(self, topology: Topology, recovery: Recovery, failure: Failure) -> None:
+        self.topology, self.recovery, self.failure = topology, recovery, failure
+
+    def run(self, ages: Mapping[str, float], *, waits: bool = True) -> Course:
+        """Carry it out; `ages`: ms from the snapshot of the newest image to the failure, per database.
+
+        `waits`: a step begins no earlier than planned, even where all it needs is done: others may use its way.
+        """
+        takes: dict[str, float] = {}
+        ends: dict[str, float] = {}
+        faults: list[Fault] = []
+        by_kind: dict[tuple[str, str], float] = {}
+        for step in self.recovery.steps:
+            takes[step.id] = self._takes(step, ages.get(step.database, 0.0))
+            ready = max((ends.get(one, inf) for one in step.needs), default=0.0)
+            ready = max(ready, *(by_kind.get((step.database, kind), 0.0) for kind in _AFTER[step.kind]))
+            if ready > step.start_ms + 1:
+                text = f"{self._named(step)} is due at {step.start_ms} ms; what it needs is done at {ready:.0f} ms"
+                faults.append(Fault("late", self._waiting(step.database), text, self.recovery.scope))
+            ends[step.id] = max(float(step.start_ms) if waits else 0.0, ready) + takes[step.id]
+            kind = (step.database, step.kind)
+            by_kind[kind] = max(by_kind.get(kind, 0.0), ends[step.id])
+            if takes[step.id] > step.expect_ms + 1:
+                text = f"{self._named(step)} takes {takes[step.id]:.0f} ms, planned {step.expect_ms} ms"
+                faults.append(Fault("overrun", self._waiting(step.database), text, self.recovery.scope))
+        own = {name: end for (name, kind), end in by_kind.items() if kind == "check.service"}
+        return Course(takes, own, tuple(faults))
+
+    def _waiting(self, database: str) -> frozenset[str]:
+        """The databases that are not in service before `database` is."""
+        return frozenset(
+            name for name in self.failure.databases if database in self.topology.needed(name)
+        ) | {database}  # fmt: skip
+
+    def _named(self, step: Step) -> str:
+        return f"{step.kind} of {step.database} ({self.failure.scope} of {self.failure.lost})"
+
+    def _takes(self, step: Step, age: float) -> float:
+        """The most a step takes, in ms, by the program's figures."""
+        database, policy = self.topology.databases[step.database], self.topology.policies.get(step.database)
+        if step.kind in {"detect", "activate"}:
+            given = (policy.detect if step.kind == "detect" else policy.activate) if policy else None
+            return float(given.value.seconds) * 1000 if given else 0.0
+        if step.kind == "provision":
+            home = self.topology.new_home(step.database, self.failure)
+            return max(
+                (float(one.provision.value.seconds) * 1000 for one in database.standbys if one.site == home),
+                default=0.0,
+            )
+        if step.kind == "thaw":
+            return thaw_seconds(self.topology.stores[step.store or ""]) * 1000
+        if step.kind == "check.service":
+            return float(self.topology.program.verification.value.seconds) * 1000
+        size = float(database.size.value.bytes)
+        if step.kind == "restore.log":
+            size = float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
+        rate = rate_of(step)
+        return size / rate * 1000 if rate else inf
+
+    def shortcomings(self) -> Iterator[Fault]:
+        """What the plan leaves out or gets wrong about the world, whatever the instant of the failure."""
+        for name in self.recovery.databases:
+            for text in self._missing(name):
+                yield Fault(
+                    "missing",
+                    self._waiting(name),
+                    f"{self.failure.scope} of {self.failure.lost}: {text}",
+                    self.recovery.scope,
+                )
+        for step in self.recovery.steps:
+            if step.kind in {"restore.image", "restore.log"}:
+                for text in self._way_of(step):
+                    yield Fault(
+                        "way", self._waiting(step.database), f"{self._named(step)}: {text}", self.recovery.scope
+                    )
+
+    def _missing(self, name: str) -> Iterator[str]:
+        kinds = {one.kind for one in self.recovery.steps if one.database == name}
+        policy, line = self.topology.policies.get(name), line_of(self.recovery, name)
+        wanted = {"restore.image", "check.service"}
+        if policy and policy.detect and policy.detect.value.seconds:
+            wanted.add("detect")
+        if policy and policy.activate and policy.activate.value.seconds:
+            wanted.add("activate")
+        if line and thaw_seconds(self.topology.stores[line.image]):
+            wanted.add("thaw")
+        if self.topology.new_home(name, self.failure) != self.topology.databases[name].site:
+            wanted.add("provision")
+        if self.topology.new_home(name, self.failure) is None:
+            yield f"{name} has nowhere to go"
+        for kind in sorted(wanted - kinds):
+            yield f"no step {kind} for {name}"
+
+    def _way_of(self, step: Step) -> Iterator[str]:
+        """A restore reads a store that is left, over links that are left, no faster than its host takes in."""
+        database, store = self.topology.databases[step.database], self.topology.stores[step.store or ""]
+        if store.name in self.failure.stores:
+            yield f"{store.name} is lost"
+        takes_in = database.restores if step.kind == "restore.image" else database.replays
+        if rate_of(step) > takes_in.value.bytes_per_second:
+            yield f"{rate_of(step)} B/s is more than the host takes in"
+        home = self.topology.new_home(step.database, self.failure)
+        way = self.topology.route(store.site, home, self.failure.sites) if home else None
+        if way is None:
+            yield f"no way from {store.name} to {home}"
+            return
+        wanted = {f"link:{one.name}" for one in way} | ({f"store:{store.name}:reads"} if store.reads else set())
+        reserved = {one.resource for one in step.reserve}
+        for name in sorted(wanted - reserved):
+            yield f"nothing reserved on {name}"
+        for name in sorted(one for one in reserved - wanted if one.startswith("link:")):
+            yield f"reserved on {name}, which it does not cross"

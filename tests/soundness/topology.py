@@ -1,0 +1,122 @@
+"""Sites, routes and what a failure takes, worked out from the program alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from bkpc_compiler.program.model import Database, Link, Policy, Program, Scope, Store
+
+_LOOPBACK = ("127.", "localhost", "[::1]", "::1", "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One loss: `lost` as the plan names it, the databases it takes down, and the sites and stores gone with it."""
+
+    scope: Scope
+    lost: str
+    databases: frozenset[str]
+    sites: frozenset[str]
+    stores: frozenset[str]
+
+
+class Topology:
+    """Lookups into one program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.databases: dict[str, Database] = {one.name: one for one in program.databases}
+        self.stores: dict[str, Store] = {one.name: one for one in program.stores}
+        self.policies: dict[str, Policy] = {one.database: one.policy for one in program.protections}
+        self.regions: dict[str, str] = {one.name: one.region for one in program.sites}
+        self._routes: dict[tuple[str, str, frozenset[str]], tuple[Link, ...] | None] = {}
+
+    def route(self, source: str, target: str, gone: frozenset[str] = frozenset()) -> tuple[Link, ...] | None:
+        """Fewest hops, then widest; through none of the sites that are `gone` (it may start at one)."""
+        key = (source, target, gone)
+        if key not in self._routes:
+            ways = [*self._ways(source, target, (source, *gone))]
+            self._routes[key] = min(ways, key=lambda way: (len(way), -width(way)), default=None)
+        return self._routes[key]
+
+    def _ways(self, here: str, target: str, seen: tuple[str, ...]) -> Iterator[tuple[Link, ...]]:
+        if here == target:
+            yield ()
+            return
+        for link in self.program.links:
+            ends = [(link.source, link.target), (link.target, link.source)] if link.both_ways else [
+                (link.source, link.target)
+            ]  # fmt: skip
+            for near, far in ends:
+                if near == here and (far not in seen):
+                    yield from ((link, *rest) for rest in self._ways(far, target, (*seen, far)))
+
+    def latency(self, source: str, target: str) -> float:
+        """Seconds along the route; 0 at one site."""
+        return float(sum((one.latency.value.seconds for one in self.route(source, target) or ()), Fraction(0)))
+
+    def failure(self, scope: Scope, database: str) -> Failure:
+        """What the loss of this scope, the one that hits `database`, takes along."""
+        hit = self.databases[database]
+        if scope in {Scope.CORRUPTION, Scope.HOST}:
+            if scope is Scope.CORRUPTION:
+                return Failure(scope, database, frozenset((database,)), frozenset(), frozenset())
+            down = frozenset(one.name for one in self.databases.values() if _on_one_machine(one, hit))
+            return Failure(scope, database, down, frozenset(), frozenset(self._on_machine(hit)))
+        region = self.regions[hit.site]
+        sites = {hit.site} if scope is Scope.SITE else {name for name, one in self.regions.items() if one == region}
+        gone = [one.name for one in self.stores.values() if one.site in sites and not (
+            scope is Scope.SITE and zone_redundant(one)
+        )]  # fmt: skip
+        down = frozenset(one.name for one in self.databases.values() if one.site in sites)
+        return Failure(scope, hit.site if scope is Scope.SITE else region, down, frozenset(sites), frozenset(gone))
+
+    def _on_machine(self, database: Database) -> list[str]:
+        if not database.address.startswith(_LOOPBACK):
+            return []
+        return [one.name for one in self.stores.values() if one.kind == "directory" and one.site == database.site]
+
+    def new_home(self, database: str, failure: Failure) -> str | None:
+        """The site where it is rebuilt: its own, or the first standby that is left."""
+        one = self.databases[database]
+        if one.site not in failure.sites:
+            return one.site
+        return next((standby.site for standby in one.standbys if standby.site not in failure.sites), None)
+
+    def needed(self, database: str) -> frozenset[str]:
+        """`database` and all it needs, directly or not."""
+        found: set[str] = set()
+        waiting = [database]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += [one.value for one in self.databases[name].needs]
+        return frozenset(found)
+
+
+def _on_one_machine(one: Database, other: Database) -> bool:
+    """Whether two databases stand or fall together: by one host name, or both as seen from the machine itself."""
+    local = [each.address.startswith(_LOOPBACK) for each in (one, other)]
+    if any(local):
+        return all(local) and one.site == other.site
+    return one.address.rpartition(":")[0] == other.address.rpartition(":")[0]
+
+
+def zone_redundant(store: Store) -> bool:
+    """Whether the store outlives its site."""
+    if store.redundancy is not None:
+        return store.redundancy.value == "zrs"
+    return store.storage_class is not None and store.storage_class.value.zone_redundancy
+
+
+def width(way: tuple[Link, ...]) -> Fraction:
+    """Of a route: what its narrowest link carries; no links carry anything."""
+    return min((one.bandwidth.value.bytes_per_second for one in way), default=Fraction(10**18))
+
+
+def thaw_seconds(store: Store) -> float:
+    storage = store.storage_class
+    return float(storage.value.thaw.value.seconds) if storage and storage.value.thaw else 0.0
