@@ -6,6 +6,7 @@ Where windows allow, jobs leave half of what streams leave to recoveries, which 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -80,6 +81,8 @@ class _Planner:
             name: Occupancy(self.cycle, usable[name], steady.get(name, 0))
             for name in sorted({name for one in requests for name in one.resources} | steady.keys())
         }
+        asked = Counter(name for one in requests for name in one.resources)
+        self._shared = frozenset(name for name, count in asked.items() if count > 1)
         self._tried: dict[object, tuple[int, int]] = {}
 
     def peaks(self) -> dict[str, int]:
@@ -122,21 +125,34 @@ class _Planner:
         return (rate for rate in dict.fromkeys(rates) if least <= rate <= most)
 
     def _first_room(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
-        places = [(self._occupied[name], limit) for name, limit in zip(request.resources, limits, strict=True)]
+        pairs = list(zip(request.resources, limits, strict=True))
+        places = [(self._occupied[name], limit) for name, limit in pairs]
         if not _cyclic(request.rhythm, length):
             free = all(occupied.peak + rate <= limit for occupied, limit in places)
             return Slot(0, length, rate) if free else None
-        starts = self._starts(request.rhythm)
-        key = (request.rhythm, request.resources, rate, limits[0])
-        shortest, offset = self._tried.get(key, (length, 0))
-        offset = offset if shortest <= length else 0
+        crowded = [(self._occupied[name], limit) for name, limit in pairs if name in self._shared]
+        own = [place for place in places if place not in crowded]
+        starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
+        key = (request.rhythm, rate, *(pair for pair in pairs if pair[0] in self._shared))
+        offset = self._from(key, lasts)
+        met = False
         while offset + length <= window:
-            hop = _conflict(places, starts, offset, length + request.rhythm.shift, rate)
+            hop = _conflict(crowded, starts, offset, lasts, rate)
             if hop is None:
-                self._tried[key] = (length, offset)
-                return Slot(offset, length, rate)
+                if not met:  # nothing shorter need look before here again: what is reserved stays
+                    self._tried[key], met = (lasts, offset), True
+                hop = _conflict(own, starts, offset, lasts, rate)
+                if hop is None:
+                    return Slot(offset, length, rate)
             offset += hop
+        if not met:
+            self._tried[key] = (lasts, offset)
         return None
+
+    def _from(self, key: object, lasts: int) -> int:
+        """Where to begin: one no longer found no room before, and what is reserved stays."""
+        shortest, offset = self._tried.get(key, (lasts, 0))
+        return offset if shortest <= lasts else 0
 
     def _starts(self, rhythm: Rhythm) -> list[int]:
         return list(range(rhythm.phase, rhythm.phase + self.cycle, rhythm.period))
