@@ -14,8 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from bkpc_compiler.estate import resources
-from bkpc_compiler.feasibility import bounds, demand, images, levels, recovery_time, staleness, together
-from bkpc_compiler.feasibility.recovery_schedule import Return
+from bkpc_compiler.feasibility import bounds, demand, images, recovery_time, staleness, stream, together
 from bkpc_compiler.feasibility.together import Background
 from bkpc_compiler.program.model import Database
 from bkpc_compiler.timetable.occupancy import Occupancy
@@ -26,8 +25,8 @@ Plant = Callable[[], AbstractContextManager[Any]]
 
 def _log(**change: Fraction) -> Plant:
     """A figure of the log's arrivals left out of its bound."""
-    true = levels.arrivals_of
-    return lambda: patch.object(levels, "arrivals_of", lambda stream: replace(true(stream), **change))
+    true = stream.arrivals_of
+    return lambda: patch.object(stream, "arrivals_of", lambda demand: replace(true(demand), **change))
 
 
 def _images_at_once() -> AbstractContextManager[Any]:
@@ -61,11 +60,7 @@ def _no_headroom() -> AbstractContextManager[Any]:
 
 
 def _needs_are_not_waited_for() -> AbstractContextManager[Any]:
-    def served(setting: object, outage: together.Outage, name: str) -> object:
-        back = outage.returns.get(name)
-        return back.bound if isinstance(back, Return) else None
-
-    return patch.object(together, "in_service", served)
+    return patch.object(together, "waited_for", lambda outage, name: ())
 
 
 def _only_a_burst_is_replayed() -> AbstractContextManager[Any]:

@@ -33,13 +33,13 @@ def _row(answer: Answer) -> tuple[str, ...]:
 
 
 def _bounds(answer: Answer) -> str:
+    most = answer.most.human() if answer.most else "no bound"
+    if answer.verdict is Verdict.PROVED:
+        return f"≤ {most}"
     if answer.lower is None:
         return "nowhere to rebuild" if answer.nowhere else "nothing survives"
     if answer.verdict is Verdict.REFUTED:
         return f"≥ {answer.lower.total.human()}"
-    most = answer.upper.total.human() if answer.upper else "no bound"
-    if answer.verdict is Verdict.PROVED:
-        return f"≤ {most}"
     return f"{answer.lower.total.human()} … {most}"
 
 

@@ -56,6 +56,7 @@ class Ways:
     def __init__(self, program: Program, routes: Routes) -> None:
         self.program, self.routes = program, routes
         self._made: dict[str, Resource] = {}
+        self._reading: dict[tuple[str, str, tuple[str, ...]], tuple[Resource, ...] | None] = {}
 
     def _once(self, name: str, words: str, given: Given[Rate] | None) -> Resource:
         if name not in self._made:
@@ -64,6 +65,14 @@ class Ways:
 
     def links(self, route: Route) -> tuple[Resource, ...]:
         return tuple(self.link(one) for one in route.links)
+
+    def reading(self, store: Store, site: str, lost: tuple[str, ...]) -> tuple[Resource, ...] | None:
+        """What lies between `store` and `site` when `lost` sites are gone; None where no links lead there."""
+        key = (store.name, site, lost)
+        if key not in self._reading:
+            route = self.routes.between(store.site, site, lost)
+            self._reading[key] = None if route is None else (self.reads_of(store), *self.links(route))
+        return self._reading[key]
 
     def link(self, link: Link) -> Resource:
         return self._once(f"link:{link.name}", f"link {link.name}", link.bandwidth)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from bkpc_compiler.estate.resources import Resource, derated
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
-from bkpc_compiler.program.model import ColdLevel, Given, HotLevel, ImageLevel, Schedule
+from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.program.model import ColdLevel, Given, ImageLevel, Schedule
 from bkpc_compiler.timetable.calendar import Rhythm, rhythm_of
 from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
 from bkpc_grammar.quantities import Duration, Rate, Size
 
 if TYPE_CHECKING:
-    from bkpc_compiler.feasibility.bounds import Bound
     from bkpc_compiler.feasibility.images import ImageCopy
+    from bkpc_compiler.feasibility.recovery_point import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +72,6 @@ class JobDemand:
         return self.slot.rate if self.slot else 0
 
 
-@dataclass(frozen=True, slots=True)
-class StreamDemand:
-    """The binlog of `database` on its way to one store. `rate`: reserved, bytes per second.
-
-    `least`: the rate below which the stream falls behind for ever.
-    """
-
-    id: str
-    database: str
-    level: HotLevel
-    store: str
-    resources: tuple[Resource, ...]
-    latency: Duration
-    writes: Given[Rate]
-    burst: Given[Size]
-    rate: int
-    least: int
-    fits: bool = True
-
-
 @dataclass(frozen=True)
 class Demand:
     """Everything that is asked, after settling. `peaks`: the most reserved at any instant, by resource."""
@@ -100,7 +81,7 @@ class Demand:
     shortages: tuple[Shortage, ...]
     peaks: Mapping[str, int]
     images: dict[str, tuple[ImageCopy, ...]] = field(default_factory=dict)
-    delays: dict[tuple[str, str], tuple[Bound | None, Bound | None]] = field(default_factory=dict)
+    lines: dict[tuple[str, ...], tuple[Line, ...]] = field(default_factory=dict)
 
     @property
     def flows(self) -> tuple[JobDemand | StreamDemand, ...]:

@@ -9,12 +9,11 @@ from math import ceil
 
 from bkpc_compiler.estate.failures import Losses, survives
 from bkpc_compiler.estate.resources import Resource, Ways, derated
-from bkpc_compiler.feasibility.bounds import Bound, Term
-from bkpc_compiler.feasibility.demand import JobDemand, StreamDemand
-from bkpc_compiler.feasibility.log_delay import Arrivals, delay, least_delay, least_rate
+from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.log_delay import least_rate
+from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
 from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Program, Store
-from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import Duration, Size
+from bkpc_grammar.quantities import Size
 
 KEEPS_UP = Fraction(5, 4)
 """A stream's least reservation, as a multiple of what is written: a log that waited catches up."""
@@ -94,16 +93,6 @@ def streams_of(
     return _with_least_rates(ways.program, stores, losses, database, policy, streams)
 
 
-def arrivals_of(stream: StreamDemand) -> Arrivals:
-    """What the log of `stream` asks of its way."""
-    return Arrivals(
-        stream.writes.value.amount,
-        stream.burst.value.amount,
-        stream.level.flush.value.amount,
-        stream.latency.amount,
-    )
-
-
 def _with_least_rates(
     program: Program,
     stores: Mapping[str, Store],
@@ -114,20 +103,23 @@ def _with_least_rates(
 ) -> tuple[StreamDemand, ...]:
     """Each promise with an RPO is served by the nearest stream that survives its scope and can meet it."""
     rates = [stream.rate for stream in streams]
+    nearest = sorted(range(len(streams)), key=lambda index: (streams[index].latency, streams[index].store))
+    known: dict[tuple[int, Fraction], int | None] = {}
     for promise in policy.promises if streams else ():
         if promise.rpo is None:
             continue
+        within = promise.rpo.value.amount
         loss = losses.of(database, promise.scope)
-        fit = {
-            index: rate
-            for index, stream in enumerate(streams)
-            if survives(stores[stream.store], loss, database, policy)
-            and (rate := least_rate(arrivals_of(stream), promise.rpo.value.amount)) is not None
-            and rate <= _carries(program, stream)
-        }
-        if fit:
-            best = min(fit, key=lambda index: (streams[index].latency, streams[index].store, index))
-            rates[best] = max(rates[best], fit[best])
+        for index in nearest:
+            stream = streams[index]
+            if not survives(stores[stream.store], loss, database, policy):
+                continue
+            if (index, within) not in known:
+                known[index, within] = least_rate(arrivals_of(stream), within)
+            rate = known[index, within]
+            if rate is not None and rate <= _carries(program, stream):
+                rates[index] = max(rates[index], rate)
+                break
     return tuple(replace(stream, rate=rate) for stream, rate in zip(streams, rates, strict=True))
 
 
@@ -140,42 +132,3 @@ def transfer_at_best(resources: Sequence[Resource], size: Size) -> Fraction:
     """Seconds that `size` takes at the full capacity of the narrowest resource known; 0 where none is."""
     rates = [one.most for one in resources if one.firm]
     return size.amount / min(rates) if rates else Fraction(0)
-
-
-def log_delay(stream: StreamDemand) -> tuple[Bound | None, Bound | None]:
-    """How long a committed transaction may be on its way to the store: upper and lower bound.
-
-    The upper one at the reserved rate, the lower one with the whole way for itself; None where the log
-    falls behind for ever.
-    """
-    log = arrivals_of(stream)
-    known = [one.most for one in stream.resources if one.firm]
-    best = least_delay(log, min(known, default=Fraction(1 << 62)))
-    reserved = delay(log, Fraction(stream.rate)) if stream.fits else None
-    at_best = min((one for one in stream.resources if one.firm), key=lambda one: (one.capacity, one.name), default=None)
-    lower = None
-    if best is not None:
-        where = at_best.words if at_best else "the way"
-        spans = (stream.burst.span, *((at_best.span,) if at_best and at_best.span else ()))
-        lower = _terms(stream, best.collected, best.carried, f"a burst through {where}", spans)
-    upper = None
-    if reserved is not None:
-        label = f"a burst of {stream.burst.value} and what is written meanwhile, at the reserved rate"
-        upper = _terms(stream, reserved.collected, reserved.carried, label, (stream.burst.span, stream.writes.span))
-    return upper, lower
-
-
-def _terms(stream: StreamDemand, collected: Fraction, carried: Fraction, label: str, spans: tuple[Span, ...]) -> Bound:
-    flush = stream.level.flush
-    return Bound(
-        (
-            Term("until the log is flushed", Duration(collected), (flush.span,), flush.origin),
-            Term(f"latency on the way to `{stream.store}`", stream.latency),
-            Term(label, Duration(carried), spans, stream.burst.origin),
-        )
-    )
-
-
-def hopeless_rate(stream: StreamDemand) -> bool:
-    """Whether the log is written faster than its way can ever carry it."""
-    return any(one.firm and stream.writes.value.amount > one.most for one in stream.resources)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import product
 
 from bkpc_compiler.estate.failures import Loss, survives
-from bkpc_compiler.feasibility.bounds import Bound
-from bkpc_compiler.feasibility.demand import Demand, StreamDemand
+from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
-from bkpc_compiler.feasibility.levels import log_delay
-from bkpc_compiler.feasibility.recovery_point import Line, loss_bounds
-from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, recovery_on
+from bkpc_compiler.feasibility.recovery_point import Line, least_lost, most_lost
+from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back
 from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
@@ -20,27 +19,46 @@ REFUTED = 2
 """The rank of a line that cannot meet the promised RPO."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     """What is left after `loss` for one database, and what was chosen.
 
-    `recoveries`: every way back, best first; those that may meet the promised RPO before all others.
-    `line`, `recovery`: the chosen ones; `recovery` None where it is unknown where to rebuild.
+    `ways`: every way back that may meet the promised RPO, by the rank of its line; or all, where none may.
     """
 
+    setting: Setting
     loss: Loss
     database: Database
     policy: Policy
     promise: Promise | None
     lines: tuple[Line, ...]
-    line: Line | None
-    recoveries: tuple[Recovery, ...]
-    kept_long_enough: bool
-    images_too_coarse: bool
+    ways: tuple[tuple[int, Recovery], ...]
+    unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
+
+    @cached_property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """Every way back, the best first; those that meet the promised RPO before those that may."""
+        return tuple(one for _, one in sorted(self.ways, key=_quickest))
+
+    @cached_property
+    def recovery(self) -> Recovery | None:
+        """The best way back; None where it is unknown where to rebuild."""
+        return min(self.ways, key=_quickest)[1] if self.ways else None
 
     @property
-    def recovery(self) -> Recovery | None:
-        return self.recoveries[0] if self.recoveries else None
+    def line(self) -> Line | None:
+        """The line to recover on."""
+        return self.recovery.line if self.recovery else self.unplaced
+
+    @cached_property
+    def kept_long_enough(self) -> bool:
+        """A point from before the damage is still there when it is noticed, and for an intruder still locked."""
+        return self.line is None or kept_long_enough(self.policy, self.line, self.loss)
+
+    @property
+    def images_too_coarse(self) -> bool:
+        """Whether no image alone can meet the promised RPO."""
+        return _images_too_coarse(self.lines, self.promise)
 
 
 def choose(
@@ -51,29 +69,18 @@ def choose(
     database = setting.databases[protection.database]
     policy = protection.policy
     lines = surviving_lines(setting, demand, database, policy, loss)
-    ranks = {line.name: _rank(line, promise) for line in lines}
-    usable = [line for line in lines if ranks[line.name] < REFUTED] or list(lines)
+    ranked = [(_rank(line, promise), line) for line in lines]
+    usable = [one for one in ranked if one[0] < REFUTED] or ranked
     if database.name in setting.grouped:  # only logs have a point in common
-        usable = [line for line in usable if line.log is not None] or usable
-    recoveries = [
-        recovery
-        for line, place in product(usable, places(database, loss))
-        if (recovery := recovery_on(setting, left, database, policy, line, place, loss)) is not None
-    ]
-    recoveries.sort(key=lambda one: (ranks[one.line.name], *_quickest(one)))
-    usable.sort(key=lambda line: (ranks[line.name], line.name))
-    line = recoveries[0].line if recoveries else (usable[0] if usable else None)
-    return Choice(
-        loss=loss,
-        database=database,
-        policy=policy,
-        promise=promise,
-        lines=lines,
-        line=line,
-        recoveries=tuple(recoveries),
-        kept_long_enough=line is None or kept_long_enough(policy, line, loss),
-        images_too_coarse=_images_too_coarse(lines, promise),
+        usable = [one for one in usable if one[1].log is not None] or usable
+    ways = tuple(
+        (rank, Recovery(setting, left, database, policy, line, place, loss))
+        for rank, line in usable
+        for place in places(database, loss)
+        if leads_back(setting, line, place, loss)
     )
+    unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
+    return Choice(setting, loss, database, policy, promise, lines, ways, unplaced)
 
 
 def surviving_lines(
@@ -89,25 +96,16 @@ def surviving_lines(
         return ()
     streams = demand.streams_by_database.get(database.name, ())
     living = [one for one in streams if survives(setting.stores[one.store], loss, database, policy)]
-    alone = [Line(image, None, None) for image in images]
-    continued = [
-        Line(
-            image,
-            log,
-            setting.stores[log.store],
-            _synced(log.level, [one.store for one in living]),
-            _delays(demand, log),
-        )
-        for image, log in product(images, living)
-    ]
-    return tuple(sorted((*alone, *continued), key=lambda line: line.name))
-
-
-def _delays(demand: Demand, log: StreamDemand) -> tuple[Bound | None, Bound | None]:
-    key = (log.id, log.store)
-    if key not in demand.delays:
-        demand.delays[key] = log_delay(log)
-    return demand.delays[key]
+    key = (database.name, *(image.id for image in images), *(one.store for one in living))
+    if key not in demand.lines:
+        alone = [Line(image, None, None) for image in images]
+        alive = [one.store for one in living]
+        continued = [
+            Line(image, log, setting.stores[log.store], _synced(log.level, alive))
+            for image, log in product(images, living)
+        ]
+        demand.lines[key] = tuple(sorted((*alone, *continued), key=lambda line: line.name))
+    return demand.lines[key]
 
 
 def _synced(level: HotLevel, living: list[str]) -> bool:
@@ -147,19 +145,20 @@ def _rank(line: Line, promise: Promise | None) -> int:
     """0: meets the promised RPO; 1: may; 2: can't."""
     if promise is None or promise.rpo is None:
         return 0
-    upper, lower = loss_bounds(line, promise.scope, promise.rpo_quantile)
+    upper = most_lost(line, promise.rpo_quantile)
     if upper is not None and upper.total <= promise.rpo.value:
         return 0
+    lower = least_lost(line, promise.scope, promise.rpo_quantile)
     return 1 if lower is not None and lower.total <= promise.rpo.value else REFUTED
 
 
-def _quickest(recovery: Recovery) -> tuple[bool, Duration, Duration, tuple[str, str], str]:
-    upper = recovery.upper.total if recovery.upper else ZERO_DURATION
-    return (recovery.upper is None, upper, recovery.lower.total, recovery.line.name, recovery.place.site)
+def _quickest(way: tuple[int, Recovery]) -> tuple[int, bool, int, tuple[str, str], str]:
+    rank, one = way
+    return (rank, one.most is None, one.most or 0, one.line.name, one.place.site)
 
 
 def _images_too_coarse(lines: tuple[Line, ...], promise: Promise | None) -> bool:
     if promise is None or promise.rpo is None:
         return False
-    alone = [loss_bounds(line, promise.scope, promise.rpo_quantile)[1] for line in lines if line.log is None]
+    alone = [least_lost(line, promise.scope, promise.rpo_quantile) for line in lines if line.log is None]
     return all(lower is None or lower.total > promise.rpo.value for lower in alone)

@@ -48,14 +48,26 @@ class Delay:
 
 def delay(log: Arrivals, rate: Fraction) -> Delay | None:
     """The bound at `rate`; None where the log falls behind for ever."""
-    cost = 1 / rate + log.latency / OBJECT
-    share = log.writes * cost
-    if share >= 1:
+    # On numerators and denominators: fractions that are reduced at each step take five times as long.
+    writes, per = log.writes.numerator, log.writes.denominator
+    late, unit = log.latency.numerator, log.latency.denominator
+    cost, of = rate.denominator * unit * OBJECT + late * rate.numerator, rate.numerator * unit * OBJECT
+    share, whole = writes * cost, per * of
+    if share >= whole:
         return None
-    gap = max(log.flush, log.latency / (1 - share))
-    first = Delay(gap, log.latency, (log.burst + min(log.writes * gap, _OBJECT)) * cost)
-    batch = log.latency + (log.burst + log.writes * gap) * cost
-    second = Delay(batch, log.latency, min(log.writes * batch, _OBJECT) * cost)
+    gap, parts = log.flush.numerator, log.flush.denominator
+    if late * whole * parts > gap * unit * (whole - share):
+        gap, parts = late * whole, unit * (whole - share)
+    burst, grain = log.burst.numerator, log.burst.denominator
+    met, scale = writes * gap, per * parts  # bytes written in a gap
+    held = min(met, OBJECT * scale)
+    first = Delay(
+        Fraction(gap, parts), log.latency, Fraction((burst * scale + held * grain) * cost, grain * scale * of)
+    )
+    batch = late * grain * scale * of + (burst * scale + met * grain) * cost * unit
+    long = unit * grain * scale * of
+    held = min(writes * batch, OBJECT * per * long)
+    second = Delay(Fraction(batch, long), log.latency, Fraction(held * cost, per * long * of))
     return max(first, second, key=lambda one: one.total)
 
 
@@ -76,12 +88,15 @@ def least_rate(log: Arrivals, within: Fraction) -> int | None:
         return None
     # A search in floating point comes near it; only what is then shown exactly counts.
     writes, burst, flush, latency = (float(one) for one in (log.writes, log.burst, log.flush, log.latency))
-    low, high = 1.0, 2.0
-    while _estimate(writes, burst, flush, latency, high) > within and high < 1 << 62:
+    limit = float(within)
+    spare = limit - flush - latency
+    low = max(1.0, writes, (burst + min(writes * flush, OBJECT)) / spare if spare > 0 else 1.0)
+    high = 1.01 * low
+    while _estimate(writes, burst, flush, latency, high) > limit and high < 1 << 62:
         low, high = high, 2 * high
     while high > low * 1.001 + 1:
         middle = (low + high) / 2
-        low, high = (low, middle) if _estimate(writes, burst, flush, latency, middle) <= within else (middle, high)
+        low, high = (low, middle) if _estimate(writes, burst, flush, latency, middle) <= limit else (middle, high)
     rate = ceil(high)
     while not _meets(log, rate, within):
         rate += max(1, rate // 512)

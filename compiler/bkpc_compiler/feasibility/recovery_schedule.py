@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer
@@ -18,7 +17,7 @@ from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 FOREVER = 1 << 50
 """Milliseconds: longer than any recovery."""
-SHARES = tuple(Fraction(part, 16) for part in (16, 15, 14, 12, 8, 4))
+SHARES = tuple((part, 16) for part in (16, 15, 14, 12, 8, 4))
 """Of the slowest stage's rate: what a transfer may be given to run beside another."""
 
 
@@ -41,18 +40,21 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """One database's way back in the schedule; `done`: loaded, replayed and believed, in milliseconds."""
+    """One database's way back in the schedule."""
 
     recovery: Recovery
-    begins: int
     moves: tuple[Move, ...]
-    done: int
+
+    @property
+    def done(self) -> int:
+        """When it is loaded, replayed and believed, in milliseconds after the failure."""
+        return self.loaded + self.recovery.checking
 
     @property
     def bound(self) -> Bound:
         """The terms of its own time: they add up to `done`."""
         terms = list(self.recovery.lead)
-        rounding = self.begins - sum((term.duration.amount for term in terms), start=Fraction(0)) * 1000
+        rounding = self.recovery.begins - sum((term.duration.amount for term in terms), start=Fraction(0)) * 1000
         if rounding:
             terms.append(Term("rounding to milliseconds", Duration(Fraction(rounding, 1000))))
         for move in self.moves:
@@ -65,7 +67,7 @@ class Return:
     @property
     def loaded(self) -> int:
         """When it is loaded and replayed, in milliseconds."""
-        return self.moves[-1].end if self.moves else self.begins
+        return self.moves[-1].end
 
     def after(self, others: Bound) -> Bound:
         """Its bound where what it needs is in service at `others` only: it is checked after that."""
@@ -92,16 +94,13 @@ def schedule_of(
 
 
 def _latest_start(recovery: Recovery, finishes: Mapping[str, Fraction]) -> Fraction:
-    allowed = finishes.get(recovery.database.name, Fraction(FOREVER))
-    after = [*recovery.tail, *(recovery.upper.terms if recovery.upper else ())]
-    return allowed - sum((term.duration.amount for term in after), start=Fraction(0))
+    return finishes.get(recovery.database.name, Fraction(FOREVER)) * 1000 - (recovery.most or 0)
 
 
 def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy]) -> Return | None:
-    if recovery.upper is None:
+    if recovery.most is None:
         return None
-    begins = sum(term.duration.milliseconds_up() for term in recovery.lead)
-    at = begins
+    at = recovery.begins
     moves = []
     for transfer in recovery.transfers:
         move = _move(transfer, at, left, occupied)
@@ -109,8 +108,7 @@ def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy]) -> R
             return None
         moves.append(move)
         at = move.end
-    tail = sum((term.duration.amount for term in recovery.tail), start=Fraction(0))
-    return Return(recovery, begins, tuple(moves), at + ceil(tail * 1000))
+    return Return(recovery, tuple(moves))
 
 
 def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupancy]) -> Move | None:
@@ -118,18 +116,14 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
     if found is None:
         return Move(transfer, ready, 0, 0, ready, "")
     fastest, slowest = found
-    rooms = {}
-    for one in transfer.resources:
-        room = left.usable(one)
-        if room is not None:
-            rooms[one.name] = occupied.setdefault(one.name, Occupancy(FOREVER, int(room)))
+    rooms = _rooms(transfer, left, occupied)
     best: tuple[int, int, int] | None = None
     waited = ""
-    for share in SHARES:
-        rate = int(fastest * share)
+    for numerator, denominator in SHARES:
+        rate = fastest * numerator // denominator
         if rate <= 0:
             break
-        lasts = ceil(transfer.bytes.amount * 1000 / rate)
+        lasts = transfer.lasts(rate)
         if best is not None and ready + lasts >= best[0]:
             break
         start, blocker = _first_room(rooms, ready, lasts, rate)
@@ -144,15 +138,30 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
     return Move(transfer, start, end - start, rate, ready, slowest.words, words)
 
 
+def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy]) -> dict[str, Occupancy]:
+    """What is reserved of each narrow resource on the way."""
+    rooms = {}
+    for one in transfer.resources:
+        room = left.usable(one)
+        if room is not None:
+            if one.name not in occupied:
+                occupied[one.name] = Occupancy(FOREVER, room)
+            rooms[one.name] = occupied[one.name]
+    return rooms
+
+
 def _first_room(rooms: Mapping[str, Occupancy], start: int, lasts: int, rate: int) -> tuple[int, str]:
     """The first start at which all have room, and which of them had none before."""
     blocker = ""
     while True:
-        hops = [(hop, name) for name, room in rooms.items() if (hop := room.conflict(start, lasts, rate)) is not None]
-        if not hops:
+        latest = start
+        for name, room in rooms.items():
+            begin = room.first_room(start, lasts, rate)
+            if begin > latest:
+                latest, blocker = begin, name
+        if latest == start:
             return start, blocker
-        hop, blocker = max(hops)
-        start += hop
+        start = latest
 
 
 def _moved(move: Move) -> Term:

@@ -2,13 +2,16 @@
 
 The logical engine streams: an image is loaded while it is read, a log replayed while it is fetched; each is
 a pipeline whose slowest stage counts. The log follows when the image is loaded.
+
+Whole milliseconds first, for every way back; the terms that explain them only for what is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 
 from bkpc_compiler.estate.failures import Loss
@@ -51,20 +54,29 @@ class Left:
 
     headroom: Fraction
     background: Callable[[str], int]
+    rooms: dict[str, int | None] = field(default_factory=dict)
 
-    def usable(self, resource: Resource) -> Fraction | None:
-        """Bytes per second left for recoveries; None: not a narrow place."""
-        return derated(resource, self.headroom, self.background(resource.name))
+    def usable(self, resource: Resource) -> int | None:
+        """Whole bytes per second left for recoveries; None: not a narrow place."""
+        name = resource.name
+        if name not in self.rooms:
+            room = derated(resource, self.headroom, self.background(name))
+            self.rooms[name] = None if room is None else int(room)
+        return self.rooms[name]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transfer:
-    """Bytes through a pipeline of resources."""
+    """Bytes through a pipeline of resources. `spans`: the clauses that say how many bytes."""
 
-    what: str
+    words: str
     bytes: Size
     resources: tuple[Resource, ...]
     spans: tuple[Span, ...]
+
+    @property
+    def what(self) -> str:
+        return f"{self.words} {self.bytes}" if self.words == "load" else f"{self.words} {self.bytes.human()} of log"
 
     def at_best(self) -> Term:
         """At the full capacity of the slowest stage known."""
@@ -75,75 +87,108 @@ class Transfer:
 
     def rate(self, left: Left) -> tuple[int, Resource] | None:
         """Whole bytes per second of its slowest stage, and which that is; None where none is narrow."""
-        rates = [(room, one.name, one) for one in self.resources if (room := left.usable(one)) is not None]
-        if not rates or not self.bytes.amount:
-            return None
-        room, _, slowest = min(rates, key=lambda entry: entry[:2])
-        return int(room), slowest
+        found: tuple[int, Resource] | None = None
+        for one in self.resources:
+            room = left.usable(one)
+            if room is not None and (found is None or (room, one.name) < (found[0], found[1].name)):
+                found = (room, one)
+        return found if self.bytes.amount else None
+
+    def lasts(self, rate: int) -> int:
+        """Milliseconds at `rate`, rounded up: the plan's grain."""
+        return -(-self.bytes.amount.numerator * 1000 // (rate * self.bytes.amount.denominator))
 
     def term(self, slowest: Resource, takes: Duration) -> Term:
         spans = ((slowest.span,) if slowest.span else ()) + self.spans
         return Term(f"{self.what}: {slowest.words}", takes, spans, slowest.origin)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Recovery:
-    """One database's way back on one line, alone. `lead`: before its first byte moves; `lower`: at best;
-    `transfers`: what moves then, one after the other; `upper`: at worst with what is left to itself."""
+    """One database's way back on one line at one place, alone.
 
+    `share`: of all instants of failure that the age of the image is taken for. `queue`: what it waits for
+    behind the thaws of others.
+    """
+
+    setting: Setting
+    left: Left
     database: Database
     policy: Policy
     line: Line
     place: Place
-    lead: tuple[Term, ...]
-    transfers: tuple[Transfer, ...]
-    tail: tuple[Term, ...]
-    upper: Bound | None
-    lower: Bound
+    loss: Loss
+    share: Fraction = Fraction(1)
+    queue: tuple[Term, ...] = ()
+
+    @cached_property
+    def lead(self) -> tuple[Term, ...]:
+        """Before its first byte moves."""
+        respond = (*given_term("detect", self.policy.detect), *given_term("activate", self.policy.activate))
+        return (*respond, *_ready(self.line, self.place), *self.queue)
+
+    @cached_property
+    def tail(self) -> tuple[Term, ...]:
+        """After its last byte."""
+        return given_term("verification", self.setting.program.verification)
+
+    @cached_property
+    def begins(self) -> int:
+        """Milliseconds of the lead, each part rounded up: the plan's grain."""
+        return sum(term.duration.milliseconds_up() for term in self.lead)
+
+    @cached_property
+    def checking(self) -> int:
+        """Milliseconds of the tail."""
+        return sum(term.duration.milliseconds_up() for term in self.tail)
+
+    @cached_property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """What moves, one after the other, at the worst instant of failure."""
+        age = self.line.image.age_for(self.share) if self.line.log_store else None
+        return self._transfers(age.total if age else ZERO_DURATION)
+
+    @cached_property
+    def most(self) -> int | None:
+        """Milliseconds at worst, with what is left to itself; None where nothing bounds them."""
+        if self.line.image.staleness is None:
+            return None
+        total = self.begins + self.checking
+        for transfer in self.transfers:
+            found = transfer.rate(self.left)
+            if found is not None:
+                if found[0] <= 0:
+                    return None
+                total += transfer.lasts(found[0])
+        return total
+
+    @cached_property
+    def lower(self) -> Bound:
+        """No schedule betters it."""
+        arrives = self.loss.scope is Scope.CORRUPTION
+        age = self.line.image.age_at_least(self.share, arrives=arrives).total if self.line.log_store else ZERO_DURATION
+        return Bound((*self.lead, *(one.at_best() for one in self._transfers(age)), *self.tail))
+
+    def _transfers(self, age: Duration) -> tuple[Transfer, ...]:
+        """`age`: of the image when the failure comes: what was written since then is replayed."""
+        ways, line, database = self.setting.ways, self.line, self.database
+        reading = ways.reading(line.image.store, self.place.site, self.loss.sites)
+        assert reading is not None
+        through = (*reading, ways.restores_of(database))
+        image = Transfer("load", database.size.value, through, (database.size.span,))
+        if line.log_store is None:
+            return (image,)
+        reading = ways.reading(line.log_store, self.place.site, self.loss.sites)
+        assert reading is not None
+        spans = (database.writes.span, *dict.fromkeys(job.schedule.span for job in line.image.jobs))
+        bytes_ = log_to_replay(database, line, age)
+        return (image, Transfer("replay", bytes_, (*reading, ways.replays_of(database)), spans))
 
 
-def recovery_on(
-    setting: Setting, left: Left, database: Database, policy: Policy, line: Line, place: Place, loss: Loss,
-    share: Fraction = Fraction(1),
-) -> Recovery | None:  # fmt: skip
-    """The recovery of `database` on `line` at `place`; None where no route leads there.
-
-    `share`: of all instants of failure that the age of the image is taken for.
-    """
-    age = line.image.age_for(share)
-    transfers = _transfers(setting, database, line, place, loss, age.total if age else ZERO_DURATION)
-    if transfers is None:
-        return None
-    respond = (*given_term("detect", policy.detect), *given_term("activate", policy.activate))
-    lead = (*respond, *_ready(line, place))
-    tail = given_term("verification", setting.program.verification)
-    least = _transfers(setting, database, line, place, loss, _youngest(line, loss, share)) or ()
-    lower = Bound((*lead, *(one.at_best() for one in least), *tail))
-    upper = None
-    if age is not None:
-        worst = [_alone(transfer, left) for transfer in transfers]
-        if all(term is not None for term in worst):
-            upper = Bound((*lead, *(term for term in worst if term is not None), *tail))
-    return Recovery(database, policy, line, place, lead, transfers, tail, upper, lower)
-
-
-def _alone(transfer: Transfer, left: Left) -> Term | None:
-    """With all that is left; None where nothing is."""
-    found = transfer.rate(left)
-    if found is None:
-        return Term(transfer.what, ZERO_DURATION)
-    rate, slowest = found
-    return transfer.term(slowest, milliseconds(transfer.bytes, rate)) if rate > 0 else None
-
-
-def milliseconds(bytes_: Size, rate: int) -> Duration:
-    """What `bytes_` take at `rate`, in whole milliseconds: the plan's grain."""
-    return Duration(Fraction(ceil(bytes_.amount * 1000 / rate), 1000))
-
-
-def _youngest(line: Line, loss: Loss, share: Fraction) -> Duration:
-    """How old the newest image is at the worst instant, whatever the schedule."""
-    return line.image.age_at_least(share, arrives=loss.scope is Scope.CORRUPTION).total
+def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
+    """Whether links lead from the stores of `line` to `place`."""
+    stores = (line.image.store, line.log_store)
+    return all(setting.ways.reading(one, place.site, loss.sites) is not None for one in stores if one is not None)
 
 
 def _ready(line: Line, place: Place) -> tuple[Term, ...]:
@@ -151,7 +196,7 @@ def _ready(line: Line, place: Place) -> tuple[Term, ...]:
     terms: list[Term] = []
     if place.standby:
         terms += given_term(f"provision at {place.site}", place.standby.provision)
-    for store in dict.fromkeys((line.image.store, line.log_store)):
+    for store in (line.image.store, line.log_store):
         thaw = thaw_of(store)
         if store is not None and store.storage_class is not None and thaw is not None:
             label = f"thaw of `{store.name}`, before the first byte can be read"
@@ -162,32 +207,6 @@ def _ready(line: Line, place: Place) -> tuple[Term, ...]:
 def thaw_of(store: Store | None) -> Given[Duration] | None:
     """The time before a first byte of `store` can be read; None where it comes at once."""
     return store.storage_class.value.thaw if store and store.storage_class else None
-
-
-def _transfers(
-    setting: Setting, database: Database, line: Line, place: Place, loss: Loss, age: Duration
-) -> tuple[Transfer, ...] | None:
-    """`age`: of the image when the failure comes: what was written since then is replayed."""
-    ways = setting.ways
-    route = ways.routes.between(line.image.store.site, place.site, loss.sites)
-    if route is None:
-        return None
-    reading = (ways.reads_of(line.image.store), *ways.links(route))
-    image = Transfer(
-        f"load {database.size.value}",
-        database.size.value,
-        (*reading, ways.restores_of(database)),
-        (database.size.span,),
-    )
-    if line.log_store is None:
-        return (image,)
-    route = ways.routes.between(line.log_store.site, place.site, loss.sites)
-    if route is None:
-        return None
-    bytes_ = log_to_replay(database, line, age)
-    reading = (ways.reads_of(line.log_store), *ways.links(route))
-    spans = (database.writes.span, *dict.fromkeys(job.schedule.span for job in line.image.jobs))
-    return (image, Transfer(f"replay {bytes_.human()} of log", bytes_, (*reading, ways.replays_of(database)), spans))
 
 
 def log_to_replay(database: Database, line: Line, age: Duration) -> Size:

@@ -11,7 +11,8 @@ from bkpc_compiler.estate.resources import Resource
 from bkpc_grammar.quantities import Duration, Rate
 
 if TYPE_CHECKING:
-    from bkpc_compiler.feasibility.demand import JobDemand, StreamDemand
+    from bkpc_compiler.feasibility.demand import JobDemand
+    from bkpc_compiler.feasibility.stream import StreamDemand
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource
@@ -12,7 +13,7 @@ from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
-from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Setting, recovery_on, thaw_of
+from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Setting, thaw_of
 from bkpc_compiler.program.model import Database, Protection, Scope
 from bkpc_grammar.quantities import Duration
 
@@ -20,18 +21,34 @@ GONE = frozenset({Scope.HOST, Scope.SITE, Scope.REGION, Scope.INTRUDER})
 """Scopes after which the databases taken down no longer write, dump or stream."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Outage:
     """One failure: what was chosen for each database it takes down, by name, and when each is back."""
 
+    setting: Setting
     loss: Loss
     left: Left
     choices: Mapping[str, Choice]
-    returns: Mapping[str, Return | None]
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:
         return tuple(one.recovery for one in self.choices.values() if one.recovery is not None)
+
+    @cached_property
+    def down(self) -> frozenset[str]:
+        """The databases it takes down, protected or not."""
+        return frozenset(self.loss.databases)
+
+    @cached_property
+    def returns(self) -> Mapping[str, Return | None]:
+        """When each database is back, by name; None where nothing bounds it."""
+        recoveries = [_with_thaw_queue(one, self.choices.values()) for one in self.choices.values() if one.recovery]
+        return schedule_of(recoveries, self.left, _latest_finishes(self.setting.databases, self.choices))
+
+    @cached_property
+    def served(self) -> dict[str, int | None]:
+        """Milliseconds until each is in service; filled as they are asked for."""
+        return {}
 
 
 class Background:
@@ -57,18 +74,12 @@ class Background:
     def beside(self, loss: Loss) -> Callable[[str], int]:
         """Bytes per second reserved on a resource by those the failure leaves."""
         gone = frozenset(loss.databases if loss.scope in GONE else ())
-        known: dict[str, int] = {}
-
-        def reserved(name: str) -> int:
-            if name not in known:
-                known[name] = self._on(name, gone)
-            return known[name]
-
-        return reserved
+        return lambda name: self._on(name, gone)
 
     def _on(self, name: str, gone: frozenset[str]) -> int:
         of = self._streams.get(name, {})
-        streams = self._steady.get(name, 0) - sum(of.get(one, 0) for one in gone)
+        fewer, more = (gone, of) if len(gone) < len(of) else (of, gone)
+        streams = self._steady.get(name, 0) - sum(of[one] for one in fewer if one in more)
         jobs = self._jobs.get(name)
         return streams + (self._peaks.get(name, 0) if jobs and not jobs <= gone else 0)
 
@@ -83,19 +94,19 @@ def outage_of(
         if protection is not None:
             promise = next((one for one in protection.policy.promises if one.scope is loss.scope), None)
             choices[name] = choose(setting, demand, left, protection, promise, loss)
-    recoveries = [_with_thaw_queue(one, choices.values()) for one in choices.values() if one.recovery is not None]
-    returns = schedule_of(recoveries, left, _latest_finishes(setting, choices))
-    return Outage(loss, left, choices, returns)
+    return Outage(setting, loss, left, choices)
 
 
-def _latest_finishes(setting: Setting, choices: Mapping[str, Choice]) -> dict[str, Fraction]:
+def _latest_finishes(databases: Mapping[str, Database], choices: Mapping[str, Choice]) -> dict[str, Fraction]:
     """In seconds: a database must be back by its own promise, and by those of all that need it."""
     allowed: dict[str, Fraction] = {}
     for name, choice in choices.items():
         if choice.promise is None or choice.promise.rto is None:
             continue
-        for one in (name, *needed_by(setting.databases, choice.database, choice.loss)):
-            allowed[one] = min(allowed.get(one, choice.promise.rto.value.amount), choice.promise.rto.value.amount)
+        within = choice.promise.rto.value.amount
+        for one in (name, *needed_by(databases, choice.database, choice.loss)):
+            if one not in allowed or within < allowed[one]:
+                allowed[one] = within
     return allowed
 
 
@@ -111,8 +122,7 @@ def _with_thaw_queue(choice: Choice, others: Iterable[Choice]) -> Recovery:
     assert store.storage_class.value.quota is not None
     quota = store.storage_class.value.quota
     wait = Term(f"behind the thaw quota of `{store.name}`", Duration(Fraction(days * DAY)), (quota.span,), quota.origin)
-    upper = recovery.upper.plus(wait) if recovery.upper else None
-    return replace(recovery, lead=(*recovery.lead, wait), upper=upper)
+    return replace(recovery, queue=(wait,))
 
 
 def thaw_queue(recovery: Recovery, everyone: Iterable[Recovery]) -> int:
@@ -129,17 +139,17 @@ def thaw_queue(recovery: Recovery, everyone: Iterable[Recovery]) -> int:
     return max(0, -(-int(asked) // max(1, int(daily))) - 1)
 
 
-def waited_for(databases: Mapping[str, Database], name: str, loss: Loss) -> tuple[str, ...]:
+def waited_for(outage: Outage, name: str) -> tuple[str, ...]:
     """What is down and `name` waits for: what it needs, or what others that are still up need in turn."""
-    if len(loss.databases) == 1 or not databases[name].needs:
+    databases = outage.setting.databases
+    if len(outage.loss.databases) == 1 or not databases[name].needs:
         return ()
-    down = frozenset(loss.databases)
     found: set[str] = set()
     ahead = [need.value for need in databases[name].needs]
     seen = set(ahead)
     while ahead:
         one = ahead.pop()
-        if one in down:
+        if one in outage.down:
             found.add(one)
             continue
         further = [need.value for need in databases[one].needs if need.value not in seen]
@@ -163,45 +173,83 @@ def needed_by(databases: Mapping[str, Database], database: Database, loss: Loss)
     return tuple(sorted(name for name in found if name in down and name != database.name))
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
-    """Bounds of one database among all that recover.
-
-    `missing`: needed, taken down too, and nothing says how they come back.
-    """
-
-    upper: Bound | None
-    lower: Bound | None
-    missing: tuple[str, ...]
+def missing(outage: Outage, database: Database) -> tuple[str, ...]:
+    """Needed, taken down too, and nothing says how they come back."""
+    waited = needed_by(outage.setting.databases, database, outage.loss)
+    return tuple(name for name in waited if outage.returns.get(name) is None)
 
 
-def together(setting: Setting, outage: Outage, choice: Choice, share: Fraction = Fraction(1)) -> Together:
-    """When `choice.database` is in service: itself back, and all it needs."""
-    waited = needed_by(setting.databases, choice.database, outage.loss)
-    missing = tuple(name for name in waited if outage.returns.get(name) is None)
-    if share < 1 and len(outage.choices) == 1 and choice.recovery is not None:
-        least = _least_of(setting, choice, outage, share)
-        return Together(_alone(setting, outage, choice, share), least, missing)
-    path = [outage.choices[name] for name in (choice.database.name, *waited) if name in outage.choices]
-    lower = _at_best(setting, outage, choice.database)
-    crowded = _crowded(path) if len(path) > 1 else None
-    if crowded is not None and lower is not None and crowded.total > lower.total:
-        lower = crowded
-    if share < 1:
-        lower = _least_of(setting, choice, outage, share)
-    return Together(in_service(setting, outage, choice.database.name), lower, missing)
+def most_time(outage: Outage, choice: Choice, share: Fraction) -> int | None:
+    """Milliseconds until `choice.database` is in service, itself and all it needs; None where nothing bounds it."""
+    if share < 1 and len(outage.choices) == 1:
+        best = _quantile_of(outage, choice, share)
+        return best.done if best else None
+    return serves(outage, choice.database.name)
 
 
-def in_service(setting: Setting, outage: Outage, name: str) -> Bound | None:
-    """When `name` is in service: loaded, all it needs in service, then checked."""
+def serves(outage: Outage, name: str) -> int | None:
+    """Milliseconds until `name` is in service: loaded, all it needs in service, then checked."""
+    if name not in outage.served:
+        outage.served[name] = _serves(outage, name)
+    return outage.served[name]
+
+
+def _serves(outage: Outage, name: str) -> int | None:
+    if len(outage.loss.databases) == 1 and name in outage.choices:  # nothing beside it, nothing to wait for
+        choice = outage.choices[name]
+        return _with_thaw_queue(choice, (choice,)).most if choice.recovery else None
     own = outage.returns.get(name)
     if own is None:
         return None
-    latest: Bound | None = None
-    for need in waited_for(setting.databases, name, outage.loss):
-        other = in_service(setting, outage, need)
+    latest = own.loaded
+    for need in waited_for(outage, name):
+        other = serves(outage, need)
         if other is None:
             return None
+        latest = max(latest, other)
+    return latest + own.recovery.checking
+
+
+def time_bounds(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
+    """The terms of `most_time`."""
+    if share < 1 and len(outage.choices) == 1:
+        best = _quantile_of(outage, choice, share)
+        return best.bound if best else None
+    return in_service(outage, choice.database.name)
+
+
+def least_time(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
+    """No schedule has `choice.database` in service before."""
+    if share < 1:
+        return min((replace(one, share=share).lower for one in choice.recoveries), key=_total, default=None)
+    waited = needed_by(outage.setting.databases, choice.database, outage.loss)
+    path = [outage.choices[name] for name in (choice.database.name, *waited) if name in outage.choices]
+    lower = _at_best(outage, choice.database)
+    crowded = _crowded(path) if len(path) > 1 else None
+    return crowded if crowded is not None and lower is not None and crowded.total > lower.total else lower
+
+
+def _total(bound: Bound) -> Duration:
+    return bound.total
+
+
+def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | None:
+    """For `share` of all instants: only the age of the image depends on the instant."""
+    if choice.recovery is None:
+        return None
+    again = replace(_with_thaw_queue(choice, (choice,)), share=share)
+    return schedule_of([again], outage.left, {})[choice.database.name]
+
+
+def in_service(outage: Outage, name: str) -> Bound | None:
+    """The terms of `serves`."""
+    own = outage.returns.get(name)
+    if own is None or serves(outage, name) is None:
+        return None
+    latest: Bound | None = None
+    for need in waited_for(outage, name):
+        other = in_service(outage, need)
+        assert other is not None
         latest = _of(need, other) if latest is None or other.total > latest.total else latest
     return own.bound if latest is None else own.after(latest)
 
@@ -214,33 +262,14 @@ def _of(name: str, bound: Bound) -> Bound:
     return Bound(tuple(Term(prefix + one.label, one.duration, one.spans, one.origin) for one in bound.terms))
 
 
-def _alone(setting: Setting, outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
-    """For `share` of all instants: only the age of the image depends on the instant."""
-    best = choice.recovery
-    assert best is not None
-    again = recovery_on(setting, outage.left, choice.database, choice.policy, best.line, best.place, choice.loss, share)
-    if again is None or again.upper is None:
-        return None
-    (placed,) = schedule_of([again], outage.left, {}).values()
-    return placed.bound if placed else None
-
-
-def _least_of(setting: Setting, choice: Choice, outage: Outage, share: Fraction) -> Bound | None:
-    again = [
-        recovery_on(setting, outage.left, choice.database, choice.policy, one.line, one.place, choice.loss, share)
-        for one in choice.recoveries
-    ]
-    return min((one.lower for one in again if one), key=lambda bound: bound.total, default=None)
-
-
-def _at_best(setting: Setting, outage: Outage, database: Database) -> Bound | None:
+def _at_best(outage: Outage, database: Database) -> Bound | None:
     """No schedule betters the least of all ways back, nor is it in service before all it needs."""
     choice = outage.choices.get(database.name)
     if choice is None:
         return None
-    best = min((one.lower for one in choice.recoveries), key=lambda bound: bound.total, default=Bound(()))
-    for need in waited_for(setting.databases, database.name, outage.loss):
-        other = _at_best(setting, outage, setting.databases[need])
+    best = min((one.lower for one in choice.recoveries), key=_total, default=Bound(()))
+    for need in waited_for(outage, database.name):
+        other = _at_best(outage, outage.setting.databases[need])
         if other is not None and other.total > best.total:
             best = _of(need, other)
     return best

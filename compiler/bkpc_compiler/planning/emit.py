@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from bkpc_compiler.estate.failures import is_loopback
 from bkpc_compiler.estate.resources import derated
-from bkpc_compiler.feasibility.demand import JobDemand, StreamDemand
+from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.planning.objectives import LineOf, objectives_of
 from bkpc_compiler.planning.recoveries import recoveries_of

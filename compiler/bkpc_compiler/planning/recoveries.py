@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from bkpc_compiler.feasibility.recovery_schedule import Move, Return
-from bkpc_compiler.feasibility.together import Outage, in_service, needed_by, waited_for
+from bkpc_compiler.feasibility.together import Outage, needed_by, serves, waited_for
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import Given
 from bkpc_grammar import plan
@@ -24,15 +24,9 @@ def recoveries_of(analysis: Analysis) -> tuple[plan.Recovery, ...]:
 def _recovery(analysis: Analysis, outage: Outage) -> plan.Recovery:
     back = {name: one for name, one in outage.returns.items() if one is not None}
     databases = analysis.setting.databases
-    served = {
-        name: bound.total.milliseconds_up()
-        for name in back
-        if (bound := in_service(analysis.setting, outage, name)) is not None
-    }
+    served = {name: milliseconds for name in back if (milliseconds := serves(outage, name)) is not None}
     order = sorted(back, key=lambda name: (len(needed_by(databases, databases[name], outage.loss)), name))
-    steps = tuple(
-        step for name in order for step in _Steps(back[name], served, waited_for(databases, name, outage.loss)).all()
-    )
+    steps = tuple(step for name in order for step in _Steps(back[name], served, waited_for(outage, name)).all())
     return plan.Recovery(
         scope=outage.loss.scope.value,
         lost=outage.loss.lost,

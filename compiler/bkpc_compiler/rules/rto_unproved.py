@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.remedies import rto_remedy
-from bkpc_compiler.feasibility.together import together
+from bkpc_compiler.feasibility.together import missing
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.rules.words import also, labels_of, subject
 
@@ -25,11 +25,11 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     most = f"at most {answer.upper.total.human()}" if answer.upper else "no upper bound"
     primary = Label(answer.objective.span, f"at least {least}, {most}")
     costs = labels_of(answer.upper, primary)
-    missing = together(analysis.setting, analysis.outage(answer), answer.choice).missing
+    unknown = missing(analysis.outage(answer), answer.database)
     needs = tuple(
         Label(need.span, f"nothing says how `{need.value}` comes back from this")
         for need in answer.database.needs
-        if need.value in missing
+        if need.value in unknown
     )
     return Diagnostic(
         code="BKP3002",

@@ -15,6 +15,7 @@ class Occupancy:
         self.length, self.usable, self.steady = length, usable, steady
         self._times = [0]
         self._loads = [0]
+        self._full: dict[int, tuple[int, int]] = {}
 
     @property
     def peak(self) -> int:
@@ -39,6 +40,35 @@ class Occupancy:
             ahead += following - at
             at, index = (0, 0) if following == self.length else (following, index + 1)
         return None
+
+    def first_room(self, start: int, lasts: int, rate: int) -> int:
+        """The first instant from `start` on at which `rate` fits for `lasts`; not around the end of the cycle.
+
+        `length` where there is none.
+        """
+        room = self.usable - self.steady - rate
+        # What was found full stays so: nothing is ever taken back.
+        origin, until = self._full.get(rate, (start, start))
+        begin = until if origin <= start < until else start
+        extends = begin == until
+        times, loads = self._times, self._loads
+        index, last = bisect_right(times, begin) - 1, len(times) - 1
+        while True:
+            ends = times[index + 1] if index < last else self.length
+            if loads[index] > room:
+                begin = ends
+                if extends:
+                    until = ends
+            else:
+                extends = False
+                if ends >= begin + lasts:
+                    break
+            if index == last:
+                begin = self.length
+                break
+            index += 1
+        self._full[rate] = (origin, until)
+        return begin
 
     def reserve(self, start: int, lasts: int, rate: int) -> None:
         """Adds `rate` from `start` for `lasts`, which is at most the whole cycle."""

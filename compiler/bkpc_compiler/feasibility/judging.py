@@ -1,0 +1,168 @@
+"""Both bounds of one objective and what follows from them; the terms are worked out when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Protocol
+
+from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.demand import Demand
+from bkpc_compiler.feasibility.lines import Choice, choose
+from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
+from bkpc_compiler.feasibility.recovery_time import Setting
+from bkpc_compiler.feasibility.together import Outage, least_time, most_time, time_bounds
+from bkpc_compiler.program.model import Promise, Protection
+from bkpc_grammar.quantities import Duration
+
+
+class Verdict(StrEnum):
+    PROVED = "PROVED"
+    REFUTED = "REFUTED"
+    UNDECIDED = "UNDECIDED"
+
+
+class Judging(Protocol):
+    """One objective, about to be judged."""
+
+    @property
+    def choice(self) -> Choice: ...
+
+    def most(self) -> Duration | None:
+        """The total of `upper`."""
+
+    def upper(self) -> Bound | None: ...
+
+    def lower(self) -> Bound | None: ...
+
+    def verdict(self, objective: Duration, most: Duration | None) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Commons:
+    """What the judging of every RPO shares. `groups`: all that go back to one point with a database, itself too."""
+
+    setting: Setting
+    demand: Demand
+    protections: Mapping[str, Protection]
+    groups: Mapping[str, tuple[str, ...]]
+
+    def beside(self, outage: Outage, name: str, promise: Promise) -> Choice:
+        """How another member of a group comes back, whether the failure hits it or not."""
+        if name in outage.choices:
+            return outage.choices[name]
+        return choose(self.setting, self.demand, outage.left, self.protections[name], promise, outage.loss)
+
+
+@dataclass(frozen=True, slots=True)
+class PointJudging:
+    """What may be lost."""
+
+    commons: Commons
+    outage: Outage
+    choice: Choice
+    promise: Promise
+
+    def most(self) -> Duration | None:
+        upper = self.upper()
+        return upper.total if upper else None
+
+    def upper(self) -> Bound | None:
+        """A group goes back to a point that all its members have: the loss is that of its slowest.
+
+        Two members without a log have no point in common.
+        """
+        line = self.choice.line
+        if line is None:
+            return None
+        upper = most_lost(line, self.promise.rpo_quantile)
+        imaged = int(line.log is None)
+        for name, other in self._members():
+            if other.line is None or upper is None:
+                return None
+            imaged += other.line.log is None
+            high = most_lost(other.line, self.promise.rpo_quantile)
+            upper = None if high is None else max(upper, _of(name, high), key=_total)
+        return None if imaged > 1 else upper
+
+    def lower(self) -> Bound | None:
+        if not self.choice.lines:
+            return None
+        lower = self._own_least()
+        for name, other in self._members():
+            if other.line is None:
+                return lower
+            low = least_lost(other.line, self.promise.scope, self.promise.rpo_quantile)
+            lower = low if low is None or lower is None else max(lower, _of(name, low), key=_total)
+        return lower
+
+    def _own_least(self) -> Bound | None:
+        """Of the chosen line where that may keep the promise, else of all."""
+        scope, share, objective = self.promise.scope, self.promise.rpo_quantile, self.promise.rpo
+        if self.choice.line is not None and objective is not None:
+            own = least_lost(self.choice.line, scope, share)
+            if own is not None and own.total <= objective.value:
+                return own
+        lows = [low for line in self.choice.lines if (low := least_lost(line, scope, share)) is not None]
+        return min(lows, key=_total, default=None)
+
+    def _members(self) -> list[tuple[str, Choice]]:
+        """The other members of its group, and how each comes back."""
+        own = self.choice.database.name
+        names = [one for one in self.commons.groups.get(own, ()) if one in self.commons.protections and one != own]
+        return [(name, self.commons.beside(self.outage, name, self.promise)) for name in names]
+
+    def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
+        if not self.choice.lines:
+            return Verdict.REFUTED
+        verdict = _verdict(objective, most, self)
+        return Verdict.REFUTED if verdict is Verdict.UNDECIDED and _log_is_hopeless(self.choice) else verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TimeJudging:
+    """When the database is in service again."""
+
+    outage: Outage
+    choice: Choice
+    promise: Promise
+
+    def most(self) -> Duration | None:
+        if not self.choice.ways:
+            return None
+        milliseconds = most_time(self.outage, self.choice, self.promise.rto_quantile)
+        return None if milliseconds is None else Duration(Fraction(milliseconds, 1000))
+
+    def upper(self) -> Bound | None:
+        return time_bounds(self.outage, self.choice, self.promise.rto_quantile) if self.choice.ways else None
+
+    def lower(self) -> Bound | None:
+        return least_time(self.outage, self.choice, self.promise.rto_quantile) if self.choice.ways else None
+
+    def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
+        return _verdict(objective, most, self) if self.choice.ways else Verdict.REFUTED
+
+
+def _verdict(objective: Duration, most: Duration | None, judging: Judging) -> Verdict:
+    if most is not None and most.amount <= objective.amount:
+        return Verdict.PROVED if judging.choice.kept_long_enough else Verdict.UNDECIDED
+    lower = judging.lower()
+    return Verdict.REFUTED if lower is not None and lower.total > objective else Verdict.UNDECIDED
+
+
+def _total(bound: Bound) -> Duration:
+    return bound.total
+
+
+def _of(name: str, bound: Bound) -> Bound:
+    """The bound of another member of the group, its terms named."""
+    prefix = f"`{name}`, of its group: "
+    return Bound(tuple(Term(prefix + one.label, one.duration, one.spans, one.origin) for one in bound.terms))
+
+
+def _log_is_hopeless(choice: Choice) -> bool:
+    """The objective asks for a log, and no log can keep up with what is written."""
+    logs = [line.log for line in choice.lines if line.log is not None]
+    return bool(logs) and all(log.hopeless for log in logs) and choice.images_too_coarse

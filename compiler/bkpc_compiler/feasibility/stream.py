@@ -1,0 +1,78 @@
+"""The binlog of one database on its way to one store: what it asks, and how long a transaction may be on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from bkpc_compiler.estate.resources import Resource
+from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.log_delay import Arrivals, delay, least_delay
+from bkpc_compiler.program.model import Given, HotLevel
+from bkpc_compiler.source import Span
+from bkpc_grammar.quantities import Duration, Rate, Size
+
+
+@dataclass(frozen=True)
+class StreamDemand:
+    """`rate`: reserved, bytes per second. `least`: the rate below which the stream falls behind for ever."""
+
+    id: str
+    database: str
+    level: HotLevel
+    store: str
+    resources: tuple[Resource, ...]
+    latency: Duration
+    writes: Given[Rate]
+    burst: Given[Size]
+    rate: int
+    least: int
+    fits: bool = True
+
+    @cached_property
+    def most_delay(self) -> Bound | None:
+        """How long a committed transaction may be on its way, at the reserved rate; None where it has none."""
+        reserved = delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None
+        if reserved is None:
+            return None
+        label = f"a burst of {self.burst.value} and what is written meanwhile, at the reserved rate"
+        return _terms(self, reserved.collected, reserved.carried, label, (self.burst.span, self.writes.span))
+
+    @cached_property
+    def least_delay(self) -> Bound | None:
+        """The same with the whole way for itself; None where the log falls behind for ever."""
+        firm = [one for one in self.resources if one.firm]
+        best = least_delay(arrivals_of(self), min((one.most for one in firm), default=Fraction(1 << 62)))
+        if best is None:
+            return None
+        narrow = min(firm, key=lambda one: (one.most, one.name), default=None)
+        where = narrow.words if narrow else "the way"
+        spans = (self.burst.span, *((narrow.span,) if narrow and narrow.span else ()))
+        return _terms(self, best.collected, best.carried, f"a burst through {where}", spans)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the log is written faster than its way can ever carry it."""
+        return any(one.firm and self.writes.value.amount > one.most for one in self.resources)
+
+
+def arrivals_of(stream: StreamDemand) -> Arrivals:
+    """What the log of `stream` asks of its way."""
+    return Arrivals(
+        stream.writes.value.amount,
+        stream.burst.value.amount,
+        stream.level.flush.value.amount,
+        stream.latency.amount,
+    )
+
+
+def _terms(stream: StreamDemand, collected: Fraction, carried: Fraction, label: str, spans: tuple[Span, ...]) -> Bound:
+    flush = stream.level.flush
+    return Bound(
+        (
+            Term("until the log is flushed", Duration(collected), (flush.span,), flush.origin),
+            Term(f"latency on the way to `{stream.store}`", stream.latency),
+            Term(label, Duration(carried), spans, stream.burst.origin),
+        )
+    )
