@@ -18,7 +18,6 @@ from bkpc_compiler.feasibility import bounds, demand, images, recovery_time, sta
 from bkpc_compiler.feasibility.together import Background
 from bkpc_compiler.program.model import Database
 from bkpc_compiler.timetable.occupancy import Occupancy
-from bkpc_grammar.quantities import Size
 
 Plant = Callable[[], AbstractContextManager[Any]]
 
@@ -56,7 +55,7 @@ def _alone_in_the_world() -> AbstractContextManager[Any]:
 
 def _no_headroom() -> AbstractContextManager[Any]:
     true = resources.derated
-    return patch.object(recovery_time, "derated", lambda one, headroom, reserved: true(one, Fraction(0), reserved))
+    return patch.object(recovery_time, "derated", lambda one, headroom: true(one, Fraction(0)))
 
 
 def _needs_are_not_waited_for() -> AbstractContextManager[Any]:
@@ -64,8 +63,8 @@ def _needs_are_not_waited_for() -> AbstractContextManager[Any]:
 
 
 def _only_a_burst_is_replayed() -> AbstractContextManager[Any]:
-    def log(database: Database, line: object, age: object) -> Size:
-        return database.burst.value if getattr(line, "log", None) is not None else Size(Fraction(0))
+    def log(database: Database, line: object, age: object) -> int:
+        return database.burst.value.bytes_up() if getattr(line, "log", None) is not None else 0
 
     return patch.object(recovery_time, "log_to_replay", log)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.recovery_point import Line
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobDemand:
     """One scheduled job: one image of `database` moved to `store`, in `slot` after each release.
 
@@ -47,7 +47,7 @@ class JobDemand:
     def schedule(self) -> Schedule:
         return self.level.schedule
 
-    @property
+    @cached_property
     def rhythm(self) -> Rhythm:
         return rhythm_of(self.level.schedule)
 

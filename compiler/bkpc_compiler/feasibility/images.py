@@ -38,6 +38,11 @@ class ImageCopy:
         """At the worst instant; None where nothing bounds it."""
         return self._age(Fraction(1))
 
+    @cached_property
+    def gap(self) -> int:
+        """Milliseconds between two snapshots at least, at some time, whatever the schedule."""
+        return least_gap((self.jobs, *self.others), Fraction(1))
+
     def age_for(self, share: Fraction) -> Bound | None:
         """The age that `share` of all instants keep below."""
         return self.age if share >= 1 else self._age(share)
@@ -71,7 +76,7 @@ class ImageCopy:
     def _at_least(self, share: Fraction, *, arrives: bool) -> Bound:
         slowest = max(self.jobs, key=lambda job: (job.rhythm.period, job.source or ""))
         what = f"two copies to `{slowest.store}`" if slowest.source else f"two full backups to `{slowest.store}`"
-        apart = Fraction(least_gap((self.jobs, *self.others), share), 1000)
+        apart = Fraction(self.gap if share >= 1 else least_gap((self.jobs, *self.others), share), 1000)
         period = Term(f"between {what}", Duration(apart), (slowest.level.span,))
         if self.others:
             return Bound((period,))
@@ -105,10 +110,12 @@ def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:
     the worst instant none may have begun outside the windows of the first jobs; nothing says how much of the
     time that costs.
     """
+    if share == 1 and len(chains) == 1:
+        return max(job.rhythm.period for job in chains[0])
     gap = share / sum(Fraction(1, max(job.rhythm.period for job in jobs)) for jobs in chains)
     firsts = list(dict.fromkeys(jobs[0] for jobs in chains))
     cycle = max(job.rhythm.period for job in firsts)
-    if share == 1 and len(chains) > 1 and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
+    if share == 1 and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
         gap = max(gap, Fraction(_uncovered(firsts, cycle)))
     return int(gap)
 

@@ -145,6 +145,8 @@ def _rank(line: Line, promise: Promise | None) -> int:
     """0: meets the promised RPO; 1: may; 2: can't."""
     if promise is None or promise.rpo is None:
         return 0
+    if line.log is None and promise.rpo_quantile == 1 and line.image.gap > promise.rpo.value.amount * 1000:
+        return REFUTED
     upper = most_lost(line, promise.rpo_quantile)
     if upper is not None and upper.total <= promise.rpo.value:
         return 0

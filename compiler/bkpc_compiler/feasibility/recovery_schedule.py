@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
-from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds
 from bkpc_compiler.timetable.occupancy import Occupancy
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
@@ -123,7 +123,7 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
         rate = fastest * numerator // denominator
         if rate <= 0:
             break
-        lasts = transfer.lasts(rate)
+        lasts = milliseconds(transfer.bytes, rate)
         if best is not None and ready + lasts >= best[0]:
             break
         start, blocker = _first_room(rooms, ready, lasts, rate)

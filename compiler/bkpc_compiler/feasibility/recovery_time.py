@@ -8,7 +8,7 @@ Whole milliseconds first, for every way back; the terms that explain them only f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -20,7 +20,7 @@ from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.program.model import Database, Given, Policy, Program, Scope, Standby, Store
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import ZERO_DURATION, ZERO_SIZE, Duration, Size
+from bkpc_grammar.quantities import ZERO_DURATION, Duration, Size
 
 DAY = 86400
 
@@ -35,24 +35,31 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What does not change while one program is judged."""
+    """What does not change while one program is judged.
+
+    `usable`: whole bytes per second of a resource after headroom, by name; filled as they are asked for.
+    """
 
     program: Program
     ways: Ways
     stores: Mapping[str, Store]
     databases: Mapping[str, Database]
     grouped: frozenset[str] = frozenset()  # those that go back to one point with others
+    usable: dict[str, int | None] = field(default_factory=dict)
 
-    @property
-    def headroom(self) -> Fraction:
-        return self.program.headroom.value
+    def usable_of(self, resource: Resource) -> int | None:
+        """Whole bytes per second after headroom; None: not a narrow place."""
+        if resource.name not in self.usable:
+            room = derated(resource, self.program.headroom.value)
+            self.usable[resource.name] = None if room is None else int(room)
+        return self.usable[resource.name]
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
     """What a failure leaves of each resource: the capacity less headroom, and less what goes on beside it."""
 
-    headroom: Fraction
+    setting: Setting
     background: Callable[[str], int]
     rooms: dict[str, int | None] = field(default_factory=dict)
 
@@ -60,47 +67,50 @@ class Left:
         """Whole bytes per second left for recoveries; None: not a narrow place."""
         name = resource.name
         if name not in self.rooms:
-            room = derated(resource, self.headroom, self.background(name))
-            self.rooms[name] = None if room is None else int(room)
+            room = self.setting.usable_of(resource)
+            self.rooms[name] = None if room is None else max(0, room - self.background(name))
         return self.rooms[name]
 
+    def rate(self, resources: Iterable[Resource]) -> tuple[int, Resource] | None:
+        """Whole bytes per second of the slowest stage, and which that is; None where none is narrow."""
+        least, slowest = None, None
+        for one in resources:
+            room = self.usable(one)
+            if room is None:
+                continue
+            if least is None or slowest is None or room < least or (room == least and one.name < slowest.name):
+                least, slowest = room, one
+        return None if least is None or slowest is None else (least, slowest)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Bytes through a pipeline of resources. `spans`: the clauses that say how many bytes."""
 
-    words: str
-    bytes: Size
+    what: str
+    bytes: int
     resources: tuple[Resource, ...]
     spans: tuple[Span, ...]
-
-    @property
-    def what(self) -> str:
-        return f"{self.words} {self.bytes}" if self.words == "load" else f"{self.words} {self.bytes.human()} of log"
 
     def at_best(self) -> Term:
         """At the full capacity of the slowest stage known."""
         slowest = narrowest(self.resources)
         if slowest is None:
             return Term(self.what, ZERO_DURATION)
-        return self.term(slowest, Duration(self.bytes.amount / slowest.most))
+        return self.term(slowest, Duration(self.bytes / slowest.most))
 
     def rate(self, left: Left) -> tuple[int, Resource] | None:
         """Whole bytes per second of its slowest stage, and which that is; None where none is narrow."""
-        found: tuple[int, Resource] | None = None
-        for one in self.resources:
-            room = left.usable(one)
-            if room is not None and (found is None or (room, one.name) < (found[0], found[1].name)):
-                found = (room, one)
-        return found if self.bytes.amount else None
-
-    def lasts(self, rate: int) -> int:
-        """Milliseconds at `rate`, rounded up: the plan's grain."""
-        return -(-self.bytes.amount.numerator * 1000 // (rate * self.bytes.amount.denominator))
+        return left.rate(self.resources) if self.bytes else None
 
     def term(self, slowest: Resource, takes: Duration) -> Term:
         spans = ((slowest.span,) if slowest.span else ()) + self.spans
         return Term(f"{self.what}: {slowest.words}", takes, spans, slowest.origin)
+
+
+def milliseconds(bytes_: int, rate: int) -> int:
+    """What `bytes_` take at `rate`, rounded up: the plan's grain."""
+    return -(-bytes_ * 1000 // rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +134,7 @@ class Recovery:
     @cached_property
     def lead(self) -> tuple[Term, ...]:
         """Before its first byte moves."""
-        respond = (*given_term("detect", self.policy.detect), *given_term("activate", self.policy.activate))
-        return (*respond, *_ready(self.line, self.place), *self.queue)
+        return (*_respond(self.policy), *_ready(self.line, self.place), *self.queue)
 
     @cached_property
     def tail(self) -> tuple[Term, ...]:
@@ -143,46 +152,66 @@ class Recovery:
         return sum(term.duration.milliseconds_up() for term in self.tail)
 
     @cached_property
-    def transfers(self) -> tuple[Transfer, ...]:
-        """What moves, one after the other, at the worst instant of failure."""
-        age = self.line.image.age_for(self.share) if self.line.log_store else None
-        return self._transfers(age.total if age else ZERO_DURATION)
-
-    @cached_property
     def most(self) -> int | None:
         """Milliseconds at worst, with what is left to itself; None where nothing bounds them."""
         if self.line.image.staleness is None:
             return None
         total = self.begins + self.checking
-        for transfer in self.transfers:
-            found = transfer.rate(self.left)
+        for bytes_, resources in self._moved(_age_at_most(self.line, self.share)):
+            found = self.left.rate(resources) if bytes_ else None
             if found is not None:
                 if found[0] <= 0:
                     return None
-                total += transfer.lasts(found[0])
+                total += milliseconds(bytes_, found[0])
         return total
+
+    @cached_property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """What moves, one after the other, at the worst instant of failure."""
+        return self._transfers(_age_at_most(self.line, self.share))
 
     @cached_property
     def lower(self) -> Bound:
         """No schedule betters it."""
         arrives = self.loss.scope is Scope.CORRUPTION
-        age = self.line.image.age_at_least(self.share, arrives=arrives).total if self.line.log_store else ZERO_DURATION
+        line = self.line
+        age = line.image.age_at_least(self.share, arrives=arrives).total.amount * 1000 if line.log else Fraction(0)
         return Bound((*self.lead, *(one.at_best() for one in self._transfers(age)), *self.tail))
 
-    def _transfers(self, age: Duration) -> tuple[Transfer, ...]:
-        """`age`: of the image when the failure comes: what was written since then is replayed."""
+    def _moved(self, age: Fraction | int) -> tuple[tuple[int, tuple[Resource, ...]], ...]:
+        """Bytes and what they go through: the image, then what was written in `age` milliseconds before the failure."""
         ways, line, database = self.setting.ways, self.line, self.database
         reading = ways.reading(line.image.store, self.place.site, self.loss.sites)
         assert reading is not None
-        through = (*reading, ways.restores_of(database))
-        image = Transfer("load", database.size.value, through, (database.size.span,))
+        image = (database.size.value.bytes_up(), (*reading, ways.restores_of(database)))
         if line.log_store is None:
             return (image,)
         reading = ways.reading(line.log_store, self.place.site, self.loss.sites)
         assert reading is not None
-        spans = (database.writes.span, *dict.fromkeys(job.schedule.span for job in line.image.jobs))
-        bytes_ = log_to_replay(database, line, age)
-        return (image, Transfer("replay", bytes_, (*reading, ways.replays_of(database)), spans))
+        return (image, (log_to_replay(database, line, age), (*reading, ways.replays_of(database))))
+
+    def _transfers(self, age: Fraction | int) -> tuple[Transfer, ...]:
+        database = self.database
+        (size, through), *log = self._moved(age)
+        image = Transfer(f"load {database.size.value}", size, through, (database.size.span,))
+        spans = (database.writes.span, *dict.fromkeys(job.schedule.span for job in self.line.image.jobs))
+        return (image, *(Transfer(f"replay {_human(bytes_)} of log", bytes_, way, spans) for bytes_, way in log))
+
+
+def _human(bytes_: int) -> str:
+    return Size(Fraction(bytes_)).human()
+
+
+def _age_at_most(line: Line, share: Fraction) -> Fraction | int:
+    """Milliseconds since the snapshot of the newest image; 0 where nothing bounds them, or no log follows."""
+    ages = line.image.staleness
+    if ages is None or line.log is None:
+        return 0
+    return ages.worst if share >= 1 else ages.quantile(share)
+
+
+def _respond(policy: Policy) -> tuple[Term, ...]:
+    return (*given_term("detect", policy.detect), *given_term("activate", policy.activate))
 
 
 def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
@@ -197,7 +226,7 @@ def _ready(line: Line, place: Place) -> tuple[Term, ...]:
     if place.standby:
         terms += given_term(f"provision at {place.site}", place.standby.provision)
     for store in (line.image.store, line.log_store):
-        thaw = thaw_of(store)
+        thaw = thaw_of(store) if store else None
         if store is not None and store.storage_class is not None and thaw is not None:
             label = f"thaw of `{store.name}`, before the first byte can be read"
             terms.append(Term(label, thaw.value, (store.storage_class.span, thaw.span), thaw.origin))
@@ -209,8 +238,11 @@ def thaw_of(store: Store | None) -> Given[Duration] | None:
     return store.storage_class.value.thaw if store and store.storage_class else None
 
 
-def log_to_replay(database: Database, line: Line, age: Duration) -> Size:
-    """The most log that may follow an image of `age`: what is written meanwhile, and one burst."""
+def log_to_replay(database: Database, line: Line, age: Fraction | int) -> int:
+    """The most bytes of log that may follow an image of `age` milliseconds: what is written meanwhile, one burst."""
     if line.log is None:
-        return ZERO_SIZE
-    return Size(Fraction(ceil(database.writes.value.during(age).amount + database.burst.value.amount)))
+        return 0
+    writes, burst = database.writes.value.amount, database.burst.value.amount
+    if burst.denominator == 1 and isinstance(age, int):
+        return burst.numerator - (-writes.numerator * age // (writes.denominator * 1000))
+    return ceil(writes * age / 1000 + burst)

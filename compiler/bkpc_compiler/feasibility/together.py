@@ -284,7 +284,7 @@ def _crowded(path: list[Choice]) -> Bound | None:
         image = choice.recoveries[0].transfers[0]
         for one in image.resources:
             if one.firm:
-                bytes_[one] = bytes_.get(one, Fraction(0)) + image.bytes.amount
+                bytes_[one] = bytes_.get(one, Fraction(0)) + image.bytes
     if not bytes_:
         return None
     one = max(bytes_, key=lambda r: (bytes_[r] / r.most, r.name))

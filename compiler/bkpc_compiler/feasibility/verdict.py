@@ -156,7 +156,7 @@ class _Judging:
     def _left(self, loss: Loss) -> Left:
         """A failure after which all goes on leaves the same for every database."""
         if loss.scope in GONE:
-            return Left(self.program.headroom.value, self.background.beside(loss))
+            return Left(self.setting, self.background.beside(loss))
         if self.undisturbed is None:
-            self.undisturbed = Left(self.program.headroom.value, self.background.beside(loss))
+            self.undisturbed = Left(self.setting, self.background.beside(loss))
         return self.undisturbed

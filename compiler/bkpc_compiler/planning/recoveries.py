@@ -91,9 +91,7 @@ class _Steps:
     def _move(self, kind: StepKind, store: str, move: Move, needs: tuple[str, ...]) -> str:
         names = sorted({one.name for one in move.transfer.resources if one.capacity is not None})
         reserve = tuple(plan.Reservation(resource=name, rate=move.rate) for name in names) if move.rate else ()
-        return self._add(
-            kind, move.start, move.lasts, needs, store, reserve=reserve, bytes_=move.transfer.bytes.bytes_up()
-        )
+        return self._add(kind, move.start, move.lasts, needs, store, reserve=reserve, bytes_=move.transfer.bytes)
 
     def _add(
         self,
