@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from itertools import product
 
@@ -11,39 +10,56 @@ from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, most_lost
-from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back
+from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back, most_at
 from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
-from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 REFUTED = 2
 """The rank of a line that cannot meet the promised RPO."""
+
+
+Way = tuple[int, Line, Place]
+"""The rank of a line, the line, and where it leads."""
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
     """What is left after `loss` for one database, and what was chosen.
 
-    `ways`: every way back that may meet the promised RPO, by the rank of its line; or all, where none may.
+    `ways`: every way back that may meet the promised RPO; or all, where none may.
     """
 
     setting: Setting
+    left: Left
     loss: Loss
     database: Database
     policy: Policy
     promise: Promise | None
     lines: tuple[Line, ...]
-    ways: tuple[tuple[int, Recovery], ...]
+    ways: tuple[Way, ...]
     unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
 
     @cached_property
     def recoveries(self) -> tuple[Recovery, ...]:
         """Every way back, the best first; those that meet the promised RPO before those that may."""
-        return tuple(one for _, one in sorted(self.ways, key=_quickest))
+        return tuple(self._recovery(one) for one in sorted(self.ways, key=self._quickest))
 
     @cached_property
     def recovery(self) -> Recovery | None:
         """The best way back; None where it is unknown where to rebuild."""
-        return min(self.ways, key=_quickest)[1] if self.ways else None
+        if not self.ways:
+            return None
+        least = min(rank for rank, _, _ in self.ways)
+        alike = [one for one in self.ways if one[0] == least]
+        return self._recovery(min(alike, key=self._quickest) if len(alike) > 1 else alike[0])
+
+    def _recovery(self, way: Way) -> Recovery:
+        _, line, place = way
+        return Recovery(self.setting, self.left, self.database, self.policy, line, place, self.loss)
+
+    def _quickest(self, way: Way) -> tuple[int, bool, int, tuple[str, str], str]:
+        rank, line, place = way
+        most = most_at(self.setting, self.left, self.database, self.policy, line, place, self.loss)
+        return (rank, most is None, most or 0, line.name, place.site)
 
     @property
     def line(self) -> Line | None:
@@ -53,7 +69,7 @@ class Choice:
     @cached_property
     def kept_long_enough(self) -> bool:
         """A point from before the damage is still there when it is noticed, and for an intruder still locked."""
-        return self.line is None or kept_long_enough(self.policy, self.line, self.loss)
+        return self.line is None or kept_long_enough(self.setting, self.policy, self.line, self.loss)
 
     @property
     def images_too_coarse(self) -> bool:
@@ -73,14 +89,12 @@ def choose(
     usable = [one for one in ranked if one[0] < REFUTED] or ranked
     if database.name in setting.grouped:  # only logs have a point in common
         usable = [one for one in usable if one[1].log is not None] or usable
+    sites = places(database, loss)
     ways = tuple(
-        (rank, Recovery(setting, left, database, policy, line, place, loss))
-        for rank, line in usable
-        for place in places(database, loss)
-        if leads_back(setting, line, place, loss)
+        (rank, line, place) for rank, line in usable for place in sites if leads_back(setting, line, place, loss)
     )
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
-    return Choice(setting, loss, database, policy, promise, lines, ways, unplaced)
+    return Choice(setting, left, loss, database, policy, promise, lines, ways, unplaced)
 
 
 def surviving_lines(
@@ -121,24 +135,15 @@ def places(database: Database, loss: Loss) -> tuple[Place, ...]:
     return tuple(Place(one.site, one) for one in database.standbys if one.site not in loss.sites)
 
 
-def kept_long_enough(policy: Policy, line: Line, loss: Loss) -> bool:
+def kept_long_enough(setting: Setting, policy: Policy, line: Line, loss: Loss) -> bool:
     """A point from before the damage is still there when it is noticed, and for an intruder still locked."""
-    age = line.image.age
-    if age is None:
+    if line.image.staleness is None:
         return True
-    needed = age.total + (policy.detect.value if policy.detect else ZERO_DURATION)
-    if loss.scope is Scope.INTRUDER and (policy.lock is None or policy.lock.value < needed):
+    patience = setting.patience_of(policy)
+    needed = line.image.staleness.worst + patience.detect
+    if loss.scope is Scope.INTRUDER and (policy.lock is None or policy.lock.value.amount * 1000 < needed):
         return False
-    held = held_for(policy)
-    return held is None or held >= needed
-
-
-def held_for(policy: Policy) -> Duration | None:
-    """How long every recovery point is kept; None: for ever. Sparser rules (`12 monthly`) do not count."""
-    if policy.keep is None:
-        return None
-    daily = Duration(Fraction(86400 * policy.keep.daily))
-    return max(daily, policy.keep.days.value) if policy.keep.days else daily
+    return patience.held is None or patience.held >= needed
 
 
 def _rank(line: Line, promise: Promise | None) -> int:
@@ -152,11 +157,6 @@ def _rank(line: Line, promise: Promise | None) -> int:
         return 0
     lower = least_lost(line, promise.scope, promise.rpo_quantile)
     return 1 if lower is not None and lower.total <= promise.rpo.value else REFUTED
-
-
-def _quickest(way: tuple[int, Recovery]) -> tuple[int, bool, int, tuple[str, str], str]:
-    rank, one = way
-    return (rank, one.most is None, one.most or 0, one.line.name, one.place.site)
 
 
 def _images_too_coarse(lines: tuple[Line, ...], promise: Promise | None) -> bool:

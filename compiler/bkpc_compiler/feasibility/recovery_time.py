@@ -34,10 +34,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """Milliseconds: to notice and act; to notice; how long every recovery point is kept, None for ever; to check."""
+
+    respond: int
+    detect: int
+    held: int | None
+    checking: int
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What does not change while one program is judged.
 
-    `usable`: whole bytes per second of a resource after headroom, by name; filled as they are asked for.
+    `usable`: whole bytes per second of a resource after headroom, by name; `patience`: of each policy, by identity.
+    Both filled as they are asked for.
     """
 
     program: Program
@@ -46,6 +57,7 @@ class Setting:
     databases: Mapping[str, Database]
     grouped: frozenset[str] = frozenset()  # those that go back to one point with others
     usable: dict[str, int | None] = field(default_factory=dict)
+    patience: dict[int, Patience] = field(default_factory=dict)
 
     def usable_of(self, resource: Resource) -> int | None:
         """Whole bytes per second after headroom; None: not a narrow place."""
@@ -53,6 +65,17 @@ class Setting:
             room = derated(resource, self.program.headroom.value)
             self.usable[resource.name] = None if room is None else int(room)
         return self.usable[resource.name]
+
+    def patience_of(self, policy: Policy) -> Patience:
+        """The times that `policy` gives, in milliseconds."""
+        if id(policy) not in self.patience:
+            self.patience[id(policy)] = Patience(
+                respond=sum(term.duration.milliseconds_up() for term in _respond(policy)),
+                detect=policy.detect.value.milliseconds_up() if policy.detect else 0,
+                held=None if (held := held_for(policy)) is None else int(held.amount * 1000),
+                checking=sum(term.duration.milliseconds_up() for term in _check(self)),
+            )
+        return self.patience[id(policy)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +93,15 @@ class Left:
             room = self.setting.usable_of(resource)
             self.rooms[name] = None if room is None else max(0, room - self.background(name))
         return self.rooms[name]
+
+    def least(self, resources: Iterable[Resource], last: Resource) -> int | None:
+        """Whole bytes per second of the slowest stage; None where none is narrow."""
+        least = self.usable(last)
+        for one in resources:
+            room = self.usable(one)
+            if room is not None and (least is None or room < least):
+                least = room
+        return least
 
     def rate(self, resources: Iterable[Resource]) -> tuple[int, Resource] | None:
         """Whole bytes per second of the slowest stage, and which that is; None where none is narrow."""
@@ -139,7 +171,7 @@ class Recovery:
     @cached_property
     def tail(self) -> tuple[Term, ...]:
         """After its last byte."""
-        return given_term("verification", self.setting.program.verification)
+        return _check(self.setting)
 
     @cached_property
     def begins(self) -> int:
@@ -154,16 +186,10 @@ class Recovery:
     @cached_property
     def most(self) -> int | None:
         """Milliseconds at worst, with what is left to itself; None where nothing bounds them."""
-        if self.line.image.staleness is None:
-            return None
-        total = self.begins + self.checking
-        for bytes_, resources in self._moved(_age_at_most(self.line, self.share)):
-            found = self.left.rate(resources) if bytes_ else None
-            if found is not None:
-                if found[0] <= 0:
-                    return None
-                total += milliseconds(bytes_, found[0])
-        return total
+        alone = most_at(
+            self.setting, self.left, self.database, self.policy, self.line, self.place, self.loss, self.share
+        )
+        return None if alone is None else alone + sum(term.duration.milliseconds_up() for term in self.queue)
 
     @cached_property
     def transfers(self) -> tuple[Transfer, ...]:
@@ -198,6 +224,36 @@ class Recovery:
         return (image, *(Transfer(f"replay {_human(bytes_)} of log", bytes_, way, spans) for bytes_, way in log))
 
 
+def most_at(
+    setting: Setting, left: Left, database: Database, policy: Policy, line: Line, place: Place, loss: Loss,
+    share: Fraction = Fraction(1),
+) -> int | None:  # fmt: skip
+    """Milliseconds on `line` to `place` at worst, with what is left to itself; None where nothing bounds them."""
+    if line.image.staleness is None:
+        return None
+    ways, patience = setting.ways, setting.patience_of(policy)
+    total = patience.respond + patience.checking + sum(one.duration.milliseconds_up() for one in _ready(line, place))
+    reading = ways.reading(line.image.store, place.site, loss.sites)
+    assert reading is not None
+    size = database.size.value.bytes_up()
+    rate = left.least(reading, ways.restores_of(database))
+    if size and rate is not None:
+        if rate <= 0:
+            return None
+        total += milliseconds(size, rate)
+    if line.log_store is None:
+        return total
+    reading = ways.reading(line.log_store, place.site, loss.sites)
+    assert reading is not None
+    log = log_to_replay(database, line, _age_at_most(line, share))
+    rate = left.least(reading, ways.replays_of(database))
+    if log and rate is not None:
+        if rate <= 0:
+            return None
+        total += milliseconds(log, rate)
+    return total
+
+
 def _human(bytes_: int) -> str:
     return Size(Fraction(bytes_)).human()
 
@@ -208,6 +264,10 @@ def _age_at_most(line: Line, share: Fraction) -> Fraction | int:
     if ages is None or line.log is None:
         return 0
     return ages.worst if share >= 1 else ages.quantile(share)
+
+
+def _check(setting: Setting) -> tuple[Term, ...]:
+    return given_term("verification", setting.program.verification)
 
 
 def _respond(policy: Policy) -> tuple[Term, ...]:
@@ -222,6 +282,8 @@ def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
 
 def _ready(line: Line, place: Place) -> tuple[Term, ...]:
     """Provision and thaw run side by side: the longer one counts."""
+    if place.standby is None and line.image.store.storage_class is None and line.log_store is None:
+        return ()
     terms: list[Term] = []
     if place.standby:
         terms += given_term(f"provision at {place.site}", place.standby.provision)
@@ -231,6 +293,14 @@ def _ready(line: Line, place: Place) -> tuple[Term, ...]:
             label = f"thaw of `{store.name}`, before the first byte can be read"
             terms.append(Term(label, thaw.value, (store.storage_class.span, thaw.span), thaw.origin))
     return (max(terms, key=lambda term: term.duration),) if terms else ()
+
+
+def held_for(policy: Policy) -> Duration | None:
+    """How long every recovery point is kept; None: for ever. Sparser rules (`12 monthly`) do not count."""
+    if policy.keep is None:
+        return None
+    daily = Duration(Fraction(86400 * policy.keep.daily))
+    return max(daily, policy.keep.days.value) if policy.keep.days else daily
 
 
 def thaw_of(store: Store | None) -> Given[Duration] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.lines import held_for
+from bkpc_compiler.feasibility.recovery_time import held_for
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.program.model import Scope
 from bkpc_compiler.rules.words import needed_hold, subject
