@@ -55,7 +55,7 @@ def _alone_in_the_world() -> AbstractContextManager[Any]:
 
 def _no_headroom() -> AbstractContextManager[Any]:
     true = resources.derated
-    return patch.object(recovery_time, "derated", lambda one, headroom: true(one, Fraction(0)))
+    return patch.object(resources, "derated", lambda one, headroom: true(one, Fraction(0)))
 
 
 def _needs_are_not_waited_for() -> AbstractContextManager[Any]:

@@ -56,6 +56,8 @@ class Ways:
     def __init__(self, program: Program, routes: Routes) -> None:
         self.program, self.routes = program, routes
         self._made: dict[str, Resource] = {}
+        self._usable: dict[str, int | None] = {}
+        self._of: dict[tuple[str, str], Resource] = {}
         self._reading: dict[tuple[str, str, tuple[str, ...]], tuple[Resource, ...] | None] = {}
 
     def _once(self, name: str, words: str, given: Given[Rate] | None) -> Resource:
@@ -83,19 +85,36 @@ class Ways:
     def writes_of(self, store: Store) -> Resource:
         return self._once(f"store:{store.name}:writes", f"writing to `{store.name}`", store.writes)
 
+    def usable(self, resource: Resource) -> int | None:
+        """Whole bytes per second after headroom; None: not a narrow place."""
+        if resource.name not in self._usable:
+            room = derated(resource, self.program.headroom.value)
+            self._usable[resource.name] = None if room is None else int(room)
+        return self._usable[resource.name]
+
     def dumps_of(self, database: Database) -> Resource:
         """What the database's machine gives while it is dumped; shared by all databases on that machine."""
-        host = self._hosts[machine_of(database)]
-        return self._shared(f"database:{host[0].name}:dump", f"dumping `{host[0].name}`", [x.dumps for x in host])
+        return self._of.get((database.name, "dump")) or self._on_host(database, "dump")
 
     def restores_of(self, database: Database) -> Resource:
         """What the database's machine takes in; shared by all databases on that machine."""
-        host = self._hosts[machine_of(database)]
-        return self._shared(f"database:{host[0].name}", f"loading into `{host[0].name}`", [x.restores for x in host])
+        return self._of.get((database.name, "")) or self._on_host(database, "")
 
     def replays_of(self, database: Database) -> Resource:
+        """What the database's machine replays of a log; shared by all databases on that machine."""
+        return self._of.get((database.name, "log")) or self._on_host(database, "log")
+
+    def _on_host(self, database: Database, what: str) -> Resource:
         host = self._hosts[machine_of(database)]
-        return self._shared(f"database:{host[0].name}:log", f"replay on `{host[0].name}`", [x.replays for x in host])
+        name = host[0].name
+        if what == "dump":
+            made = self._shared(f"database:{name}:dump", f"dumping `{name}`", [one.dumps for one in host])
+        elif what == "log":
+            made = self._shared(f"database:{name}:log", f"replay on `{name}`", [one.replays for one in host])
+        else:
+            made = self._shared(f"database:{name}", f"loading into `{name}`", [one.restores for one in host])
+        self._of[database.name, what] = made
+        return made
 
     def _shared(self, name: str, words: str, figures: list[Given[Rate] | None]) -> Resource:
         """One machine of several databases: the most cautious of what is said of it proves, the boldest refutes."""

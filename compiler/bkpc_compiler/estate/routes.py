@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from bkpc_compiler.estate.graph import EstateGraph
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """The links crossed, in order; none within a site."""
 
     links: tuple[Link, ...]
 
-    @property
+    @cached_property
     def latency(self) -> Duration:
         return sum((link.latency.value for link in self.links), start=ZERO_DURATION)
 

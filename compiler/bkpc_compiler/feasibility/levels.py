@@ -8,11 +8,11 @@ from fractions import Fraction
 from math import ceil
 
 from bkpc_compiler.estate.failures import Losses, survives
-from bkpc_compiler.estate.resources import Resource, Ways, derated
+from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.log_delay import least_rate
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
-from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Program, Store
+from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Store
 from bkpc_grammar.quantities import Size
 
 KEEPS_UP = Fraction(5, 4)
@@ -90,11 +90,11 @@ def streams_of(
                     least=least,
                 )
             )
-    return _with_least_rates(ways.program, stores, losses, database, policy, streams)
+    return _with_least_rates(ways, stores, losses, database, policy, streams)
 
 
 def _with_least_rates(
-    program: Program,
+    ways: Ways,
     stores: Mapping[str, Store],
     losses: Losses,
     database: Database,
@@ -117,15 +117,15 @@ def _with_least_rates(
             if (index, within) not in known:
                 known[index, within] = least_rate(arrivals_of(stream), within)
             rate = known[index, within]
-            if rate is not None and rate <= _carries(program, stream):
+            if rate is not None and rate <= _carries(ways, stream):
                 rates[index] = max(rates[index], rate)
                 break
     return tuple(replace(stream, rate=rate) for stream, rate in zip(streams, rates, strict=True))
 
 
-def _carries(program: Program, stream: StreamDemand) -> Fraction:
-    rooms = (derated(one, program.headroom.value) for one in stream.resources)
-    return min((room for room in rooms if room is not None), default=Fraction(1 << 62))
+def _carries(ways: Ways, stream: StreamDemand) -> int:
+    rooms = (ways.usable(one) for one in stream.resources)
+    return min((room for room in rooms if room is not None), default=1 << 62)
 
 
 def transfer_at_best(resources: Sequence[Resource], size: Size) -> Fraction:

@@ -15,7 +15,7 @@ from functools import cached_property
 from math import ceil
 
 from bkpc_compiler.estate.failures import Loss
-from bkpc_compiler.estate.resources import Resource, Ways, derated, narrowest
+from bkpc_compiler.estate.resources import Resource, Ways, narrowest
 from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.program.model import Database, Given, Policy, Program, Scope, Standby, Store
@@ -47,8 +47,7 @@ class Patience:
 class Setting:
     """What does not change while one program is judged.
 
-    `usable`: whole bytes per second of a resource after headroom, by name; `patience`: of each policy, by identity.
-    Both filled as they are asked for.
+    `patience`: of each policy, by identity; filled as it is asked for.
     """
 
     program: Program
@@ -56,15 +55,7 @@ class Setting:
     stores: Mapping[str, Store]
     databases: Mapping[str, Database]
     grouped: frozenset[str] = frozenset()  # those that go back to one point with others
-    usable: dict[str, int | None] = field(default_factory=dict)
     patience: dict[int, Patience] = field(default_factory=dict)
-
-    def usable_of(self, resource: Resource) -> int | None:
-        """Whole bytes per second after headroom; None: not a narrow place."""
-        if resource.name not in self.usable:
-            room = derated(resource, self.program.headroom.value)
-            self.usable[resource.name] = None if room is None else int(room)
-        return self.usable[resource.name]
 
     def patience_of(self, policy: Policy) -> Patience:
         """The times that `policy` gives, in milliseconds."""
@@ -90,7 +81,7 @@ class Left:
         """Whole bytes per second left for recoveries; None: not a narrow place."""
         name = resource.name
         if name not in self.rooms:
-            room = self.setting.usable_of(resource)
+            room = self.setting.ways.usable(resource)
             self.rooms[name] = None if room is None else max(0, room - self.background(name))
         return self.rooms[name]
 
