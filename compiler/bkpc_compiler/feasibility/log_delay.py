@@ -20,7 +20,7 @@ from math import ceil, inf
 
 OBJECT = 16 << 20
 """Bytes of the largest object a stream writes; the runtime's `SEGMENT_BYTES`."""
-_OBJECT = Fraction(OBJECT)
+_BEYOND_DOUBT = 1 + 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,18 @@ def delay(log: Arrivals, rate: Fraction) -> Delay | None:
     burst, grain = log.burst.numerator, log.burst.denominator
     met, scale = writes * gap, per * parts  # bytes written in a gap
     held = min(met, OBJECT * scale)
-    first = Delay(
-        Fraction(gap, parts), log.latency, Fraction((burst * scale + held * grain) * cost, grain * scale * of)
-    )
     batch = late * grain * scale * of + (burst * scale + met * grain) * cost * unit
     long = unit * grain * scale * of
-    held = min(writes * batch, OBJECT * per * long)
-    second = Delay(Fraction(batch, long), log.latency, Fraction(held * cost, per * long * of))
-    return max(first, second, key=lambda one: one.total)
+    then = min(writes * batch, OBJECT * per * long)
+    carried, carries = (burst * scale + held * grain) * cost, grain * scale * of
+    # Of the two, the later in floating point where that is beyond doubt; exactly where it is not.
+    first = gap / parts + carried / carries
+    second = batch / long + then * cost / (per * long * of)
+    one = Delay(Fraction(gap, parts), log.latency, Fraction(carried, carries))
+    if first > second * _BEYOND_DOUBT:
+        return one
+    two = Delay(Fraction(batch, long), log.latency, Fraction(then * cost, per * long * of))
+    return two if second > first * _BEYOND_DOUBT or two.total > one.total else one
 
 
 def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
@@ -82,25 +86,25 @@ def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
 
 
 def least_rate(log: Arrivals, within: Fraction) -> int | None:
-    """The least whole rate, to a part in a hundred, whose delay is at most `within`; None where none is."""
-    best = delay(log, Fraction(1 << 62))
-    if best is None or best.total > within:
-        return None
-    # A search in floating point comes near it; only what is then shown exactly counts.
+    """The least whole rate, to a part in a hundred, whose delay is at most `within`; None where none is.
+
+    Searched for in floating point, with a margin: whether a promise is kept at that rate, `delay` says exactly.
+    """
     writes, burst, flush, latency = (float(one) for one in (log.writes, log.burst, log.flush, log.latency))
-    limit = float(within)
+    limit = float(within) * (1 - 1e-9)
     spare = limit - flush - latency
-    low = max(1.0, writes, (burst + min(writes * flush, OBJECT)) / spare if spare > 0 else 1.0)
+    if spare <= 0:
+        return None
+    low = max(1.0, writes, (burst + min(writes * flush, OBJECT)) / spare)
     high = 1.01 * low
-    while _estimate(writes, burst, flush, latency, high) > limit and high < 1 << 62:
+    while _estimate(writes, burst, flush, latency, high) > limit:
         low, high = high, 2 * high
-    while high > low * 1.001 + 1:
+        if high > 1 << 62:
+            return None
+    while high > low * 1.002 + 1:
         middle = (low + high) / 2
         low, high = (low, middle) if _estimate(writes, burst, flush, latency, middle) <= limit else (middle, high)
-    rate = ceil(high)
-    while not _meets(log, rate, within):
-        rate += max(1, rate // 512)
-    return rate
+    return ceil(high)
 
 
 def _estimate(writes: float, burst: float, flush: float, latency: float, rate: float) -> float:
@@ -113,8 +117,3 @@ def _estimate(writes: float, burst: float, flush: float, latency: float, rate: f
     batch = latency + (burst + writes * gap) * cost
     first = gap + latency + (burst + min(writes * gap, OBJECT)) * cost
     return max(first, batch + latency + min(writes * batch, OBJECT) * cost)
-
-
-def _meets(log: Arrivals, rate: int, within: Fraction) -> bool:
-    found = delay(log, Fraction(rate))
-    return found is not None and found.total <= within

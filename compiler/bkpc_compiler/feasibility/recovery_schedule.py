@@ -6,6 +6,7 @@ left of it. In the order of the latest allowed finish; each takes the rate at wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -88,16 +89,27 @@ def schedule_of(
 
     `finishes`: the latest allowed finish of each, in seconds; those without one come last.
     """
-    occupied: dict[str, Occupancy] = {}
+    hosts = Counter(one.setting.ways.restores_of(one.database).name for one in recoveries)
+    occupied: dict[str, Occupancy | None] = {}
+    for one in recoveries:
+        if hosts[one.setting.ways.restores_of(one.database).name] == 1:
+            _alone_on_its_host(one, occupied)
     order = sorted(recoveries, key=lambda one: (_latest_start(one, finishes), one.database.name))
     return {one.database.name: _placed(one, left, occupied) for one in order}
+
+
+def _alone_on_its_host(recovery: Recovery, occupied: dict[str, Occupancy | None]) -> None:
+    """Nothing else is loaded there, and the log comes after the image: nothing need be looked for."""
+    ways = recovery.setting.ways
+    for one in (ways.restores_of(recovery.database), ways.replays_of(recovery.database)):
+        occupied[one.name] = None
 
 
 def _latest_start(recovery: Recovery, finishes: Mapping[str, Fraction]) -> Fraction:
     return finishes.get(recovery.database.name, Fraction(FOREVER)) * 1000 - (recovery.most or 0)
 
 
-def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy]) -> Return | None:
+def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy | None]) -> Return | None:
     if recovery.most is None:
         return None
     at = recovery.begins
@@ -111,7 +123,7 @@ def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy]) -> R
     return Return(recovery, tuple(moves))
 
 
-def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupancy]) -> Move | None:
+def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupancy | None]) -> Move | None:
     found = transfer.rate(left)
     if found is None:
         return Move(transfer, ready, 0, 0, ready, "")
@@ -138,7 +150,7 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
     return Move(transfer, start, end - start, rate, ready, slowest.words, words)
 
 
-def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy]) -> dict[str, Occupancy]:
+def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy | None]) -> dict[str, Occupancy]:
     """What is reserved of each narrow resource on the way."""
     rooms = {}
     for one in transfer.resources:
@@ -146,7 +158,8 @@ def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy]) -> di
         if room is not None:
             if one.name not in occupied:
                 occupied[one.name] = Occupancy(FOREVER, room)
-            rooms[one.name] = occupied[one.name]
+            if (occupancy := occupied[one.name]) is not None:
+                rooms[one.name] = occupancy
     return rooms
 
 
