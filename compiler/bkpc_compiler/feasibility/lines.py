@@ -153,7 +153,7 @@ def _rank(line: Line, promise: Promise | None) -> int:
     if line.log is None and promise.rpo_quantile == 1 and line.image.gap > promise.rpo.value.amount * 1000:
         return REFUTED
     upper = most_lost(line, promise.rpo_quantile)
-    if upper is not None and upper.total <= promise.rpo.value:
+    if upper is not None and upper.total.amount <= promise.rpo.value.amount:
         return 0
     lower = least_lost(line, promise.scope, promise.rpo_quantile)
     return 1 if lower is not None and lower.total <= promise.rpo.value else REFUTED

@@ -17,6 +17,7 @@ from math import ceil
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways, narrowest
 from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
+from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.program.model import Database, Given, Policy, Program, Scope, Standby, Store
 from bkpc_compiler.source import Span
@@ -108,12 +109,26 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Bytes through a pipeline of resources. `spans`: the clauses that say how many bytes."""
+    """Bytes through a pipeline of resources: the image of a database, or the log that follows an image."""
 
-    what: str
+    database: Database
+    follows: ImageCopy | None
     bytes: int
     resources: tuple[Resource, ...]
-    spans: tuple[Span, ...]
+
+    @property
+    def what(self) -> str:
+        """In words: `load 120GiB`."""
+        if self.follows is None:
+            return f"load {self.database.size.value}"
+        return f"replay {Size(Fraction(self.bytes)).human()} of log"
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The clauses that say how many bytes."""
+        if self.follows is None:
+            return (self.database.size.span,)
+        return (self.database.writes.span, *dict.fromkeys(job.schedule.span for job in self.follows.jobs))
 
     def at_best(self) -> Term:
         """At the full capacity of the slowest stage known."""
@@ -210,9 +225,8 @@ class Recovery:
     def _transfers(self, age: Fraction | int) -> tuple[Transfer, ...]:
         database = self.database
         (size, through), *log = self._moved(age)
-        image = Transfer(f"load {database.size.value}", size, through, (database.size.span,))
-        spans = (database.writes.span, *dict.fromkeys(job.schedule.span for job in self.line.image.jobs))
-        return (image, *(Transfer(f"replay {_human(bytes_)} of log", bytes_, way, spans) for bytes_, way in log))
+        image = Transfer(database, None, size, through)
+        return (image, *(Transfer(database, self.line.image, bytes_, way) for bytes_, way in log))
 
 
 def most_at(
@@ -243,10 +257,6 @@ def most_at(
             return None
         total += milliseconds(log, rate)
     return total
-
-
-def _human(bytes_: int) -> str:
-    return Size(Fraction(bytes_)).human()
 
 
 def _age_at_most(line: Line, share: Fraction) -> Fraction | int:

@@ -15,6 +15,8 @@ def kept_too_short(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per (database, scope) whose retention is shorter than detection plus the image's age."""
     seen = set()
     for answer in analysis.answers:
+        if answer.choice.kept_long_enough:
+            continue
         key = (answer.database.name, answer.promise.scope)
         needed = needed_hold(answer)
         held = held_for(answer.protection.policy)
