@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Edit, Label
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.verdict import Answer
 from bkpc_compiler.passes import Checked
@@ -32,7 +32,22 @@ def _diagnostic(one: Diagnostic, sources: Sources) -> dict[str, Any]:
         "secondary": [_label(label, sources) for label in one.secondary],
         "notes": list(one.notes),
         "help": one.help,
+        "edit": _edit(one.edit, sources),
     }
+
+
+def _edit(edit: Edit | None, sources: Sources) -> dict[str, Any] | None:
+    """What a machine may replace: the text from `line` and `column` on that reads `old`, by `new`.
+
+    `fact`: `new` says something of the world, which must be made true first.
+    """
+    source = sources.get(edit.span.file) if edit else None
+    if edit is None or source is None:
+        return None
+    place = source.position(edit.span.start)
+    old = source.slice(edit.span)
+    at = {"file": edit.span.file, "line": place.line, "column": place.column}
+    return {**at, "old": old, "new": edit.text, "fact": edit.fact}
 
 
 def _label(label: Label, sources: Sources) -> dict[str, Any]:

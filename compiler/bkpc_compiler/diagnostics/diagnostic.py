@@ -23,10 +23,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Replace what `span` covers by `text`: a help that a machine can apply."""
+    """Replace what `span` covers by `text`: a help that a machine can apply.
+
+    `fact`: it says something of the world, which must be made true first.
+    """
 
     span: Span
     text: str
+    fact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from bkpc_compiler.feasibility.together import GONE, Background, Outage, outage_
 from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection
 from bkpc_grammar.quantities import Duration
 
-__all__ = ["Analysis", "Answer", "Verdict", "analyse"]
+__all__ = ["Analysis", "Answer", "Verdict", "analyse", "judge_again"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,18 @@ def analyse(program: Program) -> Analysis:
     return _Judging(program).analysis()
 
 
+def judge_again(program: Program, answer: Answer) -> Answer | None:
+    """What becomes of the objective of `answer` in another program; None where it is not promised there."""
+    judging = _Judging(program)
+    protection = judging.commons.protections.get(answer.database.name)
+    if protection is None:
+        return None
+    for promise in protection.policy.promises:
+        if promise.scope is answer.promise.scope:
+            return next((one for one in judging.judge(protection, promise) if one.kind == answer.kind), None)
+    return None
+
+
 class _Judging:
     """The parts of an analysis, each failure looked at once."""
 
@@ -115,11 +127,11 @@ class _Judging:
             answer
             for protection in self.program.protections
             for promise in protection.policy.promises
-            for answer in self._judge(protection, promise)
+            for answer in self.judge(protection, promise)
         ]
         return Analysis(self.program, self.setting, self.demand, self.outages, tuple(answers))
 
-    def _judge(self, protection: Protection, promise: Promise) -> Iterator[Answer]:
+    def judge(self, protection: Protection, promise: Promise) -> Iterator[Answer]:
         """The answers to one promise for one database: one per objective it names."""
         database = self.databases[protection.database]
         outage = self._outage(self.losses.of(database, promise.scope))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.remedies import rpo_remedy
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
+from bkpc_compiler.remedies.remedy import remedy_of
 from bkpc_compiler.rules.words import also, labels_of, subject
 
 
@@ -31,6 +31,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
             if crowded
             else ("the jobs that refresh the image do not fit beside each other within their periods",)
         )
+    remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP2002",
         name="rpo-unproved",
@@ -40,5 +41,6 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         primary=primary,
         secondary=costs,
         notes=(*also(answer.upper, costs), *reasons),
-        help=rpo_remedy(analysis, answer),
+        help=remedy.help,
+        edit=remedy.edit,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.remedies import rpo_remedy
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
+from bkpc_compiler.remedies.remedy import remedy_of
 from bkpc_compiler.rules.words import also, labels_of, subject
 
 
@@ -26,6 +26,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     else:
         primary = Label(answer.objective.span, f"at least {answer.lower.total.human()}, whatever the schedule")
     costs = labels_of(answer.lower, primary, *missing)
+    remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP2001",
         name="rpo-unreachable",
@@ -34,7 +35,8 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         primary=primary,
         secondary=(*costs, *missing, *_writes(answer)),
         notes=also(answer.lower, costs),
-        help=rpo_remedy(analysis, answer),
+        help=remedy.help,
+        edit=remedy.edit,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.remedies import rto_remedy
 from bkpc_compiler.feasibility.together import missing
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
+from bkpc_compiler.remedies.remedy import remedy_of
 from bkpc_compiler.rules.words import also, labels_of, subject
 
 
@@ -31,6 +31,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         for need in answer.database.needs
         if need.value in unknown
     )
+    remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP3002",
         name="rto-unproved",
@@ -40,5 +41,6 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         primary=primary,
         secondary=(*costs, *needs),
         notes=also(answer.upper, costs),
-        help=rto_remedy(analysis, answer),
+        help=remedy.help,
+        edit=remedy.edit,
     )

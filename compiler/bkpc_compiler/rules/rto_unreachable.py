@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.remedies import rto_remedy
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
+from bkpc_compiler.remedies.remedy import remedy_of
 from bkpc_compiler.rules.words import also, labels_of, subject
 
 
@@ -26,6 +26,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         words = f"at least {answer.lower.total.human()}, whatever the schedule"
     primary = Label(answer.objective.span, words)
     costs = labels_of(answer.lower, primary)
+    remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP3001",
         name="rto-unreachable",
@@ -34,5 +35,6 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         primary=primary,
         secondary=costs,
         notes=also(answer.lower, costs),
-        help=rto_remedy(analysis, answer),
+        help=remedy.help,
+        edit=remedy.edit,
     )

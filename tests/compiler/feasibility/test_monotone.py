@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bkpc_compiler.feasibility.verdict import Answer, Verdict, analyse
@@ -70,6 +70,9 @@ def test_smaller_databases_never_worsen_a_verdict(built: Program) -> None:
     halved = tuple(
         replace(one, size=replace(one.size, value=one.size.value.times(Fraction(1, 2)))) for one in built.databases
     )
+    before = analyse(built)
+    # A job that misses its window is an error of its own; placed outside of it, it may stand less in the way.
+    assume(not any(job.late for job in before.demand.jobs))
     after = analyse(replace(built, databases=halved)).answers
-    for old, new in zip(analyse(built).answers, after, strict=True):
+    for old, new in zip(before.answers, after, strict=True):
         assert ORDER[new.verdict] >= ORDER[old.verdict], (old.kind, old.promise.scope)

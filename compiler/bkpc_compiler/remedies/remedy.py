@@ -1,0 +1,62 @@
+"""The help of a diagnostic: what would prove the promise, least change first, and what is proved as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+
+from bkpc_compiler.diagnostics.diagnostic import Edit
+from bkpc_compiler.feasibility.verdict import Analysis, Answer
+from bkpc_compiler.program.model import Scope
+from bkpc_compiler.remedies.search import Help, Trials, helps
+from bkpc_compiler.remedies.structure import hot_levels, warm_stores
+
+SHOWN = 3
+"""Figures that a help names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """`help`: in words; `edit`: the first change named, where it is a literal of a file."""
+
+    help: str
+    edit: Edit | None = None
+
+
+def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
+    """What would prove `answer`."""
+    if answer.kind == "rpo" and answer.promise.scope is Scope.INTRUDER and not answer.choice.lines:
+        return Remedy("`lock …` longer than `detect`, with copies in an object store: only those outlive an intruder")
+    trials = Trials(analysis, answer)
+    found = _structure(trials, answer)
+    found += list(islice(helps(trials), SHOWN))
+    told = []
+    if len(found) == 1:
+        told.append(f"{found[0].words} would prove it")
+    elif found:
+        told.append(f"any one of these would prove it: {', '.join(one.words for one in found)}")
+    if answer.upper is not None and answer.choice.kept_long_enough:
+        told.append(f"as it stands, `{answer.kind} {answer.upper.total.human().replace(' ', '')}` would be proved")
+    if not told:
+        told.append(_longest_part(answer))
+    return Remedy("; ".join(told), next((one.edit for one in found if one.edit), None))
+
+
+def _structure(trials: Trials, answer: Answer) -> list[Help]:
+    """The first change of structure that proves it."""
+    tried = hot_levels if answer.kind == "rpo" else warm_stores
+    for words, program in tried(trials.analysis.program, answer):
+        if trials.proves(program):
+            return [Help(words, 0, Fraction(1))]
+    return []
+
+
+def _longest_part(answer: Answer) -> str:
+    """Where to begin, when nothing that was tried is enough by itself."""
+    bound = answer.lower or answer.upper
+    if bound is None:
+        return "send images to a store that outlives this failure"
+    longest = max(bound.terms, key=lambda term: term.duration.amount)
+    part = f"{longest.duration.human()} {longest.label.partition(', ')[0]}"
+    return f"no one change that was tried proves it; begin with the longest part: {part}"

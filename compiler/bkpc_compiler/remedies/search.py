@@ -1,0 +1,110 @@
+"""The smallest change of one declared figure that proves a promise, by bisection over rounder and rounder values.
+
+A bound moves one way with each figure, so what proves a promise at one value proves it at every farther one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+from bkpc_compiler.diagnostics.diagnostic import Edit
+from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict, judge_again
+from bkpc_compiler.program.model import Program
+from bkpc_compiler.remedies.figures import Figure, changed, figures_at, oftener, schedules_at
+from bkpc_compiler.source import Span
+
+T = TypeVar("T")
+MOST_TRIALS = 120
+"""Programs judged for one promise."""
+MOST_DATABASES = 20_000
+"""Databases judged again for all promises of one run: large estates get less help, in the same time."""
+LEAST_TRIALS = 12
+"""With fewer nothing is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """A change that was tried and proves the promise. `ease`: as of a figure; `by`: how many times it is changed by."""
+
+    words: str
+    ease: int
+    by: Fraction
+    edit: Edit | None = None
+
+
+class Trials:
+    """Judges an answer again on changed programs, a limited number of times."""
+
+    def __init__(self, analysis: Analysis, answer: Answer) -> None:
+        self.analysis, self.answer = analysis, answer
+        unproved = sum(one.verdict is not Verdict.PROVED for one in analysis.answers)
+        share = MOST_DATABASES // (max(1, len(analysis.program.databases)) * max(1, unproved))
+        self.left = min(MOST_TRIALS, share) if share >= LEAST_TRIALS else 0
+
+    def proves(self, program: Program) -> bool:
+        """Whether the promise is proved of `program`; no once the trials are used up."""
+        if self.left <= 0:
+            return False
+        self.left -= 1
+        again = judge_again(program, self.answer)
+        return again is not None and again.verdict is Verdict.PROVED
+
+
+def helps(trials: Trials) -> Iterator[Help]:
+    """One per figure that costs time and would alone prove the promise: policies first, then the least change."""
+    program = trials.analysis.program
+    spans = _costs(trials.analysis, trials.answer)
+    found = [_figure(trials, figure) for figure in figures_at(program, spans)]
+    found += [_schedule(trials, span) for span in dict.fromkeys(one.span for one in schedules_at(program, spans))]
+    yield from sorted((one for one in found if one is not None), key=lambda one: (one.ease, one.by, one.words))
+
+
+def _figure(trials: Trials, figure: Figure) -> Help | None:
+    steps = figure.steps()
+    best = _first(steps, lambda value: trials.proves(changed(trials.analysis.program, figure.span, value)))
+    if best is None:
+        return None
+    old, new = figure.value.amount, best.amount
+    text = f"{figure.clause} {best}"
+    words = f"`{text}` of {figure.of} (now {figure.value})"
+    return Help(words, figure.ease, max(old / new, new / old), Edit(figure.span, text, fact=figure.ease > 0))
+
+
+def _schedule(trials: Trials, span: Span) -> Help | None:
+    (schedule,) = schedules_at(trials.analysis.program, (span,))
+    for text, other in oftener(schedule):
+        if trials.proves(changed(trials.analysis.program, span, other)):
+            return Help(f"`{text}` instead", 0, schedule.period.amount / other.period.amount, Edit(span, text))
+    return None
+
+
+def _first(values: Sequence[T], proves: Callable[[T], bool]) -> T | None:
+    """The first of `values` that proves, where all after it do; None where the last does not."""
+    if not values or not proves(values[-1]):
+        return None
+    low, high = -1, len(values) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if proves(values[middle]):
+            high = middle
+        else:
+            low = middle
+    return values[high]
+
+
+def _costs(analysis: Analysis, answer: Answer) -> tuple[Span, ...]:
+    """Every clause that either bound takes time from, and those of what is short where there is no bound."""
+    spans = [span for bound in (answer.lower, answer.upper) if bound for term in bound.terms for span in term.spans]
+    if answer.upper is None:
+        for shortage in analysis.demand.shortages:
+            spans += [shortage.resource.span] if shortage.resource.span else []
+            asking = [job for job in analysis.demand.jobs if job.id in shortage.ids]
+            spans += [span for job in asking for span in (job.size.span, job.schedule.span)]
+        line = answer.choice.line
+        if line is not None and line.log is not None:
+            spans += [one.span for one in line.log.resources if one.span]
+            spans += [line.log.writes.span, line.log.burst.span, line.log.level.flush.span]
+    return tuple(dict.fromkeys(spans))

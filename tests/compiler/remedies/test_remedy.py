@@ -1,0 +1,125 @@
+"""What a help names proves the promise, as a change of the text; one step less does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bkpc_compiler.feasibility.verdict import Analysis, Verdict, judge_again
+from bkpc_compiler.passes import Checked
+from bkpc_compiler.remedies.figures import changed, figures_at
+from bkpc_compiler.remedies.remedy import remedy_of
+from bkpc_compiler.remedies.search import MOST_DATABASES, Trials, helps
+from tests.compiler.one_file import check
+
+ESTATE = """\
+edition 1
+
+site here { region "local" }
+site there { region "local" }
+link here -- there { bandwidth 100Mbit/s latency 20ms }
+store disk at here { directory "backups" reads 8Gbit/s writes 4Gbit/s }
+store far at there { directory "backups" reads 4Gbit/s writes 4Gbit/s }
+
+database shop at here {
+  mysql "127.0.0.1:3306"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 300GiB  writes 100MiB/h  burst 16MiB
+  restores 200MiB/s  replays 40MiB/s  dumps 400MiB/s
+  standby there { provision 20min }
+}
+
+policy basic {
+  PROMISE
+  respond detect 5min activate 5min
+  full daily at 02:00 within 6h to disk
+  cold daily at 14:00 within 9h from disk to far
+  hot to disk, far every 20s
+  keep 14d
+}
+
+protect shop with basic
+"""
+CASES = (
+    ("promise against corruption { rpo 10s }", "every"),
+    ("promise against corruption { rto 30min }", "restores"),
+    ("promise against site { rpo 10s }", "every"),
+    ("promise against site { rto 1h }", "activate"),
+)
+
+
+def broken(promise: str) -> tuple[str, Checked, Analysis]:
+    text = ESTATE.replace("PROMISE", promise)
+    checked = check(text)
+    assert checked.analysis is not None
+    return text, checked, checked.analysis
+
+
+@pytest.mark.parametrize(("promise", "word"), CASES)
+def test_the_edit_of_a_help_proves_the_promise(promise: str, word: str) -> None:
+    text, checked, analysis = broken(promise)
+    (answer,) = analysis.answers
+    assert answer.verdict is not Verdict.PROVED
+    edit = remedy_of(analysis, answer).edit
+    assert edit is not None
+    assert edit.text.startswith(word)
+    assert next(one.edit for one in checked.diagnostics if one.code.startswith(("BKP2", "BKP3"))) == edit
+    assert edit.fact is (word == "restores")
+    edited = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    again = check(edited).analysis
+    assert again is not None
+    assert again.answers[0].verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize("promise", [promise for promise, _ in CASES])
+def test_one_step_less_does_not_prove_it(promise: str) -> None:
+    _, _, analysis = broken(promise)
+    (answer,) = analysis.answers
+    for one in helps(Trials(analysis, answer)):
+        assert one.edit is not None
+        for figure in figures_at(analysis.program, (one.edit.span,)):
+            steps = figure.steps()
+            index = [f"{figure.clause} {step}" for step in steps].index(one.edit.text)
+            for step in (figure.value, *steps)[max(0, index - 1) : index + 1]:
+                again = judge_again(changed(analysis.program, figure.span, step), answer)
+                assert again is not None
+                assert again.verdict is not Verdict.PROVED, (figure.clause, str(step))
+
+
+def test_what_a_policy_decides_comes_first_then_the_least_change() -> None:
+    _, _, analysis = broken("promise against site { rto 1h }")
+    found = list(helps(Trials(analysis, analysis.answers[0])))
+    assert [(one.ease, one.by) for one in found] == sorted((one.ease, one.by) for one in found)
+    assert len(found) > 1
+
+
+def test_a_schedule_is_tried_at_shorter_periods() -> None:
+    text = ESTATE.replace("PROMISE", "promise against corruption { rpo 12h }")
+    text = text.replace("  hot to disk, far every 20s\n", "")
+    analysis = check(text).analysis
+    assert analysis is not None
+    edits = [one.edit for one in helps(Trials(analysis, analysis.answers[0])) if one.edit]
+    (edit,) = [one for one in edits if text[one.span.start : one.span.end].startswith("daily")]
+    edited = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    again = check(edited).analysis
+    assert again is not None
+    assert again.answers[0].verdict is Verdict.PROVED, edit.text
+
+
+def test_large_estates_are_not_searched() -> None:
+    _, _, analysis = broken("promise against corruption { rto 30min }")
+    many = (analysis.program.databases[0],) * MOST_DATABASES
+    crowded = replace(analysis, program=replace(analysis.program, databases=many))
+    assert Trials(crowded, analysis.answers[0]).left == 0
+    assert "as it stands, `rto" in remedy_of(crowded, analysis.answers[0]).help
+
+
+def test_a_figure_steps_through_two_digits() -> None:
+    analysis = broken("promise against corruption { rpo 10s }")[2]
+    spans = {one.span for one in (analysis.program.links[0].bandwidth, analysis.program.databases[0].size)}
+    bandwidth, size = figures_at(analysis.program, spans)
+    assert [str(one) for one in bandwidth.steps()[:3]] == ["110Mbit/s", "120Mbit/s", "130Mbit/s"]
+    assert str(bandwidth.steps()[-1]) == "100000Mbit/s"
+    assert [str(one) for one in size.steps()[:2]] == ["290GiB", "280GiB"]
+    assert all(one.amount < size.value.amount for one in size.steps())
