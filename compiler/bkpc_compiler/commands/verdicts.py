@@ -60,8 +60,7 @@ STANDING = (
     "sizes are what is moved: compression only makes a recovery faster",
     "bkpc runs beside each database; a directory store is on the machine that bkpc runs on",
     "after corruption, host loss or intrusion a machine at the database's own site is ready to restore to",
-    "stores and machines without a declared rate are not the narrow place",
-    "each job succeeds within its window",
+    "what failed attempts of a job cost is within `retries`",
 )
 """Assumptions of every proof."""
 

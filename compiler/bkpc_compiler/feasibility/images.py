@@ -193,12 +193,13 @@ def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
 
 
 def _costs(jobs: Sequence[JobDemand], *, firm: bool = False) -> tuple[Span, ...]:
-    """The clauses that a transfer's time comes from; `firm`: without the figures that refute nothing."""
+    """The clauses that a transfer's time comes from; `firm`: without what a schedule or a cautious figure adds."""
     spans = []
     for job in jobs:
         known = [one for one in job.resources if one.capacity is not None and one.span and (one.firm or not firm)]
         narrow = min(known, key=lambda one: (one.capacity, one.name), default=None)
-        spans += [*((narrow.span,) if narrow and narrow.span else ()), job.size.span, job.schedule.span]
+        spans += [*((narrow.span,) if narrow and narrow.span else ()), job.size.span]
+        spans += [] if firm else [job.schedule.span]
     return tuple(dict.fromkeys(spans))
 
 

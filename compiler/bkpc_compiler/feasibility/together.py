@@ -279,16 +279,18 @@ def _crowded(path: list[Choice]) -> Bound | None:
     """Where each has one way back only: the first byte's lead, and all their bytes through one resource."""
     if any(len(choice.recoveries) != 1 for choice in path):
         return None
-    bytes_: dict[Resource, Fraction] = {}
+    bytes_: dict[Resource, int] = {}
     for choice in path:
         image = choice.recoveries[0].transfers[0]
         for one in image.resources:
             if one.firm:
-                bytes_[one] = bytes_.get(one, Fraction(0)) + image.bytes
+                bytes_[one] = bytes_.get(one, 0) + image.bytes
     if not bytes_:
         return None
     one = max(bytes_, key=lambda r: (bytes_[r] / r.most, r.name))
     first = min((choice.recoveries[0] for choice in path), key=lambda r: sum(t.duration.amount for t in r.lead))
     words = f"{len(path)} images through {one.words}"
-    through = Term(words, Duration(bytes_[one] / one.most), (one.span,) if one.span else (), one.origin)
+    sizes = tuple(choice.database.size.span for choice in path if one in choice.recoveries[0].transfers[0].resources)
+    spans = ((one.span,) if one.span else ()) + sizes
+    through = Term(words, Duration(bytes_[one] / one.most), spans, one.origin)
     return Bound((*first.lead, through, *first.tail))

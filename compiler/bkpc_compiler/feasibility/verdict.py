@@ -19,7 +19,7 @@ from bkpc_compiler.feasibility.together import GONE, Background, Outage, outage_
 from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection
 from bkpc_grammar.quantities import Duration
 
-__all__ = ["Analysis", "Answer", "Verdict", "analyse", "judge_again"]
+__all__ = ["Analysis", "Answer", "Verdict", "analyse", "demand_of", "judge_again"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +94,11 @@ def judge_again(program: Program, answer: Answer) -> Answer | None:
         if promise.scope is answer.promise.scope:
             return next((one for one in judging.judge(protection, promise) if one.kind == answer.kind), None)
     return None
+
+
+def demand_of(program: Program) -> Demand:
+    """What the jobs and streams of `program` ask, settled."""
+    return _Judging(program).demand
 
 
 class _Judging:

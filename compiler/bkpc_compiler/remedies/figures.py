@@ -189,8 +189,8 @@ def _replaced(node: Any, span: Span, value: Quantity | Schedule, known: dict[int
         return known[id(node)]
     if isinstance(node, Given) and node.span == span and not isinstance(value, Schedule):
         made: Any = replace(node, value=value)
-    elif isinstance(node, Schedule):
-        made = value if node.span == span and isinstance(value, Schedule) else node
+    elif isinstance(node, Schedule) and isinstance(value, Schedule):
+        made = value if node.span == span else node
     elif isinstance(node, tuple):
         parts = tuple(_replaced(one, span, value, known) for one in node)
         made = parts if any(new is not old for new, old in zip(parts, node, strict=True)) else node

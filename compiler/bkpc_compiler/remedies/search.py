@@ -64,7 +64,7 @@ def helps(trials: Trials) -> Iterator[Help]:
 
 def _figure(trials: Trials, figure: Figure) -> Help | None:
     steps = figure.steps()
-    best = _first(steps, lambda value: trials.proves(changed(trials.analysis.program, figure.span, value)))
+    best = first_that(steps, lambda value: trials.proves(changed(trials.analysis.program, figure.span, value)))
     if best is None:
         return None
     old, new = figure.value.amount, best.amount
@@ -81,7 +81,7 @@ def _schedule(trials: Trials, span: Span) -> Help | None:
     return None
 
 
-def _first(values: Sequence[T], proves: Callable[[T], bool]) -> T | None:
+def first_that(values: Sequence[T], proves: Callable[[T], bool]) -> T | None:
     """The first of `values` that proves, where all after it do; None where the last does not."""
     if not values or not proves(values[-1]):
         return None

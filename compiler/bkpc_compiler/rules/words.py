@@ -10,7 +10,7 @@ from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 
 def labels_of(bound: Bound | None, *but: Label) -> tuple[Label, ...]:
-    """One label per term and clause, at the first clause that gave it; terms of no time are left out."""
+    """One label per clause that a bound takes time from: the first of a term carries its words, the others say so."""
     if bound is None:
         return ()
     taken = {label.span for label in but}
@@ -19,6 +19,11 @@ def labels_of(bound: Bound | None, *but: Label) -> tuple[Label, ...]:
         if term.duration > ZERO_DURATION and term.spans and term.spans[0] not in taken:
             taken.add(term.spans[0])
             labels.append(Label(term.spans[0], f"{term.duration.human()} {term.label}{_source(term)}"))
+    for term in bound.terms:
+        for span in term.spans[1:]:
+            if term.duration > ZERO_DURATION and span not in taken and not span.file.startswith("std/"):
+                taken.add(span)
+                labels.append(Label(span, f"counts in those {term.duration.human()}"))
     return tuple(labels)
 
 

@@ -1,0 +1,52 @@
+"""What would give jobs room in their windows: the least of their resource that does, or a longer window."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bkpc_compiler.diagnostics.diagnostic import Edit
+from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.shortages import Shortage
+from bkpc_compiler.feasibility.verdict import Analysis, demand_of
+from bkpc_compiler.program.model import Program
+from bkpc_compiler.remedies.figures import Quantity, changed, figures_at
+from bkpc_compiler.remedies.remedy import Remedy
+from bkpc_compiler.remedies.search import MOST_DATABASES, first_that
+from bkpc_compiler.source import Span
+from bkpc_grammar.quantities import duration
+
+HOURS = range(1, 25)
+"""Windows tried, in hours."""
+ROUNDS = 24
+"""Programs that are placed again, at most."""
+ELSE = "widen the window, release a job at another time, or send less through it"
+
+
+def room_for(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Remedy:
+    """Each change was tried: with it every job through the resource is done in its window."""
+    program, resource = analysis.program, shortage.resource
+    if len(program.databases) * ROUNDS * max(1, len(analysis.demand.shortages)) > MOST_DATABASES:
+        return Remedy(ELSE)
+    told, edits = [], []
+    window = job.schedule.window
+    if window is not None:
+        wider = [duration(hours, "h") for hours in HOURS if window.value < duration(hours, "h") <= job.schedule.period]
+        best = first_that(wider, partial(_fits_with, program, window.span, resource.name))
+        if best is not None:
+            told.append(f"`within {best}`")
+            edits.append(Edit(window.span, str(best)))
+    for figure in figures_at(program, (resource.span,) if resource.span else ()):
+        enough = first_that(figure.steps(), partial(_fits_with, program, figure.span, resource.name))
+        if enough is not None:
+            told.append(f"`{figure.clause} {enough}` of {figure.of} (now {figure.value})")
+            edits.append(Edit(figure.span, f"{figure.clause} {enough}", fact=True))
+    if not told:
+        return Remedy(ELSE)
+    return Remedy(f"{' or '.join(told)} would make room", edits[0])
+
+
+def _fits_with(program: Program, span: Span, name: str, value: Quantity) -> bool:
+    """Whether all jobs through the resource are done in their windows, once `span` gives `value`."""
+    demand = demand_of(changed(program, span, value))
+    crowded = any(one.resource.name == name for one in demand.shortages)
+    return not crowded and not any(job.late and any(one.name == name for one in job.resources) for job in demand.jobs)
