@@ -9,7 +9,7 @@ from functools import cached_property
 
 from bkpc_compiler.estate.failures import machine_of
 from bkpc_compiler.estate.routes import Route, Routes
-from bkpc_compiler.program.model import Database, Given, Link, Origin, Program, Store
+from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, Program, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Rate
 
@@ -56,6 +56,8 @@ class Ways:
     def __init__(self, program: Program, routes: Routes) -> None:
         self.program, self.routes = program, routes
         self._made: dict[str, Resource] = {}
+        self._accounts = {one.region: one for one in program.accounts}
+        self._regions = {one.name: one.region for one in program.sites}
         self._usable: dict[str, int | None] = {}
         self._of: dict[tuple[str, str], Resource] = {}
         self._reading: dict[tuple[str, str, tuple[str, ...]], tuple[Resource, ...] | None] = {}
@@ -73,17 +75,33 @@ class Ways:
         key = (store.name, site, lost)
         if key not in self._reading:
             route = self.routes.between(store.site, site, lost)
-            self._reading[key] = None if route is None else (self.reads_of(store), *self.links(route))
+            self._reading[key] = None if route is None else (*self.reads_of(store), *self.links(route))
         return self._reading[key]
 
     def link(self, link: Link) -> Resource:
         return self._once(f"link:{link.name}", f"link {link.name}", link.bandwidth)
 
-    def reads_of(self, store: Store) -> Resource:
-        return self._once(f"store:{store.name}:reads", f"reading from `{store.name}`", store.reads)
+    def reads_of(self, store: Store) -> tuple[Resource, ...]:
+        """The store, and what the account may read in its region."""
+        own = self._once(f"store:{store.name}:reads", f"reading from `{store.name}`", store.reads)
+        account = self._account(store)
+        if account is None or account.reads is None:
+            return (own,)
+        words = f"reading from OSS in {account.region}"
+        return (own, self._once(f"account:{account.region}:reads", words, account.reads))
 
-    def writes_of(self, store: Store) -> Resource:
-        return self._once(f"store:{store.name}:writes", f"writing to `{store.name}`", store.writes)
+    def writes_of(self, store: Store) -> tuple[Resource, ...]:
+        """The store, and what the account may write in its region."""
+        own = self._once(f"store:{store.name}:writes", f"writing to `{store.name}`", store.writes)
+        account = self._account(store)
+        if account is None or account.writes is None:
+            return (own,)
+        words = f"writing to OSS in {account.region}"
+        return (own, self._once(f"account:{account.region}:writes", words, account.writes))
+
+    def _account(self, store: Store) -> Account | None:
+        """Buckets of one region are taken to be one account's: nothing says that they are not."""
+        return self._accounts.get(self._regions[store.site]) if store.kind == "oss" else None
 
     def usable(self, resource: Resource) -> int | None:
         """Whole bytes per second after headroom; None: not a narrow place."""

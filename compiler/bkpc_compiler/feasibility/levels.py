@@ -47,7 +47,7 @@ def _job(
     route = ways.routes.between(source.site if source else database.site, store.site)
     if route is None:
         return None
-    reading = ways.reads_of(source) if source else ways.dumps_of(database)
+    reading = ways.reads_of(source) if source else (ways.dumps_of(database),)
     return JobDemand(
         id=f"{database.name}/{'cold' if source else 'full'}/{store.name}",
         database=database.name,
@@ -55,7 +55,7 @@ def _job(
         source=source.name if source else None,
         store=store.name,
         size=database.size,
-        resources=(reading, *ways.links(route), ways.writes_of(store)),
+        resources=(*reading, *ways.links(route), *ways.writes_of(store)),
         limit=policy.flow.limit if policy.flow else None,
     )
 
@@ -82,7 +82,7 @@ def streams_of(
                     database=database.name,
                     level=level,
                     store=target.value,
-                    resources=(*ways.links(route), ways.writes_of(stores[target.value])),
+                    resources=(*ways.links(route), *ways.writes_of(stores[target.value])),
                     latency=route.latency,
                     writes=database.writes,
                     burst=database.burst,

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from bkpc_compiler.program.model import (
+    Account,
     Credentials,
     Database,
     Given,
@@ -95,6 +96,16 @@ def storage_class(statement: Clause, values: Values) -> StorageClass:
         "zrs" in names,
         statement.name.span,
         given(clauses, "quota", values.rate, Origin.STANDARD),
+    )
+
+
+def account(statement: Clause, values: Values) -> Account:
+    clauses = statement.first_of_each()
+    origin = Origin.STANDARD if statement.span.file.startswith("std/") else Origin.DECLARED
+    return Account(
+        filled(statement.words("STRING")[0]),
+        given(clauses, "reads", values.rate, origin),
+        given(clauses, "writes", values.rate, origin),
     )
 
 

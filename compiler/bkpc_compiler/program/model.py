@@ -91,6 +91,15 @@ class StorageClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """What one account may move to and from all its buckets in a region."""
+
+    region: str
+    reads: Given[Rate] | None
+    writes: Given[Rate] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     name: str
     site: str
@@ -343,3 +352,4 @@ class Program:
     headroom: Given[Fraction]  # what a capacity is derated by, e.g. 1/10
     retries: Given[Fraction]  # what failed attempts may cost, of a job's time
     verification: Given[Duration]  # time to check that a restored database is right before it is in service
+    accounts: tuple[Account, ...] = ()

@@ -158,6 +158,21 @@ class _Resolving:
                     found[name.text] = statement
         return found
 
+    def _regions(self) -> dict[str, Clause]:
+        """What the files say of a region in place of what `std` says."""
+        found: dict[str, Clause] = {}
+        for statement in sorted(
+            (one for one in self.statements if one.kind == "region"),
+            key=lambda one: not one.span.file.startswith("std/"),
+        ):
+            word = statement.words("STRING")[0]
+            first = found.get(word.text)
+            if first is not None and not first.span.file.startswith("std/"):
+                self.findings.add([declared_twice(first.words("STRING")[0], word)])
+            else:
+                found[word.text] = statement
+        return found
+
     def _each(self, kind: str, statements: dict[str, Clause], make: Callable[[Clause], T]) -> dict[str, T]:
         made: dict[str, T] = {}
         for name, statement in sorted(statements.items()):
@@ -213,6 +228,7 @@ class _Resolving:
             {f"{n:06}": one for n, one in enumerate(self.statements) if one.kind == "link"},
             lambda one: facts.link(one, values, sites),
         )
+        accounts = self._each("region", self._regions(), lambda one: facts.account(one, values))
         groups = self._each("group", self._named("group"), lambda one: _group(one, databases))
         self.findings.add(one_name_two_things(stores, databases))
         self.findings.add(unsound_links(links.values()))
@@ -233,6 +249,7 @@ class _Resolving:
             headroom=standard.headroom,
             retries=standard.retries,
             verification=standard.verification,
+            accounts=tuple(accounts.values()),
         )
 
     def _judged(self, program: Program, reader: PolicyReader, named: dict[str, Clause]) -> Program:

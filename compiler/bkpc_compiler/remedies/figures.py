@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from bkpc_compiler.program.model import (
+    Account,
     Cadence,
     Database,
     Given,
@@ -28,6 +29,8 @@ Quantity = Duration | Rate | Size
 
 MORE = {
     (Link, "bandwidth"): "bandwidth",
+    (Account, "reads"): "reads",
+    (Account, "writes"): "writes",
     (Store, "reads"): "reads",
     (Store, "writes"): "writes",
     (Database, "restores"): "restores",
@@ -128,6 +131,8 @@ def _ease(owner: object, name: str) -> int:
 def _owner(owner: object) -> str:
     if isinstance(owner, Link):
         return f"link {owner.name}"
+    if isinstance(owner, Account):
+        return f"region {owner.region}"
     if isinstance(owner, Standby):
         return f"the standby at `{owner.site}`"
     if isinstance(owner, HotLevel):
@@ -147,6 +152,7 @@ def _givens(program: Program) -> Iterator[tuple[object, str, Given[Any]]]:
 def _owners(program: Program) -> Iterator[object]:
     yield from program.links
     yield from program.stores
+    yield from program.accounts
     for database in program.databases:
         yield database
         yield from database.standbys
