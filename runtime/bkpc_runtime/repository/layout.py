@@ -34,8 +34,8 @@ def images_folder(prefix: str) -> str:
 
 
 def new_image_id(now: datetime) -> str:
-    """Never the same twice: the time in UTC, and randomness."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    """Never the same twice, and later ones sort after earlier ones: the second in UTC, microseconds, randomness."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(1 << 12):03x}"
 
 
 def is_image_id(text: str) -> bool:
