@@ -56,7 +56,7 @@ class Answer:
         return bool(self.choice.lines) and not self.choice.ways
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """Everything `check` found out about a program, in the order of databases and promises.
 
@@ -72,6 +72,11 @@ class Analysis:
     @property
     def routes(self) -> Routes:
         return self.setting.ways.routes
+
+    @cached_property
+    def unproved(self) -> int:
+        """How many answers are not PROVED."""
+        return sum(one.verdict is not Verdict.PROVED for one in self.answers)
 
     def outage(self, answer: Answer) -> Outage:
         """The failure that `answer` is about."""

@@ -29,8 +29,7 @@ def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
     if answer.kind == "rpo" and answer.promise.scope is Scope.INTRUDER and not answer.choice.lines:
         return Remedy("`lock …` longer than `detect`, with copies in an object store: only those outlive an intruder")
     trials = Trials(analysis, answer)
-    found = _structure(trials, answer)
-    found += list(islice(helps(trials), SHOWN))
+    found = [*_structure(trials, answer), *islice(helps(trials), SHOWN)] if trials.left else []
     told = []
     if len(found) == 1:
         told.append(f"{found[0].words} would prove it")

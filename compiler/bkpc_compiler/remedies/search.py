@@ -40,8 +40,7 @@ class Trials:
 
     def __init__(self, analysis: Analysis, answer: Answer) -> None:
         self.analysis, self.answer = analysis, answer
-        unproved = sum(one.verdict is not Verdict.PROVED for one in analysis.answers)
-        share = MOST_DATABASES // (max(1, len(analysis.program.databases)) * max(1, unproved))
+        share = MOST_DATABASES // (max(1, len(analysis.program.databases)) * max(1, analysis.unproved))
         self.left = min(MOST_TRIALS, share) if share >= LEAST_TRIALS else 0
 
     def proves(self, program: Program) -> bool:
