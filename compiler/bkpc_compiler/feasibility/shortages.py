@@ -44,7 +44,18 @@ def shortages_of(
     if not late and not behind:
         return ()
     touched = {one.name for job in late for one in job.resources} | {r.name for s in behind for r in s.resources}
-    crowds = [_crowd(resources[name], jobs, streams, usable) for name in sorted(touched & usable.keys())]
+    through: dict[str, list[JobDemand]] = {}
+    for job in jobs:
+        for one in job.resources:
+            through.setdefault(one.name, []).append(job)
+    logs: dict[str, list[StreamDemand]] = {}
+    for stream in streams:
+        for one in stream.resources:
+            logs.setdefault(one.name, []).append(stream)
+    crowds = [
+        _crowd(resources[name], through.get(name, ()), logs.get(name, ()), usable)
+        for name in sorted(touched & usable.keys())
+    ]
     crowded = [one for one in crowds if one.hopeless or one.asked > one.available]
     if crowded or not crowds:
         return tuple(crowded)
@@ -52,10 +63,8 @@ def shortages_of(
 
 
 def _crowd(
-    resource: Resource, jobs: Sequence[JobDemand], streams: Sequence[StreamDemand], usable: Mapping[str, int]
+    resource: Resource, mine: Sequence[JobDemand], logs: Sequence[StreamDemand], usable: Mapping[str, int]
 ) -> Shortage:
-    mine = [job for job in jobs if resource in job.resources]
-    logs = [stream for stream in streams if resource in stream.resources]
     asked = sum((job.bytes.amount / job.window.amount for job in mine), start=Fraction(0))
     asked += sum(stream.rate for stream in logs)
     log = sum((stream.writes.value.amount for stream in logs), start=Fraction(0))
