@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bkpc_compiler.program.model import Given, Origin
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
 
+if TYPE_CHECKING:
+    from bkpc_compiler.feasibility.working import Working
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One summand. `label`: what the time is spent on; `spans`: the clauses that cost it."""
+    """One summand. `label`: what the time is spent on; `spans`: the clauses that cost it.
+
+    `working`: what it was worked out from; None where the clauses say it all.
+    """
 
     label: str
     duration: Duration
     spans: tuple[Span, ...] = ()
     origin: Origin = Origin.DECLARED
+    working: Working | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,10 @@ class Bound:
 
     def plus(self, *terms: Term) -> Bound:
         return Bound(self.terms + terms)
+
+    def called(self, prefix: str) -> Bound:
+        """The same, `prefix` before the label of every term."""
+        return Bound(tuple(replace(one, label=prefix + one.label) for one in self.terms))
 
 
 def given_term(label: str, given: Given[Duration] | None) -> tuple[Term, ...]:

@@ -11,6 +11,7 @@ from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.staleness import Leg, Staleness, staleness_of, unaligned
+from bkpc_compiler.feasibility.working import Ageing, Apart, Copying, Forced, Part
 from bkpc_compiler.program.model import Database, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
@@ -59,8 +60,18 @@ class ImageCopy:
         ready = f"from the snapshot until the {'copy' if last.source else 'image'} is whole"
         return Bound(
             (
-                Term(f"between two {what}{of_all}", Duration(period), (last.schedule.span,)),
-                Term(ready, Duration(amount - period), tuple(dict.fromkeys(spans))),
+                Term(
+                    f"between two {what}{of_all}",
+                    Duration(period),
+                    (last.schedule.span,),
+                    working=Ageing(self, share, Part.BETWEEN),
+                ),
+                Term(
+                    ready,
+                    Duration(amount - period),
+                    tuple(dict.fromkeys(spans)),
+                    working=Ageing(self, share, Part.READY),
+                ),
             )
         )
 
@@ -77,7 +88,8 @@ class ImageCopy:
         slowest = max(self.jobs, key=lambda job: (job.rhythm.period, job.source or ""))
         what = f"two copies to `{slowest.store}`" if slowest.source else f"two full backups to `{slowest.store}`"
         apart = Fraction(self.gap if share >= 1 else least_gap((self.jobs, *self.others), share), 1000)
-        period = Term(f"between {what}", Duration(apart), (slowest.level.span,))
+        chains = (self.jobs, *self.others)
+        period = Term(f"between {what}", Duration(apart), (slowest.level.span,), working=Apart(chains, share))
         if self.others:
             return Bound((period,))
         if arrives:
@@ -88,11 +100,14 @@ class ImageCopy:
             took = transfer_at_best(job.resources, job.bytes)
             wait = _forced_wait(before, least, job, took) if before else Fraction(0)
             if wait > 0:
-                terms.append(Term(f"until the copy to `{job.store}` begins", Duration(wait), (job.schedule.span,)))
+                assert before is not None
+                words = f"until the copy to `{job.store}` begins"
+                forced = Forced(before, job, (least, took))
+                terms.append(Term(words, Duration(wait), (job.schedule.span,), working=forced))
             if took > 0:
                 way = "copying" if job.source else "writing"
                 label = f"{way} {job.bytes} to `{job.store}` through {_narrow(job)}"
-                terms.append(Term(label, Duration(took), _costs((job,), firm=True)))
+                terms.append(Term(label, Duration(took), _costs((job,), firm=True), working=Copying(job)))
             least = took
         return Bound(tuple(terms))
 

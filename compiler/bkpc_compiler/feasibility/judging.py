@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
-from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
@@ -158,8 +158,7 @@ def _total(bound: Bound) -> Duration:
 
 def _of(name: str, bound: Bound) -> Bound:
     """The bound of another member of the group, its terms named."""
-    prefix = f"`{name}`, of its group: "
-    return Bound(tuple(Term(prefix + one.label, one.duration, one.spans, one.origin) for one in bound.terms))
+    return bound.called(f"`{name}`, of its group: ")
 
 
 def _log_is_hopeless(choice: Choice) -> bool:

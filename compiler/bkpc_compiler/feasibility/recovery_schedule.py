@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds
+from bkpc_compiler.feasibility.working import Moving, Waiting
 from bkpc_compiler.timetable.occupancy import Occupancy
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
@@ -61,8 +62,9 @@ class Return:
         for move in self.moves:
             if move.start > move.ready:
                 words = f"until others leave room: {move.waited}"
-                terms.append(Term(words, Duration(Fraction(move.start - move.ready, 1000))))
-            terms.append(_moved(move))
+                wait = Duration(Fraction(move.start - move.ready, 1000))
+                terms.append(Term(words, wait, working=Waiting(self.recovery, move)))
+            terms.append(_moved(self.recovery, move))
         return self._checked(Bound(tuple(terms)))
 
     @property
@@ -177,10 +179,10 @@ def _first_room(rooms: Mapping[str, Occupancy], start: int, lasts: int, rate: in
         start = latest
 
 
-def _moved(move: Move) -> Term:
+def _moved(recovery: Recovery, move: Move) -> Term:
     """The transfer as a term; at its full rate it names the slowest stage."""
     lasts = Duration(Fraction(move.lasts, 1000))
     if not move.rate:
-        return Term(move.transfer.what, ZERO_DURATION)
+        return Term(move.transfer.what, ZERO_DURATION, working=Moving(recovery, move))
     slowest = next(one for one in move.transfer.resources if one.words == move.narrow)
-    return move.transfer.term(slowest, lasts)
+    return move.transfer.term(slowest, lasts, Moving(recovery, move))

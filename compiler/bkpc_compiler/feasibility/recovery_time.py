@@ -19,6 +19,7 @@ from bkpc_compiler.estate.resources import Resource, Ways, narrowest
 from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.recovery_point import Line
+from bkpc_compiler.feasibility.working import AtBest, Working
 from bkpc_compiler.program.model import Database, Given, Policy, Program, Scope, Standby, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import ZERO_DURATION, Duration, Size
@@ -130,20 +131,21 @@ class Transfer:
             return (self.database.size.span,)
         return (self.database.writes.span, *dict.fromkeys(job.schedule.span for job in self.follows.jobs))
 
-    def at_best(self) -> Term:
+    def at_best(self, recovery: Recovery) -> Term:
         """At the full capacity of the slowest stage known."""
         slowest = narrowest(self.resources)
+        working = AtBest(recovery, self, slowest)
         if slowest is None:
-            return Term(self.what, ZERO_DURATION)
-        return self.term(slowest, Duration(self.bytes / slowest.most))
+            return Term(self.what, ZERO_DURATION, working=working)
+        return self.term(slowest, Duration(self.bytes / slowest.most), working)
 
     def rate(self, left: Left) -> tuple[int, Resource] | None:
         """Whole bytes per second of its slowest stage, and which that is; None where none is narrow."""
         return left.rate(self.resources) if self.bytes else None
 
-    def term(self, slowest: Resource, takes: Duration) -> Term:
+    def term(self, slowest: Resource, takes: Duration, working: Working) -> Term:
         spans = ((slowest.span,) if slowest.span else ()) + self.spans
-        return Term(f"{self.what}: {slowest.words}", takes, spans, slowest.origin)
+        return Term(f"{self.what}: {slowest.words}", takes, spans, slowest.origin, working)
 
 
 def milliseconds(bytes_: int, rate: int) -> int:
@@ -208,7 +210,7 @@ class Recovery:
         arrives = self.loss.scope is Scope.CORRUPTION
         line = self.line
         age = line.image.age_at_least(self.share, arrives=arrives).total.amount * 1000 if line.log else Fraction(0)
-        return Bound((*self.lead, *(one.at_best() for one in self._transfers(age)), *self.tail))
+        return Bound((*self.lead, *(one.at_best(self) for one in self._transfers(age)), *self.tail))
 
     def _moved(self, age: Fraction | int) -> tuple[tuple[int, tuple[Resource, ...]], ...]:
         """Bytes and what they go through: the image, then what was written in `age` milliseconds before the failure."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.log_delay import Arrivals, delay, least_delay
+from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.program.model import Given, HotLevel
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Rate, Size
@@ -37,7 +38,8 @@ class StreamDemand:
         if reserved is None:
             return None
         label = f"a burst of {self.burst.value} and what is written meanwhile, at the reserved rate"
-        return _terms(self, reserved.collected, reserved.carried, label, (self.burst.span, self.writes.span))
+        spans = (self.burst.span, self.writes.span)
+        return _terms(self, reserved.collected, reserved.carried, label, spans, best=False)
 
     @cached_property
     def least_delay(self) -> Bound | None:
@@ -49,7 +51,7 @@ class StreamDemand:
         narrow = min(firm, key=lambda one: (one.most, one.name), default=None)
         where = narrow.words if narrow else "the way"
         spans = (self.burst.span, *((narrow.span,) if narrow and narrow.span else ()))
-        return _terms(self, best.collected, best.carried, f"a burst through {where}", spans)
+        return _terms(self, best.collected, best.carried, f"a burst through {where}", spans, best=True)
 
     @property
     def hopeless(self) -> bool:
@@ -67,12 +69,16 @@ def arrivals_of(stream: StreamDemand) -> Arrivals:
     )
 
 
-def _terms(stream: StreamDemand, collected: Fraction, carried: Fraction, label: str, spans: tuple[Span, ...]) -> Bound:
+def _terms(
+    stream: StreamDemand, collected: Fraction, carried: Fraction, label: str, spans: tuple[Span, ...], *, best: bool
+) -> Bound:
     flush = stream.level.flush
+    way = f"latency on the way to `{stream.store}`"
+    cut, late, through = (Logging(stream, part, best) for part in (Part.COLLECTED, Part.LATENCY, Part.CARRIED))
     return Bound(
         (
-            Term("until the log is flushed", Duration(collected), (flush.span,), flush.origin),
-            Term(f"latency on the way to `{stream.store}`", stream.latency),
-            Term(label, Duration(carried), spans, stream.burst.origin),
+            Term("until the log is flushed", Duration(collected), (flush.span,), flush.origin, cut),
+            Term(way, stream.latency, working=late),
+            Term(label, Duration(carried), spans, stream.burst.origin, through),
         )
     )

@@ -14,6 +14,7 @@ from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Setting, thaw_of
+from bkpc_compiler.feasibility.working import Crowding, Queueing
 from bkpc_compiler.program.model import Database, Protection, Scope
 from bkpc_grammar.quantities import Duration
 
@@ -121,7 +122,8 @@ def _with_thaw_queue(choice: Choice, others: Iterable[Choice]) -> Recovery:
     assert store.storage_class is not None
     assert store.storage_class.value.quota is not None
     quota = store.storage_class.value.quota
-    wait = Term(f"behind the thaw quota of `{store.name}`", Duration(Fraction(days * DAY)), (quota.span,), quota.origin)
+    words = f"behind the thaw quota of `{store.name}`"
+    wait = Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, Queueing(recovery))
     return replace(recovery, queue=(wait,))
 
 
@@ -258,8 +260,7 @@ def _of(name: str, bound: Bound) -> Bound:
     """The terms of one that another waits for, named."""
     if any(one.label.startswith("`") for one in bound.terms[:1]):
         return bound
-    prefix = f"`{name}`, which it needs: "
-    return Bound(tuple(Term(prefix + one.label, one.duration, one.spans, one.origin) for one in bound.terms))
+    return bound.called(f"`{name}`, which it needs: ")
 
 
 def _at_best(outage: Outage, database: Database) -> Bound | None:
@@ -292,5 +293,6 @@ def _crowded(path: list[Choice]) -> Bound | None:
     words = f"{len(path)} images through {one.words}"
     sizes = tuple(choice.database.size.span for choice in path if one in choice.recoveries[0].transfers[0].resources)
     spans = ((one.span,) if one.span else ()) + sizes
-    through = Term(words, Duration(bytes_[one] / one.most), spans, one.origin)
+    moved = tuple(image for choice in path if one in (image := choice.recoveries[0].transfers[0]).resources)
+    through = Term(words, Duration(bytes_[one] / one.most), spans, one.origin, Crowding(moved, one))
     return Bound((*first.lead, through, *first.tail))

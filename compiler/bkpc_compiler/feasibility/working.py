@@ -1,0 +1,112 @@
+"""What a term was worked out from: `bkpc explain` shows its figures, so that it can be done again by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bkpc_compiler.estate.resources import Resource
+    from bkpc_compiler.feasibility.demand import JobDemand
+    from bkpc_compiler.feasibility.images import ImageCopy
+    from bkpc_compiler.feasibility.recovery_schedule import Move
+    from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer
+    from bkpc_compiler.feasibility.stream import StreamDemand
+
+
+class Part(StrEnum):
+    """Which summand of a bound that has a formula of its own."""
+
+    COLLECTED = "collected"
+    LATENCY = "latency"
+    CARRIED = "carried"
+    BETWEEN = "between"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A transfer of a recovery, reserved in a schedule."""
+
+    recovery: Recovery
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A transfer that might have begun before it has room."""
+
+    recovery: Recovery
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class AtBest:
+    """A transfer of a recovery at full capacity of `slowest`; None: nothing known is narrow."""
+
+    recovery: Recovery
+    transfer: Transfer
+    slowest: Resource | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """A thaw behind those of others."""
+
+    recovery: Recovery
+
+
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """Several images through one resource at full capacity."""
+
+    transfers: tuple[Transfer, ...]
+    through: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """The log on its way: at the reserved rate, or at best."""
+
+    stream: StreamDemand
+    part: Part
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ageing:
+    """The age of the newest image in a store, for `share` of all instants."""
+
+    image: ImageCopy
+    share: Fraction
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """The longest time between two snapshots that no schedule avoids."""
+
+    chains: Sequence[Sequence[JobDemand]]
+    share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """The wait before a copy that the windows force. `took`: seconds that each transfer takes at best."""
+
+    before: JobDemand
+    job: JobDemand
+    took: tuple[Fraction, Fraction]
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """A job's image at full capacity of the narrowest resource known."""
+
+    job: JobDemand
+
+
+Working = Moving | Waiting | AtBest | Queueing | Crowding | Logging | Ageing | Apart | Forced | Copying
