@@ -16,7 +16,10 @@ VERSION = "0.1.0"
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("bkpc_compiler.commands.check", "prove that the promises can hold; no network"),
-    "explain": ("bkpc_compiler.commands.explain", "the page of a diagnostic"),
+    "explain": (
+        "bkpc_compiler.commands.explain",
+        "the page of a diagnostic, or how the bounds of a database come about",
+    ),
     "test": ("bkpc_compiler.commands.test", "run the `test` blocks of policies"),
     "compile": ("bkpc_compiler.commands.compile", "turn checked policies into a plan"),
     "graph": ("bkpc_compiler.commands.graph", "the estate as SVG, DOT or Mermaid"),
@@ -32,7 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("bkpc_runtime.commands.log", "find the moment an event happened"),
     "restore": ("bkpc_runtime.commands.restore", "bring a database back to a point in time"),
 }
-"""Name → (module, one line of help). A module has `add_arguments(parser)` and `run(arguments) -> int`."""
+"""Name → (module, one line of help). A module has `add_arguments(parser)` and `run(arguments) -> int`; where it has
+`INTERMIXED`, options may stand between names."""
 
 USAGE = 2
 
@@ -86,7 +90,8 @@ def _dispatch(given: list[str]) -> int:
     )
     module.add_arguments(parser)
     try:
-        parsed = parser.parse_args(given[1:])
+        parse = parser.parse_intermixed_args if getattr(module, "INTERMIXED", False) else parser.parse_args
+        parsed = parse(given[1:])
     except SystemExit as stop:  # argparse has printed help, or what is wrong
         return stop.code if isinstance(stop.code, int) else USAGE
     if module.__name__.startswith("bkpc_compiler."):

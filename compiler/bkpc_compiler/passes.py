@@ -56,12 +56,19 @@ class Checked:
 
 def check_sources(paths: Sequence[str], reader: Reader) -> Checked:
     """Parse, resolve and judge the files at `paths` and all they import."""
+    judged = judge_sources(paths, reader)
+    if judged.analysis is None:
+        return judged
+    more = [diagnostic for rule in RULES for diagnostic in rule(judged.analysis)]
+    return replace(judged, diagnostics=in_order([*judged.diagnostics, *more]))
+
+
+def judge_sources(paths: Sequence[str], reader: Reader) -> Checked:
+    """The same without diagnostics about what was judged, and without looking for what would help."""
     program, sources, found = resolve(paths, reader)
     if program is None or any(one.severity is Severity.ERROR for one in found):
         return Checked(sources, program, None, in_order(list(found)))
-    analysis = analyse(program)
-    judged = [diagnostic for rule in RULES for diagnostic in rule(analysis)]
-    return Checked(sources, program, analysis, in_order([*found, *judged]))
+    return Checked(sources, program, analyse(program), in_order(list(found)))
 
 
 def compile_sources(paths: Sequence[str], reader: Reader, version: str) -> tuple[Plan | None, Checked]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bkpc_compiler.passes import Checked, check_sources, compile_sources
+from bkpc_compiler.passes import Checked, check_sources, compile_sources, judge_sources
 
 if TYPE_CHECKING:
     from bkpc_grammar.plan import Plan
@@ -25,6 +25,12 @@ def check_files(arguments: Sequence[str]) -> Checked:
     """
     root, paths = sources_of(arguments)
     return check_sources(paths, FileReader(root))
+
+
+def judge_files(arguments: Sequence[str]) -> Checked:
+    """Judge them, and nothing more; raises as `check_files` does."""
+    root, paths = sources_of(arguments)
+    return judge_sources(paths, FileReader(root))
 
 
 def compile_files(arguments: Sequence[str], version: str) -> tuple[Plan | None, Checked]:

@@ -1,0 +1,1 @@
+"""How a bound comes about: from an analysis to a value that text and JSON show."""

@@ -1,0 +1,96 @@
+"""How the delay of a log is worked out: the formula of docs/feasibility.md with its figures."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+from bkpc_compiler.explanation.sheet import Sheet
+from bkpc_compiler.feasibility.log_delay import OBJECT
+from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.feasibility.working import Logging, Part
+from bkpc_compiler.program.model import Link, Program
+
+
+def links_of(stream: StreamDemand, program: Program) -> list[Link]:
+    """The links that the log crosses."""
+    passed = {one.name for one in stream.resources}
+    return [link for link in program.links if f"link:{link.name}" in passed]
+
+
+def logging(sheet: Sheet, one: Logging, program: Program) -> None:
+    """A term of the delay of a log."""
+    stream = one.stream
+    if one.part is Part.LATENCY:
+        latency(sheet, stream, program)
+        return
+    flush = sheet.given("flush", stream.level.flush.value, "s", f"of {stream.id}", stream.level.flush.span)
+    if one.best:
+        if one.part is Part.COLLECTED:
+            sheet.follows("collected", "flush", flush, "s")
+        else:
+            _at_best(sheet, stream, flush)
+        return
+    _reserved(sheet, stream, flush, one.part, program)
+
+
+def latency(sheet: Sheet, stream: StreamDemand, program: Program) -> Fraction:
+    """Of the whole way to the store."""
+    links = links_of(stream, program)
+    if not links:
+        return sheet.given("latency", 0, "s", f"`{stream.store}` is at the database's own site")
+    if len(links) == 1:
+        return sheet.given("latency", links[0].latency.value, "s", f"link {links[0].name}", links[0].latency.span)
+    for number, link in enumerate(links, 1):
+        sheet.given(f"latency_{number}", link.latency.value, "s", f"link {link.name}", link.latency.span)
+    parts = " + ".join(f"latency_{number}" for number in range(1, len(links) + 1))
+    return sheet.follows("latency", parts, stream.latency.amount, "s")
+
+
+def _reserved(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part, program: Program) -> None:
+    """At the reserved rate: a burst just after a batch was cut, or what was collected while one was carried."""
+    late = latency(sheet, stream, program)
+    writes = sheet.given("writes", stream.writes.value, "B/s", f"log of `{stream.database}`", stream.writes.span)
+    burst = sheet.given("burst", stream.burst.value, "B", "that comes at once", stream.burst.span)
+    rate = sheet.given(
+        "rate",
+        stream.rate,
+        "B/s",
+        f"reserved for {stream.id} to `{stream.store}`: the least for its promises, or 5/4 of writes",
+    )
+    sheet.given("object", OBJECT, "B", "the largest that is written at once")
+    c = sheet.follows("c", "1 / rate + latency / object", 1 / rate + late / OBJECT, "s/B", "that a byte costs")
+    q = sheet.follows("q", "writes * c", writes * c, "", "of its way that the log takes")
+    g = max(flush, late / (1 - q))
+    sheet.follows("g", "max(flush, latency / (1 - q))", g, "s", "between two batches without a burst")
+    d = sheet.follows(
+        "d", "latency + (burst + writes * g) * c", late + (burst + writes * g) * c, "s", "a batch with it"
+    )
+    first = (burst + min(writes * g, Fraction(OBJECT))) * c
+    second = min(writes * d, Fraction(OBJECT)) * c
+    with_burst = sheet.follows("first", "(burst + min(writes * g, object)) * c", first, "s", "carrying, burst ahead")
+    after_it = sheet.follows(
+        "second", "min(writes * d, object) * c", second, "s", "carrying, burst in the batch before"
+    )
+    later = d + late + after_it > g + late + with_burst
+    why = "d + latency + second is more" if later else "g + latency + first is no less than d + latency + second"
+    if part is Part.COLLECTED:
+        sheet.follows("collected", "d" if later else "g", d if later else g, "s", why)
+    else:
+        sheet.follows("carried", "second" if later else "first", after_it if later else with_burst, "s", why)
+
+
+def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction) -> None:
+    """With the whole way for itself, a burst just after a batch was cut."""
+    writes = sheet.given("writes", stream.writes.value, "B/s", f"log of `{stream.database}`", stream.writes.span)
+    burst = sheet.given("burst", stream.burst.value, "B", "that comes at once", stream.burst.span)
+    sheet.given("object", OBJECT, "B", "the largest that is written at once")
+    held = min(burst + writes * flush, Fraction(OBJECT * max(1, ceil(burst / OBJECT))))
+    sheet.follows("held", "min(burst + writes * flush, object * max(1, ceil(burst / object)))", held, "B")
+    firm = [one for one in stream.resources if one.firm]
+    narrow = min(firm, key=lambda one: (one.most, one.name), default=None)
+    if narrow is None:
+        capacity = sheet.given("capacity", 1 << 62, "B/s", "nothing on its way is known to be narrow")
+    else:
+        capacity = sheet.given("capacity", narrow.most, "B/s", narrow.words, narrow.span)
+    sheet.follows("carried", "held / capacity", held / capacity, "s")

@@ -1,0 +1,106 @@
+"""Why there is no bound, and what decides a verdict beside the bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bkpc_compiler.feasibility.demand import Demand
+from bkpc_compiler.feasibility.lines import Choice, places
+from bkpc_compiler.feasibility.recovery_point import Line
+from bkpc_compiler.feasibility.recovery_time import held_for
+from bkpc_compiler.feasibility.together import Outage, missing
+from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
+from bkpc_compiler.program.model import Scope
+from bkpc_grammar.quantities import ZERO_DURATION
+
+
+def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
+    """Sentences, without a stop at their end."""
+    choice = answer.choice
+    if not choice.lines:
+        yield "nobody can do it: no copy of it survives"
+        return
+    if answer.kind == "rto" and answer.nowhere:
+        yield f"nobody can do it: a copy survives, but {_nowhere(choice)}"
+        return
+    if answer.upper is None:
+        yield from dict.fromkeys(_unbounded(analysis, answer))
+    elif answer.upper.total <= answer.objective.value and not choice.kept_long_enough:
+        yield _forgotten(choice)
+    least = answer.lower
+    if answer.verdict is Verdict.REFUTED and (least is None or least.total <= answer.objective.value):
+        yield "the log is written faster than any way to its stores carries it"
+
+
+def _nowhere(choice: Choice) -> str:
+    sites = [one.site for one in places(choice.database, choice.loss)]
+    if not sites:
+        return "nothing says where to rebuild: it has no `standby` outside what is lost"
+    return f"no links lead from it to {' or '.join(f'`{one}`' for one in sites)}"
+
+
+def _unbounded(analysis: Analysis, answer: Answer) -> Iterator[str]:
+    """Why nothing bounds it from above."""
+    choice, outage = answer.choice, analysis.outage(answer)
+    line = choice.line
+    assert line is not None
+    found = list(_late(analysis.demand, line))
+    if answer.kind == "rpo":
+        found += [words for words in (_log_late(line),) if words]
+        found += _group(analysis, answer)
+    else:
+        found += [f"nothing says when `{name}`, which it needs, is back" for name in missing(outage, choice.database)]
+        found += [] if found else _no_room(outage, choice)
+    yield from found or ["nothing bounds it"]
+
+
+def _late(demand: Demand, line: Line) -> Iterator[str]:
+    for job in line.image.jobs:
+        if job.slot is None:
+            short = [one for one in demand.shortages if job.id in one.ids]
+            where = f": {', '.join(one.resource.words for one in short)}" if short else ""
+            yield f"nothing says when {job.id} is done: it finds no room{where}"
+
+
+def _log_late(line: Line) -> str:
+    if line.log is None or line.log.most_delay is not None:
+        return ""
+    if not line.log.fits:
+        return f"{line.log.id} finds no room on its way to `{line.log.store}`"
+    return f"{line.log.id} falls behind for ever on its way to `{line.log.store}`"
+
+
+def _group(analysis: Analysis, answer: Answer) -> list[str]:
+    """A group goes back to a point that all its members have."""
+    own = answer.database.name
+    groups = [one.members for one in analysis.program.groups if own in one.members]
+    names = sorted({name for members in groups for name in members} - {own})
+    if not names:
+        return []
+    listed = ", ".join(f"`{name}`" for name in names)
+    return [f"it goes back to one point with its group ({listed}), and not all of them have a log that bounds it"]
+
+
+def _no_room(outage: Outage, choice: Choice) -> Iterator[str]:
+    recovery = choice.recovery
+    assert recovery is not None
+    for transfer in recovery.transfers:
+        for one in transfer.resources:
+            if outage.left.usable(one) == 0:
+                yield f"nothing is left of {one.words} beside what others reserve"
+
+
+def _forgotten(choice: Choice) -> str:
+    """A point from before the damage may be gone when it is noticed."""
+    assert choice.line is not None
+    age = choice.line.image.age
+    assert age is not None
+    policy = choice.policy
+    detect = policy.detect.value if policy.detect else ZERO_DURATION
+    needed = (age.total + detect).human()
+    why = f"an image may be {age.total.human()} old, and {detect} pass until the damage is noticed"
+    if choice.loss.scope is Scope.INTRUDER and (policy.lock is None or policy.lock.value < age.total + detect):
+        locked = policy.lock.value if policy.lock else "0s"
+        return f"not proved: it must be locked for {needed} ({why}), and is for {locked}"
+    held = held_for(policy)
+    return f"not proved: it must be kept for {needed} ({why}), and is for {held.human() if held else 'ever'}"

@@ -1,0 +1,230 @@
+"""How the duration of a term is worked out, down to figures that a clause gives or the plan reserves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from bkpc_compiler.estate.resources import Resource
+from bkpc_compiler.explanation import ages, logs
+from bkpc_compiler.explanation.clauses import Clauses
+from bkpc_compiler.explanation.explanation import Cell
+from bkpc_compiler.explanation.sheet import Sheet, renamed
+from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.recovery_schedule import Move
+from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Transfer
+from bkpc_compiler.feasibility.together import GONE, Outage
+from bkpc_compiler.feasibility.verdict import Analysis
+from bkpc_compiler.feasibility.working import (
+    Ageing,
+    Apart,
+    AtBest,
+    Copying,
+    Crowding,
+    Forced,
+    Logging,
+    Moving,
+    Queueing,
+    Waiting,
+)
+from bkpc_compiler.program.model import Scope
+from bkpc_grammar.quantities import Rate
+
+PARTS = 16
+"""A transfer beside others gets so many parts of its way."""
+NAMED = 3
+"""Flows that a note names."""
+
+
+class Workings:
+    """The calculations of the terms of one failure."""
+
+    def __init__(self, analysis: Analysis, outage: Outage, clauses: Clauses) -> None:
+        self.analysis, self.outage, self.clauses = analysis, outage, clauses
+        self.program = analysis.program
+
+    def cells(self, term: Term) -> tuple[Cell, ...]:
+        """The calculation of `term`: its last figure is the duration. Empty where the term's clause says it all."""
+        sheet = Sheet(self.clauses)
+        match term.working:
+            case Moving(recovery, move):
+                self._moving(sheet, recovery, move)
+            case Waiting(recovery, move):
+                self._waiting(sheet, recovery, move)
+            case AtBest(recovery, transfer, slowest):
+                self._at_best(sheet, recovery, transfer, slowest)
+            case Crowding(transfers, through):
+                self._crowding(sheet, transfers, through)
+            case Queueing(recovery):
+                self._queueing(sheet, recovery, term.duration.amount)
+            case Logging() as one:
+                logs.logging(sheet, one, self.program)
+            case Ageing() as one:
+                ages.ageing(sheet, one, self.program.retries)
+            case Apart() as one:
+                ages.apart(sheet, one)
+            case Forced() as one:
+                ages.forced(sheet, one, term.duration.amount)
+            case Copying(job):
+                bytes_ = sheet.given("bytes", job.bytes, "B", f"size of `{job.database}`", job.size.span)
+                self._at_capacity(
+                    sheet, bytes_, min((x for x in job.resources if x.firm), key=lambda x: (x.most, x.name))
+                )
+            case None:
+                pass
+        return tuple(sheet.cells)
+
+    def _moving(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
+        transfer = move.transfer
+        if transfer.follows is None:
+            self._image(sheet, transfer)
+        else:
+            ages.age(sheet, transfer.follows, recovery.share, self.program.retries)
+            self._log(sheet, transfer)
+        if not move.rate:
+            sheet.given("takes", 0, "s", "nothing on its way is known to be narrow")
+            return
+        slowest = next(one for one in transfer.resources if one.words == move.narrow)
+        left = self.left_of(sheet, slowest, recovery.left, transfer.resources)
+        if move.rate == left:
+            sheet.follows("rate", "left", move.rate, "B/s")
+        else:
+            part = next(part for part in range(1, PARTS) if left * part // PARTS == move.rate)
+            beside = _named([words for _, words in self._others(recovery, move, move.end)])
+            sheet.follows(
+                "rate", f"floor(left * {part} / {PARTS})", move.rate, "B/s", f"the part with room beside {beside}"
+            )
+        sheet.takes(Fraction(transfer.bytes), Fraction(move.rate))
+
+    def _image(self, sheet: Sheet, transfer: Transfer) -> None:
+        name = transfer.database.name
+        sheet.given("bytes", transfer.bytes, "B", f"size of `{name}`", transfer.database.size.span)
+
+    def _log(self, sheet: Sheet, transfer: Transfer) -> None:
+        """What is written since the snapshot, and a burst; the sheet has the age already."""
+        database = transfer.database
+        sheet.given("writes", database.writes.value, "B/s", f"log of `{database.name}`", database.writes.span)
+        sheet.given("burst", database.burst.value, "B", "that comes at once", database.burst.span)
+        sheet.follows("bytes", "ceil(writes * age + burst)", transfer.bytes, "B")
+
+    def left_of(self, sheet: Sheet, one: Resource, left: Left, way: Iterable[Resource] = ()) -> int:
+        """What the failure leaves of a resource: its capacity less headroom, less what goes on beside it.
+
+        `way`: other resources passed, to say that they are wider.
+        """
+        assert one.capacity is not None
+        usable = left.usable(one)
+        assert usable is not None
+        sheet.given("capacity", one.capacity, "B/s", one.words, one.span)
+        room = "floor(capacity)"
+        if not one.name.startswith("database:"):
+            headroom = self.program.headroom
+            sheet.given("headroom", headroom.value, "", "that nobody counts on", headroom.span)
+            room = "floor(capacity * (1 - headroom))"
+        streams, jobs = self._beside(sheet, one, left)
+        beside = "".join(f" - {name}" for name, rate in (("streams", streams), ("jobs", jobs)) if rate)
+        wider = [f"{x.words} {left.usable(x):,}" for x in way if x != one and left.usable(x) is not None]
+        note = f"wider: {', '.join(dict.fromkeys(wider))}" if wider else ""
+        sheet.follows("left", f"max(0, {room}{beside})" if beside else room, usable, "B/s", note)
+        return usable
+
+    def _beside(self, sheet: Sheet, one: Resource, left: Left) -> tuple[int, int]:
+        """What streams and jobs that the failure leaves reserve of a resource."""
+        loss = self.outage.loss
+        gone = frozenset(loss.databases if loss.scope in GONE else ())
+        demand = self.analysis.demand
+        streams = [x for x in demand.streams if x.database not in gone and one in x.resources]
+        jobs = [x for x in demand.jobs if one in x.resources]
+        steady = sum(x.rate for x in streams)
+        peak = left.background(one.name) - steady
+        if streams:
+            names = [f"{x.id} to `{x.store}` {x.rate:,}" for x in streams]
+            sheet.given("streams", steady, "B/s", f"reserved for {_named(names)}")
+        if peak:
+            of = _named([x.id for x in jobs])
+            sheet.given("jobs", peak, "B/s", f"the most that is kept for jobs at any instant: {of}")
+        return steady, peak
+
+    def _waiting(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
+        """Room comes when a transfer of another ends: all that are on the same way meanwhile."""
+        sheet.given("ready", Fraction(move.ready, 1000), "s", "after the failure; it could begin then")
+        ends: list[tuple[int, str]] = []
+        for other, words in self._others(recovery, move, move.start):
+            cell = f"end_{len(ends) + 1}"
+            sheet.given(cell, Fraction(other.end, 1000), "s", words)
+            ends.append((other.end, cell))
+        begins = next((cell for end, cell in ends if end == move.start), "")
+        if begins:
+            sheet.follows("begins", begins, Fraction(move.start, 1000), "s", f"room on {move.waited}")
+        else:
+            sheet.given("begins", Fraction(move.start, 1000), "s", f"the first instant with room on {move.waited}")
+        sheet.follows("wait", "begins - ready", Fraction(move.start - move.ready, 1000), "s")
+
+    def _others(self, recovery: Recovery, move: Move, until: int) -> list[tuple[Move, str]]:
+        """What others move on the same way from when it could begin, in words."""
+        found = []
+        for name, back in sorted(self.outage.returns.items()):
+            for other in back.moves if back and name != recovery.database.name else ():
+                shared = set(other.transfer.resources) & set(move.transfer.resources)
+                if other.rate and shared and other.end > move.ready and other.start <= until:
+                    what = f"`{name}`: {other.transfer.what} at {other.rate:,} B/s"
+                    found.append((other, f"{what} from {Fraction(other.start, 1000)} s on"))
+        return found
+
+    def _at_best(self, sheet: Sheet, recovery: Recovery, transfer: Transfer, slowest: Resource | None) -> None:
+        if transfer.follows is None:
+            self._image(sheet, transfer)
+        else:
+            arrives = recovery.loss.scope is Scope.CORRUPTION
+            self._least_age(sheet, transfer.follows.age_at_least(recovery.share, arrives=arrives))
+            self._log(sheet, transfer)
+        if slowest is None:
+            sheet.given("takes", 0, "s", "no rate on its way is declared, and a cautious one refutes nothing")
+            return
+        self._at_capacity(sheet, Fraction(transfer.bytes), slowest)
+
+    def _least_age(self, sheet: Sheet, bound: Bound) -> None:
+        """The age that no schedule betters: each of its terms under names of its own."""
+        parts = []
+        for number, term in enumerate(bound.terms, 1):
+            cells = renamed(self.cells(term), f"age{number}")
+            sheet.add(cells)
+            parts.append(cells[-1].name)
+        sheet.follows("age", " + ".join(parts), bound.total.amount, "s", "no image is younger at the worst instant")
+
+    def _at_capacity(self, sheet: Sheet, bytes_: Fraction, one: Resource) -> None:
+        sheet.given("capacity", Rate(one.most), "B/s", one.words, one.span)
+        sheet.follows("takes", "bytes / capacity", bytes_ / one.most, "s")
+
+    def _crowding(self, sheet: Sheet, transfers: Iterable[Transfer], through: Resource) -> None:
+        sizes = list(transfers)
+        for number, one in enumerate(sizes, 1):
+            sheet.given(f"bytes_{number}", one.bytes, "B", f"size of `{one.database.name}`", one.database.size.span)
+        total = Fraction(sum(one.bytes for one in sizes))
+        sheet.follows("bytes", " + ".join(f"bytes_{number}" for number in range(1, len(sizes) + 1)), total, "B")
+        self._at_capacity(sheet, total, through)
+
+    def _queueing(self, sheet: Sheet, recovery: Recovery, lasts: Fraction) -> None:
+        storage = recovery.line.image.store.storage_class
+        assert storage is not None
+        assert storage.value.quota is not None
+        name, quota = storage.value.name, storage.value.quota
+        parts: list[str] = []
+        for one in self.outage.recoveries:
+            its = one.line.image.store.storage_class
+            if its and its.value.name == name:
+                cell = f"bytes_{len(parts) + 1}"
+                sheet.given(
+                    cell, one.database.size.value, "B", f"of `{one.database.name}` thaw", one.database.size.span
+                )
+                parts.append(cell)
+        sheet.given("quota", quota.value, "B/s", f"that class {name} thaws in a region", quota.span)
+        asked = f"floor({' + '.join(parts)})"
+        days = f"max(0, ceil({asked} / max(1, floor(quota * {DAY}))) - 1)"
+        sheet.follows("days", days, lasts / DAY, "", "before its own")
+        sheet.follows("wait", f"days * {DAY}", lasts, "s")
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
