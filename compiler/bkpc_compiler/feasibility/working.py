@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from bkpc_compiler.estate.resources import Resource
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.recovery_schedule import Move
     from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer
     from bkpc_compiler.feasibility.stream import StreamDemand
+
+
+# Structs: some are made for every line that is judged, and these are made fastest.
 
 
 class Part(StrEnum):
@@ -27,24 +31,21 @@ class Part(StrEnum):
     READY = "ready"
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
+class Moving(Struct, frozen=True):
     """A transfer of a recovery, reserved in a schedule."""
 
     recovery: Recovery
     move: Move
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A transfer that might have begun before it has room."""
 
     recovery: Recovery
     move: Move
 
 
-@dataclass(frozen=True, slots=True)
-class AtBest:
+class AtBest(Struct, frozen=True):
     """A transfer of a recovery at full capacity of `slowest`; None: nothing known is narrow."""
 
     recovery: Recovery
@@ -52,23 +53,20 @@ class AtBest:
     slowest: Resource | None
 
 
-@dataclass(frozen=True, slots=True)
-class Queueing:
+class Queueing(Struct, frozen=True):
     """A thaw behind those of others."""
 
     recovery: Recovery
 
 
-@dataclass(frozen=True, slots=True)
-class Crowding:
+class Crowding(Struct, frozen=True):
     """Several images through one resource at full capacity."""
 
     transfers: tuple[Transfer, ...]
     through: Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Logging:
+class Logging(Struct, frozen=True):
     """The log on its way: at the reserved rate, or at best."""
 
     stream: StreamDemand
@@ -76,8 +74,7 @@ class Logging:
     best: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ageing:
+class Ageing(Struct, frozen=True):
     """The age of the newest image in a store, for `share` of all instants."""
 
     image: ImageCopy
@@ -85,16 +82,14 @@ class Ageing:
     part: Part
 
 
-@dataclass(frozen=True, slots=True)
-class Apart:
+class Apart(Struct, frozen=True):
     """The longest time between two snapshots that no schedule avoids."""
 
     chains: Sequence[Sequence[JobDemand]]
     share: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Forced:
+class Forced(Struct, frozen=True):
     """The wait before a copy that the windows force. `took`: seconds that each transfer takes at best."""
 
     before: JobDemand
@@ -102,8 +97,7 @@ class Forced:
     took: tuple[Fraction, Fraction]
 
 
-@dataclass(frozen=True, slots=True)
-class Copying:
+class Copying(Struct, frozen=True):
     """A job's image at full capacity of the narrowest resource known."""
 
     job: JobDemand
