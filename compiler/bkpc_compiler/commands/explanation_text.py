@@ -42,7 +42,7 @@ _RESET = "\x1b[0m"
 _PLAIN = str.maketrans({"█": "#", "▏": "|", "░": "=", "≈": "~", "×": "*", "−": "-", "…": "..."})
 NARROWEST, DURATION = 40, 10
 """Columns: fewer are taken for this many; of a duration."""
-BESIDE = 56
+BESIDE = 70
 """Columns that clauses and arithmetic need to stand beside the bars rather than below them."""
 
 
