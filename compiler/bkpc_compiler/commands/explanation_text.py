@@ -150,8 +150,12 @@ class _Page:
         chosen = [line for line in one.lines if line.chosen]
         others = [line for line in one.lines if not line.chosen]
         for line in chosen:
-            place = f", rebuilt at `{line.place}`" if line.place else ""
-            self.wrapped(0, f"recovers from {way(line)}{place}")
+            place = (
+                f"rebuilt at `{line.place}`"
+                if line.place
+                else "but nothing says where to rebuild, or no links lead there"
+            )
+            self.wrapped(0, f"recovers from {way(line)}, {place}")
             self.wrapped(2, figures(line))
         for line in others:
             self.wrapped(0, f"not from {way(line)}: {line.why_not}")
@@ -214,7 +218,7 @@ def figures(line: Line) -> str:
     loses = f"loses at most {human(line.loses_most)}" if line.loses_most is not None else "nothing bounds what it loses"
     if line.back_alone is None:
         return loses
-    return f"{loses}; back after at most {human(line.back_alone)} where nothing else comes back"
+    return f"{loses}; back after at most {human(line.back_alone)}, were it alone to come back"
 
 
 def clause(source: Source) -> str:

@@ -71,15 +71,12 @@ def _why_not(choice: Choice, one: Line, line: points.Line) -> str:
     if one.place is None:
         return _leads_nowhere(choice)
     chosen = choice.recovery
-    if chosen is None or chosen.most is None:
-        return "nothing bounds it" if one.back_alone is None else "by name"
-    if _proved(one, rpo) != _proved(_line(choice, chosen.line), rpo):
+    if chosen is not None and _proved(one, rpo) != _proved(_line(choice, chosen.line), rpo):
         return f"not proved to lose at most {rpo}: {_at_most(one.loses_most)}"
     if one.back_alone is None:
         return "nothing bounds when it is back"
-    best = Fraction(chosen.most, 1000)
-    if one.back_alone > best:
-        return f"back after {_human(one.back_alone)}, the chosen one after {_human(best)}, each alone"
+    if chosen is not None and chosen.most is not None and one.back_alone * 1000 > chosen.most:
+        return f"back {_human(one.back_alone - Fraction(chosen.most, 1000))} later, were each alone to come back"
     return "no sooner back: the first of them by name was taken"
 
 

@@ -9,11 +9,12 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from bkpc_compiler.explanation.chain import oldest
 from bkpc_compiler.explanation.explain import explain
 from bkpc_compiler.explanation.explanation import Cell, Explanation, Objective, Waterfall
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.verdict import Analysis, Verdict, analyse
-from bkpc_compiler.feasibility.working import Ageing, Working
+from bkpc_compiler.feasibility.working import Ageing, Apart, AtBest, Copying, Logging, Moving, Waiting, Working
 from bkpc_compiler.program.model import Program
 from bkpc_compiler.source import Span
 from tests.compiler import shop
@@ -55,6 +56,9 @@ def check_waterfall(waterfall: Waterfall | None, bound: Bound | None) -> None:
         reached += one.lasts
         check_cells(one.cells, one.lasts)
         assert (term.working is None) == (not one.cells)
+        if isinstance(term.working, Waiting):  # others end: room comes then, and only then
+            assert any(cell.name == "begins" and cell.expression for cell in one.cells)
+        assert not any(cell.note.endswith("beside ") for cell in one.cells)
 
 
 def check_all(program: Program) -> list[Working]:
@@ -92,10 +96,16 @@ def test_two_sites(built: Program) -> None:
 
 
 def test_random_estates() -> None:
-    """The ones of the soundness test: chains, summer time, quantiles, shared hosts, accounts, groups."""
+    """The ones of the soundness test: chains, summer time, quantiles, shared hosts, several databases at once."""
     met = [one for number in range(300) for one in check_all(random_program(Random(f"explain:{number}")))]  # noqa: S311
-    assert any(isinstance(one, Ageing) and len(one.image.jobs) > 1 for one in met)
-    print({kind.__name__: sum(type(one) is kind for one in met) for kind in {type(one) for one in met}})
+    kinds = {type(one) for one in met}
+    assert kinds >= {Ageing, Apart, AtBest, Copying, Logging, Moving, Waiting}
+    ages = [one for one in met if isinstance(one, Ageing)]
+    assert any(one.share < 1 for one in ages)
+    chains = [one.image.jobs for one in ages if len(one.image.jobs) > 1]
+    assert any(oldest(jobs) for jobs in chains)
+    assert any(any(job.rhythm.shift for job in jobs) for jobs in chains)
+    assert any(not oldest(jobs) for jobs in chains)
 
 
 @pytest.mark.parametrize("built", [shop.payments(), shop.broken()], ids=["payments", "broken"])
