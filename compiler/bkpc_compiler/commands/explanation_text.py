@@ -42,6 +42,8 @@ _RESET = "\x1b[0m"
 _PLAIN = str.maketrans({"█": "#", "▏": "|", "░": "=", "≈": "~", "×": "*", "−": "-", "…": "..."})
 NARROWEST, DURATION = 40, 10
 """Columns: fewer are taken for this many; of a duration."""
+NAMED = 12
+"""Databases that a line names."""
 BESIDE = 70
 """Columns that clauses and arithmetic need to stand beside the bars rather than below them."""
 
@@ -88,7 +90,8 @@ class _Page:
         self.wrapped(0, f"`{database}` against {one.scope}: {one.lost}", "bold")
         others = [name for name in one.down if name != database]
         if others:
-            self.wrapped(2, f"down with it, and coming back at the same time: {', '.join(others)}")
+            more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+            self.wrapped(2, f"down with it, and coming back at the same time: {', '.join(others[:NAMED])}{more}")
         self.lines.append("")
         for objective in one.objectives:
             self.objective(objective)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 
 from bkpc_compiler.estate.resources import Resource
@@ -34,6 +34,8 @@ PARTS = 16
 """A transfer beside others gets so many parts of its way."""
 NAMED = 3
 """Flows that a note names."""
+SHOWN = 6
+"""Transfers of others that a wait shows: the one that makes room, then the fastest."""
 
 
 class Workings:
@@ -90,7 +92,7 @@ class Workings:
             sheet.follows("rate", "left", move.rate, "B/s")
         else:
             part = next(part for part in range(1, PARTS) if left * part // PARTS == move.rate)
-            beside = _named([words for _, words in self._others(recovery, move, move.end)])
+            beside = _named([_told(one) for one in self._others(recovery, move, transfer.resources, move.end)])
             sheet.follows(
                 "rate", f"floor(left * {part} / {PARTS})", move.rate, "B/s", f"the part with room beside {beside}"
             )
@@ -146,29 +148,29 @@ class Workings:
         return steady, peak
 
     def _waiting(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
-        """Room comes when a transfer of another ends: all that are on the same way meanwhile."""
+        """Room comes when a transfer of another ends: that one, and those that are on the same way meanwhile."""
         sheet.given("ready", Fraction(move.ready, 1000), "s", "after the failure; it could begin then")
-        ends: list[tuple[int, str]] = []
-        for other, words in self._others(recovery, move, move.start):
-            cell = f"end_{len(ends) + 1}"
-            sheet.given(cell, Fraction(other.end, 1000), "s", words)
-            ends.append((other.end, cell))
-        begins = next((cell for end, cell in ends if end == move.start), "")
-        if begins:
-            sheet.follows("begins", begins, Fraction(move.start, 1000), "s", f"room on {move.waited}")
+        waited = {one for one in move.transfer.resources if one.words == move.waited}
+        others = self._others(recovery, move, waited, move.start)
+        others.sort(key=lambda one: (one.end != move.start, -one.rate, one.transfer.database.name))
+        for number, other in enumerate(others[:SHOWN], 1):
+            sheet.given(f"end_{number}", Fraction(other.end, 1000), "s", _told(other))
+        more = f", beside {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        begins, room = Fraction(move.start, 1000), f"room on {move.waited}{more}"
+        if others and others[0].end == move.start:
+            sheet.follows("begins", "end_1", begins, "s", room)
         else:
-            sheet.given("begins", Fraction(move.start, 1000), "s", f"the first instant with room on {move.waited}")
+            sheet.given("begins", begins, "s", f"the first instant with {room}")
         sheet.follows("wait", "begins - ready", Fraction(move.start - move.ready, 1000), "s")
 
-    def _others(self, recovery: Recovery, move: Move, until: int) -> list[tuple[Move, str]]:
-        """What others move on the same way from when it could begin, in words."""
+    def _others(self, recovery: Recovery, move: Move, shared: Collection[Resource], until: int) -> list[Move]:
+        """What other databases move through `shared` from when `move` could begin, by database."""
         found = []
         for name, back in sorted(self.outage.returns.items()):
             for other in back.moves if back and name != recovery.database.name else ():
-                shared = set(other.transfer.resources) & set(move.transfer.resources)
-                if other.rate and shared and other.end > move.ready and other.start <= until:
-                    what = f"`{name}`: {other.transfer.what} at {other.rate:,} B/s"
-                    found.append((other, f"{what} from {Fraction(other.start, 1000)} s on"))
+                meanwhile = other.rate and other.end > move.ready and other.start <= until
+                if meanwhile and any(one in shared for one in other.transfer.resources):
+                    found.append(other)
         return found
 
     def _at_best(self, sheet: Sheet, recovery: Recovery, transfer: Transfer, slowest: Resource | None) -> None:
@@ -223,6 +225,12 @@ class Workings:
         days = f"max(0, ceil({asked} / max(1, floor(quota * {DAY}))) - 1)"
         sheet.follows("days", days, lasts / DAY, "", "before its own")
         sheet.follows("wait", f"days * {DAY}", lasts, "s")
+
+
+def _told(move: Move) -> str:
+    """`orders`: load 300GiB at 209,715,200 B/s from 2100.5 s on."""
+    since = f"{move.start // 1000}.{move.start % 1000:03}".rstrip("0").rstrip(".")
+    return f"`{move.transfer.database.name}`: {move.transfer.what} at {move.rate:,} B/s from {since} s on"
 
 
 def _named(names: list[str]) -> str:

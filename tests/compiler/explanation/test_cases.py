@@ -9,6 +9,7 @@ import pytest
 
 from bkpc_compiler.explanation.explain import explain
 from bkpc_compiler.explanation.explanation import Explanation, Failure, Objective
+from bkpc_compiler.explanation.workings import SHOWN
 from bkpc_compiler.feasibility.verdict import analyse
 from bkpc_compiler.feasibility.working import Crowding, Forced, Queueing
 from bkpc_compiler.program.model import Given, Group, Origin, Program, Scope, Store
@@ -197,3 +198,24 @@ def test_every_line_that_is_left_is_there_and_says_why_it_was_not_chosen(scope: 
         assert (chosen.image, chosen.log, chosen.place) == (("near",), "near", "hangzhou")
         assert len(others) == 5
     assert all(one.why_not for one in others)
+
+
+def test_a_wait_among_many_shows_the_one_that_makes_room_and_a_few_others() -> None:
+    tier = build.policy(
+        build.promise(Scope.SITE, duration(9, "d"), duration(9, "d")), images=(build.full("near"),),
+        colds=(build.cold("near", "far"),),
+    )  # fmt: skip
+    many = {build.database(f"d{one:02}", "here", holds=size(90, "GiB"), standby="there"): tier for one in range(24)}
+    stores = (build.store("near", "here"), build.store("far", "there", reads=rate(2, "Gbit")))
+    program = build.program(SITES, stores, many, links=LINKS)
+    waits = []
+    for name in (one.name for one in many):
+        upper = objective(against(program, name, Scope.SITE), "rto").upper
+        assert upper is not None
+        waits += [one for one in upper.summands if "leave room" in one.label]
+    assert len(waits) > 10
+    for wait in waits:
+        figures = {cell.name: cell for cell in wait.cells}
+        assert figures["begins"].expression == "end_1"
+        assert len([name for name in figures if name.startswith("end_")]) <= SHOWN
+    assert any("more" in cell.note for wait in waits for cell in wait.cells)

@@ -41,6 +41,9 @@ def check_cells(cells: tuple[Cell, ...], lasts: Fraction) -> None:
         if cell.expression:
             assert worked_out(cell.expression, known) == cell.value, (cell, known)
         known[cell.name] = cell.value
+        if cell.name == "jobs":  # what is left beside the streams is some jobs', and they are named
+            assert cell.value > 0
+            assert not cell.note.endswith(": "), cell
     if cells:
         assert cells[-1].value == lasts, cells
 
