@@ -47,6 +47,18 @@ def test_commands_that_are_named_exist() -> None:
     assert len(named) > 5
 
 
+def test_the_page_of_measured_figures_has_each_of_them_in_its_unit() -> None:
+    from bkpc_grammar.facts import UNITS, read_facts
+
+    page = (ROOT / "docs" / "facts-and-growth.md").read_text()
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert len(read_facts(example.encode(), "the page").facts) == 1
+    lines = [line for line in page.splitlines() if line.startswith("| `")][1:]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines]
+    told = {(figure.strip(" `"), unit) for _, _, figures, unit, _ in rows for figure in figures.split(",")}
+    assert told == set(UNITS.items())
+
+
 def test_every_exit_code_of_the_runtime_is_explained() -> None:
     from bkpc_runtime import errors
 

@@ -96,7 +96,10 @@ def _dispatch(given: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else USAGE
     if module.__name__.startswith("bkpc_compiler."):
         gc.disable()  # what a compilation makes is needed to its end: looking for garbage costs a third of its time
-    code: int = module.run(parsed)
+    try:
+        code: int = module.run(parsed)
+    finally:
+        gc.enable()
     return code
 
 

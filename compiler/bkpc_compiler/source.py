@@ -12,11 +12,15 @@ from msgspec import Struct
 
 
 class Span(Struct, frozen=True, order=True, gc=False):
-    """Characters `[start, end)` of a file; `file` is the source's path as shown to people."""
+    """Characters `[start, end)` of a file; `file` is the source's path as shown to people.
+
+    `of`: whose figure it is, where several things share what stands there (a default that was measured for one).
+    """
 
     file: str
     start: int
     end: int
+    of: str = ""
 
     def to(self, other: Span) -> Span:
         """From the start of this span to the end of `other`."""

@@ -26,7 +26,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Source(Part, frozen=True):
-    """One `.bkp` file the plan was compiled from."""
+    """One file the plan was compiled from: policies, and measured figures where there were any."""
 
     path: Annotated[str, Meta(description="relative to the root of the compilation, with `/`; `std/…` ships with bkpc")]
     sha256: Digest
@@ -92,7 +92,7 @@ class Database(Part, frozen=True):
     address: Annotated[str, Meta(description="host:port, or an absolute socket path")]
     credentials: Annotated[CredentialReference | None, Meta(description="reference to user and password")]
     tls: Annotated[TransportSecurity, Meta(description="TLS towards the server")]
-    size_bytes: Annotated[Bytes, Meta(description="declared size: an upper bound")]
+    size_bytes: Annotated[Bytes, Meta(description="declared or measured size: an upper bound")]
 
 
 class Store(Part, frozen=True):
@@ -270,6 +270,9 @@ class Assumption(Part, frozen=True):
     what: Annotated[str, Meta(description="the clause, as written")]
     where: Annotated[str, Meta(description="file:line")]
     origin: Annotated[str, Meta(description="declared, std, measured, given")]
+    measured: Annotated[
+        str | None, Meta(description="the figure that was measured instead, its day and its source; or null")
+    ]
 
 
 class Objective(Part, frozen=True):

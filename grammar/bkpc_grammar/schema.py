@@ -1,6 +1,6 @@
-"""The JSON Schema of a plan (draft 2020-12), made from the typed model.
+"""The JSON Schemas (draft 2020-12) of a plan and of measured figures, made from the typed models.
 
-`python -m bkpc_grammar.schema` renews `plan.schema.json`; a test holds the two together.
+`python -m bkpc_grammar.schema` renews `plan.schema.json` and `facts.schema.json`; tests hold them to the models.
 """
 
 from __future__ import annotations
@@ -10,17 +10,28 @@ from typing import Any
 
 import msgspec
 
+from bkpc_grammar.facts import Facts
 from bkpc_grammar.plan import Plan
 
 PATH = Path(__file__).with_name("plan.schema.json")
+FACTS_PATH = Path(__file__).with_name("facts.schema.json")
 
 
 def plan_schema() -> bytes:
     """The schema's bytes: every object closed, every property described."""
-    (root,), parts = msgspec.json.schema_components((Plan,), ref_template="#/$defs/{name}")
+    return _schema(Plan, "bkpc plan")
+
+
+def facts_schema() -> bytes:
+    """The same for the document that `--facts` reads."""
+    return _schema(Facts, "bkpc facts")
+
+
+def _schema(model: type[msgspec.Struct], title: str) -> bytes:
+    (root,), parts = msgspec.json.schema_components((model,), ref_template="#/$defs/{name}")
     document: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "bkpc plan",
+        "title": title,
         **root,
         "$defs": parts,
     }
@@ -29,3 +40,4 @@ def plan_schema() -> bytes:
 
 if __name__ == "__main__":
     PATH.write_bytes(plan_schema())
+    FACTS_PATH.write_bytes(facts_schema())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from bkpc_compiler.commands.source_files import FileReader
 from bkpc_compiler.passes import Checked, check_sources, compile_sources
 from bkpc_compiler.program.resolve import Reader
+from tests.compiler.facts_made import circumstances
 
 SMALL = """\
 edition 1
@@ -37,6 +40,11 @@ protect shop with basic
 def check(text: str, **others: str) -> Checked:
     """What `check` says of `text`; `others` are files beside it, by their name without `.bkp`."""
     return check_sources(["policy.bkp"], _reader(text, others))
+
+
+def check_with(text: str, *made: dict[str, Any], today: date | None = None, **others: Any) -> Checked:
+    """What `check` says of `text` beside measured figures."""
+    return check_sources(["policy.bkp"], _reader(text, {}), circumstances(*made, today=today, **others))
 
 
 def compiled(text: str, **others: str) -> Checked:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bkpc_compiler.backends.targets import TARGETS
+from bkpc_compiler.commands.circumstances_given import add_circumstances
 from bkpc_compiler.commands.rendering import Stopped, compiled, plan_of, write_all
 
 EXAMPLE = """\
@@ -20,6 +21,7 @@ exit: 0 written, 1 diagnostics and nothing written, 2 nothing to compile
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)")
     parser.add_argument("--target", choices=("plan", *TARGETS), default="plan", help="what to write (default: plan)")
+    add_circumstances(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -37,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     try:
         if arguments.target != "plan":
-            write_all("compile", arguments.target, plan_of("compile", arguments.paths), arguments.output)
+            write_all("compile", arguments.target, plan_of("compile", arguments), arguments.output)
             return 0
-        plan = compiled("compile", arguments.paths)
+        plan = compiled("compile", arguments)[0]
     except Stopped as stopped:
         return stopped.code
     return _write(canonical_bytes(plan), arguments.output, plan.header.digest)

@@ -8,6 +8,8 @@ import sys
 from importlib import resources
 from pathlib import Path
 
+from bkpc_compiler.commands.circumstances_given import add_circumstances
+
 EXAMPLE = """\
 example:
   bkpc explain BKP3001
@@ -33,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--against", metavar="SCOPE", help="one failure only: corruption, host, site, region, intruder")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of what is said about a database")
+    add_circumstances(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    alone = not arguments.paths and arguments.against is None and arguments.format == "text"
+    alone = not arguments.paths and arguments.against is None and arguments.facts is None and arguments.format == "text"
     wanted = arguments.name.lower()
     known: dict[str, str] = {}
     page = None

@@ -7,6 +7,7 @@ import shutil
 import sys
 from difflib import get_close_matches
 
+from bkpc_compiler.commands.circumstances_given import FactsUnusable, circumstances_of
 from bkpc_compiler.commands.source_files import NothingFound, judge_files
 from bkpc_compiler.commands.terminal import wants_colour
 from bkpc_compiler.explanation.explain import explain
@@ -29,8 +30,8 @@ def explain_database(arguments: argparse.Namespace, *, missing: str, is_code: bo
     `missing`: where nothing but a name was given, that no diagnostic has it; `is_code`: one has.
     """
     try:
-        checked = judge_files(arguments.paths)
-    except NothingFound as problem:
+        checked = judge_files(arguments.paths, circumstances_of(arguments))
+    except (NothingFound, FactsUnusable) as problem:
         print(f"bkpc explain: {_and(missing)}{problem}", file=sys.stderr)
         return 2
     if checked.analysis is None:

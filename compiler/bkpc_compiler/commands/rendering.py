@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bkpc_compiler.backends.targets import TARGETS, File, chosen
+from bkpc_compiler.commands.circumstances_given import FactsUnusable, add_circumstances, circumstances_of
 from bkpc_compiler.commands.source_files import NothingFound, compile_files
 from bkpc_compiler.commands.terminal import wants_colour
 
 if TYPE_CHECKING:
+    from bkpc_compiler.diagnostics.diagnostic import Diagnostic
+    from bkpc_compiler.passes import Checked
     from bkpc_grammar.plan import Plan
 
 _SOURCES = (".bkp", ".json")
@@ -37,6 +40,7 @@ def add_common(parser: argparse.ArgumentParser, files: Sequence[File]) -> None:
         parser.add_argument(
             "--format", choices=[one.format for one in files], help="default: as the name of the output ends"
         )
+    add_circumstances(parser)
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where it goes (default: stdout)")
 
 
@@ -45,41 +49,53 @@ def run_target(target: str, arguments: argparse.Namespace) -> int:
     file = chosen(TARGETS[target], getattr(arguments, "format", None), arguments.output)
     try:
         refuse_source(target, arguments.output)
-        write(target, render(target, file, plan_of(target, arguments.paths)), arguments.output)
+        write(target, render(target, file, plan_of(target, arguments)), arguments.output)
     except Stopped as stopped:
         return stopped.code
     return 0
 
 
-def plan_of(command: str, paths: Sequence[str]) -> Plan:
+def plan_of(command: str, arguments: argparse.Namespace) -> Plan:
     """The plan in the one `.json` named, else the compiled policies; diagnostics go to stderr.
 
     Raises:
         Stopped: there is no plan.
     """
-    if len(paths) == 1 and paths[0].endswith(".json"):
-        return _read(command, Path(paths[0]))
-    return compiled(command, paths)
+    if is_plan(arguments.paths):
+        if arguments.facts is not None:
+            raise stop(command, "a plan is made already: give `--facts` together with the policies", 2)
+        return _read(command, Path(arguments.paths[0]))
+    return compiled(command, arguments)[0]
 
 
-def compiled(command: str, paths: Sequence[str]) -> Plan:
-    """The plan of the policies at `paths`; raises as `plan_of` does."""
+def is_plan(paths: Sequence[str]) -> bool:
+    """Whether `paths` name one plan, and not policies."""
+    return len(paths) == 1 and paths[0].endswith(".json")
+
+
+def compiled(command: str, arguments: argparse.Namespace) -> tuple[Plan, Checked]:
+    """The plan of the policies, and what was found; raises as `plan_of` does."""
     from bkpc_compiler.main import VERSION
 
     try:
-        plan, checked = compile_files(paths, VERSION)
-    except NothingFound as problem:
-        raise _stop(command, str(problem), 2) from problem
-    if checked.diagnostics:
-        from bkpc_compiler.diagnostics.text import render as told
-
-        sys.stderr.write(told(checked.diagnostics, checked.sources, colour=wants_colour(sys.stderr)))
+        plan, checked = compile_files(arguments.paths, VERSION, circumstances_of(arguments))
+    except (NothingFound, FactsUnusable) as problem:
+        raise stop(command, str(problem), 2) from problem
+    tell(checked.diagnostics, checked)
     if plan is None:
-        raise _stop(command, "nothing written", 1)
+        raise stop(command, "nothing written", 1)
     if not checked.answers:
         nothing = "compile" if command == "compile" else "show"
-        raise _stop(command, f"nothing was promised for any database: nothing to {nothing}", 2)
-    return plan
+        raise stop(command, f"nothing was promised for any database: nothing to {nothing}", 2)
+    return plan, checked
+
+
+def tell(diagnostics: Sequence[Diagnostic], checked: Checked) -> None:
+    """Diagnostics to stderr."""
+    if diagnostics:
+        from bkpc_compiler.diagnostics.text import render as told
+
+        sys.stderr.write(told(diagnostics, checked.sources, colour=wants_colour(sys.stderr)))
 
 
 def render(command: str, file: File, plan: Plan) -> str:
@@ -93,7 +109,7 @@ def render(command: str, file: File, plan: Plan) -> str:
     try:
         return file.render(plan)
     except NoGraphviz as problem:
-        raise _stop(command, str(problem), 2) from problem
+        raise stop(command, str(problem), 2) from problem
 
 
 def write(command: str, text: str, output: str) -> None:
@@ -104,7 +120,7 @@ def write(command: str, text: str, output: str) -> None:
     try:
         Path(output).write_text(text, encoding="utf-8", newline="\n")
     except OSError as problem:
-        raise _stop(command, f"cannot write {output}: {problem.strerror}", 2) from problem
+        raise stop(command, f"cannot write {output}: {problem.strerror}", 2) from problem
     print(output, file=sys.stderr)
 
 
@@ -119,7 +135,7 @@ def write_all(command: str, target: str, plan: Plan, output: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise _stop(command, f"cannot make {output}: {problem.strerror}", 2) from problem
+        raise stop(command, f"cannot make {output}: {problem.strerror}", 2) from problem
     for path, text in texts:
         write(command, text, path)
 
@@ -127,7 +143,7 @@ def write_all(command: str, target: str, plan: Plan, output: str) -> None:
 def refuse_source(command: str, output: str) -> None:
     """A policy or a plan is never written over with a picture of it."""
     if output.endswith(_SOURCES):
-        raise _stop(command, f"{output} is the name of a policy or a plan: choose another for the output", 2)
+        raise stop(command, f"{output} is the name of a policy or a plan: choose another for the output", 2)
 
 
 def _read(command: str, path: Path) -> Plan:
@@ -136,11 +152,12 @@ def _read(command: str, path: Path) -> Plan:
     try:
         return read_plan(path.read_bytes(), str(path))
     except OSError as problem:
-        raise _stop(command, f"{path} can't be read: {problem.strerror}", 2) from problem
+        raise stop(command, f"{path} can't be read: {problem.strerror}", 2) from problem
     except PlanRejected as problem:
-        raise _stop(command, str(problem), 5) from problem
+        raise stop(command, str(problem), 5) from problem
 
 
-def _stop(command: str, words: str, code: int) -> Stopped:
+def stop(command: str, words: str, code: int) -> Stopped:
+    """What to raise where nothing can be rendered; says why on stderr."""
     print(f"bkpc {command}: {words}", file=sys.stderr)
     return Stopped(code)

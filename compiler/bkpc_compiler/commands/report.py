@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from bkpc_compiler.backends.targets import TARGETS
-from bkpc_compiler.commands.rendering import add_common, run_target
+from bkpc_compiler.commands.circumstances_given import add_horizon
+from bkpc_compiler.commands.rendering import (
+    Stopped,
+    add_common,
+    compiled,
+    is_plan,
+    refuse_source,
+    run_target,
+    stop,
+    tell,
+    write,
+)
+from bkpc_compiler.passes import looked_ahead
+
+if TYPE_CHECKING:
+    from bkpc_compiler.backends.report import Growth
+    from bkpc_compiler.feasibility.growth import Outlook
 
 EXAMPLE = """\
 example:
   bkpc report policies/ -o report.html
+  bkpc report policies/ --horizon 12mo -o report.html    with bounds month by month
   bkpc report plan.json -o report.html
 exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 5 an edited plan
 """
@@ -17,7 +35,44 @@ exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 5 an edit
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser, TARGETS["report"])
+    add_horizon(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return run_target("report", arguments)
+    if arguments.horizon is None:
+        return run_target("report", arguments)
+    try:
+        _run_ahead(arguments)
+    except Stopped as stopped:
+        return stopped.code
+    return 0
+
+
+def _run_ahead(arguments: argparse.Namespace) -> None:
+    """The page with bounds month by month."""
+    from bkpc_compiler.backends.report import report_html
+
+    refuse_source("report", arguments.output)
+    if is_plan(arguments.paths):
+        raise stop("report", "a plan says nothing of growth: give `--horizon` together with the policies", 2)
+    plan, checked = compiled("report", arguments)
+    ahead = looked_ahead(checked, arguments.horizon, whole=True)
+    tell([one for one in ahead.diagnostics if one not in checked.diagnostics], ahead)
+    assert ahead.outlook is not None
+    write("report", report_html(plan, growth_of(ahead.outlook)), arguments.output)
+
+
+def growth_of(outlook: Outlook) -> tuple[Growth, ...]:
+    """The bounds of every promise in every month that was judged, as the page draws them."""
+    return tuple(
+        (
+            month.number,
+            answer.database.name,
+            answer.promise.scope.value,
+            answer.kind,
+            bound.milliseconds_up() if bound else None,
+            answer.objective.value.milliseconds_up(),
+        )
+        for month in outlook.months
+        for answer, bound in zip(outlook.today, month.bounds, strict=True)
+    )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bkpc_compiler.circumstances import ALONE, Circumstances
 from bkpc_compiler.passes import Checked, check_sources, compile_sources, judge_sources
 
 if TYPE_CHECKING:
@@ -17,26 +18,28 @@ class NothingFound(Exception):
     """No file to look at; the message says where was looked."""
 
 
-def check_files(arguments: Sequence[str]) -> Checked:
-    """Check the files and folders named by `arguments` (none: the current folder).
+def check_files(arguments: Sequence[str], circumstances: Circumstances = ALONE) -> Checked:
+    """Check the files and folders named by `arguments` (none: the current folder), with the figures that were measured.
 
     Raises:
         NothingFound: a path does not exist, or there is no `.bkp` file.
     """
     root, paths = sources_of(arguments)
-    return check_sources(paths, FileReader(root))
+    return check_sources(paths, FileReader(root), circumstances)
 
 
-def judge_files(arguments: Sequence[str]) -> Checked:
+def judge_files(arguments: Sequence[str], circumstances: Circumstances = ALONE) -> Checked:
     """Judge them, and nothing more; raises as `check_files` does."""
     root, paths = sources_of(arguments)
-    return judge_sources(paths, FileReader(root))
+    return judge_sources(paths, FileReader(root), circumstances)
 
 
-def compile_files(arguments: Sequence[str], version: str) -> tuple[Plan | None, Checked]:
+def compile_files(
+    arguments: Sequence[str], version: str, circumstances: Circumstances = ALONE
+) -> tuple[Plan | None, Checked]:
     """Compile the files and folders named by `arguments`; raises as `check_files` does."""
     root, paths = sources_of(arguments)
-    return compile_sources(paths, FileReader(root), version)
+    return compile_sources(paths, FileReader(root), version, circumstances)
 
 
 def sources_of(arguments: Sequence[str]) -> tuple[Path, list[str]]:

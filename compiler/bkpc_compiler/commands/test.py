@@ -7,6 +7,7 @@ import operator
 import sys
 from collections.abc import Callable
 
+from bkpc_compiler.commands.circumstances_given import FactsUnusable, add_circumstances, circumstances_of
 from bkpc_compiler.commands.source_files import NothingFound, check_files
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.given import supposing
@@ -25,12 +26,13 @@ _AT_MOST: dict[str, Callable[[Duration, Duration], bool]] = {"<=": operator.le, 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files, or folders read recursively (default: here)")
+    add_circumstances(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        checked = check_files(arguments.paths)
-    except NothingFound as problem:
+        checked = check_files(arguments.paths, circumstances_of(arguments))
+    except (NothingFound, FactsUnusable) as problem:
         print(f"bkpc test: {problem}", file=sys.stderr)
         return 2
     if checked.program is None or checked.analysis is None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bkpc_compiler.feasibility.verdict import Answer, Verdict
 from bkpc_compiler.passes import Checked
 
+if TYPE_CHECKING:
+    from bkpc_compiler.feasibility.growth import Outlook
+
 
 def verdict_table(checked: Checked, *, explain: bool = False) -> str:
-    """One aligned row per objective; with `explain`, the terms of its bounds and all assumptions."""
-    rows = [_row(answer) for answer in checked.answers]
+    """One aligned row per objective; with `explain`, the terms of its bounds and all assumptions.
+
+    Where somebody looked ahead, a row ends with what comes of it.
+    """
+    ahead = _ahead(checked.outlook) if checked.outlook else None
+    rows = [
+        (*_row(answer), *((ahead.get(place, ""),) if ahead else ())) for place, answer in enumerate(checked.answers)
+    ]
     if not rows:
         return ""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -32,6 +43,14 @@ def _row(answer: Answer) -> tuple[str, ...]:
     )
 
 
+def _ahead(outlook: Outlook) -> dict[int, str]:
+    """By the place of an answer that is proved today: `holds 12mo`, `breaks in 7mo`. Empty where nothing grows."""
+    if not outlook.months[0].sizes:
+        return {}
+    broken = {one.place: f"breaks in {one.month.number}mo" for one in outlook.broken}
+    return {place: broken.get(place, f"holds {outlook.horizon}mo") for place in outlook.proved}
+
+
 def _bounds(answer: Answer) -> str:
     most = answer.most.human() if answer.most else "no bound"
     if answer.verdict is Verdict.PROVED:
@@ -49,11 +68,20 @@ def _terms(answer: Answer) -> list[str]:
 
 
 def _assumptions(checked: Checked) -> list[str]:
-    from bkpc_compiler.planning.objectives import assumptions_of
+    from bkpc_compiler.planning.objectives import assumptions_of, spans_of
 
-    found = assumptions_of(checked.answers, checked.place_of)
-    lines = [f"    {one.where}  {' '.join(one.what.split())}  ({one.origin})" for one in found]
-    return ["", "rests on:", *lines, *(f"    {words}" for words in STANDING)]
+    program, today = checked.program, checked.circumstances.today
+    measured = program.measured if program else ()
+    found = assumptions_of(checked.answers, checked.place_of, measured, today)
+    lines = [f"    {one.where}  {' '.join(one.what.split())}  ({one.measured or one.origin})" for one in found]
+    used = {span for answer in checked.answers for span in spans_of(answer)}
+    more = [
+        f"    {checked.place_of(one.span)[0]}  {one.what}  ({one.told(today)})"
+        for one in measured
+        if one.span not in used
+    ]
+    beside = ["also counted as measured:", *more] if more else []
+    return ["", "rests on:", *lines, *(f"    {words}" for words in STANDING), *beside]
 
 
 STANDING = (
@@ -66,7 +94,7 @@ STANDING = (
 
 
 def counted(checked: Checked) -> str:
-    """`checked 2 files, 3 databases, 21 promises: 21 proved`."""
+    """`checked 2 files, 3 databases, 21 promises: 21 proved`, and what came in beside the files."""
     numbers = {verdict: sum(one.verdict is verdict for one in checked.answers) for verdict in Verdict}
     told = ", ".join(f"{number} {verdict.value.lower()}" for verdict, number in numbers.items() if number)
     files = sum(not path.startswith("std/") for path in checked.sources)
@@ -76,7 +104,22 @@ def counted(checked: Checked) -> str:
         f"{_many(databases, 'database')} with promises",
         _many(len(checked.answers), "objective"),
     ]
-    return f"checked {', '.join(parts)}: {told or 'none judged'}"
+    lines = [f"checked {', '.join(parts)}: {told or 'none judged'}"]
+    if checked.program and checked.circumstances.measured:
+        number = len(checked.program.measured)
+        lines.append(f"{_many(number, 'measured figure')} of {checked.circumstances.measured.path} counted")
+    if checked.outlook:
+        lines.append(f"looked {_many(checked.outlook.horizon, 'month')} ahead: {_outlook(checked.outlook)}")
+    return "\n".join(lines)
+
+
+def _outlook(outlook: Outlook) -> str:
+    if not outlook.months[0].sizes:
+        return "no database grows"
+    if not outlook.broken:
+        return f"all {len(outlook.proved)} that are proved stay so" if outlook.proved else "nothing is proved today"
+    first = min(one.month.number for one in outlook.broken)
+    return f"{len(outlook.broken)} no longer proved, the first in {_many(first, 'month')}"
 
 
 def _many(number: int, noun: str) -> str:

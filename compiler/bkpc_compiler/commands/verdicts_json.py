@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Edit, Label
 from bkpc_compiler.feasibility.bounds import Bound
-from bkpc_compiler.feasibility.verdict import Answer
+from bkpc_compiler.feasibility.verdict import Answer, Verdict
 from bkpc_compiler.passes import Checked
+from bkpc_compiler.rules.outgrown import calendar_month
 from bkpc_compiler.source import Sources
+from bkpc_grammar.facts import UNITS
+from bkpc_grammar.quantities import Duration
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from bkpc_compiler.feasibility.growth import Outlook
+    from bkpc_compiler.program.measurement import Measurement
 
 
 def as_json(checked: Checked) -> str:
-    """`{"diagnostics": […], "verdicts": […]}`; durations in milliseconds, rounded up."""
+    """`{"diagnostics": […], "verdicts": […]}`; durations in milliseconds, rounded up.
+
+    With `--facts` also `measured`, with `--horizon` also `horizon`, and in each verdict what comes of it.
+    """
     import msgspec
 
-    document = {
+    document: dict[str, Any] = {
         "diagnostics": [_diagnostic(one, checked.sources) for one in checked.diagnostics],
         "verdicts": [_verdict(answer) for answer in checked.answers],
     }
+    if checked.program and checked.circumstances.measured:
+        document["measured"] = [_measured(one, checked) for one in checked.program.measured]
+    if checked.outlook:
+        document["horizon"] = {"months": checked.outlook.horizon, "no_longer_proved": len(checked.outlook.broken)}
+        for place, verdict in enumerate(_ahead(checked.outlook, checked.circumstances.today)):
+            document["verdicts"][place]["ahead"] = verdict
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
@@ -71,6 +90,47 @@ def _verdict(answer: Answer) -> dict[str, Any]:
         "at_most_ms": _total(answer.upper),
         "at_least_ms": _total(answer.lower),
     }
+
+
+def _measured(one: Measurement, checked: Checked) -> dict[str, Any]:
+    """Amounts in the unit of the figure (bytes, bytes per second, milliseconds), as in the document of facts."""
+    scale = 1000 if isinstance(one.value, Duration) else 1
+    today = checked.circumstances.today
+    return {
+        "about": one.about,
+        "name": one.name,
+        "site": one.site or None,
+        "figure": one.figure,
+        "unit": UNITS[one.figure],
+        "value": int(one.value.amount * scale),
+        "declared": str(one.declared) if one.declared else None,
+        "where": checked.place_of(one.span)[0],
+        "measured_at": str(one.measured_at),
+        "age_days": one.age_in_days(today) if today else None,
+        "source": one.source,
+        "samples": one.samples,
+    }
+
+
+def _ahead(outlook: Outlook, today: date | None) -> Iterator[dict[str, Any] | None]:
+    """Per verdict; null where nothing is proved today that could stop being so."""
+    broken = {one.place: one for one in outlook.broken}
+    for place, answer in enumerate(outlook.today):
+        found = broken.get(place)
+        if answer.verdict is not Verdict.PROVED:
+            yield None
+        elif found is None:
+            yield {"first_month_not_proved": None}
+        else:
+            size = found.month.sizes.get(answer.database.name, answer.database.size.value)
+            yield {
+                "first_month_not_proved": found.month.number,
+                "calendar_month": calendar_month(today, found.month.number) if today else None,
+                "verdict": found.then.verdict.value,
+                "at_most_ms": found.then.most.milliseconds_up() if found.then.most else None,
+                "at_least_ms": _total(found.then.lower),
+                "size_bytes": size.bytes_up(),
+            }
 
 
 def _total(bound: Bound | None) -> int | None:

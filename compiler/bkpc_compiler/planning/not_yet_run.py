@@ -67,11 +67,6 @@ def not_yet_done(analysis: Analysis) -> Iterator[Diagnostic]:
     """One warning per clause that the runtime of this version leaves to people."""
     program = analysis.program
     found = [one for policy in _policies(program) for one in _left_to_people(policy)]
-    found += [
-        (one.grows.span, "look ahead (`grows`): the verdicts hold for the declared `size`")
-        for one in _protected(program)
-        if one.grows
-    ]
     found += [(one.span, "bring a group to one common point: restore each to the same time") for one in program.groups]
     for span, words in found:
         yield Diagnostic(

@@ -11,6 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Generic, TypeVar
 
+from bkpc_compiler.program.measurement import Measurement
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Rate, Size
 
@@ -353,3 +354,4 @@ class Program:
     retries: Given[Fraction]  # what failed attempts may cost, of a job's time
     verification: Given[Duration]  # time to check that a restored database is right before it is in service
     accounts: tuple[Account, ...] = ()
+    measured: tuple[Measurement, ...] = ()  # what `--facts` put in place of a declared figure

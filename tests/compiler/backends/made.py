@@ -49,7 +49,7 @@ def made_plan() -> plan.Plan:
 def supposing(made: plan.Plan, what: str) -> plan.Plan:
     """The plan with `what` as the text of its first assumption."""
     first, *others = made.objectives
-    supposed = plan.Assumption(what=what, where="estate.bkp:1", origin="declared")
+    supposed = plan.Assumption(what=what, where="estate.bkp:1", origin="declared", measured=what)
     changed = msgspec.structs.replace(first, assumptions=(supposed, *first.assumptions))
     return sealed(msgspec.structs.replace(made, objectives=(changed, *others)))
 
@@ -294,9 +294,11 @@ def _objective(name: str, scope: Scope, promised: tuple[int, int], proved: tuple
             ("verification", 5 * MINUTE, "payments.bkp:9"),
         ),
         assumptions=(
-            plan.Assumption(what="bandwidth 1Gbit/s", where="estate.bkp:9", origin="declared"),
-            plan.Assumption(what=f"size {SIZES[name] // GIB}GiB", where="estate.bkp:38", origin="declared"),
-            plan.Assumption(what="detect 5min", where="payments.bkp:9", origin="given"),
+            plan.Assumption(what="bandwidth 1Gbit/s", where="estate.bkp:9", origin="declared", measured=None),
+            plan.Assumption(
+                what=f"size {SIZES[name] // GIB}GiB", where="estate.bkp:38", origin="declared", measured=None
+            ),
+            plan.Assumption(what="detect 5min", where="payments.bkp:9", origin="given", measured=None),
         ),
     )
 

@@ -42,6 +42,17 @@ def test_check_prints_what_it_printed(name: str, code: int) -> None:
     assert run.stdout == golden.read_text()
 
 
+def test_check_with_facts_and_a_horizon_prints_what_it_printed() -> None:
+    given = ["--facts", str(EXAMPLES / "shop/facts.json"), "--horizon", "24mo", "--today", "2026-11-24", "--explain"]
+    run = bkpc("check", str(EXAMPLES / "shop/payments.bkp"), *given)
+    golden = EXAMPLES / "shop" / "payments.ahead.check"
+    if os.environ.get("BKPC_RENEW"):
+        assert not os.environ.get("CI"), "golden files are renewed by hand, never in CI"
+        golden.write_text(run.stdout)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == golden.read_text()
+
+
 def test_broken_is_refuted_for_its_thaw_its_link_and_its_missing_log() -> None:
     shown = bkpc("check", str(EXAMPLES / "shop/broken.bkp")).stdout
     assert "class cold_archive" in shown

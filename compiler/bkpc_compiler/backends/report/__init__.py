@@ -23,7 +23,7 @@ class _Figure:
 
     what: str
     where: str
-    origin: str
+    origin: str  # where it is from; of a measured figure, what was measured
     databases: tuple[str, ...]
 
 
@@ -50,7 +50,9 @@ def _figures(plan: Plan) -> tuple[_Figure, ...]:
     users: dict[tuple[str, str, str], set[str]] = {}
     for objective in plan.objectives:
         for one in objective.assumptions:
-            users.setdefault((one.where, " ".join(one.what.split()), one.origin), set()).add(objective.database)
+            users.setdefault((one.where, " ".join(one.what.split()), one.measured or one.origin), set()).add(
+                objective.database
+            )
     return tuple(
         _Figure(what, where, origin, tuple(sorted(names)))
         for (where, what, origin), names in sorted(users.items(), key=lambda entry: (_place(entry[0][0]), entry[0]))
