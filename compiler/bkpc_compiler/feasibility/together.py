@@ -183,10 +183,15 @@ def missing(outage: Outage, database: Database) -> tuple[str, ...]:
 
 def most_time(outage: Outage, choice: Choice, share: Fraction) -> int | None:
     """Milliseconds until `choice.database` is in service, itself and all it needs; None where nothing bounds it."""
-    if share < 1 and len(outage.choices) == 1:
+    if share < 1 and _by_itself(outage, choice):
         best = _quantile_of(outage, choice, share)
         return best.done if best else None
     return serves(outage, choice.database.name)
+
+
+def _by_itself(outage: Outage, choice: Choice) -> bool:
+    """Whether nothing else comes back, and `choice.database` waits for nothing."""
+    return len(outage.choices) == 1 and not waited_for(outage, choice.database.name)
 
 
 def serves(outage: Outage, name: str) -> int | None:
@@ -214,7 +219,7 @@ def _serves(outage: Outage, name: str) -> int | None:
 
 def time_bounds(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
     """The terms of `most_time`."""
-    if share < 1 and len(outage.choices) == 1:
+    if share < 1 and _by_itself(outage, choice):
         best = _quantile_of(outage, choice, share)
         return best.bound if best else None
     return in_service(outage, choice.database.name)
