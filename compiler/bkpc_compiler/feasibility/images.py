@@ -16,8 +16,8 @@ from bkpc_compiler.program.model import Database, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
 
-MOST_HOPS = 4
-"""Copies of copies of copies: a chain longer than this is not followed."""
+MOST_CHAINS = 1000
+"""Ways of one database's images, shortest first: where all stores copy to all others, longer ones are not followed."""
 
 
 @dataclass(frozen=True)
@@ -170,13 +170,13 @@ def image_copies(stores: Mapping[str, Store], database: Database, demand: Demand
     jobs = demand.jobs_by_database.get(database.name, ())
     copies: list[ImageCopy] = []
     fresh = [_image((job,), stores) for job in jobs if not job.source]
-    for _ in range(MOST_HOPS):
+    while fresh and len(copies) + len(fresh) <= MOST_CHAINS:
         copies += fresh
         fresh = [
             _image((*upstream.jobs, job), stores)
             for job in jobs
             for upstream in fresh
-            if job.source == upstream.store.name and job not in upstream.jobs
+            if job.source == upstream.store.name and all(job.store != one.store for one in upstream.jobs)
         ]
     alike = tuple(
         replace(one, others=tuple(two.jobs for two in copies if two is not one and two.store is one.store))
