@@ -10,7 +10,7 @@ from functools import cached_property
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.levels import transfer_at_best
-from bkpc_compiler.feasibility.staleness import Leg, Staleness, staleness_of, unaligned
+from bkpc_compiler.feasibility.staleness import MOST_EVENTS, Leg, Staleness, staleness_of, unaligned
 from bkpc_compiler.feasibility.working import Ageing, Apart, Copying, Forced, Part
 from bkpc_compiler.program.model import Database, Store
 from bkpc_compiler.source import Span
@@ -130,7 +130,8 @@ def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:
     gap = share / sum(Fraction(1, max(job.rhythm.period for job in jobs)) for jobs in chains)
     firsts = list(dict.fromkeys(jobs[0] for jobs in chains))
     cycle = max(job.rhythm.period for job in firsts)
-    if share == 1 and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
+    few = sum(cycle // job.rhythm.period for job in firsts) <= MOST_EVENTS
+    if share == 1 and few and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
         gap = max(gap, Fraction(_uncovered(firsts, cycle)))
     return int(gap)
 
