@@ -197,8 +197,9 @@ def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
         if job.slot is None:
             return None
         rhythm = job.rhythm
-        period = rhythm.period if rhythm.steady else rhythm.gap
-        legs.append(Leg(period, rhythm.phase, job.slot.offset, job.slot.end, rhythm.shift))
+        # The gap of one that is not steady has its clock change in it.
+        period, shift = (rhythm.period, rhythm.shift) if rhythm.steady else (rhythm.gap, 0)
+        legs.append(Leg(period, rhythm.phase, job.slot.offset, job.slot.end, shift))
     if len(legs) == 1:
         leg = legs[0]
         lasts = leg.end - leg.start
