@@ -95,7 +95,7 @@ def standard(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """`std/mysql` with the figures that the case supposes."""
     figures = {"retries": "0%", "verification": "0s"}
     for line in headers(path.read_text(), "suppose"):
-        figures |= dict(one.split() for one in line.split(","))  # type: ignore[arg-type] # two words each
+        figures |= dict(one.split() for one in line.split(","))
     written = resolve._standard
 
     def supposed(name: str) -> str:
