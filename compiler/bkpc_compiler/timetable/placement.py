@@ -57,10 +57,19 @@ class Timetable:
 
 def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady: Mapping[str, int]) -> Timetable:
     """Places all `requests` beside the `steady` reservations of streams; first within their windows, then
-    those that found no room within their periods."""
+    those that found no room within their periods.
+
+    Jobs that are done early may leave none for others: where one is left over, all are tried at the rates that
+    just use up their windows. That never fails where these rates are no more than there is.
+    """
     wanted = sorted(requests, key=lambda one: (_deadline(one), one.effort, one.id))
     planner = _Planner(wanted, usable, steady)
     slots: dict[str, Slot | None] = {one.id: planner.place(one, one.window) for one in wanted}
+    if None in slots.values():
+        even = _Planner(wanted, usable, steady, hasty=False)
+        others = {one.id: even.place(one, one.window) for one in wanted}
+        if None not in others.values():
+            return Timetable(others, even.peaks())
     for one in wanted:
         if slots[one.id] is None and one.window < one.rhythm.period:
             slots[one.id] = planner.place(one, one.rhythm.period)
@@ -72,7 +81,12 @@ def _deadline(request: Request) -> int:
 
 
 class _Planner:
-    def __init__(self, requests: Sequence[Request], usable: Mapping[str, int], steady: Mapping[str, int]) -> None:
+    """`hasty`: jobs take all there is where they can, rather than what their windows just allow."""
+
+    def __init__(
+        self, requests: Sequence[Request], usable: Mapping[str, int], steady: Mapping[str, int], *, hasty: bool = True
+    ) -> None:
+        self._hasty = hasty
         cyclic = [one.rhythm.period for one in requests if _cyclic(one.rhythm)]
         self.cycle = DAY if all(DAY % period == 0 for period in cyclic) else WEEK
         self._streams = steady
@@ -121,7 +135,7 @@ class _Planner:
         if request.ceiling:
             most = min(most, request.ceiling)
         least = max(1, -(-request.effort * 1000 // max(1, window)))
-        rates = (most, most // 2, most // 4, most // 8, most // 16, most // 32, least)
+        rates = (most, most // 2, most // 4, most // 8, most // 16, most // 32, least) if self._hasty else (least,)
         return (rate for rate in dict.fromkeys(rates) if least <= rate <= most)
 
     def _first_room(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
