@@ -25,12 +25,11 @@ def as_written_down(log: Arrivals, rate: Fraction) -> Fraction | None:
     share = log.writes * cost
     if share >= 1:
         return None
-    gap = max(log.flush, log.latency / (1 - share))
-    batch = log.latency + (log.burst + log.writes * gap) * cost
-    return max(
-        gap + log.latency + (log.burst + min(log.writes * gap, OBJECT)) * cost,
-        batch + log.latency + min(log.writes * batch, OBJECT) * cost,
-    )
+    largest = Fraction(OBJECT)
+    gap: Fraction = max(log.flush, log.latency / (1 - share))
+    batch: Fraction = log.latency + (log.burst + log.writes * gap) * cost
+    first: Fraction = gap + log.latency + (log.burst + min(log.writes * gap, largest)) * cost
+    return max(first, batch + log.latency + min(log.writes * batch, largest) * cost)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
