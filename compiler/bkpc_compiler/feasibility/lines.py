@@ -10,7 +10,7 @@ from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, most_lost
-from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back, most_at
+from bkpc_compiler.feasibility.recovery_time import DAY, Left, Place, Recovery, Setting, leads_back, most_at, thaw_days
 from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
 
 REFUTED = 2
@@ -59,7 +59,8 @@ class Choice:
     def _quickest(self, way: Way) -> tuple[int, bool, int, tuple[str, str], str]:
         rank, line, place = way
         most = most_at(self.setting, self.left, self.database, self.policy, line, place, self.loss)
-        return (rank, most is None, most or 0, line.name, place.site)
+        queue = thaw_days(line.image.store, self.database.size.value.amount) * DAY * 1000
+        return (rank, most is None, (most or 0) + queue, line.name, place.site)
 
     @property
     def line(self) -> Line | None:

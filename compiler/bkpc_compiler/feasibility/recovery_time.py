@@ -306,6 +306,15 @@ def held_for(policy: Policy) -> Duration | None:
     return max(daily, policy.keep.days.value) if policy.keep.days else daily
 
 
+def thaw_days(store: Store, asked: Fraction) -> int:
+    """Whole days that the last of `asked` bytes waits behind the quota of the store's class."""
+    storage = store.storage_class
+    if storage is None or storage.value.quota is None or thaw_of(store) is None:
+        return 0
+    daily = storage.value.quota.value.amount * DAY
+    return max(0, -(-int(asked) // max(1, int(daily))) - 1)
+
+
 def thaw_of(store: Store | None) -> Given[Duration] | None:
     """The time before a first byte of `store` can be read; None where it comes at once."""
     return store.storage_class.value.thaw if store and store.storage_class else None

@@ -13,7 +13,7 @@ from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
-from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Setting, thaw_of
+from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Setting, thaw_days
 from bkpc_compiler.feasibility.working import Crowding, Queueing
 from bkpc_compiler.program.model import Database, Protection, Scope
 from bkpc_grammar.quantities import Duration
@@ -129,16 +129,17 @@ def _with_thaw_queue(choice: Choice, others: Iterable[Choice]) -> Recovery:
 
 def thaw_queue(recovery: Recovery, everyone: Iterable[Recovery]) -> int:
     """Days until the quota has let all of `everyone` through, those of one class counted together."""
-    storage = recovery.line.image.store.storage_class
-    if storage is None or storage.value.quota is None or thaw_of(recovery.line.image.store) is None:
-        return 0
+    store = recovery.line.image.store
+    storage = store.storage_class
     asked = sum(
-        one.database.size.value.amount
-        for one in everyone
-        if one.line.image.store.storage_class and one.line.image.store.storage_class.value.name == storage.value.name
+        (
+            one.database.size.value.amount
+            for one in everyone
+            if (held := one.line.image.store.storage_class) and storage and held.value.name == storage.value.name
+        ),
+        start=Fraction(0),
     )
-    daily = storage.value.quota.value.amount * DAY
-    return max(0, -(-int(asked) // max(1, int(daily))) - 1)
+    return thaw_days(store, asked)
 
 
 def waited_for(outage: Outage, name: str) -> tuple[str, ...]:
