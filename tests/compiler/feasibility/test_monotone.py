@@ -3,7 +3,7 @@ upper."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypeVar, cast
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict, analyse
 from bkpc_compiler.program.model import Cadence, Policy, Program, Schedule, Scope
 from bkpc_grammar.quantities import Duration, duration, rate, size
@@ -88,8 +89,25 @@ def test_what_is_proved_is_bounded_and_what_is_refuted_is_not_kept(built: Progra
 
 
 def fit(analysis: Analysis) -> bool:
-    """A job that misses its window is an error of its own; placed outside of it, it may stand less in the way."""
-    return not any(job.late for job in analysis.demand.jobs)
+    """A job that misses its window is an error of its own; placed outside of it, it may stand less in the way.
+
+    A copy that may start on either side of a new image takes the old one or the new: the later it starts, the fresher.
+    """
+    jobs = analysis.demand.jobs
+    return not any(job.late for job in jobs) and all(_same_image(job, jobs) for job in jobs if job.source)
+
+
+def _same_image(copy: JobDemand, jobs: Sequence[JobDemand]) -> bool:
+    """Whether it takes the same image wherever in its window it starts."""
+    for image in jobs:
+        if image.database == copy.database and image.store == copy.source:
+            window = copy.window.milliseconds_up()
+            starts = {(copy.rhythm.phase + at - image.rhythm.phase) // image.rhythm.period for at in (0, window)}
+            if len(starts) > 1 or (copy.rhythm.phase - image.rhythm.phase) % image.rhythm.period < (
+                image.window.milliseconds_up()
+            ):
+                return False
+    return True
 
 
 def never_worse(before: Analysis, after: Analysis) -> None:
@@ -250,8 +268,8 @@ def test_a_shorter_period_never_worsens_a_verdict(built: Program, hours: int) ->
 @given(built=programs(), factor=st.integers(min_value=2, max_value=10))
 def test_more_bandwidth_never_worsens_a_verdict(built: Program, factor: int) -> None:
     before = analyse(built)
-    after = analyse(build.faster_links(built, Fraction(factor)))
-    never_worse(before, after)
+    assume(fit(before))
+    never_worse(before, analyse(build.faster_links(built, Fraction(factor))))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
