@@ -60,8 +60,7 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
     those that found no room within their periods.
 
     Jobs that are done early may leave none for others: where one is left over, all are tried at the rates that
-    just use up their windows. That never fails where these rates are no more than there is; what jobs pass then
-    counts as taken whole, as it might be at a little more bandwidth: a recovery must not come out slower for that.
+    just use up their windows. That never fails where these rates are no more than there is.
     """
     wanted = sorted(requests, key=lambda one: (_deadline(one), one.effort, one.id))
     planner = _Planner(wanted, usable, steady)
@@ -70,7 +69,7 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
         even = _Planner(wanted, usable, steady, hasty=False)
         others = {one.id: even.place(one, one.window) for one in wanted}
         if None not in others.values():
-            return Timetable(others, even.peaks() | {name: usable[name] for name in even.passed})
+            return Timetable(others, even.peaks())
     for one in wanted:
         if slots[one.id] is None and one.window < one.rhythm.period:
             slots[one.id] = planner.place(one, one.rhythm.period)
@@ -91,7 +90,7 @@ class _Planner:
         cyclic = [one.rhythm.period for one in requests if _cyclic(one.rhythm)]
         self.cycle = DAY if all(DAY % period == 0 for period in cyclic) else WEEK
         self._streams = steady
-        self.passed = {name for one in requests for name in one.resources if not name.startswith("database:")}
+        self._passed = {name for one in requests for name in one.resources if not name.startswith("database:")}
         self._occupied = {
             name: Occupancy(self.cycle, usable[name], steady.get(name, 0))
             for name in sorted({name for one in requests for name in one.resources} | steady.keys())
@@ -104,7 +103,7 @@ class _Planner:
         """What is reserved at most; where jobs pass, at least the part that they take first: how much of it they
         take depends on every other resource, and a recovery must not come out slower for a faster link."""
         return {
-            name: max(occupied.peak, self._limit(name, LEFT[0]) if name in self.passed else 0)
+            name: max(occupied.peak, self._limit(name, LEFT[0]) if name in self._passed else 0)
             for name, occupied in self._occupied.items()
         }
 
