@@ -113,7 +113,7 @@ def test_every_picture_has_a_table_below_it() -> None:
 def test_growth_says_when_a_promise_stops_being_proved() -> None:
     assert "make it with --horizon" in " ".join(assert_sound(report_html(made_plan())).text.split())
     shown = " ".join(assert_sound(report_html(made_plan(), GROWTH)).text.split())
-    assert "not proved from month 7 on; promised 4h" in shown
+    assert "no longer proved in month 7; promised 4h" in shown
     assert "no bound" in shown
 
 

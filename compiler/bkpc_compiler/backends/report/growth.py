@@ -49,7 +49,7 @@ class Trend:
             element("polyline", points=" ".join(f"{number(_WIDTH * m / last)},{y(b)}" for m, b in run), class_="trend")
             for run in _runs(self.months)
         ]
-        told = f"not proved from month {self.broken} on" if self.broken is not None else "proved in all months"
+        told = f"no longer proved in month {self.broken}" if self.broken is not None else "proved in all months"
         promised = y(self.promised_ms)
         return element(
             "svg",
