@@ -53,7 +53,7 @@ def explain_database(arguments: argparse.Namespace, *, missing: str, is_code: bo
 
 def _show(checked: Checked, name: str, scope: Scope | None, form: str) -> None:
     assert checked.analysis is not None
-    explanation = explain(checked.analysis, name, scope, checked.place_of)
+    explanation = explain(checked.analysis, name, scope, checked.place_of, checked.circumstances.today)
     if form == "json":
         from bkpc_compiler.commands.explanation_json import as_json
 

@@ -117,7 +117,7 @@ def _cell(one: Cell) -> dict[str, Any]:
 
 
 def _source(one: Source) -> dict[str, Any]:
-    return {"where": one.where, "text": one.text, "provenance": one.origin.value}
+    return {"where": one.where, "text": one.text, "provenance": one.origin.value, "measured": one.measured or None}
 
 
 def _line(one: Line) -> dict[str, Any]:

@@ -226,7 +226,7 @@ def figures(line: Line) -> str:
 
 def clause(source: Source) -> str:
     """`estate.bkp:9  bandwidth 1Gbit/s  (declared)`."""
-    return f"{source.where}  {source.text}  ({PROVENANCE[source.origin]})"
+    return f"{source.where}  {source.text}  ({source.measured or PROVENANCE[source.origin]})"
 
 
 def figure(cell: Cell) -> str:

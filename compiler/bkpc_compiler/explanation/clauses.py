@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bkpc_compiler.explanation.explanation import Source
 from bkpc_compiler.program.model import Given, Origin, Program
 from bkpc_compiler.source import Span
+
+if TYPE_CHECKING:
+    from datetime import date
 
 LineOf = Callable[[Span], tuple[str, str]]
 """The place (`file:line`) and the text of a span."""
@@ -17,8 +21,9 @@ LineOf = Callable[[Span], tuple[str, str]]
 class Clauses:
     """The clauses of one program; each looked up once."""
 
-    def __init__(self, program: Program, line_of: LineOf) -> None:
+    def __init__(self, program: Program, line_of: LineOf, today: date | None = None) -> None:
         self._program = program
+        self._measured = {one.span: one.told(today) for one in program.measured}
         self._line_of = line_of
         self._known: dict[Span, Source] = {}
 
@@ -26,7 +31,8 @@ class Clauses:
         """The clause at `span`."""
         if span not in self._known:
             where, text = self._line_of(span)
-            self._known[span] = Source(where, " ".join(text.split()), self._origin(span))
+            measured = self._measured.get(span, "")
+            self._known[span] = Source(where, " ".join(text.split()), self._origin(span), measured)
         return self._known[span]
 
     def sources(self, spans: Iterable[Span]) -> tuple[Source, ...]:
@@ -34,6 +40,8 @@ class Clauses:
         return tuple(dict.fromkeys(self.source(one) for one in spans))
 
     def _origin(self, span: Span) -> Origin:
+        if span in self._measured:
+            return Origin.MEASURED
         if span.file.startswith("std/"):
             return Origin.STANDARD
         return self._unusual.get(span, Origin.DECLARED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from bkpc_compiler.explanation.clauses import Clauses, LineOf
 from bkpc_compiler.explanation.explanation import Explanation, Failure, Objective, Source, Summand, Waterfall
@@ -18,10 +19,18 @@ from bkpc_compiler.feasibility.working import Logging, Part, Waiting
 from bkpc_compiler.program.model import Origin, Scope
 from bkpc_compiler.source import Span
 
+if TYPE_CHECKING:
+    from datetime import date
 
-def explain(analysis: Analysis, database: str, scope: Scope | None, line_of: LineOf) -> Explanation:
-    """What was judged about `database`: against every scope it is promised for, or against `scope` alone."""
-    clauses = Clauses(analysis.program, line_of)
+
+def explain(
+    analysis: Analysis, database: str, scope: Scope | None, line_of: LineOf, today: date | None = None
+) -> Explanation:
+    """What was judged about `database`: against every scope it is promised for, or against `scope` alone.
+
+    With `today`, how old measured figures are.
+    """
+    clauses = Clauses(analysis.program, line_of, today)
     answers = [one for one in analysis.answers if one.database.name == database and scope in {None, one.promise.scope}]
     scopes = dict.fromkeys(one.promise.scope for one in answers)
     explained = _Explaining(analysis, clauses)

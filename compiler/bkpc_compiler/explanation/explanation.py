@@ -12,11 +12,15 @@ from bkpc_grammar.quantities import Duration
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A clause. `where`: `file:line`; `text`: of the clause, on one line; `origin`: whose figure it is."""
+    """A clause. `where`: `file:line`; `text`: of the clause, on one line; `origin`: whose figure it is.
+
+    `measured`: what was measured instead of it, when and by what; empty where nothing was.
+    """
 
     where: str
     text: str
     origin: Origin
+    measured: str = ""
 
 
 @dataclass(frozen=True, slots=True)

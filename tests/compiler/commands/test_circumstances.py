@@ -147,6 +147,22 @@ def test_json_has_what_is_ahead(capsys: pytest.CaptureFixture[str]) -> None:
     assert {one["ahead"].get("calendar_month") for one in undated} == {None}
 
 
+def test_explain_shows_what_was_measured_of_each_clause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = tmp_path / "facts.json"
+    thaw = fact("class", "standard", "thaw", 90_000)
+    facts.write_bytes(document(*json.loads(Path(FACTS).read_bytes())["facts"], thaw))
+    given = ["explain", "orders", PAYMENTS, "--against", "host", "--facts", str(facts)]
+    assert main([*given, "--today", "2026-11-24", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)["assumed"]
+    found = {one["measured"]: one["text"] for one in told if one["provenance"] == "measured"}
+    assert found["measured 400GiB on 2026-11-20, 4 days old: backup 2026-11-20 full, worst of 7"] == "size 300GiB"
+    assert found["measured 1min 30s on 2026-11-20, 4 days old: full backup"] == "standard"
+    assert {one["measured"] for one in told if one["provenance"] != "measured"} == {None}
+    assert main(given) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "estate.bkp:50 size 300GiB (measured 400GiB on 2026-11-20: backup 2026-11-20 full, worst of 7)" in shown
+
+
 def test_nothing_grows_is_no_promise_that_all_holds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(SHOP.parent / "local.bkp"), "--horizon", "12mo"]) == 0
     shown = capsys.readouterr().out
