@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from bkpc_compiler.estate.failures import Loss
+from bkpc_compiler.estate.failures import Loss, zone_redundant
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
@@ -15,7 +15,7 @@ from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Setting, thaw_days
 from bkpc_compiler.feasibility.working import Crowding, Queueing
-from bkpc_compiler.program.model import Database, Protection, Scope
+from bkpc_compiler.program.model import Database, Protection, Scope, Store
 from bkpc_grammar.quantities import Duration
 
 GONE = frozenset({Scope.HOST, Scope.SITE, Scope.REGION, Scope.INTRUDER})
@@ -53,11 +53,13 @@ class Outage:
 
 
 class Background:
-    """What goes on beside a recovery: streams and jobs of databases that the failure leaves."""
+    """What goes on beside a recovery: streams and jobs of databases that the failure leaves, and copies from stores
+    that it leaves: they need no database."""
 
-    def __init__(self, demand: Demand) -> None:
+    def __init__(self, demand: Demand, stores: Mapping[str, Store]) -> None:
         self._streams: dict[str, dict[str, int]] = {}
         self._jobs: dict[str, set[str]] = {}
+        self._copied: dict[str, dict[str, Store]] = {}
         for stream in demand.streams:
             for one in stream.resources:
                 of = self._streams.setdefault(one.name, {})
@@ -65,6 +67,8 @@ class Background:
         for job in demand.jobs:
             for one in job.resources:
                 self._jobs.setdefault(one.name, set()).add(job.database)
+                if job.source:
+                    self._copied.setdefault(one.name, {})[job.source] = stores[job.source]
         self._steady = {name: sum(of.values()) for name, of in self._streams.items()}
         fitting: dict[str, int] = {}
         for stream in demand.streams:
@@ -75,14 +79,16 @@ class Background:
     def beside(self, loss: Loss) -> Callable[[str], int]:
         """Bytes per second reserved on a resource by those the failure leaves."""
         gone = frozenset(loss.databases if loss.scope in GONE else ())
-        return lambda name: self._on(name, gone)
+        return lambda name: self._on(name, gone, loss.sites)
 
-    def _on(self, name: str, gone: frozenset[str]) -> int:
+    def _on(self, name: str, gone: frozenset[str], sites: tuple[str, ...]) -> int:
         of = self._streams.get(name, {})
         fewer, more = (gone, of) if len(gone) < len(of) else (of, gone)
         streams = self._steady.get(name, 0) - sum(of[one] for one in fewer if one in more)
-        jobs = self._jobs.get(name)
-        return streams + (self._peaks.get(name, 0) if jobs and not jobs <= gone else 0)
+        jobs = self._jobs.get(name, set())
+        copied = self._copied.get(name, {}).values()
+        busy = not jobs <= gone or any(one.site not in sites or zone_redundant(one) for one in copied)
+        return streams + (self._peaks.get(name, 0) if busy else 0)
 
 
 def outage_of(
@@ -131,11 +137,13 @@ def thaw_queue(recovery: Recovery, everyone: Iterable[Recovery]) -> int:
     """Days until the quota has let all of `everyone` through, those of one class counted together."""
     store = recovery.line.image.store
     storage = store.storage_class
+    if storage is None or storage.value.quota is None:
+        return 0
     asked = sum(
         (
             one.database.size.value.amount
             for one in everyone
-            if (held := one.line.image.store.storage_class) and storage and held.value.name == storage.value.name
+            if (held := one.line.image.store.storage_class) and held.value.name == storage.value.name
         ),
         start=Fraction(0),
     )

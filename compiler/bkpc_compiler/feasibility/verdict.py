@@ -122,7 +122,7 @@ class _Judging:
         streams = [one for database, policy in pairs for one in streams_of(ways, self.stores, losses, database, policy)]
         self.losses = losses
         self.demand = settle(jobs, streams, program.headroom.value, program.retries.value)
-        self.background = Background(self.demand)
+        self.background = Background(self.demand, self.stores)
         groups: dict[str, tuple[str, ...]] = {}
         for group in program.groups:
             for member in group.members:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bkpc_grammar.plan import Job, Plan, Recovery, Reservation
+from bkpc_grammar.plan import Job, Plan, Recovery, Reservation, Store
 
 _EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 _WEEKS = ((2026, 1, 5), (2026, 3, 23), (2026, 6, 29), (2026, 10, 19))
@@ -81,10 +81,12 @@ def overbooked(plan: Plan) -> Iterator[str]:
 def _overbooked_in(
     plan: Plan, recovery: Recovery, usable: Mapping[str, int], peaks: Mapping[str, int]
 ) -> Iterator[str]:
-    """The steps of a recovery, beside the streams and jobs of databases that are left."""
+    """The steps of a recovery, beside streams and jobs of databases that are left, and copies from stores that are."""
     gone = set(recovery.down) if recovery.scope != "corruption" else set()
     left = _sums(one for stream in plan.streams if stream.database not in gone for one in stream.reserve)
-    busy = {one.resource for job in plan.jobs if job.database not in gone for one in job.reserve}
+    lost = {one.name for one in plan.estate.stores if recovery.lost in _places(recovery.scope, one)}
+    goes_on = (job for job in plan.jobs if job.database not in gone or (job.source_store or "") not in {"", *lost})
+    busy = {one.resource for job in goes_on for one in job.reserve}
     edges: dict[str, list[tuple[int, int]]] = {}
     for step in recovery.steps:
         for one in step.reserve:
@@ -94,6 +96,13 @@ def _overbooked_in(
         beside = left.get(name, 0) + (peaks.get(name, 0) if name in busy else 0)
         if _highest(found) + beside > usable.get(name, 0):
             yield f"{recovery.scope} of {recovery.lost}: {name} promised twice"
+
+
+def _places(scope: str, store: Store) -> tuple[str, ...]:
+    """What a store is lost with; one that is in several zones outlives a site."""
+    if scope == "region":
+        return (store.region,)
+    return (store.site,) if scope == "site" and store.redundancy != "zrs" else ()
 
 
 def _sums(reservations: Iterable[Reservation]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The smallest change of one declared figure that proves a promise, by bisection over rounder and rounder values.
 
-A bound moves one way with each figure, so what proves a promise at one value proves it at every farther one.
+A bound moves one way with each figure, but for the quarter, half or more of a resource that jobs take: what is named
+was tried itself, and seldom is there a smaller change that proves it too.
 """
 
 from __future__ import annotations
