@@ -8,9 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
-from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.demand import Demand
-from bkpc_compiler.feasibility.images import least_gap
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
@@ -103,12 +102,11 @@ class PointJudging:
         """Of the chosen line where that may keep the promise, else of all."""
         scope, share, objective = self.promise.scope, self.promise.rpo_quantile, self.promise.rpo
         if self.choice.line is not None and objective is not None:
-            alone = least_lost(self.choice.line, scope, share)
-            own = None if alone is None else min([alone, *_in_turns(self.choice, share)], key=_total)
+            own = least_lost(self.choice.line, scope, share)
             if own is not None and own.total <= objective.value:
                 return own
         lows = [low for line in self.choice.lines if (low := least_lost(line, scope, share)) is not None]
-        return min([*lows, *_in_turns(self.choice, share)], key=_total, default=None)
+        return min(lows, key=_total, default=None)
 
     def _members(self) -> list[tuple[str, Choice]]:
         """The other members of its group, and how each comes back."""
@@ -161,18 +159,6 @@ def _total(bound: Bound) -> Duration:
 def _of(name: str, bound: Bound) -> Bound:
     """The bound of another member of the group, its terms named."""
     return bound.called(f"`{name}`, of its group: ")
-
-
-def _in_turns(choice: Choice, share: Fraction) -> list[Bound]:
-    """Where several ways bring images the freshest of all counts at each instant: none of them alone says what no
-    schedule betters."""
-    found = []
-    chains = choice.sources
-    if len(chains) > 1:
-        gap = Duration(Fraction(least_gap(chains, share), 1000))
-        spans = tuple(dict.fromkeys(jobs[-1].level.span for jobs in chains))
-        found.append(Bound((Term("between two images, of all that survive", gap, spans),)))
-    return found
 
 
 def _log_is_hopeless(choice: Choice) -> bool:

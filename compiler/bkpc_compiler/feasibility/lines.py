@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import product
 
 from bkpc_compiler.estate.failures import Loss, survives
-from bkpc_compiler.feasibility.demand import Demand, JobDemand
+from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, most_lost
 from bkpc_compiler.feasibility.recovery_time import DAY, Left, Place, Recovery, Setting, leads_back, most_at, thaw_days
@@ -37,12 +37,6 @@ class Choice:
     lines: tuple[Line, ...]
     ways: tuple[Way, ...]
     unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
-
-    @cached_property
-    def sources(self) -> tuple[tuple[JobDemand, ...], ...]:
-        """The chains of jobs that bring images which no other surviving chain had before."""
-        chains = tuple(dict.fromkeys(line.image.jobs for line in self.lines))
-        return tuple(one for one in chains if not any(other != one and one[: len(other)] == other for other in chains))
 
     @cached_property
     def recoveries(self) -> tuple[Recovery, ...]:

@@ -29,21 +29,3 @@ def test_two_levels_a_day_apart_are_seldom_stale() -> None:
     assert verdict("rpo 41h for 50%", *levels) is Verdict.REFUTED
     assert verdict("rpo 142h", *levels) is Verdict.REFUTED
     assert verdict("rpo 170h", *levels) is Verdict.PROVED
-
-
-def test_images_in_two_stores_by_turns_are_never_both_old() -> None:
-    """Midnight to one disk, noon to another: at no instant is the fresher one much older than 12 hours."""
-    text = changed(
-        ("promise against corruption { rpo 10s  rto 30min }", "promise against corruption { rpo 14h }"),
-        (
-            "full daily at 02:00 within 1h to disk",
-            "full daily at 00:00 within 1h to disk\n  full daily at 12:00 within 1h to far",
-        ),
-        ("  hot  to disk, far every 2s\n", ""),
-    )
-    analysis = check(text).analysis
-    assert analysis is not None
-    (answer,) = analysis.answers
-    assert answer.verdict is Verdict.UNDECIDED  # stores are proved one by one
-    assert answer.lower is not None
-    assert answer.lower.total.amount == 12 * 3600
