@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from bkpc_compiler.estate import resources
 from bkpc_compiler.feasibility import bounds, demand, images, recovery_time, staleness, stream, together
-from bkpc_compiler.feasibility.together import Background
+from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.program.model import Database
 from bkpc_compiler.timetable.occupancy import Occupancy
 
@@ -50,7 +50,7 @@ def _no_retries() -> AbstractContextManager[Any]:
 
 def _alone_in_the_world() -> AbstractContextManager[Any]:
     """The streams and jobs of databases that are left are not seen beside a recovery."""
-    return patch.object(Background, "beside", lambda self, loss: lambda name: 0)
+    return patch.object(Beside, "__call__", lambda self, name: 0)
 
 
 def _no_headroom() -> AbstractContextManager[Any]:

@@ -124,7 +124,7 @@ def _line(one: Line) -> dict[str, Any]:
     return {
         "chosen": one.chosen,
         "image": list(one.image),
-        "log": one.log,
+        "logs": list(one.logs),
         "place": one.place,
         "loses_at_most_seconds": _exact(one.loses_most),
         "loses_at_least_seconds": _exact(one.loses_least),

@@ -212,7 +212,8 @@ def way(line: Line) -> str:
     """`the image in `far` (copied from `near`) and the log in `far``."""
     before = ", ".join(f"`{store}`" for store in reversed(line.image[:-1]))
     copied = f" (copied from {before})" if before else ""
-    log = f" and the log in `{line.log}`" if line.log else ", without a log"
+    where = " or ".join(f"`{store}`" for store in line.logs)
+    log = f" and the log in {where}" if where else ", without a log"
     return f"the image in `{line.image[-1]}`{copied}{log}"
 
 

@@ -94,7 +94,7 @@ class Line:
     """
 
     image: tuple[str, ...]
-    log: str | None
+    logs: tuple[str, ...]
     place: str | None
     loses_most: Fraction | None
     loses_least: Fraction | None

@@ -17,8 +17,11 @@ from bkpc_grammar.quantities import Duration
 
 def lines_of(choice: Choice) -> tuple[Line, ...]:
     """The chosen line, then the others as they are named."""
-    found = [_line(choice, line) for line in choice.lines]
-    told = [replace(one, why_not=_why_not(choice, one, line)) for one, line in zip(found, choice.lines, strict=True)]
+    synced = tuple(dict.fromkeys(line for _, line, _ in choice.ways if line.synced))
+    same = {(line.image.id, line.synced[0].name) for line in synced if len(line.synced) == 1}
+    lines = (*(one for one in choice.lines if one.name not in same), *synced)
+    found = [_line(choice, line) for line in lines]
+    told = [replace(one, why_not=_why_not(choice, one, line)) for one, line in zip(found, lines, strict=True)]
     return tuple(sorted(told, key=lambda one: not one.chosen))
 
 
@@ -32,7 +35,7 @@ def _line(choice: Choice, line: points.Line) -> Line:
     first = line.image.jobs[0].store
     return Line(
         image=tuple(dict.fromkeys((first, *(job.store for job in line.image.jobs)))),
-        log=line.log_store.name if line.log_store else None,
+        logs=tuple(one.name for one in line.log_stores),
         place=place.site if place else None,
         loses_most=_total(points.most_lost(line, share)),
         loses_least=_total(points.least_lost(line, choice.loss.scope, share)),

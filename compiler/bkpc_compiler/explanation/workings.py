@@ -11,9 +11,12 @@ from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
 from bkpc_compiler.explanation.sheet import Sheet, renamed
 from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.recovery_schedule import Move
-from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Transfer
-from bkpc_compiler.feasibility.together import GONE, Outage
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer
+from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.feasibility.thaw import DAY, asked_of
+from bkpc_compiler.feasibility.together import Outage
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.feasibility.working import (
     Ageing,
@@ -57,8 +60,8 @@ class Workings:
                 self._at_best(sheet, recovery, transfer, slowest)
             case Crowding(transfers, through):
                 self._crowding(sheet, transfers, through)
-            case Queueing(recovery):
-                self._queueing(sheet, recovery, term.duration.amount)
+            case Queueing(_, storage):
+                self._queueing(sheet, storage, term.duration.amount)
             case Logging() as one:
                 logs.logging(sheet, one, self.program)
             case Ageing() as one:
@@ -132,11 +135,12 @@ class Workings:
 
     def _beside(self, sheet: Sheet, one: Resource, left: Left) -> tuple[int, int]:
         """What streams and jobs that the failure leaves reserve of a resource."""
-        loss = self.outage.loss
-        gone = frozenset(loss.databases if loss.scope in GONE else ())
-        demand = self.analysis.demand
-        streams = [x for x in demand.streams if x.database not in gone and one in x.resources]
+        beside, demand = left.background, self.analysis.demand
+        detours = [x for x, more in beside.detours if one in more]
+        streams = [x for x in demand.streams if x.database not in beside.silent and one in x.resources]
+        streams += [x for x in detours if isinstance(x, StreamDemand)]
         jobs = [x for x in demand.jobs if one in x.resources]
+        jobs += [x for x in detours if isinstance(x, JobDemand)]
         steady = sum(x.rate for x in streams)
         peak = left.background(one.name) - steady
         if streams:
@@ -206,23 +210,25 @@ class Workings:
         sheet.follows("bytes", " + ".join(f"bytes_{number}" for number in range(1, len(sizes) + 1)), total, "B")
         self._at_capacity(sheet, total, through)
 
-    def _queueing(self, sheet: Sheet, recovery: Recovery, lasts: Fraction) -> None:
-        storage = recovery.line.image.store.storage_class
-        assert storage is not None
-        assert storage.value.quota is not None
-        name, quota = storage.value.name, storage.value.quota
+    def _queueing(self, sheet: Sheet, storage: str, lasts: Fraction) -> None:
+        """What all recoveries of the failure thaw of one class, against its quota."""
         parts: list[str] = []
-        for one in self.outage.recoveries:
-            its = one.line.image.store.storage_class
-            if its and its.value.name == name:
-                cell = f"bytes_{len(parts) + 1}"
-                sheet.given(
-                    cell, one.database.size.value, "B", f"of `{one.database.name}` thaw", one.database.size.span
-                )
-                parts.append(cell)
-        sheet.given("quota", quota.value, "B/s", f"that class {name} thaws in a region", quota.span)
-        asked = f"floor({' + '.join(parts)})"
-        days = f"max(0, ceil({asked} / max(1, floor(quota * {DAY}))) - 1)"
+        of_class = [
+            (one, asked)
+            for one in self.outage.recoveries
+            for asked in asked_of(one.database, one.line)
+            if asked.storage.name == storage
+        ]
+        for one, asked in of_class:
+            cell, database = f"bytes_{len(parts) + 1}", one.database
+            words = f"log of `{database.name}` and the object it begins in" if asked.log else f"of `{database.name}`"
+            span = database.writes.span if asked.log else database.size.span
+            sheet.given(cell, asked.bytes, "B", f"{words} thaw", span)
+            parts.append(cell)
+        quota = of_class[0][1].storage.quota
+        assert quota is not None
+        sheet.given("quota", quota.value, "B/s", f"that class {storage} thaws in a region", quota.span)
+        days = f"max(0, ceil(({' + '.join(parts)}) / max(1, floor(quota * {DAY}))) - 1)"
         sheet.follows("days", days, lasts / DAY, "", "before its own")
         sheet.follows("wait", f"days * {DAY}", lasts, "s")
 

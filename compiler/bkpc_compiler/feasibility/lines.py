@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -10,7 +11,8 @@ from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, most_lost
-from bkpc_compiler.feasibility.recovery_time import DAY, Left, Place, Recovery, Setting, leads_back, most_at, thaw_days
+from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back, most_at
+from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
 from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
 
 REFUTED = 2
@@ -59,7 +61,7 @@ class Choice:
     def _quickest(self, way: Way) -> tuple[int, bool, int, tuple[str, str], str]:
         rank, line, place = way
         most = most_at(self.setting, self.left, self.database, self.policy, line, place, self.loss)
-        queue = thaw_days(line.image.store, self.database.size.value.amount) * DAY * 1000
+        queue = thaw_days(asked_of(self.database, line))[0] * DAY * 1000
         return (rank, most is None, (most or 0) + queue, line.name, place.site)
 
     @property
@@ -91,9 +93,11 @@ def choose(
     if database.name in setting.grouped:  # only logs have a point in common
         usable = [one for one in usable if one[1].log is not None] or usable
     sites = places(database, loss)
-    ways = tuple(
-        (rank, line, place) for rank, line in usable for place in sites if leads_back(setting, line, place, loss)
-    )
+    synced = [(_rank(one, promise), one, place) for place in sites for one in _synced(setting, lines, place, loss)]
+    if any(rank < REFUTED for rank, _, _ in synced):
+        usable = [one for one in usable if one[0] < REFUTED]
+    alone = [(rank, line, place) for rank, line in usable for place in sites if leads_back(setting, line, place, loss)]
+    ways = (*alone, *synced)
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
     return Choice(setting, left, loss, database, policy, promise, lines, ways, unplaced)
 
@@ -116,17 +120,32 @@ def surviving_lines(
         alone = [Line(image, None, None) for image in images]
         alive = [one.store for one in living]
         continued = [
-            Line(image, log, setting.stores[log.store], _synced(log.level, alive))
+            Line(image, log, setting.stores[log.store], _kept(log.level, alive))
             for image, log in product(images, living)
         ]
         demand.lines[key] = tuple(sorted((*alone, *continued), key=lambda line: line.name))
     return demand.lines[key]
 
 
-def _synced(level: HotLevel, living: list[str]) -> bool:
-    """Whether every quorum has a store that survives; any of its stores may be the one that has the log."""
-    lost = sum(1 for store in level.stores if store.value not in living)
-    return level.sync and lost < level.quorum
+def _kept(level: HotLevel, living: list[str]) -> bool:
+    """Whether every quorum of a `hot sync` has a store that survives."""
+    return level.sync and _every_quorum(level, sum(1 for store in level.stores if store.value in living))
+
+
+def _synced(setting: Setting, lines: Sequence[Line], place: Place, loss: Loss) -> list[Line]:
+    """The lines that lose nothing that was acknowledged, where one of every quorum can be read at `place`."""
+    found: dict[tuple[str, int], Line] = {}
+    for line in lines:
+        if line.kept and line.log_store and line.log and leads_back(setting, line, place, loss):
+            key = (line.image.id, id(line.log.level))
+            of = found.get(key, line)
+            found[key] = replace(of, synced=(*of.synced, line.log_store))
+    return [one for one in found.values() if one.log and _every_quorum(one.log.level, len(one.synced))]
+
+
+def _every_quorum(level: HotLevel, readable: int) -> bool:
+    """Whether each has one of the stores that can be read."""
+    return len(level.stores) - readable < level.quorum
 
 
 def places(database: Database, loss: Loss) -> tuple[Place, ...]:

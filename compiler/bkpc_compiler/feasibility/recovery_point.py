@@ -16,13 +16,21 @@ from bkpc_grammar.quantities import ZERO_DURATION
 class Line:
     """An image, with or without the log that continues it, in stores that survive.
 
-    `synced`: no commit is acknowledged before a store that survives has it.
+    `kept`: of every quorum of its `hot sync` a store survives. `synced`: no commit is acknowledged before one of these
+    stores has it, and all of them can be read where the database is rebuilt. Which of them has the last one is known
+    only then: the way back is good for each.
     """
 
     image: ImageCopy
     log: StreamDemand | None
     log_store: Store | None
-    synced: bool = False
+    kept: bool = False
+    synced: tuple[Store, ...] = ()
+
+    @property
+    def log_stores(self) -> tuple[Store, ...]:
+        """Where the log to replay may be."""
+        return self.synced or ((self.log_store,) if self.log_store else ())
 
     @property
     def name(self) -> tuple[str, str]:
@@ -50,6 +58,6 @@ def least_lost(line: Line, scope: Scope, quantile: Fraction) -> Bound | None:
     if line.log is None:
         # After a corruption the server still runs: an image on its way then still arrives.
         return line.image.age_at_least(quantile, arrives=scope is Scope.CORRUPTION)
-    if line.synced or scope is Scope.CORRUPTION or quantile < 1:
-        return Bound(())
+    if line.kept or scope is Scope.CORRUPTION or quantile < 1:
+        return Bound(())  # this store may happen to have all that was acknowledged
     return line.log.least_delay

@@ -8,23 +8,22 @@ Whole milliseconds first, for every way back; the terms that explain them only f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from math import ceil
 
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways, narrowest
+from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.recovery_point import Line
+from bkpc_compiler.feasibility.thaw import log_to_replay, thaw_of
 from bkpc_compiler.feasibility.working import AtBest, Working
-from bkpc_compiler.program.model import Database, Given, Policy, Program, Scope, Standby, Store
+from bkpc_compiler.program.model import Database, Policy, Program, Scope, Standby, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import ZERO_DURATION, Duration, Size
-
-DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Left:
     """What a failure leaves of each resource: the capacity less headroom, and less what goes on beside it."""
 
     setting: Setting
-    background: Callable[[str], int]
+    background: Beside
     rooms: dict[str, int | None] = field(default_factory=dict)
 
     def usable(self, resource: Resource) -> int | None:
@@ -218,10 +217,9 @@ class Recovery:
         reading = ways.reading(line.image.store, self.place.site, self.loss.sites)
         assert reading is not None
         image = (database.size.value.bytes_up(), (*reading, ways.restores_of(database)))
-        if line.log_store is None:
+        reading = _reading_log(self.setting, line, self.place, self.loss)
+        if reading is None:
             return (image,)
-        reading = ways.reading(line.log_store, self.place.site, self.loss.sites)
-        assert reading is not None
         return (image, (log_to_replay(database, line, age), (*reading, ways.replays_of(database))))
 
     def _transfers(self, age: Fraction | int) -> tuple[Transfer, ...]:
@@ -248,10 +246,9 @@ def most_at(
         if rate <= 0:
             return None
         total += milliseconds(size, rate)
-    if line.log_store is None:
+    reading = _reading_log(setting, line, place, loss)
+    if reading is None:
         return total
-    reading = ways.reading(line.log_store, place.site, loss.sites)
-    assert reading is not None
     log = log_to_replay(database, line, _age_at_most(line, share))
     rate = left.least(reading, ways.replays_of(database))
     if log and rate is not None:
@@ -259,6 +256,15 @@ def most_at(
             return None
         total += milliseconds(log, rate)
     return total
+
+
+def _reading_log(setting: Setting, line: Line, place: Place, loss: Loss) -> tuple[Resource, ...] | None:
+    """What lies before the log, wherever it may be; None where there is none to replay."""
+    stores = line.log_stores
+    if not stores:
+        return None
+    ways = [setting.ways.reading(one, place.site, loss.sites) for one in stores]
+    return tuple(dict.fromkeys(one for way in ways if way is not None for one in way))
 
 
 def _age_at_most(line: Line, share: Fraction) -> Fraction | int:
@@ -279,8 +285,8 @@ def _respond(policy: Policy) -> tuple[Term, ...]:
 
 def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
     """Whether links lead from the stores of `line` to `place`."""
-    stores = (line.image.store, line.log_store)
-    return all(setting.ways.reading(one, place.site, loss.sites) is not None for one in stores if one is not None)
+    stores = (line.image.store, *line.log_stores)
+    return all(setting.ways.reading(one, place.site, loss.sites) is not None for one in stores)
 
 
 def _ready(line: Line, place: Place) -> tuple[Term, ...]:
@@ -290,9 +296,9 @@ def _ready(line: Line, place: Place) -> tuple[Term, ...]:
     terms: list[Term] = []
     if place.standby:
         terms += given_term(f"provision at {place.site}", place.standby.provision)
-    for store in (line.image.store, line.log_store):
-        thaw = thaw_of(store) if store else None
-        if store is not None and store.storage_class is not None and thaw is not None:
+    for store in (line.image.store, *line.log_stores):
+        thaw = thaw_of(store)
+        if store.storage_class is not None and thaw is not None:
             label = f"thaw of `{store.name}`, before the first byte can be read"
             terms.append(Term(label, thaw.value, (store.storage_class.span, thaw.span), thaw.origin))
     return (max(terms, key=lambda term: term.duration),) if terms else ()
@@ -304,27 +310,3 @@ def held_for(policy: Policy) -> Duration | None:
         return None
     daily = Duration(Fraction(86400 * policy.keep.daily))
     return max(daily, policy.keep.days.value) if policy.keep.days else daily
-
-
-def thaw_days(store: Store, asked: Fraction) -> int:
-    """Whole days that the last of `asked` bytes waits behind the quota of the store's class."""
-    storage = store.storage_class
-    if storage is None or storage.value.quota is None or thaw_of(store) is None:
-        return 0
-    daily = storage.value.quota.value.amount * DAY
-    return max(0, -(-int(asked) // max(1, int(daily))) - 1)
-
-
-def thaw_of(store: Store | None) -> Given[Duration] | None:
-    """The time before a first byte of `store` can be read; None where it comes at once."""
-    return store.storage_class.value.thaw if store and store.storage_class else None
-
-
-def log_to_replay(database: Database, line: Line, age: Fraction | int) -> int:
-    """The most bytes of log that may follow an image of `age` milliseconds: what is written meanwhile, one burst."""
-    if line.log is None:
-        return 0
-    writes, burst = database.writes.value.amount, database.burst.value.amount
-    if burst.denominator == 1 and isinstance(age, int):
-        return burst.numerator - (-writes.numerator * age // (writes.denominator * 1000))
-    return ceil(writes * age / 1000 + burst)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from bkpc_compiler.estate.failures import Loss, zone_redundant
+from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
-from bkpc_compiler.feasibility.recovery_time import DAY, Left, Recovery, Setting, thaw_days
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
+from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Crowding, Queueing
-from bkpc_compiler.program.model import Database, Protection, Scope, Store
+from bkpc_compiler.program.model import Database, Protection
 from bkpc_grammar.quantities import Duration
-
-GONE = frozenset({Scope.HOST, Scope.SITE, Scope.REGION, Scope.INTRUDER})
-"""Scopes after which the databases taken down no longer write, dump or stream."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +34,11 @@ class Outage:
         return tuple(one.recovery for one in self.choices.values() if one.recovery is not None)
 
     @cached_property
+    def thawed(self) -> Mapping[str, int]:
+        """The bytes that all recoveries ask of classes with a thaw quota, by class."""
+        return totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
+
+    @cached_property
     def down(self) -> frozenset[str]:
         """The databases it takes down, protected or not."""
         return frozenset(self.loss.databases)
@@ -43,52 +46,13 @@ class Outage:
     @cached_property
     def returns(self) -> Mapping[str, Return | None]:
         """When each database is back, by name; None where nothing bounds it."""
-        recoveries = [_with_thaw_queue(one, self.choices.values()) for one in self.choices.values() if one.recovery]
+        recoveries = [_with_thaw_queue(one, self.thawed) for one in self.recoveries]
         return schedule_of(recoveries, self.left, _latest_finishes(self.setting.databases, self.choices))
 
     @cached_property
     def served(self) -> dict[str, int | None]:
         """Milliseconds until each is in service; filled as they are asked for."""
         return {}
-
-
-class Background:
-    """What goes on beside a recovery: streams and jobs of databases that the failure leaves, and copies from stores
-    that it leaves: they need no database."""
-
-    def __init__(self, demand: Demand, stores: Mapping[str, Store]) -> None:
-        self._streams: dict[str, dict[str, int]] = {}
-        self._jobs: dict[str, set[str]] = {}
-        self._copied: dict[str, dict[str, Store]] = {}
-        for stream in demand.streams:
-            for one in stream.resources:
-                of = self._streams.setdefault(one.name, {})
-                of[stream.database] = of.get(stream.database, 0) + stream.rate
-        for job in demand.jobs:
-            for one in job.resources:
-                self._jobs.setdefault(one.name, set()).add(job.database)
-                if job.source:
-                    self._copied.setdefault(one.name, {})[job.source] = stores[job.source]
-        self._steady = {name: sum(of.values()) for name, of in self._streams.items()}
-        fitting: dict[str, int] = {}
-        for stream in demand.streams:
-            for one in stream.resources:
-                fitting[one.name] = fitting.get(one.name, 0) + (stream.rate if stream.fits else 0)
-        self._peaks = {name: peak - fitting.get(name, 0) for name, peak in demand.peaks.items()}
-
-    def beside(self, loss: Loss) -> Callable[[str], int]:
-        """Bytes per second reserved on a resource by those the failure leaves."""
-        gone = frozenset(loss.databases if loss.scope in GONE else ())
-        return lambda name: self._on(name, gone, loss.sites)
-
-    def _on(self, name: str, gone: frozenset[str], sites: tuple[str, ...]) -> int:
-        of = self._streams.get(name, {})
-        fewer, more = (gone, of) if len(gone) < len(of) else (of, gone)
-        streams = self._steady.get(name, 0) - sum(of[one] for one in fewer if one in more)
-        jobs = self._jobs.get(name, set())
-        copied = self._copied.get(name, {}).values()
-        busy = not jobs <= gone or any(one.site not in sites or zone_redundant(one) for one in copied)
-        return streams + (self._peaks.get(name, 0) if busy else 0)
 
 
 def outage_of(
@@ -117,37 +81,16 @@ def _latest_finishes(databases: Mapping[str, Database], choices: Mapping[str, Ch
     return allowed
 
 
-def _with_thaw_queue(choice: Choice, others: Iterable[Choice]) -> Recovery:
-    """The recovery, its thaw behind what all recoveries ask of the class's quota."""
-    recovery = choice.recovery
-    assert recovery is not None
-    days = thaw_queue(recovery, [one.recovery for one in others if one.recovery is not None])
-    if not days:
+def _with_thaw_queue(recovery: Recovery, everyone: Mapping[str, int]) -> Recovery:
+    """The recovery, its thaw behind what all recoveries ask of the class's quota, by class."""
+    days, asked = thaw_days(asked_of(recovery.database, recovery.line), everyone)
+    if asked is None or asked.storage.quota is None:
         return recovery
-    store = recovery.line.image.store
-    assert store.storage_class is not None
-    assert store.storage_class.value.quota is not None
-    quota = store.storage_class.value.quota
-    words = f"behind the thaw quota of `{store.name}`"
-    wait = Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, Queueing(recovery))
+    quota = asked.storage.quota
+    words = f"behind the thaw quota of `{asked.store.name}`"
+    working = Queueing(recovery, asked.storage.name)
+    wait = Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, working)
     return replace(recovery, queue=(wait,))
-
-
-def thaw_queue(recovery: Recovery, everyone: Iterable[Recovery]) -> int:
-    """Days until the quota has let all of `everyone` through, those of one class counted together."""
-    store = recovery.line.image.store
-    storage = store.storage_class
-    if storage is None or storage.value.quota is None:
-        return 0
-    asked = sum(
-        (
-            one.database.size.value.amount
-            for one in everyone
-            if (held := one.line.image.store.storage_class) and held.value.name == storage.value.name
-        ),
-        start=Fraction(0),
-    )
-    return thaw_days(store, asked)
 
 
 def waited_for(outage: Outage, name: str) -> tuple[str, ...]:
@@ -213,7 +156,7 @@ def serves(outage: Outage, name: str) -> int | None:
 def _serves(outage: Outage, name: str) -> int | None:
     if len(outage.loss.databases) == 1 and name in outage.choices:  # nothing beside it, nothing to wait for
         choice = outage.choices[name]
-        return _with_thaw_queue(choice, (choice,)).most if choice.recovery else None
+        return _with_thaw_queue(choice.recovery, outage.thawed).most if choice.recovery else None
     own = outage.returns.get(name)
     if own is None:
         return None
@@ -253,7 +196,7 @@ def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | No
     """For `share` of all instants: only the age of the image depends on the instant."""
     if choice.recovery is None:
         return None
-    again = replace(_with_thaw_queue(choice, (choice,)), share=share)
+    again = replace(_with_thaw_queue(choice.recovery, outage.thawed), share=share)
     return schedule_of([again], outage.left, {})[choice.database.name]
 
 

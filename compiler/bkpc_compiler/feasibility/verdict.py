@@ -9,14 +9,15 @@ from functools import cached_property
 from bkpc_compiler.estate.failures import Loss, Losses
 from bkpc_compiler.estate.resources import Ways
 from bkpc_compiler.estate.routes import Routes
+from bkpc_compiler.feasibility.background import Background
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.demand import Demand, settle
 from bkpc_compiler.feasibility.judging import Commons, Judging, PointJudging, TimeJudging, Verdict
 from bkpc_compiler.feasibility.levels import jobs_of, streams_of
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.recovery_time import Left, Setting
-from bkpc_compiler.feasibility.together import GONE, Background, Outage, outage_of
-from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection
+from bkpc_compiler.feasibility.together import Outage, outage_of
+from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
 
 __all__ = ["Analysis", "Answer", "Verdict", "analyse", "demand_of", "judge_again"]
@@ -122,7 +123,7 @@ class _Judging:
         streams = [one for database, policy in pairs for one in streams_of(ways, self.stores, losses, database, policy)]
         self.losses = losses
         self.demand = settle(jobs, streams, program.headroom.value, program.retries.value)
-        self.background = Background(self.demand, self.stores)
+        self.background = Background(self.demand, self.stores, self.databases, ways)
         groups: dict[str, tuple[str, ...]] = {}
         for group in program.groups:
             for member in group.members:
@@ -177,7 +178,7 @@ class _Judging:
 
     def _left(self, loss: Loss) -> Left:
         """A failure after which all goes on leaves the same for every database."""
-        if loss.scope in GONE:
+        if loss.scope is not Scope.CORRUPTION:
             return Left(self.setting, self.background.beside(loss))
         if self.undisturbed is None:
             self.undisturbed = Left(self.setting, self.background.beside(loss))

@@ -54,9 +54,10 @@ class AtBest(Struct, frozen=True):
 
 
 class Queueing(Struct, frozen=True):
-    """A thaw behind those of others."""
+    """A thaw behind those of others of one storage class."""
 
     recovery: Recovery
+    storage: str
 
 
 class Crowding(Struct, frozen=True):

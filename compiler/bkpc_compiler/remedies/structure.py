@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bkpc_compiler.estate.failures import survives
-from bkpc_compiler.feasibility.recovery_time import thaw_of
+from bkpc_compiler.feasibility.thaw import thaw_of
 from bkpc_compiler.feasibility.verdict import Answer
 from bkpc_compiler.program.model import Given, HotLevel, Policy, Program, Store
 from bkpc_grammar.quantities import duration

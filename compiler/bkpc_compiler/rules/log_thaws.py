@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.recovery_time import thaw_of
+from bkpc_compiler.feasibility.thaw import thaw_of
 from bkpc_compiler.feasibility.verdict import Analysis
 
 

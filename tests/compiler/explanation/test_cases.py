@@ -189,13 +189,13 @@ def test_every_line_that_is_left_is_there_and_says_why_it_was_not_chosen(scope: 
     chosen, *others = failure.lines
     assert chosen.chosen
     if scope is Scope.SITE:
-        assert [(one.image, one.log, one.place) for one in failure.lines] == [
-            (("near", "far"), "far", "beijing"),
-            (("near", "far"), None, "beijing"),
+        assert [(one.image, one.logs, one.place) for one in failure.lines] == [
+            (("near", "far"), ("far",), "beijing"),
+            (("near", "far"), (), "beijing"),
         ]
         assert failure.gone == ("image in `near`", "log in `near`")
     else:
-        assert (chosen.image, chosen.log, chosen.place) == (("near",), "near", "hangzhou")
+        assert (chosen.image, chosen.logs, chosen.place) == (("near",), ("near",), "hangzhou")
         assert len(others) == 5
     assert all(one.why_not for one in others)
 

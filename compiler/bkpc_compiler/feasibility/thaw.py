@@ -1,0 +1,82 @@
+"""Stores that must thaw before they can be read, and the quota of what thaws in a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from bkpc_compiler.feasibility.log_delay import OBJECT
+from bkpc_compiler.feasibility.recovery_point import Line
+from bkpc_compiler.program.model import Database, Given, StorageClass, Store
+from bkpc_grammar.quantities import Duration
+
+DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Bytes of `store` that one recovery thaws, of a class with a quota. `log`: of the log, not the image."""
+
+    store: Store
+    storage: StorageClass
+    bytes: int
+    log: bool
+
+
+def thaw_of(store: Store | None) -> Given[Duration] | None:
+    """The time before a first byte of `store` can be read; None where it comes at once."""
+    return store.storage_class.value.thaw if store and store.storage_class else None
+
+
+def asked_of(database: Database, line: Line) -> tuple[Asked, ...]:
+    """What a recovery on `line` thaws at the worst instant: the image, and the log after it, where a quota counts."""
+    found = []
+    for store, log in ((line.image.store, False), *((store, True) for store in line.log_stores)):
+        storage = store.storage_class.value if store.storage_class else None
+        if storage is not None and storage.quota is not None and storage.thaw is not None:
+            bytes_ = thawed_log(database, line) if log else database.size.value.bytes_up()
+            found.append(Asked(store, storage, bytes_, log))
+    return tuple(found)
+
+
+def thawed_log(database: Database, line: Line) -> int:
+    """The log of the oldest image that may be the newest, and the object in which it begins."""
+    ages = line.image.staleness
+    return log_to_replay(database, line, ages.worst if ages else 0) + OBJECT
+
+
+def thaw_days(asked: Iterable[Asked], everyone: Mapping[str, int] | None = None) -> tuple[int, Asked | None]:
+    """Whole days that the last of what is asked waits behind the quota of its class, and what waits that long.
+
+    `everyone`: the bytes that all recoveries of one failure ask, by class; None: nothing else is asked.
+    """
+    asked = tuple(asked)
+    totals = totals_of(asked) if everyone is None else everyone
+    longest: tuple[int, Asked | None] = (0, None)
+    for one in asked:
+        assert one.storage.quota is not None
+        daily = max(1, int(one.storage.quota.value.amount * DAY))
+        days = -(-totals[one.storage.name] // daily) - 1
+        if days > longest[0]:
+            longest = (days, one)
+    return longest
+
+
+def totals_of(asked: Iterable[Asked]) -> dict[str, int]:
+    """Bytes by class."""
+    total: dict[str, int] = {}
+    for one in asked:
+        total[one.storage.name] = total.get(one.storage.name, 0) + one.bytes
+    return total
+
+
+def log_to_replay(database: Database, line: Line, age: Fraction | int) -> int:
+    """The most bytes of log that may follow an image of `age` milliseconds: what is written meanwhile, one burst."""
+    if line.log is None:
+        return 0
+    writes, burst = database.writes.value.amount, database.burst.value.amount
+    if burst.denominator == 1 and isinstance(age, int):
+        return burst.numerator - (-writes.numerator * age // (writes.denominator * 1000))
+    return ceil(writes * age / 1000 + burst)
