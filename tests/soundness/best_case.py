@@ -18,7 +18,7 @@ import msgspec
 from bkpc_compiler.program.model import Program, Promise, Schedule, Scope
 from bkpc_grammar.plan import Job
 from tests.soundness import images, log_stream
-from tests.soundness.fluid import Flow, together
+from tests.soundness.fluid import Flow, Part, together
 from tests.soundness.images import Stretch
 from tests.soundness.plans import job, reserving, scheduled
 from tests.soundness.recovery import Line
@@ -56,15 +56,15 @@ class BestCase:
         return min((self.loss(database, line, share, failure) for line in self.lines(database, failure)), default=inf)
 
     def lines(self, database: str, failure: Failure) -> list[Line]:
-        """Images, and log where the same store has it, in each store that is left."""
+        """The images in each store that is left, alone and with the log in each store that is left."""
         policy = self.topology.policies.get(database)
+        left = [name for name in sorted(self.topology.stores) if policy and name not in failure.stores]
+        logged = {store.value for hot in policy.hot for store in hot.stores} if policy else set()
         found: list[Line] = []
-        for name in sorted(self.topology.stores) if policy else ():
-            if name in failure.stores or self.chain(database, name, 1.0) is None:
-                continue
-            found.append(Line(name, None))
-            if policy and any(store.value == name for hot in policy.hot for store in hot.stores):
-                found.append(Line(name, name))
+        for name in left:
+            if self.chain(database, name, 1.0) is not None:
+                found.append(Line(name, None))
+                found += [Line(name, log) for log in left if log in logged]
         return found
 
     # ------------------------------------------------------------ loss
@@ -208,19 +208,22 @@ class BestCase:
         """Over the lines of all that must come back, each of which keeps its own promise of loss."""
         members = sorted(self.topology.needed(database) & failure.databases | {database})
         choices = [self._lines_that_keep(name, promise, failure, name == database) for name in members]
-        found = (self._time(dict(zip(members, lines, strict=True)), promise, failure) for lines in product(*choices))
-        return min(islice(found, 2 * _MOST_CHOICES), default=inf)
+        found = (
+            self._time(database, dict(zip(members, lines, strict=True)), promise, failure)
+            for lines in product(*choices)
+        )
+        return min(islice(found, 4 * _MOST_CHOICES), default=inf)
+
+    def _own(self, name: str, promise: Promise, itself: bool) -> Promise | None:
+        """What is promised of a database after the same failure."""
+        policy = self.topology.policies.get(name)
+        if itself or policy is None:
+            return promise if itself else None
+        return next((one for one in policy.promises if one.scope is promise.scope), None)
 
     def _lines_that_keep(self, name: str, promise: Promise, failure: Failure, itself: bool) -> list[Line]:
         """The lines that keep the promised loss; a database that is only needed may lose what it must."""
-        policy = self.topology.policies.get(name)
-        own = (
-            promise
-            if itself
-            else next((one for one in policy.promises if one.scope is promise.scope), None)
-            if policy
-            else None
-        )
+        own = self._own(name, promise, itself)
         lines = self.lines(name, failure)
         if own is None or own.rpo is None:
             return lines
@@ -228,7 +231,7 @@ class BestCase:
         kept = [one for one in lines if self.loss(name, one, share, failure) <= most]
         return kept if kept or itself else lines
 
-    def _time(self, lines: dict[str, Line], promise: Promise, failure: Failure) -> float:
+    def _time(self, database: str, lines: dict[str, Line], promise: Promise, failure: Failure) -> float:
         """Until all are in service: the worst instant under the schedules that suit each best."""
         share = float(promise.rto_quantile)
         chains = {name: self.chain(name, line.image, share) for name, line in lines.items()}
@@ -236,7 +239,14 @@ class BestCase:
         if len(lines) > 1 and share >= 1:
             instants = self._ages_at_instants(lines, chains)
         verification = float(self.topology.program.verification.value.seconds)
-        return max(self._all_back(lines, ages, failure) for ages in instants) + verification
+        spared = {name: self._spared(self._own(name, promise, name == database)) for name in lines}
+        return max(self._all_back(lines, ages, spared, failure) for ages in instants) + verification
+
+    def _spared(self, own: Promise | None) -> float:
+        """Milliseconds before the failure of which the log need not be replayed: what may be lost."""
+        if own is None or own.rpo is None:
+            return inf
+        return float(own.rpo.value.seconds) * 1000 if own.rpo_quantile >= 1 else 0.0
 
     def _ages_at_instants(self, lines: dict[str, Line], chains: dict[str, Chain | None]) -> list[dict[str, float]]:
         """The ages of all at the instants at which one of them is about to get a fresher image."""
@@ -254,19 +264,38 @@ class BestCase:
         some = worst | set(self.random.sample(ends, min(len(ends), _MOST_INSTANTS)))
         return [{name: _age_at(found, at) for name, found in stretches.items()} for at in sorted(some)]
 
-    def _all_back(self, lines: dict[str, Line], ages: dict[str, float], failure: Failure) -> float:
+    def _all_back(
+        self, lines: dict[str, Line], ages: dict[str, float], spared: dict[str, float], failure: Failure
+    ) -> float:
         flows: list[Flow] = []
         capacities: dict[str, float] = {}
         for name, line in lines.items():
-            flow = self._flow(name, line, ages[name], failure, capacities)
-            if flow is None or ages[name] == inf:
+            behind = max(0.0, ages[name] - spared[name]) if line.log else 0.0
+            flow = self._flow(name, line, behind, failure, capacities) if ages[name] < inf else None
+            if flow is None:
                 return inf
             flows.append(flow)
         return together(flows, capacities)
 
-    def _flow(self, name: str, line: Line, age: float, failure: Failure, capacities: dict[str, float]) -> Flow | None:
-        """What must move to bring one database back, from when on, and over what; None: there is no way."""
-        database, store = self.topology.databases[name], self.topology.stores[line.image]
+    def _flow(
+        self, name: str, line: Line, behind: float, failure: Failure, capacities: dict[str, float]
+    ) -> Flow | None:
+        """What must move to bring one database back, with the log of `behind` ms; None: there is no way."""
+        database = self.topology.databases[name]
+        size, loads = float(database.size.value.bytes), float(database.restores.value.bytes_per_second)
+        image = self._part(name, line.image, size, loads, failure, capacities)
+        if image is None or line.log is None:
+            return Flow(image) if image else None
+        written = float(database.writes.value.bytes_per_second) * behind / 1000 + float(database.burst.value.bytes)
+        replays = float(database.replays.value.bytes_per_second)
+        log = self._part(name, line.log, written, replays, failure, capacities)
+        return Flow(image, log if behind else None) if log else None
+
+    def _part(
+        self, name: str, stored: str, size: float, most: float, failure: Failure, capacities: dict[str, float]
+    ) -> Part | None:
+        """Bytes on their way from a store, from when on, and over what; None: there is no way."""
+        database, store = self.topology.databases[name], self.topology.stores[stored]
         home, policy = self.topology.new_home(name, failure), self.topology.policies.get(name)
         way = self.topology.route(store.site, home, failure.sites) if home else None
         if way is None:
@@ -281,12 +310,7 @@ class BestCase:
         if store.reads:
             crossed[f"reads {store.name}"] = float(store.reads.value.bytes_per_second)
         capacities |= crossed
-        phases = [(float(database.size.value.bytes), float(database.restores.value.bytes_per_second))]
-        if line.log is not None:
-            written = float(database.writes.value.bytes_per_second) * age / 1000
-            logged = float(database.burst.value.bytes) + written
-            phases.append((logged, float(database.replays.value.bytes_per_second)))
-        return Flow(ready, tuple(phases), tuple(sorted(crossed)))
+        return Part(ready, size, most, tuple(sorted(crossed)))
 
 
 def _age_at(stretches: list[Stretch], at: int) -> float:

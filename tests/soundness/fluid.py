@@ -1,76 +1,129 @@
-"""Flows that share capacities like water: how soon all can be through."""
+"""Recoveries that share capacities like water: how soon all can be through."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from math import inf
 
 _MOST_IN_EVERY_ORDER = 3
+_LITTLE = 1e-3  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """From `ready` on, so many bytes over all that they `cross`; the machine takes in so much at most."""
+
+    ready: float
+    size: float
+    most: float
+    crosses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """From `ready` on, so many bytes at so much at most, phase after phase, each over all that it `crosses`."""
+    """An image that a machine loads, and the log that it replays then; it may fetch the log before."""
 
-    ready: float
-    phases: tuple[tuple[float, float], ...]
-    crosses: tuple[str, ...]
+    image: Part
+    log: Part | None = None
 
 
-def alone(flow: Flow, capacities: dict[str, float]) -> float:
-    """When a flow is through with everything to itself."""
-    return flow.ready + sum(
-        size / min(most, *(capacities[one] for one in flow.crosses), inf) for size, most in flow.phases
-    )
+@dataclass(slots=True)
+class _Way:
+    """What is left to do of a flow, and at which rates that goes on."""
+
+    flow: Flow
+    load: float
+    fetch: float
+    replay: float
+    loading: float = 0.0
+    fetching: float = 0.0
+    replaying: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        return not self.load and not self.replay
+
+    def rates(self, now: float, free: dict[str, float], part: str) -> None:
+        """Takes of what is free: for its image, or for its log."""
+        if part == "image":
+            image = self.flow.image
+            going = self.load > 0 and image.ready <= now + 1e-9
+            self.loading = _taken(free, image.crosses, image.most) if going else 0.0
+            return
+        log = self.flow.log
+        going = log is not None and self.fetch > 0 and log.ready <= now + 1e-9
+        self.fetching = _taken(free, log.crosses, inf) if log and going else 0.0
+        self.replaying = 0.0
+        if log is not None and not self.load and self.replay > 0:
+            self.replaying = log.most if self.replay > self.fetch + _LITTLE else min(log.most, self.fetching)
+
+    def changes(self, now: float) -> Iterator[float]:
+        """After how long its rates may be others."""
+        for part, left in ((self.flow.image, self.load), (self.flow.log, self.fetch)):
+            if part is not None and left and part.ready > now + 1e-9:
+                yield part.ready - now
+        for left, rate in ((self.load, self.loading), (self.fetch, self.fetching), (self.replay, self.replaying)):
+            if left and rate > 1e-6:
+                yield left / rate
+        stock = self.replay - self.fetch
+        if stock > _LITTLE and self.replaying > self.fetching + 1e-6:
+            yield stock / (self.replaying - self.fetching)
+
+    def goes_on(self, step: float) -> None:
+        self.load = _less(self.load, self.loading * step if step else 0.0)
+        self.fetch = 0.0 if self.fetching == inf else _less(self.fetch, self.fetching * step)
+        self.replay = _less(self.replay, self.replaying * step)
+
+
+def _taken(free: dict[str, float], crosses: tuple[str, ...], most: float) -> float:
+    rate = min((free[one] for one in crosses), default=inf)
+    rate = max(0.0, min(rate, most))
+    for one in crosses:
+        free[one] -= rate
+    return rate
+
+
+def _less(left: float, moved: float) -> float:
+    return left - moved if left - moved > _LITTLE else 0.0
 
 
 def together(flows: list[Flow], capacities: dict[str, float]) -> float:
     """The earliest that all are through, over the orders tried: the first takes what it can, the next what is left."""
-    latest = sorted(range(len(flows)), key=lambda one: -alone(flows[one], capacities))
-    soonest = max((alone(flow, capacities) for flow in flows), default=0.0)
+    alone = [_in_order([flow], capacities, (0,), logs_last=False) for flow in flows]
+    soonest = max(alone, default=0.0)
     if len(flows) <= 1:
         return soonest
+    latest = sorted(range(len(flows)), key=lambda one: -alone[one])
     orders: Iterable[tuple[int, ...]] = (
         permutations(latest) if len(flows) <= _MOST_IN_EVERY_ORDER else (tuple(latest), tuple(reversed(latest)))
     )
     best = inf
     for order in orders:
-        best = min(best, _in_order(flows, capacities, order))
-        if best <= soonest * (1 + 1e-9):
-            break
+        for logs_last in (False, True):
+            best = min(best, _in_order(flows, capacities, order, logs_last=logs_last))
+            if best <= soonest * (1 + 1e-9):
+                return best
     return best
 
 
-def _in_order(flows: list[Flow], capacities: dict[str, float], order: tuple[int, ...]) -> float:
-    """When all are through if those earlier in `order` always come first."""
+def _in_order(flows: list[Flow], capacities: dict[str, float], order: tuple[int, ...], *, logs_last: bool) -> float:
+    """When all are through if those earlier in `order` always come first, their logs with them or after all images."""
+    ways = [
+        _Way(flows[one], flows[one].image.size, *((log.size, log.size) if (log := flows[one].log) else (0.0, 0.0)))
+        for one in order
+    ]
+    turns = [(way, "image") for way in ways] + [(way, "log") for way in ways]
+    if not logs_last:
+        turns = [(way, part) for way in ways for part in ("image", "log")]
     now = 0.0
-    phase = [0] * len(flows)
-    left = [flow.phases[0][0] if flow.phases else 0.0 for flow in flows]
-    done = {index for index, flow in enumerate(flows) if not flow.phases}
-    through = max((flows[index].ready for index in done), default=0.0)
-    while len(done) < len(flows):
+    while any(not way.over for way in ways):
         free = dict(capacities)
-        rates: dict[int, float] = {}
-        for index in order:
-            if index in done or flows[index].ready > now + 1e-9:
-                continue
-            flow = flows[index]
-            rates[index] = min(flow.phases[phase[index]][1], *(free[one] for one in flow.crosses), inf)
-            for one in flow.crosses:
-                free[one] -= rates[index]
-        waits = [flow.ready - now for flow in flows if flow.ready > now + 1e-9]
-        waits += [left[index] / rate for index, rate in rates.items() if rate > 1e-6]
-        step = min(waits)
+        for way, part in turns:
+            way.rates(now, free, part)
+        step = 0.0 if any(way.fetching == inf for way in ways) else min(one for way in ways for one in way.changes(now))
+        for way in ways:
+            way.goes_on(step)
         now += step
-        for index, rate in rates.items():
-            left[index] -= rate * step
-            if left[index] <= 1e-3:
-                phase[index] += 1
-                if phase[index] == len(flows[index].phases):
-                    done.add(index)
-                else:
-                    left[index] = flows[index].phases[phase[index]][0]
-        through = now
-    return through
+    return max([now, *(way.flow.image.ready for way in ways)])

@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from bkpc_compiler.estate import resources
-from bkpc_compiler.feasibility import bounds, demand, images, recovery_time, staleness, stream, together
+from bkpc_compiler.feasibility import bounds, demand, images, recovery_least, recovery_time, staleness, stream, together
 from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.program.model import Database
 from bkpc_compiler.timetable.occupancy import Occupancy
@@ -109,6 +109,32 @@ def _half_the_share() -> Iterator[None]:
         yield
 
 
+def _all_the_log() -> AbstractContextManager[Any]:
+    """A refutation from replaying what may be lost too."""
+    return patch.object(recovery_least.Follows, "written_in", property(lambda self: self.age.total.amount * 1000))
+
+
+def _one_after_the_other() -> AbstractContextManager[Any]:
+    """A refutation from fetching the log when the image is loaded, and from waiting for both thaws before."""
+    part = recovery_least._at_best
+
+    def least(recovery: Any, follows: Any) -> bounds.Bound:
+        moved = recovery_least._moved(recovery, follows)
+        return bounds.Bound((*recovery.lead, *(part(one) for one in moved), *recovery.tail))
+
+    return patch.object(recovery_least, "_least", least)
+
+
+def _oldest_of_all_stores() -> AbstractContextManager[Any]:
+    """A refutation from the oldest of the images that are left."""
+
+    def oldest(choice: Any, share: Fraction) -> bounds.Bound:
+        found: list[bounds.Bound] = [line.image.age_at_least(share, arrives=False) for line in choice.lines]
+        return max(found, key=lambda one: one.total)
+
+    return patch.object(recovery_least, "_least_age", oldest)
+
+
 MUTATIONS: tuple[tuple[str, Plant], ...] = (
     ("the log's latency is dropped", _log(latency=Fraction(0))),
     ("the log's burst is dropped", _log(burst=Fraction(0))),
@@ -125,5 +151,8 @@ MUTATIONS: tuple[tuple[str, Plant], ...] = (
     ("a standby is always ready", _nothing_to_provision),
     ("a failure is noticed at once", _no_detection),
     ("a quantile of half the instants", _half_the_share),
+    ("refuted: all of the log is replayed", _all_the_log),
+    ("refuted: the log comes after the image", _one_after_the_other),
+    ("refuted: the oldest image counts", _oldest_of_all_stores),
 )
 """Each (what is wrong, what plants it)."""

@@ -12,7 +12,7 @@ from bkpc_compiler.program.model import Cadence, Database, Program, Promise, Sch
 from bkpc_grammar.quantities import duration, rate, size
 from tests.compiler import builders as of
 from tests.soundness.best_case import BestCase
-from tests.soundness.fluid import Flow, together
+from tests.soundness.fluid import Flow, Part, together
 
 HOUR = 3600
 
@@ -99,12 +99,44 @@ def test_what_it_needs_shares_the_store() -> None:
 def test_lines_that_lose_too_much_do_not_count() -> None:
     promise = of.promise(Scope.HOST, duration(1, "min"), duration(1, "h"))
     program = estate(promise, images=(of.full("near", schedule=every(6)),), hots=(of.hot("near"),))
-    assert least(program, "rto") == 1800 + 1260  # 7 h of log: 2520 MB at 2 MB/s
+    assert least(program, "rto") == 1800 + 1257  # 7 h of log but for a minute: 2514 MB at 2 MB/s
     none = estate(promise, images=(of.full("near", schedule=every(6)),))
     assert least(none, "rto") == float("inf")
 
 
+def test_log_that_may_be_lost_is_not_replayed() -> None:
+    """7 h at most since the snapshot, 5 of which may be lost: 720 MB, at 2 MB/s; where all may, none."""
+    images, hots = (of.full("near", schedule=every(6)),), (of.hot("near"),)
+    promise = of.promise(Scope.HOST, duration(5, "h"), duration(1, "h"))
+    assert least(estate(promise, images=images, hots=hots), "rto") == pytest.approx(1800 + 360)
+    promise = of.promise(Scope.HOST, duration(7, "h"), duration(1, "h"))
+    assert least(estate(promise, images=images, hots=hots), "rto") == 1800
+
+
+def test_log_is_fetched_from_elsewhere_while_the_image_is_loaded() -> None:
+    """2520 MB over the link's 1 MB/s; loading is over after 1800 s."""
+    promise = of.promise(Scope.HOST, duration(1, "min"), duration(1, "h"))
+    program = estate(promise, images=(of.full("near", schedule=every(6)),), hots=(of.hot("far"),))
+    assert least(program, "rto") == pytest.approx(2520, abs=10)
+
+
 def test_flows_take_turns_where_it_is_narrow() -> None:
-    flows = [Flow(0, ((10, 5), (10, 1)), ("x",)), Flow(0, ((10, 5),), ("x",))]
+    def part(size: float, most: float) -> Part:
+        return Part(0, size, most, ("x",))
+
+    flows = [Flow(part(10, 5), part(10, 1)), Flow(part(10, 5))]
     assert together(flows, {"x": 5}) == pytest.approx(12)
     assert together(flows[::-1], {"x": 5}) == pytest.approx(12)
+
+
+def test_what_was_fetched_before_is_replayed_as_fast_as_the_machine_can() -> None:
+    """Loaded at 10 s, 20 of the log are there; the other 80 come at 2 a second, replayed at 4 until they are short."""
+    image, log = Part(0, 100, 10, ("x",)), Part(0, 100, 4, ("y",))
+    assert together([Flow(image, log)], {"x": 100, "y": 2}) == pytest.approx(50)
+    assert together([Flow(image, log)], {"x": 100, "y": 9}) == pytest.approx(35)
+    assert together([Flow(image, replace(log, ready=40))], {"x": 100, "y": 9}) == pytest.approx(65)
+    assert together([Flow(image, log)], {"x": 10, "y": 100}) == pytest.approx(35)
+    shared = replace(log, crosses=("x",))
+    assert together([Flow(image, shared)], {"x": 12}) == pytest.approx(35)  # 20 fetched beside the image
+    assert together([Flow(image, shared)], {"x": 10}) == pytest.approx(35)
+    assert together([Flow(image, shared)], {"x": 3}) == pytest.approx(200 / 3)

@@ -56,7 +56,11 @@ def _bounds(answer: Answer) -> str:
     if answer.verdict is Verdict.PROVED:
         return f"≤ {most}"
     if answer.lower is None:
+        if answer.choice.lines and not answer.nowhere:
+            return "no bound"
         return "nowhere to rebuild" if answer.nowhere else "nothing survives"
+    if answer.overfull is not None:
+        return "no bound"
     if answer.verdict is Verdict.REFUTED:
         return f"≥ {answer.lower.total.human()}"
     return f"{answer.lower.total.human()} … {most}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bkpc_compiler.estate.graph import estate_graph, site_node
 from bkpc_compiler.program.model import Link, Program
+from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Routes:
         self._program = program
         self._graph: EstateGraph | None = None
         self._known: dict[tuple[str, str, tuple[str, ...]], Route | None] = {}
+        self._around: dict[Span, Route | None] = {}
         self._links: dict[tuple[str, str], list[Link]] = {}
         for link in program.links:
             self._links.setdefault((link.source, link.target), []).append(link)
@@ -54,6 +56,15 @@ class Routes:
             # One hop is the fewest there is: most estates never need the graph, nor the time to import it.
             self._known[key] = self._direct(source, target) or self._find(source, target, lost)
         return self._known[key]
+
+    def wider_around(self, link: Link) -> Route | None:
+        """The way that the ends of `link` would have without it, where that is wider: fewest hops come first."""
+        if link.span not in self._around:
+            others = replace(self._program, links=tuple(one for one in self._program.links if one.span != link.span))
+            around = Routes(others).between(link.source, link.target)
+            wider = around is not None and around.narrowest > link.bandwidth.value.amount
+            self._around[link.span] = around if wider else None
+        return self._around[link.span]
 
     def _direct(self, source: str, target: str) -> Route | None:
         links = self._links.get((source, target))

@@ -56,7 +56,7 @@ def _reserved(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part, p
         "rate",
         stream.rate,
         "B/s",
-        f"reserved for {stream.id} to `{stream.store}`: the least for its promises, or 5/4 of writes",
+        f"reserved for {stream.id} to `{stream.store}`: the least for its promises; 5/4 of writes where there is room",
     )
     sheet.given("object", OBJECT, "B", "the largest that is written at once")
     c = sheet.follows("c", "1 / rate + latency / object", 1 / rate + late / OBJECT, "s/B", "that a byte costs")

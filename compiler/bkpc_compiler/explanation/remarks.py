@@ -13,6 +13,9 @@ from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.program.model import Scope
 from bkpc_grammar.quantities import ZERO_DURATION
 
+NAMED = 3
+"""Databases that a remark names."""
+
 
 def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
     """Sentences, without a stop at their end."""
@@ -28,8 +31,21 @@ def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
     elif answer.upper.total <= answer.objective.value and not choice.kept_long_enough:
         yield _forgotten(choice)
     least = answer.lower
-    if answer.verdict is Verdict.REFUTED and (least is None or least.total <= answer.objective.value):
-        yield "the log is written faster than any way to its stores carries it"
+    if (
+        answer.verdict is Verdict.REFUTED
+        and answer.kind == "rpo"
+        and (least is None or least.total <= answer.objective.value)
+    ):
+        yield _written_faster(answer)
+
+
+def _written_faster(answer: Answer) -> str:
+    if answer.overfull is None:
+        return "the log is written faster than any way to its stores carries it"
+    others = [f"`{name}`" for name in answer.overfull.databases if name != answer.database.name]
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    named = f"{', '.join(others[:NAMED])}{more}"
+    return f"its log and those of {named} are written faster than {answer.overfull.resource.words} carries them"
 
 
 def _nowhere(choice: Choice) -> str:

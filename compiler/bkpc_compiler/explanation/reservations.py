@@ -12,7 +12,7 @@ from bkpc_compiler.feasibility.demand import JobDemand, effort_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.stream import StreamDemand
-from bkpc_compiler.feasibility.working import Ageing, AtBest, Logging, Moving
+from bkpc_compiler.feasibility.working import Ageing, AtBest, Crowding, Logging, Moving
 
 
 def jobs_behind(choice: Choice, terms: Iterable[Term], clauses: Clauses, retries: Fraction) -> tuple[ReservedJob, ...]:
@@ -39,6 +39,8 @@ def _images(term: Term) -> Iterator[ImageCopy]:
         yield working.move.transfer.follows
     elif isinstance(working, AtBest) and working.transfer.follows:
         yield working.transfer.follows
+    elif isinstance(working, Crowding):
+        yield from (part.transfer.follows for part in working.parts if part.transfer.follows)
 
 
 def _job(job: JobDemand, clauses: Clauses, retries: Fraction) -> ReservedJob:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 from bkpc_compiler.estate.resources import Resource
@@ -30,7 +31,6 @@ from bkpc_compiler.feasibility.working import (
     Queueing,
     Waiting,
 )
-from bkpc_compiler.program.model import Scope
 from bkpc_grammar.quantities import Rate
 
 PARTS = 16
@@ -56,10 +56,10 @@ class Workings:
                 self._moving(sheet, recovery, move)
             case Waiting(recovery, move):
                 self._waiting(sheet, recovery, move)
-            case AtBest(recovery, transfer, slowest):
-                self._at_best(sheet, recovery, transfer, slowest)
-            case Crowding(transfers, through):
-                self._crowding(sheet, transfers, through)
+            case AtBest() as part:
+                self._at_best(sheet, part)
+            case Crowding(parts, through):
+                self._crowding(sheet, parts, through)
             case Queueing(_, storage):
                 self._queueing(sheet, storage, term.duration.amount)
             case Logging() as one:
@@ -177,17 +177,24 @@ class Workings:
                     found.append(other)
         return found
 
-    def _at_best(self, sheet: Sheet, recovery: Recovery, transfer: Transfer, slowest: Resource | None) -> None:
-        if transfer.follows is None:
-            self._image(sheet, transfer)
-        else:
-            arrives = recovery.loss.scope is Scope.CORRUPTION
-            self._least_age(sheet, transfer.follows.age_at_least(recovery.share, arrives=arrives))
-            self._log(sheet, transfer)
-        if slowest is None:
+    def _at_best(self, sheet: Sheet, part: AtBest) -> None:
+        self._least_bytes(sheet, part)
+        if part.slowest is None:
             sheet.given("takes", 0, "s", "no rate on its way is declared, and a cautious one refutes nothing")
             return
-        self._at_capacity(sheet, Fraction(transfer.bytes), slowest)
+        self._at_capacity(sheet, Fraction(part.transfer.bytes), part.slowest)
+
+    def _least_bytes(self, sheet: Sheet, part: AtBest) -> None:
+        """The image, or the log that must follow it."""
+        if part.follows is None:
+            self._image(sheet, part.transfer)
+            return
+        self._least_age(sheet, part.follows.age)
+        database, spared = part.transfer.database, part.follows.spared
+        sheet.given("spared", spared.value, "s", "that may be lost: the log of it need not be replayed", spared.span)
+        sheet.given("writes", database.writes.value, "B/s", f"log of `{database.name}`", database.writes.span)
+        sheet.given("burst", database.burst.value, "B", "that comes at once", database.burst.span)
+        sheet.follows("bytes", "ceil(writes * (age - spared) + burst)", part.transfer.bytes, "B")
 
     def _least_age(self, sheet: Sheet, bound: Bound) -> None:
         """The age that no schedule betters: each of its terms under names of its own."""
@@ -202,12 +209,20 @@ class Workings:
         sheet.given("capacity", Rate(one.most), "B/s", one.words, one.span)
         sheet.follows("takes", "bytes / capacity", bytes_ / one.most, "s")
 
-    def _crowding(self, sheet: Sheet, transfers: Iterable[Transfer], through: Resource) -> None:
-        sizes = list(transfers)
-        for number, one in enumerate(sizes, 1):
-            sheet.given(f"bytes_{number}", one.bytes, "B", f"size of `{one.database.name}`", one.database.size.span)
-        total = Fraction(sum(one.bytes for one in sizes))
-        sheet.follows("bytes", " + ".join(f"bytes_{number}" for number in range(1, len(sizes) + 1)), total, "B")
+    def _crowding(self, sheet: Sheet, parts: Iterable[AtBest], through: Resource) -> None:
+        total, names = Fraction(0), []
+        for number, part in enumerate(parts, 1):
+            own = Sheet(self.clauses)
+            self._least_bytes(own, part)
+            if part.follows is None:
+                (image,) = own.cells
+                cells = [replace(image, name=f"bytes_{number}")]
+            else:
+                cells = renamed(own.cells, f"log{number}")
+            sheet.add(cells)
+            names.append(cells[-1].name)
+            total += part.transfer.bytes
+        sheet.follows("bytes", " + ".join(names), total, "B")
         self._at_capacity(sheet, total, through)
 
     def _queueing(self, sheet: Sheet, storage: str, lasts: Fraction) -> None:

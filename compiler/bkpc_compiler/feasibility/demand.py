@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -136,11 +136,22 @@ def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Re
 
 
 def _fitted(streams: Sequence[StreamDemand], usable: Mapping[str, int]) -> tuple[StreamDemand, ...]:
-    """Streams at the rates their promises ask for; where those drown a resource, at the least that keeps up."""
+    """Streams at the rates that their promises ask for, a quarter more than is written at least; where those drown a
+    resource, without that quarter; where that does, at no more than that quarter."""
+    fitted = _lowered(streams, usable, lambda one: one.rate if one.enough is None else one.enough)
+    fitted = _lowered(fitted, usable, lambda one: min(one.rate, one.least))
+    drowned = _drowned(fitted, usable)
+    return tuple(replace(one, fits=False) if any(r.name in drowned for r in one.resources) else one for one in fitted)
+
+
+def _lowered(
+    streams: Sequence[StreamDemand], usable: Mapping[str, int], rate: Callable[[StreamDemand], int]
+) -> Sequence[StreamDemand]:
+    """Those through a resource that is drowned at another rate."""
     drowned = _drowned(streams, usable)
-    modest = [replace(one, rate=one.least) if any(r.name in drowned for r in one.resources) else one for one in streams]
-    drowned = _drowned(modest, usable)
-    return tuple(replace(one, fits=False) if any(r.name in drowned for r in one.resources) else one for one in modest)
+    if not drowned:
+        return streams
+    return [replace(one, rate=rate(one)) if any(r.name in drowned for r in one.resources) else one for one in streams]
 
 
 def _drowned(streams: Iterable[StreamDemand], usable: Mapping[str, int]) -> set[str]:

@@ -11,9 +11,10 @@ from typing import Protocol
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
+from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
-from bkpc_compiler.feasibility.together import Outage, least_time, most_time, time_bounds
+from bkpc_compiler.feasibility.together import Outage, least_time, most_time, never_back, time_bounds
 from bkpc_compiler.program.model import Promise, Protection
 from bkpc_grammar.quantities import Duration
 
@@ -39,6 +40,10 @@ class Judging(Protocol):
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict: ...
 
+    @property
+    def overfull(self) -> Overfull | None:
+        """Why no plan keeps it beside the promises of others; None where that is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Commons:
@@ -48,6 +53,7 @@ class Commons:
     demand: Demand
     protections: Mapping[str, Protection]
     groups: Mapping[str, tuple[str, ...]]
+    overfilled: Overfilled
 
     def beside(self, outage: Outage, name: str, promise: Promise) -> Choice:
         """How another member of a group comes back, whether the failure hits it or not."""
@@ -118,7 +124,12 @@ class PointJudging:
         if not self.choice.lines:
             return Verdict.REFUTED
         verdict = _verdict(objective, most, self)
-        return Verdict.REFUTED if verdict is Verdict.UNDECIDED and _log_is_hopeless(self.choice) else verdict
+        hopeless = verdict is Verdict.UNDECIDED and (self.overfull is not None or _log_is_hopeless(self.choice))
+        return Verdict.REFUTED if hopeless else verdict
+
+    @property
+    def overfull(self) -> Overfull | None:
+        return self.commons.overfilled.of(self.choice.database.name, self.promise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +150,23 @@ class TimeJudging:
         return time_bounds(self.outage, self.choice, self.promise.rto_quantile) if self.choice.ways else None
 
     def lower(self) -> Bound | None:
-        return least_time(self.outage, self.choice, self.promise.rto_quantile) if self.choice.ways else None
+        if not self.choice.ways or self._never:
+            return None
+        return least_time(self.outage, self.choice, self.promise.rto_quantile)
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
-        return _verdict(objective, most, self) if self.choice.ways else Verdict.REFUTED
+        if not self.choice.ways or self._never:
+            return Verdict.REFUTED
+        return _verdict(objective, most, self)
+
+    @property
+    def _never(self) -> bool:
+        """Whether it waits for one that nobody can bring back."""
+        return never_back(self.outage, self.choice.database.name) is not None
+
+    @property
+    def overfull(self) -> Overfull | None:
+        return None
 
 
 def _verdict(objective: Duration, most: Duration | None, judging: Judging) -> Verdict:

@@ -16,7 +16,8 @@ from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy,
 from bkpc_grammar.quantities import Size
 
 KEEPS_UP = Fraction(5, 4)
-"""A stream's least reservation, as a multiple of what is written: a log that waited catches up."""
+"""What a stream is reserved at least where there is room, as a multiple of what is written: a log that waited catches
+up soon. Where there is none, what its promises ask is enough."""
 
 
 def jobs_of(ways: Ways, stores: Mapping[str, Store], database: Database, policy: Policy) -> tuple[JobDemand, ...]:
@@ -102,7 +103,7 @@ def _with_least_rates(
     streams: list[StreamDemand],
 ) -> tuple[StreamDemand, ...]:
     """Each promise with an RPO is served by the nearest stream that survives its scope and can meet it."""
-    rates = [stream.rate for stream in streams]
+    enough: dict[int, int] = {}
     nearest = sorted(range(len(streams)), key=lambda index: (streams[index].latency, streams[index].store))
     known: dict[tuple[int, Fraction], int | None] = {}
     for promise in policy.promises if streams else ():
@@ -118,9 +119,12 @@ def _with_least_rates(
                 known[index, within] = least_rate(arrivals_of(stream), within)
             rate = known[index, within]
             if rate is not None and rate <= _carries(ways, stream):
-                rates[index] = max(rates[index], rate)
+                enough[index] = max(enough.get(index, 0), rate)
                 break
-    return tuple(replace(stream, rate=rate) for stream, rate in zip(streams, rates, strict=True))
+    return tuple(
+        replace(stream, rate=max(stream.rate, enough.get(index, 0)), enough=enough.get(index))
+        for index, stream in enumerate(streams)
+    )
 
 
 def _carries(ways: Ways, stream: StreamDemand) -> int:

@@ -14,16 +14,16 @@ from fractions import Fraction
 from functools import cached_property
 
 from bkpc_compiler.estate.failures import Loss
-from bkpc_compiler.estate.resources import Resource, Ways, narrowest
+from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.background import Beside
-from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
+from bkpc_compiler.feasibility.bounds import Term, given_term
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.thaw import log_to_replay, thaw_of
-from bkpc_compiler.feasibility.working import AtBest, Working
-from bkpc_compiler.program.model import Database, Policy, Program, Scope, Standby, Store
+from bkpc_compiler.feasibility.working import Working
+from bkpc_compiler.program.model import Database, Policy, Program, Standby, Store
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import ZERO_DURATION, Duration, Size
+from bkpc_grammar.quantities import Duration, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,6 @@ class Transfer:
             return (self.database.size.span,)
         return (self.database.writes.span, *dict.fromkeys(job.schedule.span for job in self.follows.jobs))
 
-    def at_best(self, recovery: Recovery) -> Term:
-        """At the full capacity of the slowest stage known."""
-        slowest = narrowest(self.resources)
-        working = AtBest(recovery, self, slowest)
-        if slowest is None:
-            return Term(self.what, ZERO_DURATION, working=working)
-        return self.term(slowest, Duration(self.bytes / slowest.most), working)
-
     def rate(self, left: Left) -> tuple[int, Resource] | None:
         """Whole bytes per second of its slowest stage, and which that is; None where none is narrow."""
         return left.rate(self.resources) if self.bytes else None
@@ -173,7 +165,12 @@ class Recovery:
     @cached_property
     def lead(self) -> tuple[Term, ...]:
         """Before its first byte moves."""
-        return (*_respond(self.policy), *_ready(self.line, self.place), *self.queue)
+        return (*self.responds, *_ready(self.line, self.place), *self.queue)
+
+    @property
+    def responds(self) -> tuple[Term, ...]:
+        """Until anybody does something about it."""
+        return _respond(self.policy)
 
     @cached_property
     def tail(self) -> tuple[Term, ...]:
@@ -202,14 +199,6 @@ class Recovery:
     def transfers(self) -> tuple[Transfer, ...]:
         """What moves, one after the other, at the worst instant of failure."""
         return self._transfers(_age_at_most(self.line, self.share))
-
-    @cached_property
-    def lower(self) -> Bound:
-        """No schedule betters it."""
-        arrives = self.loss.scope is Scope.CORRUPTION
-        line = self.line
-        age = line.image.age_at_least(self.share, arrives=arrives).total.amount * 1000 if line.log else Fraction(0)
-        return Bound((*self.lead, *(one.at_best(self) for one in self._transfers(age)), *self.tail))
 
     def _moved(self, age: Fraction | int) -> tuple[tuple[int, tuple[Resource, ...]], ...]:
         """Bytes and what they go through: the image, then what was written in `age` milliseconds before the failure."""
@@ -290,13 +279,18 @@ def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
 
 
 def _ready(line: Line, place: Place) -> tuple[Term, ...]:
-    """Provision and thaw run side by side: the longer one counts."""
+    """Before image and log can both be read."""
     if place.standby is None and line.image.store.storage_class is None and line.log_store is None:
         return ()
+    return ready_at(place, (line.image.store, *line.log_stores))
+
+
+def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
+    """Provision and thaws run side by side: the longest counts."""
     terms: list[Term] = []
     if place.standby:
         terms += given_term(f"provision at {place.site}", place.standby.provision)
-    for store in (line.image.store, *line.log_stores):
+    for store in stores:
         thaw = thaw_of(store)
         if store.storage_class is not None and thaw is not None:
             label = f"thaw of `{store.name}`, before the first byte can be read"

@@ -17,7 +17,8 @@ from bkpc_grammar.quantities import Duration, Rate, Size
 
 @dataclass(frozen=True)
 class StreamDemand:
-    """`rate`: reserved, bytes per second. `least`: the rate below which the stream falls behind for ever."""
+    """`rate`: reserved, bytes per second. `least`: what it is reserved for with no promise to keep. `enough`: the least
+    at which it keeps all promises that it serves; None: it serves none."""
 
     id: str
     database: str
@@ -29,6 +30,7 @@ class StreamDemand:
     burst: Given[Size]
     rate: int
     least: int
+    enough: int | None = None
     fits: bool = True
 
     @cached_property

@@ -8,14 +8,14 @@ from fractions import Fraction
 from functools import cached_property
 
 from bkpc_compiler.estate.failures import Loss
-from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
+from bkpc_compiler.feasibility.recovery_least import comes_back, least_back, least_together
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days, totals_of
-from bkpc_compiler.feasibility.working import Crowding, Queueing
+from bkpc_compiler.feasibility.working import Queueing
 from bkpc_compiler.program.model import Database, Protection
 from bkpc_grammar.quantities import Duration
 
@@ -180,16 +180,12 @@ def time_bounds(outage: Outage, choice: Choice, share: Fraction) -> Bound | None
 def least_time(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
     """No schedule has `choice.database` in service before."""
     if share < 1:
-        return min((replace(one, share=share).lower for one in choice.recoveries), key=_total, default=None)
+        return least_back(choice, share)
     waited = needed_by(outage.setting.databases, choice.database, outage.loss)
     path = [outage.choices[name] for name in (choice.database.name, *waited) if name in outage.choices]
     lower = _at_best(outage, choice.database)
-    crowded = _crowded(path) if len(path) > 1 else None
+    crowded = least_together(path) if len(path) > 1 else None
     return crowded if crowded is not None and lower is not None and crowded.total > lower.total else lower
-
-
-def _total(bound: Bound) -> Duration:
-    return bound.total
 
 
 def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | None:
@@ -220,36 +216,28 @@ def _of(name: str, bound: Bound) -> Bound:
     return bound.called(f"`{name}`, which it needs: ")
 
 
+def never_back(outage: Outage, name: str) -> str | None:
+    """What `name` waits for and nobody can bring back: no copy of it is left, or nowhere to load it."""
+    ahead = [name]
+    seen = {name}
+    while ahead:
+        for need in waited_for(outage, ahead.pop()):
+            if need in outage.choices and not comes_back(outage.choices[need]):
+                return need
+            if need not in seen:
+                seen.add(need)
+                ahead.append(need)
+    return None
+
+
 def _at_best(outage: Outage, database: Database) -> Bound | None:
     """No schedule betters the least of all ways back, nor is it in service before all it needs."""
     choice = outage.choices.get(database.name)
     if choice is None:
         return None
-    best = min((one.lower for one in choice.recoveries), key=_total, default=Bound(()))
+    best = least_back(choice, Fraction(1)) or Bound(())
     for need in waited_for(outage, database.name):
         other = _at_best(outage, outage.setting.databases[need])
         if other is not None and other.total > best.total:
             best = _of(need, other)
     return best
-
-
-def _crowded(path: list[Choice]) -> Bound | None:
-    """Where each has one way back only: the first byte's lead, and all their bytes through one resource."""
-    if any(len(choice.recoveries) != 1 for choice in path):
-        return None
-    bytes_: dict[Resource, int] = {}
-    for choice in path:
-        image = choice.recoveries[0].transfers[0]
-        for one in image.resources:
-            if one.firm:
-                bytes_[one] = bytes_.get(one, 0) + image.bytes
-    if not bytes_:
-        return None
-    one = max(bytes_, key=lambda r: (bytes_[r] / r.most, r.name))
-    first = min((choice.recoveries[0] for choice in path), key=lambda r: sum(t.duration.amount for t in r.lead))
-    words = f"{len(path)} images through {one.words}"
-    sizes = tuple(choice.database.size.span for choice in path if one in choice.recoveries[0].transfers[0].resources)
-    spans = ((one.span,) if one.span else ()) + sizes
-    moved = tuple(image for choice in path if one in (image := choice.recoveries[0].transfers[0]).resources)
-    through = Term(words, Duration(bytes_[one] / one.most), spans, one.origin, Crowding(moved, one))
-    return Bound((*first.lead, through, *first.tail))

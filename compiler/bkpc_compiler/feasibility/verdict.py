@@ -15,6 +15,7 @@ from bkpc_compiler.feasibility.demand import Demand, settle
 from bkpc_compiler.feasibility.judging import Commons, Judging, PointJudging, TimeJudging, Verdict
 from bkpc_compiler.feasibility.levels import jobs_of, streams_of
 from bkpc_compiler.feasibility.lines import Choice
+from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_time import Left, Setting
 from bkpc_compiler.feasibility.together import Outage, outage_of
 from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection, Scope
@@ -55,6 +56,12 @@ class Answer:
     def nowhere(self) -> bool:
         """Whether a copy survives, but nothing says where it is loaded, or no links lead there."""
         return bool(self.choice.lines) and not self.choice.ways
+
+    @property
+    def overfull(self) -> Overfull | None:
+        """Where its bound would do, but no plan keeps it beside the promises of others: why."""
+        below = self.lower is not None and self.lower.total <= self.objective.value
+        return self.judging.overfull if below and self.verdict is Verdict.REFUTED else None
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,8 @@ class _Judging:
             for member in group.members:
                 groups[member] = tuple(sorted({*groups.get(member, ()), *group.members}))
         protections = {one.database: one for one in program.protections}
-        self.commons = Commons(self.setting, self.demand, protections, groups)
+        overfilled = Overfilled(self.setting, self.demand, losses, protections)
+        self.commons = Commons(self.setting, self.demand, protections, groups, overfilled)
         self.undisturbed: Left | None = None
         self.outages: dict[tuple[str, str], Outage] = {}
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bkpc_compiler.estate.resources import Resource
     from bkpc_compiler.feasibility.demand import JobDemand
     from bkpc_compiler.feasibility.images import ImageCopy
+    from bkpc_compiler.feasibility.recovery_least import Follows
     from bkpc_compiler.feasibility.recovery_schedule import Move
     from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer
     from bkpc_compiler.feasibility.stream import StreamDemand
@@ -46,11 +47,15 @@ class Waiting(Struct, frozen=True):
 
 
 class AtBest(Struct, frozen=True):
-    """A transfer of a recovery at full capacity of `slowest`; None: nothing known is narrow."""
+    """A transfer of a recovery at full capacity of `slowest`; None: nothing known is narrow.
+
+    `follows`: where it is the log that must follow an image.
+    """
 
     recovery: Recovery
     transfer: Transfer
     slowest: Resource | None
+    follows: Follows | None = None
 
 
 class Queueing(Struct, frozen=True):
@@ -61,9 +66,9 @@ class Queueing(Struct, frozen=True):
 
 
 class Crowding(Struct, frozen=True):
-    """Several images through one resource at full capacity."""
+    """Images and a log through one resource at full capacity."""
 
-    transfers: tuple[Transfer, ...]
+    parts: tuple[AtBest, ...]
     through: Resource
 
 

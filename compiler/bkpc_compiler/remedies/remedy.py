@@ -10,7 +10,7 @@ from bkpc_compiler.diagnostics.diagnostic import Edit
 from bkpc_compiler.feasibility.verdict import Analysis, Answer
 from bkpc_compiler.program.model import Scope
 from bkpc_compiler.remedies.search import Help, Trials, helps
-from bkpc_compiler.remedies.structure import hot_levels, warm_stores
+from bkpc_compiler.remedies.structure import hot_levels, warm_stores, wider_ways
 
 SHOWN = 3
 """Figures that a help names."""
@@ -43,12 +43,12 @@ def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
 
 
 def _structure(trials: Trials, answer: Answer) -> list[Help]:
-    """The first change of structure that proves it."""
-    tried = hot_levels if answer.kind == "rpo" else warm_stores
-    for words, program in tried(trials.analysis.program, answer):
-        if trials.proves(program):
-            return [Help(words, 0, Fraction(1))]
-    return []
+    """The first change of structure of each kind that proves it."""
+    found = []
+    for tried in (hot_levels if answer.kind == "rpo" else warm_stores, wider_ways):
+        proving = (words for words, program in tried(trials.analysis.program, answer) if trials.proves(program))
+        found += [Help(words, 0, Fraction(1)) for words in islice(proving, 1)]
+    return found
 
 
 def _longest_part(answer: Answer) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bkpc_compiler.estate.failures import survives
+from bkpc_compiler.estate.routes import Route
 from bkpc_compiler.feasibility.thaw import thaw_of
 from bkpc_compiler.feasibility.verdict import Answer
-from bkpc_compiler.program.model import Given, HotLevel, Policy, Program, Store
+from bkpc_compiler.program.model import Given, HotLevel, Link, Policy, Program, Store
 from bkpc_grammar.quantities import duration
 
 FLUSHES = ("5s", "1s")
@@ -65,6 +66,22 @@ def warm_stores(program: Program, answer: Answer) -> Iterator[tuple[str, Program
             )
     stores = tuple(_thawed(store) if store.name == cold.name else store for store in program.stores)
     yield f"a class of `{cold.name}` that needs no thaw", replace(program, stores=stores)
+
+
+def wider_ways(program: Program, answer: Answer) -> Iterator[tuple[str, Program]]:
+    """A thin link left out that is taken before a wider way around it."""
+    for link, _ in thin_links(program, answer):
+        others = tuple(one for one in program.links if one is not link)
+        yield f"no link {link.name}, so that its traffic takes the wider way around", replace(program, links=others)
+
+
+def thin_links(program: Program, answer: Answer) -> Iterator[tuple[Link, Route]]:
+    """Links that a bound takes time from, and the wider way around each."""
+    spans = {span for one in (answer.lower, answer.upper) if one for term in one.terms for span in term.spans}
+    for link in program.links:
+        around = answer.choice.setting.ways.routes.wider_around(link) if link.bandwidth.span in spans else None
+        if around is not None:
+            yield link, around
 
 
 def _moved(policy: Policy, old: str, new: str) -> Policy:

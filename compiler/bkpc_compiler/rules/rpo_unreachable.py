@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, labels_of, subject
+from bkpc_compiler.rules.words import also, labels_of, routed, subject
+from bkpc_grammar.quantities import Rate
+
+SHOWN = 3
+"""Databases that a note names."""
 
 
 def rpo_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
@@ -21,11 +25,13 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     missing = _missing_log(answer)
     if answer.lower is None:
         primary = Label(answer.objective.span, "nothing to recover from survives")
+    elif answer.overfull is not None:
+        primary = Label(answer.objective.span, "no bound: of the logs that go this way, one falls behind without end")
     elif answer.lower.total <= answer.objective.value:
         primary = Label(answer.objective.span, "no bound: the log falls behind without end")
     else:
         primary = Label(answer.objective.span, f"at least {answer.lower.total.human()}, whatever the schedule")
-    costs = labels_of(answer.lower, primary, *missing)
+    costs = () if answer.overfull else labels_of(answer.lower, primary, *missing)
     remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP2001",
@@ -33,8 +39,8 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         severity=Severity.ERROR,
         message=f"`{answer.database.name}` can lose more than {answer.objective.value} {subject(answer)}",
         primary=primary,
-        secondary=(*costs, *missing, *_writes(answer)),
-        notes=also(answer.lower, costs),
+        secondary=(*costs, *missing, *(_together(analysis, answer) or _writes(answer))),
+        notes=_all_written(answer) or (*also(answer.lower, costs), *routed(analysis, answer)),
         help=remedy.help,
         edit=remedy.edit,
     )
@@ -49,6 +55,31 @@ def _missing_log(answer: Answer) -> tuple[Label, ...]:
         return (Label(policy.span, "no `hot` level: no log leaves the database"),)
     words = "this log reaches no store that survives"
     return tuple(Label(level.span, words) for level in policy.hot)
+
+
+def _together(analysis: Analysis, answer: Answer) -> tuple[Label, ...]:
+    """Its own log, the log of the largest other one, and what can't carry both."""
+    overfull = answer.overfull
+    if overfull is None:
+        return ()
+    one = overfull.resource
+    own = Label(answer.database.writes.span, "the binlog written")
+    others = [analysis.setting.databases[name] for name in overfull.databases if name != answer.database.name]
+    beside = Label(others[0].writes.span, f"that of `{others[0].name}`, which goes the same way")
+    labels = (own, beside, Label(one.span, f"{one.words} can't carry all of them") if one.span else own)
+    return tuple({label.span: label for label in labels}.values())
+
+
+def _all_written(answer: Answer) -> tuple[str, ...]:
+    overfull = answer.overfull
+    if overfull is None:
+        return ()
+    names = [f"`{name}`" for name in overfull.databases if name != answer.database.name]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    words, written = overfull.resource.words, overfull.written.human()
+    carried = f"{words} carries at most {Rate(overfull.resource.most).human()}"
+    beside = f"with {', '.join(names[:SHOWN])}{more} {written} are written, and {carried}"
+    return (f"{beside}: one of these promises at least is broken, whatever the plan",)
 
 
 def _writes(answer: Answer) -> tuple[Label, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.feasibility.together import never_back
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, labels_of, subject
+from bkpc_compiler.rules.words import also, labels_of, routed, subject
 
 
 def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
@@ -15,14 +16,17 @@ def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
     where there is nowhere to rebuild it, BKP3003 does."""
     for answer in analysis.answers:
         if answer.kind == "rto" and answer.verdict is Verdict.REFUTED:
-            if answer.nowhere or (answer.lower is None and answer.promise.rpo is not None):
+            if answer.nowhere or (not answer.choice.lines and answer.promise.rpo is not None):
                 continue
             yield _diagnostic(analysis, answer)
 
 
 def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     words = "nothing to recover from survives"
-    if answer.lower is not None:
+    never = never_back(analysis.outage(answer), answer.database.name)
+    if answer.choice.lines and never is not None:
+        words = f"never: `{never}`, which it needs, cannot be brought back"
+    elif answer.lower is not None:
         words = f"at least {answer.lower.total.human()}, whatever the schedule"
     primary = Label(answer.objective.span, words)
     costs = labels_of(answer.lower, primary)
@@ -34,7 +38,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         message=f"`{answer.database.name}` cannot be back in service within {answer.objective.value} {subject(answer)}",
         primary=primary,
         secondary=costs,
-        notes=also(answer.lower, costs),
+        notes=(*also(answer.lower, costs), *routed(analysis, answer)),
         help=remedy.help,
         edit=remedy.edit,
     )

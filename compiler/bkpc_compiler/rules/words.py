@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bkpc_compiler.diagnostics.diagnostic import Label
 from bkpc_compiler.feasibility.bounds import Bound, Term
-from bkpc_compiler.feasibility.verdict import Answer
+from bkpc_compiler.feasibility.verdict import Analysis, Answer
 from bkpc_compiler.program.model import Origin
-from bkpc_grammar.quantities import ZERO_DURATION, Duration
+from bkpc_compiler.remedies.structure import thin_links
+from bkpc_grammar.quantities import ZERO_DURATION, Duration, Rate
 
 
 def labels_of(bound: Bound | None, *but: Label) -> tuple[Label, ...]:
@@ -40,6 +41,15 @@ def also(bound: Bound | None, shown: tuple[Label, ...]) -> tuple[str, ...]:
         term for term in bound.terms if term.duration > ZERO_DURATION and (not term.spans or term.spans[0] not in spans)
     ]
     return (f"also: {', '.join(f'{term.duration.human()} {term.label}' for term in rest)}",) if rest else ()
+
+
+def routed(analysis: Analysis, answer: Answer) -> tuple[str, ...]:
+    """A note per thin link that is taken before a wider way around it: routes are fixed."""
+    return tuple(
+        f"routes take the fewest links, then the widest: link {link.name} is taken; the way around it, over "
+        f"{', '.join(one.name for one in around.links)}, carries {Rate(around.narrowest).human()}"
+        for link, around in thin_links(analysis.program, answer)
+    )
 
 
 def subject(answer: Answer) -> str:

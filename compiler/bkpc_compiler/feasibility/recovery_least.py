@@ -1,0 +1,223 @@
+"""The least time that a way back takes, whatever the plan: a promise below it nobody keeps.
+
+Only what every recovery must do counts. The log need not be replayed up to the failure, but so far that no more is
+lost than is promised; it may be thawed, and fetched, while the image is loaded. The machine loads first and replays
+then. So a way back takes the longest of: its image through the narrowest place, and then the log as fast as the
+machine replays it; the log through the narrowest place of its own way; both through any place that both must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from bkpc_compiler.estate.resources import Resource
+from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.images import least_gap
+from bkpc_compiler.feasibility.levels import transfer_at_best
+from bkpc_compiler.feasibility.lines import REFUTED, Choice, places
+from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer, leads_back, ready_at
+from bkpc_compiler.feasibility.thaw import log_to_replay
+from bkpc_compiler.feasibility.working import Apart, AtBest, Copying, Crowding
+from bkpc_compiler.program.model import Given, Origin, Scope, Store
+from bkpc_grammar.quantities import Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """The log that must follow an image: what was written in `age`, but for the last `spared`, which may be lost."""
+
+    age: Bound
+    spared: Given[Duration]
+
+    @property
+    def written_in(self) -> Fraction:
+        """Milliseconds."""
+        return (self.age.total.amount - self.spared.value.amount) * 1000
+
+
+def least_back(choice: Choice, share: Fraction) -> Bound | None:
+    """What no plan betters for this database alone, in `share` of all instants of failure; None: no way back."""
+    follows = _follows(choice, share)
+    ways = choice.recoveries if follows else _images_back(choice)
+    return min((_least(one, follows) for one in ways), key=_total, default=None)
+
+
+def least_together(path: Sequence[Choice]) -> Bound | None:
+    """All images of `path`, and the log of one of them, through one resource at its full capacity.
+
+    The log of one: the instants at which the images of two are oldest need not be the same.
+    """
+    images: dict[Resource, list[AtBest]] = {}
+    logs: dict[Resource, AtBest] = {}
+    leads: dict[Resource, list[Bound]] = {}
+    for choice in path:
+        back = _images_back(choice)
+        for one, least in _passed(back, None).items():
+            images.setdefault(one, []).append(least[0])
+            leads.setdefault(one, []).append(min((_lead(way, way.line.image.store) for way in back), key=_total))
+        follows = _follows(choice, Fraction(1))
+        for one, parts in _passed(choice.recoveries, follows).items() if follows else ():
+            logged = parts[-1]
+            if logged.follows and (one not in logs or logged.transfer.bytes > logs[one].transfer.bytes):
+                logs[one] = logged
+                leads.setdefault(one, []).extend(_leads(choice.recoveries))
+    if not images:
+        return None
+    through = {one: (*parts, *((logs[one],) if one in logs else ())) for one, parts in images.items()}
+    narrow = max(through, key=lambda one: (_bytes(through[one]) / one.most, one.name))
+    tail = path[0].recoveries[0].tail if path[0].recoveries else ()
+    return Bound((*min(leads[narrow], key=_total).terms, _crowded(through[narrow], narrow), *tail))
+
+
+def comes_back(choice: Choice) -> bool:
+    """Whether a copy is left and somewhere to load it, however long that takes."""
+    return bool(_images_back(choice))
+
+
+def _follows(choice: Choice, share: Fraction) -> Follows | None:
+    """The log that no way back of `choice` does without; None where an image alone may do."""
+    promise = choice.promise
+    if promise is None or promise.rpo is None or all(rank == REFUTED for rank, _, _ in choice.ways):
+        return None
+    both = share + promise.rpo_quantile - 1  # of all instants, at least, must keep both objectives
+    if both <= 0:
+        return None
+    found = Follows(_least_age(choice, both), promise.rpo)
+    return found if found.written_in > 0 else None
+
+
+def _least_age(choice: Choice, share: Fraction) -> Bound:
+    """Of the newest image in all stores that are left."""
+    images = {line.image.id: line.image for line in choice.lines}
+    if len({one.store.name for one in images.values()}) == 1:
+        return next(iter(images.values())).age_at_least(share, arrives=choice.loss.scope is Scope.CORRUPTION)
+    chains = tuple(dict.fromkeys(one.jobs for one in images.values()))
+    firsts = tuple(dict.fromkeys(jobs[:1] for jobs in chains))
+    # Those of two stores may be of one job: no more images are new than are made.
+    longest = max((chains, firsts), key=lambda of: least_gap(of, share))
+    apart = Duration(Fraction(least_gap(longest, share), 1000))
+    spans = tuple(dict.fromkeys(jobs[0].level.span for jobs in firsts))
+    between = Term("between two full backups to any store", apart, spans, working=Apart(longest, share))
+    if choice.loss.scope is Scope.CORRUPTION:
+        return Bound((between,))
+    moved = (tuple(_written(job) for job in jobs if any(one.firm for one in job.resources)) for jobs in chains)
+    return Bound((between, *min((Bound(terms) for terms in moved), key=_total).terms))
+
+
+def _written(job: JobDemand) -> Term:
+    """An image on its way into a store, at full capacity."""
+    took = Duration(transfer_at_best(job.resources, job.bytes))
+    return Term(f"writing {job.bytes} to `{job.store}`", took, (job.size.span,), working=Copying(job))
+
+
+def _images_back(choice: Choice) -> tuple[Recovery, ...]:
+    """Every way back with an image alone, however old it may be at other instants."""
+    return tuple(
+        Recovery(choice.setting, choice.left, choice.database, choice.policy, line, place, choice.loss)
+        for line in choice.lines
+        if line.log is None
+        for place in places(choice.database, choice.loss)
+        if leads_back(choice.setting, line, place, choice.loss)
+    )
+
+
+def _least(recovery: Recovery, follows: Follows | None) -> Bound:
+    """No plan brings the database back on this way before."""
+    image, *logs = _moved(recovery, follows)
+    store, tail = recovery.line.image.store, recovery.tail
+    loaded = (*_lead(recovery, store).terms, _at_best(image))
+    if not logs or recovery.line.log_store is None:
+        return Bound((*loaded, *tail))
+    (log,) = logs
+    replays = AtBest(recovery, log.transfer, _narrowest(_by_itself(log.transfer, follows)[-1:]), follows)
+    fetched = (*_lead(recovery, recovery.line.log_store).terms, _at_best(log))
+    both = [one for one in image.transfer.resources if one.firm and one in log.transfer.resources]
+    first = min(_leads((recovery,)), key=_total).terms
+    shared = [(*first, _crowded((image, log), one)) for one in both]
+    return max((Bound((*terms, *tail)) for terms in ((*loaded, _at_best(replays)), fetched, *shared)), key=_total)
+
+
+def _moved(recovery: Recovery, follows: Follows | None) -> tuple[AtBest, ...]:
+    """The image, and the log if any must follow it."""
+    setting, line = recovery.setting, recovery.line
+    image = recovery.transfers[0]
+    found = AtBest(recovery, image, _narrowest(_by_itself(image, None)))
+    if follows is None or line.log_store is None:
+        return (found,)
+    written = log_to_replay(recovery.database, line, follows.written_in)
+    reading = setting.ways.reading(line.log_store, recovery.place.site, recovery.loss.sites)
+    if not written or reading is None:
+        return (found,)
+    way = (*reading, setting.ways.replays_of(recovery.database))
+    log = Transfer(recovery.database, line.image, written, way)
+    return found, AtBest(recovery, log, _narrowest(_by_itself(log, follows)), follows)
+
+
+def _by_itself(transfer: Transfer, follows: Follows | None) -> tuple[Resource, ...]:
+    """Its way, with what is said of the machine for this database: what is said for others on it is about theirs."""
+    *way, host = transfer.resources
+    said = transfer.database.replays if follows else transfer.database.restores
+    if said is None or said.origin is Origin.STANDARD:
+        return transfer.resources
+    return (*way, replace(host, capacity=said.value, best=None, span=said.span, origin=said.origin))
+
+
+def _passed(ways: Sequence[Recovery], follows: Follows | None) -> Mapping[Resource, tuple[AtBest, ...]]:
+    """What must pass a resource whichever of `ways` is taken: of that on which the least does."""
+    least: dict[Resource, tuple[AtBest, ...]] | None = None
+    for way in ways:
+        moved = _moved(way, follows)
+        on: dict[Resource, tuple[AtBest, ...]] = {}
+        for part in moved:
+            for one in dict.fromkeys(part.transfer.resources):
+                if one.firm:
+                    on[one] = (*on.get(one, ()), part)
+        least = on if least is None else {one: min(least[one], on[one], key=_bytes) for one in least if one in on}
+    return least or {}
+
+
+def _lead(recovery: Recovery, store: Store) -> Bound:
+    """Before the first byte of `store` moves: it thaws while a machine is made ready."""
+    return Bound((*recovery.responds, *ready_at(recovery.place, (store,))))
+
+
+def _leads(ways: Sequence[Recovery]) -> Iterator[Bound]:
+    """Before the first byte of all."""
+    for way in ways:
+        yield _lead(way, way.line.image.store)
+        if way.line.log_store is not None:
+            yield _lead(way, way.line.log_store)
+
+
+def _at_best(part: AtBest) -> Term:
+    """At the full capacity of its narrowest place."""
+    transfer, slowest = part.transfer, part.slowest
+    if slowest is None:
+        return Term(transfer.what, Duration(Fraction(0)), working=part)
+    return transfer.term(slowest, Duration(transfer.bytes / slowest.most), part)
+
+
+def _crowded(parts: Sequence[AtBest], through: Resource) -> Term:
+    """All of `parts` through one resource."""
+    images = sum(part.follows is None for part in parts)
+    many = f"{images} images" if images > 1 else parts[0].transfer.what
+    logged = "".join(f", {part.transfer.what}" for part in parts if part.follows)
+    spans = ((through.span,) if through.span else ()) + tuple(span for part in parts for span in part.transfer.spans)
+    takes = Duration(_bytes(parts) / through.most)
+    words = f"{many}{logged}: {through.words}"
+    return Term(words, takes, tuple(dict.fromkeys(spans)), through.origin, Crowding(tuple(parts), through))
+
+
+def _narrowest(resources: Sequence[Resource]) -> Resource | None:
+    return min((one for one in resources if one.firm), key=lambda one: (one.most, one.name), default=None)
+
+
+def _bytes(parts: Sequence[AtBest]) -> int:
+    return sum(part.transfer.bytes for part in parts)
+
+
+def _total(bound: Bound) -> Duration:
+    return bound.total
