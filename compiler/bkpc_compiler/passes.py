@@ -128,4 +128,4 @@ def compile_sources(
     checked = replace(checked, diagnostics=in_order([*checked.diagnostics, *more]))
     if checked.broken:
         return None, checked
-    return verified(emit(analysis, version, checked.place_of)), checked
+    return verified(emit(analysis, version, checked.place_of), analysis.program), checked

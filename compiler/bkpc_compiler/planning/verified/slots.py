@@ -1,0 +1,59 @@
+"""Whether every job moves its bytes, failed attempts included, within its slot, and is done by its deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+from bkpc_compiler.planning.verified.estate import Estate
+from bkpc_compiler.program.model import ColdLevel, ImageLevel
+from bkpc_grammar.plan import Job, Plan
+
+
+def late(plan: Plan, estate: Estate) -> Iterator[str]:
+    """Jobs that can't be done in their slots, or whose slots end after their windows."""
+    for job in plan.jobs:
+        when = job.schedule
+        end, deadline = when.offset_ms + when.slot_ms, _deadline(job, estate)
+        if deadline is None:
+            yield f"{job.id}: no policy asks for it as it is scheduled"
+        elif end > deadline:
+            yield f"{job.id} ends after its window: {end} ms after its release, of {deadline} ms"
+        yield from _too_short(job, estate)
+
+
+def _too_short(job: Job, estate: Estate) -> Iterator[str]:
+    size = estate.databases[job.database].size.value.bytes_up()
+    if job.expect_bytes < size:
+        yield f"{job.id} expects {job.expect_bytes} bytes of an image of {size}"
+    effort = ceil(max(size, job.expect_bytes) * (1 + estate.retries))
+    for one in job.reserve:
+        rate = one.rate if job.limit is None else min(one.rate, job.limit)
+        if effort * 1000 > rate * job.schedule.slot_ms:
+            words = f"can't move {effort} bytes, failed attempts included, through {one.resource}"
+            yield f"{job.id} {words} in its slot of {job.schedule.slot_ms} ms at {rate} B/s"
+        elif job.expect_bytes * 1000 > rate * (job.schedule.slot_ms - job.retry.budget_ms):
+            words = f"can't move {job.expect_bytes} bytes in its slot through {one.resource}"
+            yield f"{job.id} {words} when failed attempts take {job.retry.budget_ms} ms of it"
+
+
+def _deadline(job: Job, estate: Estate) -> int | None:
+    """Milliseconds after its release, as the policy has them; None where no level of it is this job's."""
+    policy = estate.policies.get(job.database)
+    levels: tuple[ImageLevel | ColdLevel, ...] = (*policy.images, *policy.cold) if policy else ()
+    found = [_window(level) for level in levels if _is_of(job, level)]
+    return max(found, default=None)
+
+
+def _window(level: ImageLevel | ColdLevel) -> int:
+    schedule = level.schedule
+    return int(min(schedule.window.value if schedule.window else schedule.period, schedule.period).amount * 1000)
+
+
+def _is_of(job: Job, level: ImageLevel | ColdLevel) -> bool:
+    source = level.source.value if isinstance(level, ColdLevel) else None
+    its, when = level.schedule, job.schedule
+    stores = {one.value for one in level.stores}
+    same = (its.cadence.value, its.at, its.weekday, its.day, its.timezone, its.period.milliseconds_up())
+    planned = (when.cadence, when.at_minute, when.weekday, when.day, when.timezone, when.period_ms)
+    return source == job.source_store and stores.issuperset(job.stores) and same == planned
