@@ -11,6 +11,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Self
 
+from bkpc_grammar.rounding import told_down, told_up
+
 SECONDS: dict[str, Fraction] = {
     "us": Fraction(1, 1_000_000),
     "ms": Fraction(1, 1000),
@@ -91,9 +93,14 @@ class Duration(_Quantity):
         """Whole milliseconds, rounded up: for bounds and deadlines that must not shrink."""
         return ceil(self.amount * 1000)
 
-    def human(self) -> str:
-        """The two leading units, rounded up to the smaller: `5h 17min`, `52min`, `8s`, `30ms`."""
-        return _human_duration(self.amount)
+    def human(self, against: Duration | None = None) -> str:
+        """Rounded up to what people read: `5h 17min`, `52min`, `8s`, `30ms`; finer, where it would seem to be
+        beyond `against` and is not."""
+        return told_up(self.amount, against.amount if against else None)
+
+    def human_down(self, against: Duration | None = None) -> str:
+        """Rounded down: of what is a lower bound; finer, where it would seem not to be beyond `against` and is."""
+        return told_down(self.amount, against.amount if against else None)
 
     def __str__(self) -> str:
         return self.written or self.human()
@@ -160,29 +167,6 @@ def rate(amount: int | Fraction | str, unit: str = "B", per: str = "s") -> Rate:
     """`rate(2, "GiB", "h")`, `rate(1, "Gbit")`."""
     scale = BITS[unit] if unit in BITS else BYTES[unit]
     return Rate(Fraction(amount) * scale / SECONDS[per], f"{amount}{unit}/{per}")
-
-
-def _human_duration(seconds: Fraction) -> str:
-    if seconds <= 0:
-        return "0s"
-    if seconds < 1:
-        return f"{ceil(seconds * 1000)}ms"
-    if seconds < 10 and seconds.denominator != 1:
-        tenths = ceil(seconds * 10)
-        return f"{tenths // 10}.{tenths % 10}s" if tenths % 10 else f"{tenths // 10}s"
-    if seconds < 60:
-        return f"{ceil(seconds)}s"
-    if seconds < 600:
-        minutes, rest = divmod(ceil(seconds), 60)
-        return f"{minutes}min {rest}s" if rest else f"{minutes}min"
-    minutes = ceil(seconds / 60)
-    if minutes < 60:
-        return f"{minutes}min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours}h {minutes}min" if minutes else f"{hours}h"
-    days, hours = divmod(ceil(seconds / 3600), 24)
-    return f"{days}d {hours}h" if hours else f"{days}d"
 
 
 def _human_scaled(amount: Fraction, units: tuple[str, ...], step: int) -> str:

@@ -22,7 +22,7 @@ from bkpc_compiler.explanation.explanation import (
 )
 from bkpc_compiler.feasibility.verdict import Verdict
 from bkpc_compiler.program.model import Origin
-from bkpc_grammar.quantities import Duration
+from bkpc_grammar.rounding import summed, told_down, told_up
 
 PROVENANCE = {
     Origin.DECLARED: "declared",
@@ -40,7 +40,7 @@ _STYLES = {
 }
 _RESET = "\x1b[0m"
 _PLAIN = str.maketrans({"█": "#", "▏": "|", "░": "=", "≈": "~", "×": "*", "−": "-", "…": "..."})
-NARROWEST, DURATION = 40, 10
+NARROWEST, DURATION = 44, 13
 """Columns: fewer are taken for this many; of a duration."""
 NAMED = 12
 """Databases that a line names."""
@@ -109,7 +109,7 @@ class _Page:
             self.wrapped(2, remark)
         widest = max((one.total for one in (one.upper, one.lower) if one), default=Fraction(0))
         if one.upper is not None:
-            self.waterfall(one.upper, widest, brief=False)
+            self.waterfall(one.upper, widest, one.promised.amount, up=True, brief=False)
             self.lines.append("")
         if one.lower is not None:
             self.least(one, one.lower, widest)
@@ -117,23 +117,25 @@ class _Page:
             self.lines.append("")
 
     def least(self, one: Objective, lower: Waterfall, widest: Fraction) -> None:
-        least = human(lower.total)
+        least = told_down(lower.total, one.promised.amount)
         if not lower.summands:
             nothing = "nothing is lost" if one.kind == "rpo" else "it takes no time"
             self.wrapped(2, f"at least {least}: no figure rules out that {nothing}")
         else:
             self.wrapped(2, f"at least {least}, whatever the schedule:")
-            self.waterfall(lower, widest, brief=one.verdict is Verdict.PROVED)
+            brief = one.verdict is Verdict.PROVED
+            self.waterfall(lower, widest, one.promised.amount, up=False, brief=brief)
         self.lines.append("")
 
-    def waterfall(self, waterfall: Waterfall, widest: Fraction, *, brief: bool) -> None:
+    def waterfall(self, waterfall: Waterfall, widest: Fraction, promised: Fraction, *, up: bool, brief: bool) -> None:
         shown: dict[str, Cell] = {}
-        for one in waterfall.summands:
-            self.row(bar(one.begins, one.lasts, widest, self.cells), human(one.lasts), one.label)
+        whole, lasts = summed([one.lasts for one in waterfall.summands], promised, up=up)
+        for one, told in zip(waterfall.summands, lasts, strict=True):
+            self.row(bar(one.begins, one.lasts, widest, self.cells), told, one.label)
             if not brief:
                 self.working(one, shown)
         drawn = total(waterfall.total, widest, self.cells)
-        self.row(drawn, human(waterfall.total), f"in all: {number(waterfall.total)} s")
+        self.row(drawn, whole, f"in all: {number(waterfall.total)} s")
 
     def row(self, drawn: str, duration: str, label: str) -> None:
         first, *rest = wrap(label, self.width - self.label, 0)
@@ -202,10 +204,10 @@ class _Page:
 def _verdict(one: Objective) -> str:
     if one.upper is None or one.margin is None:
         return "nothing bounds it from above" if one.lower else "not possible"
-    most = f"at most {human(one.upper.total)}"
+    most = f"at most {told_up(one.upper.total, one.promised.amount)}"
     if one.margin < 0:
         return f"{most}, {human(-one.margin)} too much"
-    return f"{most}, {spare(one.margin) if one.margin else 'nothing'} to spare"
+    return f"{most}, {told_down(one.margin, Fraction(0)) if one.margin else 'nothing'} to spare"
 
 
 def way(line: Line) -> str:
@@ -245,13 +247,7 @@ def _readable(expression: str) -> str:
 
 def human(seconds: Fraction) -> str:
     """A duration for people, rounded up."""
-    return Duration(seconds).human()
-
-
-def spare(seconds: Fraction) -> str:
-    """A duration for people, rounded down: nobody should count on more."""
-    step = Fraction(60) if seconds >= 600 else Fraction(1) if seconds >= 10 else Fraction(1, 1000)
-    return human(seconds // step * step)
+    return told_up(seconds)
 
 
 def number(amount: Fraction) -> str:

@@ -88,5 +88,5 @@ def _holds(expected: Expectation, answer: Answer) -> bool:
 
 
 def _range(lower: Bound | None, upper: Bound | None) -> str:
-    least = lower.total.human() if lower else "nothing survives"
+    least = lower.total.human_down() if lower else "nothing survives"
     return f"between {least} and {upper.total.human()}" if upper else f"at least {least}, no upper bound"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bkpc_compiler.feasibility.bounds import told_of
 from bkpc_compiler.feasibility.verdict import Answer, Verdict
 from bkpc_compiler.passes import Checked
 
@@ -52,7 +53,8 @@ def _ahead(outlook: Outlook) -> dict[int, str]:
 
 
 def _bounds(answer: Answer) -> str:
-    most = answer.most.human() if answer.most else "no bound"
+    promised = answer.objective.value
+    most = answer.most.human(promised) if answer.most else "no bound"
     if answer.verdict is Verdict.PROVED:
         return f"≤ {most}"
     if answer.lower is None:
@@ -62,13 +64,19 @@ def _bounds(answer: Answer) -> str:
     if answer.overfull is not None:
         return "no bound"
     if answer.verdict is Verdict.REFUTED:
-        return f"≥ {answer.lower.total.human()}"
-    return f"{answer.lower.total.human()} … {most}"
+        return f"≥ {answer.lower.total.human_down(promised)}"
+    return f"{answer.lower.total.human_down(promised)} … {most}"
 
 
 def _terms(answer: Answer) -> list[str]:
-    bound = answer.lower if answer.verdict is Verdict.REFUTED else answer.upper
-    return [f"    {term.duration.human():>10}  {term.label}" for term in bound.terms] if bound else []
+    up = answer.verdict is not Verdict.REFUTED
+    bound = answer.upper if up else answer.lower
+    if bound is None:
+        return []
+    whole, told = told_of(bound, answer.objective.value, up=up)
+    return [f"    {shown:>10}  {term.label}" for shown, term in zip(told, bound.terms, strict=True)] + [
+        f"    {whole:>10}  in all"
+    ]
 
 
 def _assumptions(checked: Checked) -> list[str]:

@@ -13,6 +13,7 @@ from bkpc_compiler.feasibility.lines import Choice, places
 from bkpc_compiler.feasibility.recovery_time import Place, leads_back, most_at
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.rounding import told_down
 
 
 def lines_of(choice: Choice) -> tuple[Line, ...]:
@@ -68,7 +69,8 @@ def _why_not(choice: Choice, one: Line, line: points.Line) -> str:
     considered = any(other == line for _, other, _ in choice.ways)
     if not considered and choice.line is not None:
         if rpo is not None and (one.loses_least is None or one.loses_least > rpo.amount):
-            return f"can lose {_human(one.loses_least)}, more than {rpo}"
+            least = "more and more" if one.loses_least is None else told_down(one.loses_least, rpo.amount)
+            return f"can lose {least}, more than {rpo}"
         if line.log is None and choice.line.log is not None and choice.database.name in choice.setting.grouped:
             return "only logs have a point in common, and it goes back together with its group"
     if one.place is None:

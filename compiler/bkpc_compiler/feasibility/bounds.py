@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bkpc_compiler.program.model import Given, Origin
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.rounding import summed
 
 if TYPE_CHECKING:
     from bkpc_compiler.feasibility.working import Working
@@ -45,6 +46,11 @@ class Bound:
     def called(self, prefix: str) -> Bound:
         """The same, `prefix` before the label of every term."""
         return Bound(tuple(replace(one, label=prefix + one.label) for one in self.terms))
+
+
+def told_of(bound: Bound, promised: Duration, *, up: bool) -> tuple[str, tuple[str, ...]]:
+    """The total and the terms for people: as printed, they add up, and stand to what is promised as they do."""
+    return summed([one.duration.amount for one in bound.terms], promised.amount, up=up)
 
 
 def given_term(label: str, given: Given[Duration] | None) -> tuple[Term, ...]:

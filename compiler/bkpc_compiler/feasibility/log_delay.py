@@ -35,11 +35,15 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """The parts of the bound, in seconds: they add up to it."""
+    """The parts of the bound, in seconds: they add up to it.
+
+    `behind`: it is longest for what is written while a batch with the burst is on its way, not for the burst.
+    """
 
     collected: Fraction  # until the batch is cut
     latency: Fraction
     carried: Fraction  # until its bytes are through
+    behind: bool = False
 
     @property
     def total(self) -> Fraction:
@@ -71,7 +75,7 @@ def delay(log: Arrivals, rate: Fraction) -> Delay | None:
     one = Delay(Fraction(gap, parts), log.latency, Fraction(carried, carries))
     if first > second * _BEYOND_DOUBT:
         return one
-    two = Delay(Fraction(batch, long), log.latency, Fraction(then * cost, per * long * of))
+    two = Delay(Fraction(batch, long), log.latency, Fraction(then * cost, per * long * of), behind=True)
     return two if second > first * _BEYOND_DOUBT or two.total > one.total else one
 
 

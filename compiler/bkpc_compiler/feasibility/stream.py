@@ -8,11 +8,13 @@ from functools import cached_property
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
-from bkpc_compiler.feasibility.log_delay import Arrivals, delay, least_delay
+from bkpc_compiler.feasibility.log_delay import Arrivals, Delay, delay, least_delay
 from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.program.model import Given, HotLevel
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Rate, Size
+
+FLUSHED = "until the log is flushed"
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,15 @@ class StreamDemand:
         reserved = delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None
         if reserved is None:
             return None
-        label = f"a burst of {self.burst.value} and what is written meanwhile, at the reserved rate"
-        spans = (self.burst.span, self.writes.span)
-        return _terms(self, reserved.collected, reserved.carried, label, spans, best=False)
+        rate, burst, writes = "at the reserved rate", self.burst.span, self.writes.span
+        flush = self.level.flush.span
+        if reserved.behind:
+            until = f"while a batch with a burst of {self.burst.value} is on its way, {rate}"
+            return _terms(self, reserved, (until, burst, writes, flush), (f"what is written meanwhile, {rate}", writes))
+        through = f"a burst of {self.burst.value} and what is written meanwhile, {rate}"
+        if reserved.collected == self.level.flush.value.amount:
+            return _terms(self, reserved, (FLUSHED, flush), (through, burst, writes))
+        return _terms(self, reserved, ("while the batch before is on its way", writes), (through, burst, writes))
 
     @cached_property
     def least_delay(self) -> Bound | None:
@@ -53,7 +61,8 @@ class StreamDemand:
         narrow = min(firm, key=lambda one: (one.most, one.name), default=None)
         where = narrow.words if narrow else "the way"
         spans = (self.burst.span, *((narrow.span,) if narrow and narrow.span else ()))
-        return _terms(self, best.collected, best.carried, f"a burst through {where}", spans, best=True)
+        until = (FLUSHED, self.level.flush.span)
+        return _terms(self, best, until, (f"a burst through {where}", *spans), best=True)
 
     @property
     def hopeless(self) -> bool:
@@ -72,15 +81,21 @@ def arrivals_of(stream: StreamDemand) -> Arrivals:
 
 
 def _terms(
-    stream: StreamDemand, collected: Fraction, carried: Fraction, label: str, spans: tuple[Span, ...], *, best: bool
+    stream: StreamDemand,
+    parts: Delay,
+    until: tuple[str, *tuple[Span, ...]],
+    through: tuple[str, *tuple[Span, ...]],
+    *,
+    best: bool = False,
 ) -> Bound:
-    flush = stream.level.flush
+    """The words and clauses of the first and of the last part."""
     way = f"latency on the way to `{stream.store}`"
-    cut, late, through = (Logging(stream, part, best) for part in (Part.COLLECTED, Part.LATENCY, Part.CARRIED))
+    cut, late, carried = (Logging(stream, part, best) for part in (Part.COLLECTED, Part.LATENCY, Part.CARRIED))
+    origin = stream.burst.origin if parts.behind else stream.level.flush.origin
     return Bound(
         (
-            Term("until the log is flushed", Duration(collected), (flush.span,), flush.origin, cut),
+            Term(until[0], Duration(parts.collected), until[1:], origin, cut),
             Term(way, stream.latency, working=late),
-            Term(label, Duration(carried), spans, stream.burst.origin, through),
+            Term(through[0], Duration(parts.carried), through[1:], stream.burst.origin, carried),
         )
     )

@@ -36,7 +36,8 @@ def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
     elif found:
         told.append(f"any one of these would prove it: {', '.join(one.words for one in found)}")
     if answer.upper is not None and answer.choice.kept_long_enough:
-        told.append(f"as it stands, `{answer.kind} {answer.upper.total.human().replace(' ', '')}` would be proved")
+        whole = answer.upper.total.human(answer.objective.value).replace(" ", "")
+        told.append(f"as it stands, `{answer.kind} {whole}` would be proved")
     if not told:
         told.append(_longest_part(answer))
     return Remedy("; ".join(told), next((one.edit for one in found if one.edit), None))

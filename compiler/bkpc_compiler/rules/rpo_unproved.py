@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, labels_of, subject
+from bkpc_compiler.rules.words import also, labels_of, most_told, subject
+from bkpc_grammar.quantities import Rate
 
 
 def rpo_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
@@ -18,19 +21,19 @@ def rpo_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
 
 
 def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
-    least = answer.lower.total.human() if answer.lower else "0s"
-    most = f"at most {answer.upper.total.human()}" if answer.upper else "no upper bound"
+    whole, terms = most_told(answer)
+    promised = answer.objective.value
+    least = answer.lower.total.human_down(promised) if answer.lower else "0s"
+    most = f"at most {whole}" if answer.upper else "no upper bound"
     primary = Label(answer.objective.span, f"at least {least}, {most}")
-    costs = labels_of(answer.upper, primary)
+    costs = labels_of(terms, primary)
     log = answer.choice.line.log if answer.choice.line else None
     reasons: tuple[str, ...] = ()
-    if answer.upper is None:
-        crowded = log is not None and not log.fits
-        reasons = (
-            ("the log's reserved rate does not fit beside the other streams",)
-            if crowded
-            else ("the jobs that refresh the image do not fit beside each other within their periods",)
-        )
+    if answer.upper is None and log is not None and not log.fits:
+        reasons = ("the log's reserved rate does not fit beside the other streams",)
+        costs = _crowd(analysis, log)
+    elif answer.upper is None:
+        reasons = ("the jobs that refresh the image do not fit beside each other within their periods",)
     remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP2002",
@@ -40,7 +43,23 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         f"{answer.objective.value} {subject(answer)}",
         primary=primary,
         secondary=costs,
-        notes=(*also(answer.upper, costs), *reasons),
+        notes=(*also(terms, costs), *reasons),
         help=remedy.help,
         edit=remedy.edit,
     )
+
+
+def _crowd(analysis: Analysis, log: StreamDemand) -> tuple[Label, ...]:
+    """The resource that is too narrow, and the streams that share it."""
+    found = {}
+    for short in analysis.demand.shortages:
+        if short.resource in log.resources:
+            if short.resource.span:
+                words = f"{short.available.human()} after headroom"
+                found[short.resource.span] = Label(short.resource.span, words)
+            for one in analysis.demand.streams:
+                if short.resource in one.resources:
+                    told = f"{one.id} needs {Rate(Fraction(one.rate)).human()} of it"
+                    found.setdefault(one.writes.span, Label(one.writes.span, told))
+                    found.setdefault(one.level.span, Label(one.level.span, "this log passes it"))
+    return tuple(found.values())

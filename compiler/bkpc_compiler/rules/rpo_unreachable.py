@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, labels_of, routed, subject
+from bkpc_compiler.rules.words import also, labels_of, least_told, routed, subject
 from bkpc_grammar.quantities import Rate
 
 SHOWN = 3
@@ -22,6 +22,7 @@ def rpo_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
 
 
 def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
+    least, terms = least_told(answer)
     missing = _missing_log(answer)
     if answer.lower is None:
         primary = Label(answer.objective.span, "nothing to recover from survives")
@@ -30,8 +31,8 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     elif answer.lower.total <= answer.objective.value:
         primary = Label(answer.objective.span, "no bound: the log falls behind without end")
     else:
-        primary = Label(answer.objective.span, f"at least {answer.lower.total.human()}, whatever the schedule")
-    costs = () if answer.overfull else labels_of(answer.lower, primary, *missing)
+        primary = Label(answer.objective.span, f"at least {least}, whatever the schedule")
+    costs = () if answer.overfull else labels_of(terms, primary, *missing)
     remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP2001",
@@ -40,7 +41,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         message=f"`{answer.database.name}` can lose more than {answer.objective.value} {subject(answer)}",
         primary=primary,
         secondary=(*costs, *missing, *(_together(analysis, answer) or _writes(answer))),
-        notes=_all_written(answer) or (*also(answer.lower, costs), *routed(analysis, answer)),
+        notes=_all_written(answer) or (*also(terms, costs), *routed(analysis, answer)),
         help=remedy.help,
         edit=remedy.edit,
     )

@@ -8,7 +8,7 @@ from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.together import never_back
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, labels_of, routed, subject
+from bkpc_compiler.rules.words import also, labels_of, least_told, routed, subject
 
 
 def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
@@ -22,14 +22,15 @@ def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
 
 
 def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
+    least, terms = least_told(answer)
     words = "nothing to recover from survives"
     never = never_back(analysis.outage(answer), answer.database.name)
     if answer.choice.lines and never is not None:
         words = f"never: `{never}`, which it needs, cannot be brought back"
     elif answer.lower is not None:
-        words = f"at least {answer.lower.total.human()}, whatever the schedule"
+        words = f"at least {least}, whatever the schedule"
     primary = Label(answer.objective.span, words)
-    costs = labels_of(answer.lower, primary)
+    costs = labels_of(terms, primary)
     remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP3001",
@@ -38,7 +39,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         message=f"`{answer.database.name}` cannot be back in service within {answer.objective.value} {subject(answer)}",
         primary=primary,
         secondary=costs,
-        notes=(*also(answer.lower, costs), *routed(analysis, answer)),
+        notes=(*also(terms, costs), *routed(analysis, answer)),
         help=remedy.help,
         edit=remedy.edit,
     )

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.shortages import Shortage
+from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.remedies.windows import room_for
-from bkpc_grammar.quantities import Size
+from bkpc_grammar.quantities import ZERO_RATE, Rate, Size
 
 SHOWN = 6
 """Jobs that a note names."""
@@ -27,33 +29,67 @@ def window_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
 
 def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagnostic:
     resource = shortage.resource
+    logs = [one for one in analysis.demand.streams if one.id in shortage.ids and resource in one.resources]
+    drowned = shortage.hopeless and _written(logs) > (resource.capacity or ZERO_RATE)
     certainty = "cannot all be done" if shortage.hopeless else "are not proved to be done"
-    at = (Label(resource.span, f"{shortage.available.human()} after headroom"),) if resource.span else ()
-    due = [one for one in analysis.demand.jobs if one.id in shortage.due]
+    at = (Label(resource.span, f"{shortage.available.human()}{_derated(resource)}"),) if resource.span else ()
+    due = [] if drowned else [one for one in analysis.demand.jobs if one.id in shortage.due]
     sizes = {one.size.span: Label(one.size.span, f"{one.bytes} through it") for one in due}
+    written = {one.writes.span: Label(one.writes.span, f"{one.writes.value} of log through it") for one in logs}
     remedy = room_for(analysis, shortage, job)
+    asked = "no room beside the log" if drowned else f"asks for {shortage.asked.human()} in all"
     return Diagnostic(
         code="BKP2003",
         name="window-unproved",
         severity=Severity.ERROR,
         message=f"the jobs through {resource.words} {certainty} in their windows",
-        primary=Label((job.schedule.window or job.schedule).span, f"asks for {shortage.asked.human()} in all"),
-        secondary=(*at, *sizes.values()),
-        notes=(f"sharing it: {_named(sorted(set(shortage.ids)))}", *_witness(shortage, due)),
+        primary=Label((job.schedule.window or job.schedule).span, asked),
+        secondary=(*at, *sizes.values(), *written.values()),
+        notes=(
+            f"sharing it: {_named(sorted(set(shortage.ids)))}",
+            *(_drowning(shortage, logs) if drowned else _witness(shortage, due, logs)),
+            *_attempts(analysis, shortage),
+        ),
         help=remedy.help,
         edit=remedy.edit,
     )
 
 
-def _witness(shortage: Shortage, due: list[JobDemand]) -> tuple[str, ...]:
+def _derated(resource: Resource) -> str:
+    """What a machine gives is said of the whole of it."""
+    return " in all" if resource.name.startswith("database:") else " after headroom"
+
+
+def _written(logs: list[StreamDemand]) -> Rate:
+    return sum((one.writes.value for one in logs), start=ZERO_RATE)
+
+
+def _drowning(shortage: Shortage, logs: list[StreamDemand]) -> tuple[str, ...]:
+    assert shortage.resource.capacity is not None
+    names = _named(sorted({one.id for one in logs}))
+    moved = f"{shortage.resource.words} moves {shortage.resource.capacity.human()} at most"
+    return (f"the log alone is written at {_written(logs).human()} ({names}); {moved}",)
+
+
+def _witness(shortage: Shortage, due: list[JobDemand], logs: list[StreamDemand]) -> tuple[str, ...]:
     """The demand test that fails: bytes due in an interval, against all that the resource carries in it."""
     if shortage.interval is None or shortage.resource.capacity is None:
         return ()
     bytes_ = Size(sum((one.bytes.amount for one in due), start=Fraction(0)))
     carried = shortage.resource.capacity.during(shortage.interval)
-    names = _named([one.id for one in due])
-    due_then = f"in {shortage.interval} from a release {bytes_.human()} are due ({names}), the log beside them"
+    due_then = f"in {shortage.interval} from a release {bytes_.human()} are due ({_named([one.id for one in due])})"
+    if logs:
+        log = _written(logs).during(shortage.interval)
+        due_then += f" and {log.human()} of log is written ({_named(sorted({one.id for one in logs}))})"
     return (f"{due_then}; {shortage.resource.words} moves at most {carried.human()} in that time",)
+
+
+def _attempts(analysis: Analysis, shortage: Shortage) -> tuple[str, ...]:
+    """What a slot has room for beside the bytes of its job."""
+    retries = analysis.program.retries.value
+    if shortage.hopeless or not retries:
+        return ()
+    return (f"beside these bytes each job's room holds {float(retries * 100):g}% for failed attempts (`retries`)",)
 
 
 def _named(ids: list[str]) -> str:

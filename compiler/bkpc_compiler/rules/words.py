@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 from bkpc_compiler.diagnostics.diagnostic import Label
-from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.bounds import Bound, Term, told_of
 from bkpc_compiler.feasibility.verdict import Analysis, Answer
 from bkpc_compiler.program.model import Origin
 from bkpc_compiler.remedies.structure import thin_links
 from bkpc_grammar.quantities import ZERO_DURATION, Duration, Rate
 
+Told = tuple[tuple[Term, str], ...]
+"""Terms that take time, each with how long as it is printed: they add up."""
 
-def labels_of(bound: Bound | None, *but: Label) -> tuple[Label, ...]:
-    """One label per clause that a bound takes time from: the first of a term carries its words, the others say so."""
+
+def most_told(answer: Answer) -> tuple[str, Told]:
+    """The upper bound and its terms."""
+    return _told(answer.upper, answer, up=True)
+
+
+def least_told(answer: Answer) -> tuple[str, Told]:
+    """The lower bound and its terms."""
+    return _told(answer.lower, answer, up=False)
+
+
+def _told(bound: Bound | None, answer: Answer, *, up: bool) -> tuple[str, Told]:
     if bound is None:
-        return ()
+        return "", ()
+    whole, parts = told_of(bound, answer.objective.value, up=up)
+    pairs = zip(bound.terms, parts, strict=True)
+    return whole, tuple((term, told) for term, told in pairs if term.duration > ZERO_DURATION)
+
+
+def labels_of(terms: Told, *but: Label) -> tuple[Label, ...]:
+    """One label per clause that a bound takes time from: the first of a term carries its words, the others say so."""
     taken = {label.span for label in but}
     labels = []
-    for term in bound.terms:
-        if term.duration > ZERO_DURATION and term.spans and term.spans[0] not in taken:
+    for term, told in terms:
+        if term.spans and term.spans[0] not in taken:
             taken.add(term.spans[0])
-            labels.append(Label(term.spans[0], f"{term.duration.human()} {term.label}{_source(term)}"))
-    for term in bound.terms:
+            labels.append(Label(term.spans[0], f"{told} {term.label}{_source(term)}"))
+    for term, told in terms:
         for span in term.spans[1:]:
-            if term.duration > ZERO_DURATION and span not in taken and not span.file.startswith("std/"):
+            if span not in taken and not span.file.startswith("std/"):
                 taken.add(span)
-                labels.append(Label(span, f"counts in those {term.duration.human()}"))
+                labels.append(Label(span, f"counts in those {told}"))
     return tuple(labels)
 
 
@@ -32,15 +51,11 @@ def _source(term: Term) -> str:
     return f" ({term.spans[-1].file})" if term.origin is Origin.STANDARD else ""
 
 
-def also(bound: Bound | None, shown: tuple[Label, ...]) -> tuple[str, ...]:
+def also(terms: Told, shown: tuple[Label, ...]) -> tuple[str, ...]:
     """A note with the terms that no label shows."""
-    if bound is None:
-        return ()
     spans = {label.span for label in shown}
-    rest = [
-        term for term in bound.terms if term.duration > ZERO_DURATION and (not term.spans or term.spans[0] not in spans)
-    ]
-    return (f"also: {', '.join(f'{term.duration.human()} {term.label}' for term in rest)}",) if rest else ()
+    rest = [f"{told} {term.label}" for term, told in terms if not term.spans or term.spans[0] not in spans]
+    return (f"also: {', '.join(rest)}",) if rest else ()
 
 
 def routed(analysis: Analysis, answer: Answer) -> tuple[str, ...]:

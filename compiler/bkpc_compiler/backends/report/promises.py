@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from markupsafe import Markup
 
 from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import element, percent
 from bkpc_grammar.plan import Objective, Plan, Term
+from bkpc_grammar.rounding import summed, told_down, told_up
 
 _ALL = 1000
+_PLANNED = 5
+"""Percent of a loss promised, below which the margin is the planner's: it reserves the least rate that keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class Stage:
     """One term of a bound, and its bar in the waterfall."""
 
     term: Term
+    told: str
     bar: Markup
 
 
@@ -77,10 +82,39 @@ class Promise:
         """The waterfall: each bar begins where the one before ends; the line is what is promised."""
         whole = max(self.promised_ms, sum(term.takes_ms for term in self.terms))
         done, found = 0, []
-        for term in self.terms:
-            found.append(Stage(term, _waterfall_bar(done, term.takes_ms, self.promised_ms, whole)))
+        for term, told in zip(self.terms, self._summed[1], strict=True):
+            found.append(Stage(term, told, _waterfall_bar(done, term.takes_ms, self.promised_ms, whole)))
             done += term.takes_ms
         return tuple(found)
+
+    @property
+    def whole(self) -> str:
+        """What the terms add up to, as they are printed."""
+        return self._summed[0]
+
+    @property
+    def _summed(self) -> tuple[str, tuple[str, ...]]:
+        return summed([_seconds(term.takes_ms) for term in self.terms], _seconds(self.promised_ms), up=True)
+
+    @property
+    def most(self) -> str:
+        """The bound, never rounded beyond the promise that it keeps."""
+        return "" if self.bound_ms is None else told_up(_seconds(self.bound_ms), _seconds(self.promised_ms))
+
+    @property
+    def least(self) -> str:
+        """What no schedule betters, rounded down; empty where nothing is known."""
+        return "" if self.least_ms is None else told_down(_seconds(self.least_ms), _seconds(self.promised_ms))
+
+    @property
+    def just_met(self) -> bool:
+        """Whether the plan reserves what it takes to keep it, and no more: what is left says nothing."""
+        planned = any("at the reserved rate" in term.what for term in self.terms)
+        return self.kind == "rpo" and planned and self.margin < _PLANNED
+
+
+def _seconds(milliseconds: int) -> Fraction:
+    return Fraction(milliseconds, 1000)
 
 
 def promises_of(plan: Plan) -> tuple[Promise, ...]:
