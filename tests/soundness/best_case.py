@@ -58,7 +58,11 @@ class BestCase:
     def lines(self, database: str, failure: Failure) -> list[Line]:
         """The images in each store that is left, alone and with the log in each store that is left."""
         policy = self.topology.policies.get(database)
-        left = [name for name in sorted(self.topology.stores) if policy and name not in failure.stores]
+        left = [
+            name
+            for name in sorted(self.topology.stores)
+            if policy and name not in failure.stores and self.topology.leads_back(database, name, failure)
+        ]
         logged = {store.value for hot in policy.hot for store in hot.stores} if policy else set()
         found: list[Line] = []
         for name in left:

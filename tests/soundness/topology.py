@@ -85,6 +85,13 @@ class Topology:
             return one.site
         return next((standby.site for standby in one.standbys if standby.site not in failure.sites), None)
 
+    def leads_back(self, database: str, store: str, failure: Failure) -> bool:
+        """Whether what is in `store` can be brought to a place where it is rebuilt; or none such is known."""
+        one, there = self.databases[database], self.stores[store].site
+        homes = [one.site, *(standby.site for standby in one.standbys)] if failure.sites else [one.site]
+        left = [home for home in homes if home not in failure.sites]
+        return not left or any(self.route(there, home, failure.sites) is not None for home in left)
+
     def needed(self, database: str) -> frozenset[str]:
         """`database` and all it needs, directly or not."""
         found: set[str] = set()

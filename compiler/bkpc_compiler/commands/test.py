@@ -76,7 +76,7 @@ def _failure(expected: Expectation, answers: tuple[Answer, ...]) -> str | None:
 
 def _holds(expected: Expectation, answer: Answer) -> bool:
     """Proved: an upper bound for at most, a lower one for at least, both for equal."""
-    upper = answer.upper.total if answer.upper and answer.choice.kept_long_enough else None
+    upper = answer.upper.total if answer.upper and answer.kept_long_enough else None
     lower = answer.lower.total if answer.lower else None
     if expected.comparison in _AT_MOST:
         return upper is not None and _AT_MOST[expected.comparison](upper, expected.limit)

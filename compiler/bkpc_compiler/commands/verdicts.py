@@ -58,6 +58,8 @@ def _bounds(answer: Answer) -> str:
     if answer.verdict is Verdict.PROVED:
         return f"≤ {most}"
     if answer.lower is None:
+        if answer.choice.cut_off:
+            return "no way back"
         if answer.choice.lines and not answer.nowhere:
             return "no bound"
         return "nowhere to rebuild" if answer.nowhere else "nothing survives"

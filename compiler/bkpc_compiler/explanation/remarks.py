@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from bkpc_compiler.feasibility.demand import Demand
+from bkpc_compiler.feasibility.holding import Short
 from bkpc_compiler.feasibility.lines import Choice, places
 from bkpc_compiler.feasibility.recovery_point import Line
-from bkpc_compiler.feasibility.recovery_time import held_for
 from bkpc_compiler.feasibility.together import Outage, missing
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
-from bkpc_compiler.program.model import Scope
-from bkpc_grammar.quantities import ZERO_DURATION
+from bkpc_grammar.quantities import Duration
 
 NAMED = 3
 """Databases that a remark names."""
@@ -23,13 +23,13 @@ def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
     if not choice.lines:
         yield "nobody can do it: no copy of it survives"
         return
-    if answer.kind == "rto" and answer.nowhere:
+    if choice.cut_off or (answer.kind == "rto" and answer.nowhere):
         yield f"nobody can do it: a copy survives, but {_nowhere(choice)}"
         return
     if answer.upper is None:
         yield from dict.fromkeys(_unbounded(analysis, answer))
-    elif answer.upper.total <= answer.objective.value and not choice.kept_long_enough:
-        yield _forgotten(choice)
+    elif answer.upper.total <= answer.objective.value and answer.shorts:
+        yield from (_forgotten(answer, one) for one in answer.shorts)
     least = answer.lower
     if (
         answer.verdict is Verdict.REFUTED
@@ -106,17 +106,14 @@ def _no_room(outage: Outage, choice: Choice) -> Iterator[str]:
                 yield f"nothing is left of {one.words} beside what others reserve"
 
 
-def _forgotten(choice: Choice) -> str:
-    """A point from before the damage may be gone when it is noticed."""
-    assert choice.line is not None
-    age = choice.line.image.age
-    assert age is not None
-    policy = choice.policy
-    detect = policy.detect.value if policy.detect else ZERO_DURATION
-    needed = (age.total + detect).human()
-    why = f"an image may be {age.total.human()} old, and {detect} pass until the damage is noticed"
-    if choice.loss.scope is Scope.INTRUDER and (policy.lock is None or policy.lock.value < age.total + detect):
-        locked = policy.lock.value if policy.lock else "0s"
-        return f"not proved: it must be locked for {needed} ({why}), and is for {locked}"
-    held = held_for(policy)
-    return f"not proved: it must be kept for {needed} ({why}), and is for {held.human() if held else 'ever'}"
+def _forgotten(answer: Answer, short: Short) -> str:
+    """What the recovery reads may be gone by then."""
+    what = "locked" if short.locked else "kept"
+    whose = "it" if short.database is answer.database else f"`{short.database.name}`, of its group,"
+    if short.needed is None or short.until is None:
+        return f"not proved: nothing bounds how long {whose} must be {what}"
+    age, until, held = (Duration(Fraction(one, 1000)).human() for one in (short.age, short.until, short.held))
+    passed = "until it is read" if short.locked else "until the damage is noticed and its first byte is read"
+    why = f"an image may be {age} old" + (f", and {until} pass {passed}" if short.until else "")
+    some = ": what thins keeps one of many" if short.thinned and not short.held else ""
+    return f"not proved: {whose} must be {what} for {short.needed.human()} ({why}), and is for {held}{some}"

@@ -102,4 +102,4 @@ def _proved(answers: Sequence[Answer]) -> tuple[int, ...]:
 def _month(program: Program, number: int, answers: Sequence[Answer]) -> Month:
     sizes = {one.name: grown_size(one, number) for one in program.databases if one.grows and one.grows.value}
     # A bound that holds for copies that are not kept long enough proves nothing.
-    return Month(number, sizes, tuple(one.most if one.choice.kept_long_enough else None for one in answers))
+    return Month(number, sizes, tuple(one.most if one.kept_long_enough else None for one in answers))

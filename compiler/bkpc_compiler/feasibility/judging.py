@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
-from bkpc_compiler.feasibility.bounds import Bound
+from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
+from bkpc_compiler.feasibility.holding import Short, image_before_logs, shorts_of
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
@@ -44,6 +45,8 @@ class Judging(Protocol):
     def overfull(self) -> Overfull | None:
         """Why no plan keeps it beside the promises of others; None where that is not known."""
 
+    def shorts(self) -> tuple[Short, ...]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Commons:
@@ -54,6 +57,23 @@ class Commons:
     protections: Mapping[str, Protection]
     groups: Mapping[str, tuple[str, ...]]
     overfilled: Overfilled
+    together: dict[tuple[str, str, str], tuple[tuple[str, Choice], ...]] = field(default_factory=dict)
+
+    def members(self, outage: Outage, name: str, promise: Promise) -> tuple[tuple[str, Choice], ...]:
+        """The other members of the group of `name`, and how each comes back."""
+        others = self.groups.get(name)
+        if not others:
+            return ()
+        key = (outage.loss.scope.value, outage.loss.lost, name)
+        if key not in self.together:
+            names = [one for one in others if one in self.protections and one != name]
+            self.together[key] = tuple((one, self.beside(outage, one, promise)) for one in names)
+        return self.together[key]
+
+    def shorts(self, outage: Outage, choice: Choice, promise: Promise) -> tuple[Short, ...]:
+        """What may be gone when `choice.database` and its group come back."""
+        members = self.members(outage, choice.database.name, promise)
+        return shorts_of(outage, choice, [one for _, one in members])
 
     def beside(self, outage: Outage, name: str, promise: Promise) -> Choice:
         """How another member of a group comes back, whether the failure hits it or not."""
@@ -84,20 +104,25 @@ class PointJudging:
         if line is None:
             return None
         upper = most_lost(line, self.promise.rpo_quantile)
-        imaged = int(line.log is None)
-        for name, other in self._members():
+        lines = [line]
+        for name, other in self.members():
             if other.line is None or upper is None:
                 return None
-            imaged += other.line.log is None
+            lines.append(other.line)
             high = most_lost(other.line, self.promise.rpo_quantile)
             upper = None if high is None else max(upper, _of(name, high), key=_total)
-        return None if imaged > 1 else upper
+        imaged = sum(one.log is None for one in lines)
+        if upper is None or imaged > 1:
+            return None
+        late = image_before_logs(lines) if imaged else 0
+        words = "until the logs of its group have reached its snapshot"
+        return upper.plus(Term(words, Duration(Fraction(late, 1000)))) if late else upper
 
     def lower(self) -> Bound | None:
-        if not self.choice.lines:
+        if self.choice.line is None:
             return None
         lower = self._own_least()
-        for name, other in self._members():
+        for name, other in self.members():
             if other.line is None:
                 return lower
             low = least_lost(other.line, self.promise.scope, self.promise.rpo_quantile)
@@ -111,17 +136,18 @@ class PointJudging:
             own = least_lost(self.choice.line, scope, share)
             if own is not None and own.total <= objective.value:
                 return own
-        lows = [low for line in self.choice.lines if (low := least_lost(line, scope, share)) is not None]
+        lows = [low for line in self.choice.readable if (low := least_lost(line, scope, share)) is not None]
         return min(lows, key=_total, default=None)
 
-    def _members(self) -> list[tuple[str, Choice]]:
-        """The other members of its group, and how each comes back."""
-        own = self.choice.database.name
-        names = [one for one in self.commons.groups.get(own, ()) if one in self.commons.protections and one != own]
-        return [(name, self.commons.beside(self.outage, name, self.promise)) for name in names]
+    def members(self) -> tuple[tuple[str, Choice], ...]:
+        """The others of its group, and how each comes back."""
+        return self.commons.members(self.outage, self.choice.database.name, self.promise)
+
+    def shorts(self) -> tuple[Short, ...]:
+        return self.commons.shorts(self.outage, self.choice, self.promise)
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
-        if not self.choice.lines:
+        if self.choice.line is None:
             return Verdict.REFUTED
         verdict = _verdict(objective, most, self)
         hopeless = verdict is Verdict.UNDECIDED and (self.overfull is not None or _log_is_hopeless(self.choice))
@@ -136,6 +162,7 @@ class PointJudging:
 class TimeJudging:
     """When the database is in service again."""
 
+    commons: Commons
     outage: Outage
     choice: Choice
     promise: Promise
@@ -154,6 +181,9 @@ class TimeJudging:
             return None
         return least_time(self.outage, self.choice, self.promise.rto_quantile)
 
+    def shorts(self) -> tuple[Short, ...]:
+        return self.commons.shorts(self.outage, self.choice, self.promise)
+
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
         if not self.choice.ways or self._never:
             return Verdict.REFUTED
@@ -171,7 +201,7 @@ class TimeJudging:
 
 def _verdict(objective: Duration, most: Duration | None, judging: Judging) -> Verdict:
     if most is not None and most.amount <= objective.amount:
-        return Verdict.PROVED if judging.choice.kept_long_enough else Verdict.UNDECIDED
+        return Verdict.UNDECIDED if judging.shorts() else Verdict.PROVED
     lower = judging.lower()
     return Verdict.REFUTED if lower is not None and lower.total > objective else Verdict.UNDECIDED
 
@@ -187,5 +217,5 @@ def _of(name: str, bound: Bound) -> Bound:
 
 def _log_is_hopeless(choice: Choice) -> bool:
     """The objective asks for a log, and no log can keep up with what is written."""
-    logs = [line.log for line in choice.lines if line.log is not None]
+    logs = [line.log for line in choice.readable if line.log is not None]
     return bool(logs) and all(log.hopeless for log in logs) and choice.images_too_coarse

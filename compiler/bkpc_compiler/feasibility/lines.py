@@ -13,7 +13,7 @@ from bkpc_compiler.feasibility.images import image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, most_lost
 from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back, most_at
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
-from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
+from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection
 
 REFUTED = 2
 """The rank of a line that cannot meet the promised RPO."""
@@ -37,6 +37,7 @@ class Choice:
     policy: Policy
     promise: Promise | None
     lines: tuple[Line, ...]
+    readable: tuple[Line, ...]  # those that lead back; all, where it is unknown where to rebuild
     ways: tuple[Way, ...]
     unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
 
@@ -66,18 +67,18 @@ class Choice:
 
     @property
     def line(self) -> Line | None:
-        """The line to recover on."""
+        """The line to recover on; None where nothing that survives can be read where it is rebuilt."""
         return self.recovery.line if self.recovery else self.unplaced
 
-    @cached_property
-    def kept_long_enough(self) -> bool:
-        """A point from before the damage is still there when it is noticed, and for an intruder still locked."""
-        return self.line is None or kept_long_enough(self.setting, self.policy, self.line, self.loss)
+    @property
+    def cut_off(self) -> bool:
+        """Whether a copy survives and it is known where to rebuild, but no links lead there."""
+        return bool(self.lines) and not self.readable
 
     @property
     def images_too_coarse(self) -> bool:
         """Whether no image alone can meet the promised RPO."""
-        return _images_too_coarse(self.lines, self.promise)
+        return _images_too_coarse(self.readable, self.promise)
 
 
 def choose(
@@ -88,18 +89,27 @@ def choose(
     database = setting.databases[protection.database]
     policy = protection.policy
     lines = surviving_lines(setting, demand, database, policy, loss)
-    ranked = [(_rank(line, promise), line) for line in lines]
+    sites = places(database, loss)
+    readable = _readable(setting, lines, sites, loss)
+    ranked = [(_rank(line, promise), line) for line in readable]
     usable = [one for one in ranked if one[0] < REFUTED] or ranked
     if database.name in setting.grouped:  # only logs have a point in common
         usable = [one for one in usable if one[1].log is not None] or usable
-    sites = places(database, loss)
     synced = [(_rank(one, promise), one, place) for place in sites for one in _synced(setting, lines, place, loss)]
     if any(rank < REFUTED for rank, _, _ in synced):
         usable = [one for one in usable if one[0] < REFUTED]
     alone = [(rank, line, place) for rank, line in usable for place in sites if leads_back(setting, line, place, loss)]
     ways = (*alone, *synced)
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
-    return Choice(setting, left, loss, database, policy, promise, lines, ways, unplaced)
+    return Choice(setting, left, loss, database, policy, promise, lines, readable, ways, unplaced)
+
+
+def _readable(setting: Setting, lines: tuple[Line, ...], sites: tuple[Place, ...], loss: Loss) -> tuple[Line, ...]:
+    """Those from whose stores links lead to one of `sites`. Where no place is declared, one may still be found for
+    what survives; but no link may be found to a place that is."""
+    if not sites:
+        return lines
+    return tuple(line for line in lines if any(leads_back(setting, line, place, loss) for place in sites))
 
 
 def surviving_lines(
@@ -150,20 +160,9 @@ def _every_quorum(level: HotLevel, readable: int) -> bool:
 
 def places(database: Database, loss: Loss) -> tuple[Place, ...]:
     """Where the database may be rebuilt: at home unless the site is lost, then at a standby elsewhere."""
-    if not loss.sites:
+    if database.site not in loss.sites:  # one that goes back with its group may be elsewhere
         return (Place(database.site, None),)
     return tuple(Place(one.site, one) for one in database.standbys if one.site not in loss.sites)
-
-
-def kept_long_enough(setting: Setting, policy: Policy, line: Line, loss: Loss) -> bool:
-    """A point from before the damage is still there when it is noticed, and for an intruder still locked."""
-    if line.image.staleness is None:
-        return True
-    patience = setting.patience_of(policy)
-    needed = line.image.staleness.worst + patience.detect
-    if loss.scope is Scope.INTRUDER and (policy.lock is None or policy.lock.value.amount * 1000 < needed):
-        return False
-    return patience.held is None or patience.held >= needed
 
 
 def _rank(line: Line, promise: Promise | None) -> int:

@@ -36,11 +36,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Milliseconds: to notice and act; to notice; how long every recovery point is kept, None for ever; to check."""
+    """Milliseconds: to notice and act; to notice; to check."""
 
     respond: int
     detect: int
-    held: int | None
     checking: int
 
 
@@ -64,7 +63,6 @@ class Setting:
             self.patience[id(policy)] = Patience(
                 respond=sum(term.duration.milliseconds_up() for term in _respond(policy)),
                 detect=policy.detect.value.milliseconds_up() if policy.detect else 0,
-                held=None if (held := held_for(policy)) is None else int(held.amount * 1000),
                 checking=sum(term.duration.milliseconds_up() for term in _check(self)),
             )
         return self.patience[id(policy)]
@@ -298,9 +296,6 @@ def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
     return (max(terms, key=lambda term: term.duration),) if terms else ()
 
 
-def held_for(policy: Policy) -> Duration | None:
-    """How long every recovery point is kept; None: for ever. Sparser rules (`12 monthly`) do not count."""
-    if policy.keep is None:
-        return None
-    daily = Duration(Fraction(86400 * policy.keep.daily))
-    return max(daily, policy.keep.days.value) if policy.keep.days else daily
+def ready_after(line: Line, place: Place) -> int:
+    """Milliseconds between acting and the first byte: until the place is provisioned and what is read has thawed."""
+    return sum(term.duration.milliseconds_up() for term in _ready(line, place))

@@ -12,6 +12,7 @@ from bkpc_compiler.estate.routes import Routes
 from bkpc_compiler.feasibility.background import Background
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.demand import Demand, settle
+from bkpc_compiler.feasibility.holding import Short
 from bkpc_compiler.feasibility.judging import Commons, Judging, PointJudging, TimeJudging, Verdict
 from bkpc_compiler.feasibility.levels import jobs_of, streams_of
 from bkpc_compiler.feasibility.lines import Choice
@@ -51,6 +52,16 @@ class Answer:
     def lower(self) -> Bound | None:
         """No schedule betters it; None where nothing is left to recover from, or nowhere to recover to."""
         return self.judging.lower()
+
+    @cached_property
+    def shorts(self) -> tuple[Short, ...]:
+        """What may be gone when the recovery reads it: nothing is proved while there is any."""
+        return () if self.verdict is Verdict.PROVED else self.judging.shorts()
+
+    @property
+    def kept_long_enough(self) -> bool:
+        """Whether all that the recovery reads is there until then."""
+        return not self.shorts
 
     @property
     def nowhere(self) -> bool:
@@ -160,7 +171,9 @@ class _Judging:
                 "rpo", promise.rpo, protection, promise, PointJudging(self.commons, outage, choice, promise)
             )
         if promise.rto:
-            yield self._answer("rto", promise.rto, protection, promise, TimeJudging(outage, choice, promise))
+            yield self._answer(
+                "rto", promise.rto, protection, promise, TimeJudging(self.commons, outage, choice, promise)
+            )
 
     def _answer(
         self, kind: str, objective: Given[Duration], protection: Protection, promise: Promise, judging: Judging

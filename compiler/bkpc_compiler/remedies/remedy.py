@@ -35,7 +35,7 @@ def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
         told.append(f"{found[0].words} would prove it")
     elif found:
         told.append(f"any one of these would prove it: {', '.join(one.words for one in found)}")
-    if answer.upper is not None and answer.choice.kept_long_enough:
+    if answer.upper is not None and answer.kept_long_enough:
         whole = answer.upper.total.human(answer.objective.value).replace(" ", "")
         told.append(f"as it stands, `{answer.kind} {whole}` would be proved")
     if not told:

@@ -8,6 +8,7 @@ from bkpc_compiler.rules.log_thaws import log_thaws
 from bkpc_compiler.rules.minimum_stay import minimum_stay
 from bkpc_compiler.rules.no_standby import no_standby
 from bkpc_compiler.rules.no_way import no_way
+from bkpc_compiler.rules.no_way_back import no_way_back
 from bkpc_compiler.rules.nothing_to_copy import nothing_to_copy
 from bkpc_compiler.rules.promises_nothing import promises_nothing
 from bkpc_compiler.rules.required_encryption import required_encryption
@@ -32,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     rto_unreachable,
     rto_unproved,
     no_standby,
+    no_way_back,
     minimum_stay,
     lock_outlives_keep,
     kept_too_short,

@@ -5,41 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.recovery_time import held_for
-from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
-from bkpc_compiler.program.model import Scope
-from bkpc_compiler.rules.words import needed_hold, subject
+from bkpc_compiler.feasibility.holding import Short
+from bkpc_compiler.feasibility.verdict import Analysis, Answer
+from bkpc_compiler.program.model import Keep, Scope
+from bkpc_compiler.rules.words import longest_shorts, subject, why_held
 
 
 def kept_too_short(analysis: Analysis) -> Iterator[Diagnostic]:
-    """One error per (database, scope) whose retention is shorter than detection plus the image's age."""
-    seen = set()
-    for answer in analysis.answers:
-        if answer.choice.kept_long_enough:
-            continue
-        key = (answer.database.name, answer.promise.scope)
-        needed = needed_hold(answer)
-        held = held_for(answer.protection.policy)
-        if key in seen or held is None or needed is None or held >= needed:
-            continue
-        if answer.verdict is Verdict.REFUTED:
-            continue
-        seen.add(key)
-        yield _diagnostic(answer, needed.human())
+    """One error per (database, scope) whose retention is shorter than a recovery of it, or of its group, needs."""
+    for answer, short in longest_shorts(analysis, locked=False):
+        yield _diagnostic(answer, short)
 
 
-def _diagnostic(answer: Answer, needed: str) -> Diagnostic:
-    policy = answer.protection.policy
-    assert policy.keep is not None
-    detect = (Label(policy.detect.span, "noticed this late"),) if policy.detect else ()
+def _diagnostic(answer: Answer, short: Short) -> Diagnostic:
+    keep, policy = short.policy.keep, short.policy
+    assert keep is not None
     images = tuple(Label(level.span, "an image this old may be the newest") for level in policy.images)
     ending = " from before the damage" if answer.promise.scope is Scope.CORRUPTION else ""
+    needed = short.needed.human() if short.needed else None
+    primary = f"must be at least {needed}" if needed else "nothing bounds how long it must be"
+    if short.thinned:
+        primary = "keeps one of many: not always the one that is needed, nor the log up to it"
     return Diagnostic(
         code="BKP4003",
         name="kept-too-short",
         severity=Severity.ERROR,
-        message=f"no recovery point of `{answer.database.name}`{ending} may be left {subject(answer)}",
-        primary=Label(policy.keep.span, f"must be at least {needed}"),
-        secondary=(*detect, *images),
-        help=f"`keep {needed.replace(' ', '')}` or longer",
+        message=f"no recovery point of `{short.database.name}`{ending} may be left {subject(answer)}",
+        primary=Label(keep.span, primary),
+        secondary=(*_noticed(answer), *images),
+        notes=why_held(short),
+        help=_help(keep, needed) if needed else "mend first what keeps the recovery from being planned",
     )
+
+
+def _noticed(answer: Answer) -> tuple[Label, ...]:
+    policy = answer.protection.policy
+    detect = (Label(policy.detect.span, "noticed this late"),) if policy.detect else ()
+    acts = answer.promise.scope in (Scope.CORRUPTION, Scope.INTRUDER) and policy.activate
+    return (*detect, *((Label(policy.activate.span, "then nothing is read yet"),) if acts and policy.activate else ()))
+
+
+def _help(keep: Keep, needed: str) -> str:
+    units = (("daily", keep.daily), ("weekly", keep.weekly), ("monthly", keep.monthly), ("yearly", keep.yearly))
+    counts = [f"{count} {unit}" for unit, count in units if count]
+    return f"`keep {', '.join((needed.replace(' ', ''), *counts))}` or longer"

@@ -12,7 +12,7 @@ from bkpc_compiler.rules.words import subject
 def no_standby(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per RTO that hangs on an unknown place."""
     for answer in analysis.answers:
-        if answer.kind != "rto" or answer.verdict is not Verdict.REFUTED or not answer.nowhere:
+        if answer.kind != "rto" or answer.verdict is not Verdict.REFUTED or not answer.nowhere or answer.choice.cut_off:
             continue
         survivors = sorted({line.image.store.site for line in answer.choice.lines})
         yield Diagnostic(
@@ -21,7 +21,7 @@ def no_standby(analysis: Analysis) -> Iterator[Diagnostic]:
             severity=Severity.ERROR,
             message=f"nothing says where `{answer.database.name}` is rebuilt {subject(answer)}",
             primary=Label(answer.objective.span, "depends on where"),
-            secondary=(Label(answer.database.span, "no standby that survives and can be reached"),),
+            secondary=(Label(answer.database.span, "no standby that survives"),),
             help=f"declare where it is rebuilt, e.g. `standby {survivors[0]} {{ provision … }}`, "
             "with the time until that machine is ready",
         )

@@ -81,7 +81,7 @@ def _then(answer: Answer) -> str:
         return f"then at least {_total(answer.lower)}, whatever the schedule"
     if answer.upper is None:
         return "then there is no upper bound"
-    if not answer.choice.kept_long_enough:
+    if not answer.kept_long_enough:
         return f"then at most {_total(answer.upper)}, but from copies that are not kept long enough"
     return f"then at most {_total(answer.upper)}"
 

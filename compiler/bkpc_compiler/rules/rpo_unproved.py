@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.feasibility.judging import PointJudging
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
@@ -16,7 +17,7 @@ from bkpc_grammar.quantities import Rate
 def rpo_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per undecided RPO of a database, unless BKP4003 or BKP5001 says why."""
     for answer in analysis.answers:
-        if answer.kind == "rpo" and answer.verdict is Verdict.UNDECIDED and answer.choice.kept_long_enough:
+        if answer.kind == "rpo" and answer.verdict is Verdict.UNDECIDED and answer.kept_long_enough:
             yield _diagnostic(analysis, answer)
 
 
@@ -28,12 +29,9 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     primary = Label(answer.objective.span, f"at least {least}, {most}")
     costs = labels_of(terms, primary)
     log = answer.choice.line.log if answer.choice.line else None
-    reasons: tuple[str, ...] = ()
     if answer.upper is None and log is not None and not log.fits:
-        reasons = ("the log's reserved rate does not fit beside the other streams",)
         costs = _crowd(analysis, log)
-    elif answer.upper is None:
-        reasons = ("the jobs that refresh the image do not fit beside each other within their periods",)
+    reasons = () if answer.upper else (_unbounded(answer),)
     remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP2002",
@@ -63,3 +61,19 @@ def _crowd(analysis: Analysis, log: StreamDemand) -> tuple[Label, ...]:
                     found.setdefault(one.writes.span, Label(one.writes.span, told))
                     found.setdefault(one.level.span, Label(one.level.span, "this log passes it"))
     return tuple(found.values())
+
+
+def _unbounded(answer: Answer) -> str:
+    """Why there is no upper bound."""
+    log = answer.choice.line.log if answer.choice.line else None
+    if log is not None and not log.fits:
+        return "the log's reserved rate does not fit beside the other streams"
+    others = answer.judging.members() if isinstance(answer.judging, PointJudging) else ()
+    stranded = [name for name, other in others if other.line is None]
+    if stranded:
+        names = ", ".join(f"`{name}`" for name in stranded)
+        return f"its group goes back to one point, and nothing to bring {names} back survives where it can be read"
+    lines = [other.line for _, other in others if other.line is not None]
+    if sum(one.log is None for one in (answer.choice.line, *lines) if one is not None) > 1:
+        return "its group goes back to one point, and members without a log have none in common"
+    return "the jobs that refresh the image do not fit beside each other within their periods"

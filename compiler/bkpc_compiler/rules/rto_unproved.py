@@ -16,7 +16,7 @@ def rto_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
     for answer in analysis.answers:
         if answer.kind != "rto" or answer.verdict is not Verdict.UNDECIDED:
             continue
-        if answer.choice.kept_long_enough and answer.choice.recovery is not None:
+        if answer.kept_long_enough and answer.choice.recovery is not None:
             yield _diagnostic(analysis, answer)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from bkpc_compiler.diagnostics.diagnostic import Label
 from bkpc_compiler.feasibility.bounds import Bound, Term, told_of
-from bkpc_compiler.feasibility.verdict import Analysis, Answer
+from bkpc_compiler.feasibility.holding import Short
+from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.program.model import Origin
 from bkpc_compiler.remedies.structure import thin_links
 from bkpc_grammar.quantities import ZERO_DURATION, Duration, Rate
@@ -72,10 +75,32 @@ def subject(answer: Answer) -> str:
     return f"after {answer.choice.loss.phrase()}"
 
 
-def needed_hold(answer: Answer) -> Duration | None:
-    """How long a copy must be held: until damage is noticed, from an image as old as the newest may be."""
-    line = answer.choice.line
-    if line is None or line.image.age is None:
-        return None
-    detect = answer.protection.policy.detect
-    return line.image.age.total + (detect.value if detect else ZERO_DURATION)
+def longest_shorts(analysis: Analysis, *, locked: bool) -> tuple[tuple[Answer, Short], ...]:
+    """What is not kept, or `locked`, for long enough: the most that any answer needs, by database and scope."""
+    found: dict[tuple[str, str], tuple[Answer, Short]] = {}
+    for answer in analysis.answers:
+        if answer.verdict is Verdict.REFUTED:
+            continue
+        for short in answer.shorts:
+            key = (short.database.name, answer.promise.scope.value)
+            if short.locked is locked and (key not in found or _longer(short, found[key][1])):
+                found[key] = (answer, short)
+    return tuple(found.values())
+
+
+def _longer(one: Short, other: Short) -> bool:
+    return other.needed is not None and (one.needed is None or one.needed > other.needed)
+
+
+def why_held(short: Short) -> tuple[str, ...]:
+    """The sum, where it is not plain from the labels."""
+    notes = []
+    if short.common is not None:
+        point = Duration(Fraction(short.common, 1000)).human()
+        whose = f"; `{short.database.name}` needs an image from before it" if short.age > short.common else ""
+        notes.append(f"its group goes back to one point that all have, up to {point} old{whose}")
+    if short.until:
+        age, until = (Duration(Fraction(one, 1000)).human() for one in (short.age, short.until))
+        read = "it is read until" if short.locked else "it may be needed until"
+        notes.append(f"an image may be {age} old when the failure comes, and {read} {until} after")
+    return tuple(notes)
