@@ -174,6 +174,6 @@ def _human_scaled(amount: Fraction, units: tuple[str, ...], step: int) -> str:
     while amount >= step and index < len(units) - 1:
         amount /= step
         index += 1
-    rounded = round(amount, 1 if amount < 100 else 0)
-    text = f"{float(rounded):.1f}".rstrip("0").rstrip(".")
+    whole, tenth = divmod(round(amount * 10) if amount < 100 else round(amount) * 10, 10)
+    text = f"{whole}.{tenth}" if tenth else f"{whole}"
     return f"{text}{units[index]}"

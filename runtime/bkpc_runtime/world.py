@@ -11,6 +11,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.address import host_and_port
 from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.address import Address, SslMode
@@ -110,12 +111,12 @@ class World:
 
 
 def _place(address: str) -> tuple[str, int, str]:
-    if address.startswith("/"):
+    host, port = host_and_port(address)
+    if not host:
         return "", 0, address
-    host, _, port = address.rpartition(":") if ":" in address else (address, "", "3306")
-    if not port.isdigit():
+    if not (port or "3306").isdigit():
         raise BadUsage(f"the address {address!r} has no port", help="write it as host:3306")
-    return host.strip("[]"), int(port), ""
+    return host, int(port or "3306"), ""
 
 
 def open_world(path: Path, environ: Mapping[str, str] | None = None) -> World:

@@ -105,10 +105,12 @@ class Topology:
 
 
 def _on_one_machine(one: Database, other: Database) -> bool:
-    """Whether two databases stand or fall together: by one host name, or both as seen from the machine itself."""
+    """Whether two databases of a site stand or fall together: by one host, or both as seen from the machine itself."""
+    if one.site != other.site:
+        return False
     local = [each.address.startswith(_LOOPBACK) for each in (one, other)]
     if any(local):
-        return all(local) and one.site == other.site
+        return all(local)
     return one.address.rpartition(":")[0] == other.address.rpartition(":")[0]
 
 

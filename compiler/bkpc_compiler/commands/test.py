@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bkpc_compiler.commands.circumstances_given import FactsUnusable, add_circumstances, circumstances_of
 from bkpc_compiler.commands.source_files import NothingFound, check_files
+from bkpc_compiler.diagnostics.visible import visible
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.given import supposing
 from bkpc_compiler.feasibility.verdict import Answer, analyse
@@ -45,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     for test in checked.program.tests:
         problems = failures_of(checked.program, test)
         failures += bool(problems)
-        print(f"{'FAILED' if problems else 'ok    '}  {test.name}")
+        print(f"{'FAILED' if problems else 'ok    '}  {visible(test.name)}")
         for words in problems:
-            print(f"        {words}")
+            print(f"        {visible(words)}")
     number = len(checked.program.tests)
     print(f"{number} test{'' if number == 1 else 's'}, {failures} failed")
     return 1 if failures else 0

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.diagnostics.visible import visible
 from bkpc_compiler.source import SourceFile, Sources
 
 _LONGEST = 140
 """Characters of a source line that are shown; the same in every terminal, so that output is."""
 _BEFORE = 30
+_LOOKED_AT = 20 * _LONGEST
+"""Of a longer line, only this much around what is underlined is ever looked at."""
 _RESET = "\x1b[0m"
 _COLOURS = {
     "error": "\x1b[1;31m",
@@ -43,7 +47,7 @@ def _render_one(diagnostic: Diagnostic, sources: Sources, colour: bool) -> str:
     paint = _Painter(colour)
     lines = [
         paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]")
-        + paint("bold", f": {diagnostic.message}")
+        + paint("bold", f": {visible(diagnostic.message)}")
     ]
     for file, group in groupby(labels, key=lambda pair: pair[0].span.file):
         if file in sources:
@@ -64,7 +68,7 @@ class _Painter:
 
 
 def _hanging(lead: str, text: str) -> str:
-    return lead + text.replace("\n", "\n" + " " * len(lead))
+    return lead + visible(text).replace("\n", "\n" + " " * len(lead))
 
 
 def _frame(
@@ -72,26 +76,47 @@ def _frame(
 ) -> list[str]:
     head = source.position(labels[0][0].span.start)
     gutter = " " * width
-    lines = [paint("frame", f"{gutter} ┌─ ") + f"{source.path}:{head.line}:{head.column}"]
-    shown: tuple[int, int] | None = None
+    lines = [paint("frame", f"{gutter} ┌─ ") + f"{visible(source.path)}:{head.line}:{head.column}"]
+    shown: tuple[int, int, int] | None = None
     for label, primary in labels:
         line = source.position(label.span.start).line
-        cut = _cut(source, label)
-        if (line, cut) != shown:
-            lines.append(paint("frame", f"{line:>{width}} │ ") + _clipped(_expanded(source.line(line)), cut))
-            shown = (line, cut)
-        lines.append(paint("frame", f"{gutter} │ ") + _underline(source, label, primary, severity, paint, cut))
+        part = _part(source, label)
+        cut = _cut(part)
+        if (line, part.begins, cut) != shown:
+            lines.append(paint("frame", f"{line:>{width}} │ ") + _clipped(_expanded(part.text), cut))
+            shown = (line, part.begins, cut)
+        lines.append(paint("frame", f"{gutter} │ ") + _underline(part, label.text, primary, severity, paint, cut))
     return lines
 
 
-def _cut(source: SourceFile, label: Label) -> int:
-    """How many characters of a line too long to be shown whole are left out at its beginning."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is looked at of a line, where in the line it begins, and which of its characters are underlined."""
+
+    text: str
+    begins: int
+    first: int
+    last: int
+
+
+def _part(source: SourceFile, label: Label) -> _Part:
     start = source.position(label.span.start)
     line = source.line(start.line)
-    if len(_expanded(line)) <= _LONGEST:
+    first = start.column - 1
+    last = min(len(line), max(label.span.end - source.line_start(start.line), first + 1))
+    if len(line) <= _LOOKED_AT:
+        return _Part(line, 0, first, last)
+    begins = max(0, first - _LOOKED_AT // 2)
+    text = line[begins : begins + _LOOKED_AT]
+    return _Part(text, begins, first - begins, min(last - begins, len(text)))
+
+
+def _cut(part: _Part) -> int:
+    """How many characters of a line too long to be shown whole are left out at its beginning."""
+    whole = len(_expanded(part.text))
+    if whole <= _LONGEST:
         return 0
-    first = len(_expanded(line[: start.column - 1]))
-    return max(0, min(first - _BEFORE, len(_expanded(line)) - _LONGEST))
+    return max(0, min(len(_expanded(part.text[: part.first])) - _BEFORE, whole - _LONGEST))
 
 
 def _clipped(line: str, cut: int) -> str:
@@ -101,20 +126,16 @@ def _clipped(line: str, cut: int) -> str:
     return ("…" + shown[1:] if cut else shown) + ("…" if cut + _LONGEST < len(line) else "")
 
 
-def _underline(source: SourceFile, label: Label, primary: bool, severity: Severity, paint: _Painter, cut: int) -> str:
-    start = source.position(label.span.start)
-    line = source.line(start.line)
-    first = start.column - 1
-    last = min(len(line), max(label.span.end - source.line_start(start.line), first + 1))
-    shown = _clipped(_expanded(line), cut)
-    before = columns(shown[: len(_expanded(line[:first])) - cut])
-    length = max(1, columns(shown[: len(_expanded(line[:last])) - cut]) - before)
-    marks = ("^" if primary else "-") * length + (f" {label.text}" if label.text else "")
+def _underline(part: _Part, words: str, primary: bool, severity: Severity, paint: _Painter, cut: int) -> str:
+    shown = _clipped(_expanded(part.text), cut)
+    before = columns(shown[: len(_expanded(part.text[: part.first])) - cut])
+    length = max(1, columns(shown[: len(_expanded(part.text[: part.last])) - cut]) - before)
+    marks = ("^" if primary else "-") * length + (f" {visible(words)}" if words else "")
     return " " * before + paint(severity if primary else "second", marks)
 
 
 def _expanded(text: str) -> str:
-    return text.expandtabs(4)
+    return visible(text).expandtabs(4)
 
 
 def columns(text: str) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bkpc_compiler.program.model import Database, Policy, Program, Scope, Store
+from bkpc_grammar.address import host_and_port, is_loopback, one_spelling
 from bkpc_grammar.quantities import ZERO_DURATION
 
-LOOPBACK = ("127.", "localhost", "[::1]", "::1", "/")
+Machine = tuple[str, str]
+"""A host as everybody spells it, and the site it is at; no host: the machine that bkpc runs on there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,15 @@ class Loss:
         }[self.scope]
 
 
-def is_loopback(address: str) -> bool:
-    """Whether `address` is on the machine bkpc runs on: a socket, or a loopback name or number."""
-    return address.startswith(LOOPBACK)
+def local(database: Database) -> bool:
+    """Whether the database may be on the machine bkpc runs on: by a socket, or a loopback name or number."""
+    return not machine_of(database)[0]
 
 
-def machine_of(database: Database) -> str:
-    """What tells one machine from another: the host part of the address; the site for loopback."""
-    if is_loopback(database.address):
-        return f"loopback at {database.site}"
-    return database.address.rpartition(":")[0] or database.address
+def machine_of(database: Database) -> Machine:
+    """What tells one machine from another: the host of the address, at its site. Two sites never share one."""
+    host, _ = host_and_port(database.address)
+    return ("" if not host or is_loopback(host) else one_spelling(host), database.site)
 
 
 class Losses:
@@ -48,20 +49,20 @@ class Losses:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._region = {site.name: site.region for site in program.sites}
-        self._on_machine: dict[str, list[str]] = {}
+        self._on_machine: dict[Machine, list[str]] = {}
         self._at_site: dict[str, list[str]] = {}
         for one in program.databases:
             self._on_machine.setdefault(machine_of(one), []).append(one.name)
             self._at_site.setdefault(one.site, []).append(one.name)
         protected = {protection.database for protection in program.protections}
         self._protected = tuple(one.name for one in program.databases if one.name in protected)
-        self._known: dict[tuple[Scope, str], Loss] = {}
+        self._known: dict[tuple[Scope, Machine | str], Loss] = {}
 
     def of(self, database: Database, scope: Scope) -> Loss:
         """The failure of `scope` that hits `database`, with everything else it takes down."""
         if scope is Scope.CORRUPTION:
             return Loss(scope, database.name, (database.name,), ())
-        key = (scope, machine_of(database) if scope is Scope.HOST else database.site)
+        key: tuple[Scope, Machine | str] = (scope, machine_of(database) if scope is Scope.HOST else database.site)
         if key not in self._known:
             self._known[key] = self._loss(database, scope)
         return self._known[key]
@@ -93,7 +94,7 @@ def zone_redundant(store: Store) -> bool:
 def survives(store: Store, loss: Loss, database: Database, policy: Policy) -> bool:
     """Whether what `policy` keeps of `database` in `store` is still there after `loss`."""
     if loss.scope is Scope.HOST:
-        return not (store.kind == "directory" and store.site == database.site and is_loopback(database.address))
+        return not (store.kind == "directory" and store.site == database.site and local(database))
     if loss.scope is Scope.SITE:
         return store.site not in loss.sites or zone_redundant(store)
     if loss.scope is Scope.REGION:

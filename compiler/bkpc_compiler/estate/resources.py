@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from bkpc_compiler.estate.failures import machine_of
+from bkpc_compiler.estate.failures import Machine, machine_of
 from bkpc_compiler.estate.routes import Route, Routes
 from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, Program, Store
 from bkpc_compiler.source import Span
@@ -147,9 +147,9 @@ class Ways:
         return self._made[name]
 
     @cached_property
-    def _hosts(self) -> dict[str, list[Database]]:
+    def _hosts(self) -> dict[Machine, list[Database]]:
         """The databases of each machine, by name: they share it, under the first one's name."""
-        found: dict[str, list[Database]] = {}
+        found: dict[Machine, list[Database]] = {}
         for database in sorted(self.program.databases, key=lambda one: one.name):
             found.setdefault(machine_of(database), []).append(database)
         return found

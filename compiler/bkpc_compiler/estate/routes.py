@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from bkpc_compiler.estate.graph import estate_graph, site_node
 from bkpc_compiler.program.model import Link, Program
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
-
-if TYPE_CHECKING:
-    from bkpc_compiler.estate.graph import EstateGraph
 
 
 @dataclass(frozen=True)
@@ -34,18 +28,21 @@ class Route:
 
 
 class Routes:
-    """The one route between each two sites of a program; the graph is built when first needed."""
+    """The one route between each two sites of a program."""
 
     def __init__(self, program: Program) -> None:
-        self._program = program
-        self._graph: EstateGraph | None = None
         self._known: dict[tuple[str, str, tuple[str, ...]], Route | None] = {}
+        self._program = program
         self._around: dict[Span, Route | None] = {}
-        self._links: dict[tuple[str, str], list[Link]] = {}
+        self._onward: dict[str, dict[str, Link]] = {}  # from a site to each next one, by the widest link
         for link in program.links:
-            self._links.setdefault((link.source, link.target), []).append(link)
+            self._add(link.source, link.target, link)
             if link.both_ways:
-                self._links.setdefault((link.target, link.source), []).append(link)
+                self._add(link.target, link.source, link)
+
+    def _add(self, source: str, target: str, link: Link) -> None:
+        onward = self._onward.setdefault(source, {})
+        onward[target] = min(onward.get(target, link), link, key=_widest)
 
     def between(self, source: str, target: str, lost: tuple[str, ...] = ()) -> Route | None:
         """The route from site `source` to site `target` around `lost` sites; None where no links lead there."""
@@ -53,8 +50,8 @@ class Routes:
             return Route(())
         key = (source, target, lost)
         if key not in self._known:
-            # One hop is the fewest there is: most estates never need the graph, nor the time to import it.
-            self._known[key] = self._direct(source, target) or self._find(source, target, lost)
+            direct = self._onward.get(source, {}).get(target)  # one hop is the fewest there is
+            self._known[key] = Route((direct,)) if direct else self._find(source, target, lost)
         return self._known[key]
 
     def wider_around(self, link: Link) -> Route | None:
@@ -66,36 +63,45 @@ class Routes:
             self._around[link.span] = around if wider else None
         return self._around[link.span]
 
-    def _direct(self, source: str, target: str) -> Route | None:
-        links = self._links.get((source, target))
-        return Route((min(links, key=_widest),)) if links else None
-
     def _find(self, source: str, target: str, lost: tuple[str, ...]) -> Route | None:
-        import networkx
-
-        sites = self._graph
-        if sites is None:
-            graph = estate_graph(self._program)
-            sites = networkx.subgraph_view(graph, filter_node=lambda node: node.startswith("site:"))
-            self._graph = sites
-        if lost:
-            gone = {site_node(one) for one in lost} - {site_node(source), site_node(target)}
-            sites = networkx.subgraph_view(sites, filter_node=lambda node: node not in gone)
-        try:
-            paths = list(networkx.all_shortest_paths(sites, site_node(source), site_node(target)))
-        except (networkx.NetworkXNoPath, networkx.NodeNotFound):
+        """There may be more shortest ways than anybody can list: they are told apart hop by hop."""
+        rings = self._rings(source, target, frozenset(lost) - {source, target})
+        if not rings:
             return None
-        routes = [self._widest_links(path) for path in paths]
-        return min(routes, key=lambda route: (-route.narrowest, [link.name for link in route.links]))
-
-    def _widest_links(self, path: list[str]) -> Route:
-        assert self._graph is not None
-        links = []
-        for source, target in pairwise(path):
-            parallel = [edge["link"] for edge in self._graph[source][target].values()]
-            links.append(min(parallel, key=_widest))
+        widest: list[dict[str, Fraction | None]] = [{target: None}]  # the rest of the way, from each site of a ring
+        for ring in reversed(rings[:-1]):
+            ways = {site: [_narrower(link, rest) for link, _, rest in self._hops(site, widest[-1])] for site in ring}
+            widest.append({site: max(found) for site, found in ways.items() if found})
+        narrowest = widest.pop()[source]
+        assert narrowest is not None
+        site, links = source, []
+        while widest:
+            hops = self._hops(site, widest.pop())
+            wide = [(link, there) for link, there, rest in hops if _narrower(link, rest) >= narrowest]
+            link, site = min(wide, key=lambda hop: hop[0].name)
+            links.append(link)
         return Route(tuple(links))
+
+    def _hops(self, site: str, widest: dict[str, Fraction | None]) -> list[tuple[Link, str, Fraction | None]]:
+        """The links from `site` into the next ring, where they lead, and the widest rest of the way from there."""
+        return [(link, there, widest[there]) for there, link in self._onward.get(site, {}).items() if there in widest]
+
+    def _rings(self, source: str, target: str, lost: frozenset[str]) -> list[set[str]]:
+        """The sites no hop, one hop, two hops … from `source`, up to `target`; none where it is not reached."""
+        rings = [{source}]
+        seen = {source, *lost}
+        while rings[-1] and target not in rings[-1]:
+            ring = {there for site in rings[-1] for there in self._onward.get(site, ()) if there not in seen}
+            seen |= ring
+            rings.append(ring)
+        return [*rings[:-1], {target}] if rings[-1] else []
 
 
 def _widest(link: Link) -> tuple[Fraction, str]:
     return (-link.bandwidth.value.amount, link.name)
+
+
+def _narrower(link: Link, rest: Fraction | None) -> Fraction:
+    """Of a way that begins with `link` and goes on as wide as `rest`; None: it ends there."""
+    own = link.bandwidth.value.amount
+    return own if rest is None else min(own, rest)

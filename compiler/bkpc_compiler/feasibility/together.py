@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -52,6 +52,16 @@ class Outage:
     @cached_property
     def served(self) -> dict[str, int | None]:
         """Milliseconds until each is in service; filled as they are asked for."""
+        return {}
+
+    @cached_property
+    def bounds(self) -> dict[str, Bound | None]:
+        """The terms of `served`; filled as they are asked for."""
+        return {}
+
+    @cached_property
+    def at_best(self) -> dict[str, Bound | None]:
+        """Before which no schedule has each in service; filled as they are asked for."""
         return {}
 
 
@@ -146,10 +156,27 @@ def _by_itself(outage: Outage, choice: Choice) -> bool:
     return len(outage.choices) == 1 and not waited_for(outage, choice.database.name)
 
 
+def _needs_first(outage: Outage, name: str, known: Mapping[str, object]) -> Iterator[str]:
+    """`name` and all it waits for, each after what it waits for itself; without what is `known` when its turn comes.
+
+    Nobody knows how long a chain of needs may be, nor how often two of them meet: no recursion, and each once.
+    """
+    ahead = [name]
+    while ahead:
+        one = ahead[-1]
+        before = () if one in known else tuple(need for need in waited_for(outage, one) if need not in known)
+        if before:
+            ahead += before
+            continue
+        ahead.pop()
+        if one not in known:
+            yield one
+
+
 def serves(outage: Outage, name: str) -> int | None:
     """Milliseconds until `name` is in service: loaded, all it needs in service, then checked."""
-    if name not in outage.served:
-        outage.served[name] = _serves(outage, name)
+    for one in _needs_first(outage, name, outage.served):
+        outage.served[one] = _serves(outage, one)
     return outage.served[name]
 
 
@@ -162,7 +189,7 @@ def _serves(outage: Outage, name: str) -> int | None:
         return None
     latest = own.loaded
     for need in waited_for(outage, name):
-        other = serves(outage, need)
+        other = outage.served[need]
         if other is None:
             return None
         latest = max(latest, other)
@@ -183,7 +210,7 @@ def least_time(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
         return least_back(choice, share)
     waited = needed_by(outage.setting.databases, choice.database, outage.loss)
     path = [outage.choices[name] for name in (choice.database.name, *waited) if name in outage.choices]
-    lower = _at_best(outage, choice.database)
+    lower = _at_best(outage, choice.database.name)
     crowded = least_together(path) if len(path) > 1 else None
     return crowded if crowded is not None and lower is not None and crowded.total > lower.total else lower
 
@@ -198,12 +225,19 @@ def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | No
 
 def in_service(outage: Outage, name: str) -> Bound | None:
     """The terms of `serves`."""
+    serves(outage, name)
+    for one in _needs_first(outage, name, outage.bounds):
+        outage.bounds[one] = _in_service(outage, one)
+    return outage.bounds[name]
+
+
+def _in_service(outage: Outage, name: str) -> Bound | None:
     own = outage.returns.get(name)
-    if own is None or serves(outage, name) is None:
+    if own is None or outage.served[name] is None:
         return None
     latest: Bound | None = None
     for need in waited_for(outage, name):
-        other = in_service(outage, need)
+        other = outage.bounds[need]
         assert other is not None
         latest = _of(need, other) if latest is None or other.total > latest.total else latest
     return own.bound if latest is None else own.after(latest)
@@ -230,14 +264,20 @@ def never_back(outage: Outage, name: str) -> str | None:
     return None
 
 
-def _at_best(outage: Outage, database: Database) -> Bound | None:
+def _at_best(outage: Outage, name: str) -> Bound | None:
     """No schedule betters the least of all ways back, nor is it in service before all it needs."""
-    choice = outage.choices.get(database.name)
+    for one in _needs_first(outage, name, outage.at_best):
+        outage.at_best[one] = _best_of(outage, one)
+    return outage.at_best[name]
+
+
+def _best_of(outage: Outage, name: str) -> Bound | None:
+    choice = outage.choices.get(name)
     if choice is None:
         return None
     best = least_back(choice, Fraction(1)) or Bound(())
-    for need in waited_for(outage, database.name):
-        other = _at_best(outage, outage.setting.databases[need])
+    for need in waited_for(outage, name):
+        other = outage.at_best[need]
         if other is not None and other.total > best.total:
             best = _of(need, other)
     return best

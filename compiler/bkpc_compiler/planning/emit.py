@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from bkpc_compiler.estate.failures import is_loopback
 from bkpc_compiler.estate.resources import derated
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.stream import StreamDemand
@@ -14,6 +13,7 @@ from bkpc_compiler.planning.recoveries import recoveries_of
 from bkpc_compiler.program.model import Credentials, Database, Policy, Protection, Schedule, Store
 from bkpc_compiler.timetable.placement import Slot
 from bkpc_grammar import plan
+from bkpc_grammar.address import host_and_port, never_leaves
 from bkpc_grammar.canonical import sealed
 from bkpc_grammar.plan import SCHEMA_VERSION
 from bkpc_grammar.quantities import ZERO_DURATION, duration
@@ -83,8 +83,14 @@ def _credentials(credentials: Credentials | None) -> plan.CredentialReference | 
     return plan.CredentialReference(kind="env" if credentials.kind == "env" else "file", names=credentials.names)
 
 
+def _stays_here(database: Database) -> bool:
+    """Whether nothing that is said to the server leaves its machine: only then TLS may be left out unasked."""
+    host, _ = host_and_port(database.address)
+    return not host or never_leaves(host)
+
+
 def _database(database: Database) -> plan.Database:
-    default = "off" if is_loopback(database.address) else "verify-identity"
+    default = "off" if _stays_here(database) else "verify-identity"
     tls = plan.TransportSecurity(
         mode=database.tls.mode if database.tls else default,  # type: ignore[arg-type] # resolved to one of the four
         ca=database.tls.ca if database.tls else None,
@@ -264,5 +270,5 @@ def _preflight(analysis: Analysis, protection: Protection) -> plan.Preflight:
         database=protection.database,
         binlog=bool(policy.hot),
         binlog_expiry_ms=max(longest, SHORTEST_EXPIRY).milliseconds_up() if policy.hot else 0,
-        require_tls=transfer and not is_loopback(database.address),
+        require_tls=transfer and not _stays_here(database),
     )

@@ -22,7 +22,7 @@ from bkpc_compiler.program.model import (
     Schedule,
     Scope,
 )
-from bkpc_compiler.program.names import circle, known
+from bkpc_compiler.program.names import circle, known, unknown_name
 from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.program.values import Values, count, string, wrong_value
 from bkpc_compiler.source import Span
@@ -245,16 +245,44 @@ def _value(clause: Clause) -> Clause:
     return value
 
 
-def folded(name: Word, policies: Mapping[str, Clause], seen: tuple[str, ...] = ()) -> list[Clause]:
-    """The clauses of a policy after those it extends."""
-    if name.text in seen:
-        raise WrongValue(_circle(seen[seen.index(name.text) :], policies))
-    known(name, "policy", policies)
-    statement = policies[name.text]
-    names = statement.words("NAME")
-    inherited = folded(names[1], policies, (*seen, name.text)) if len(names) > 1 else []
-    own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
-    return overridden(inherited, own)
+class Inheritance:
+    """What policies say together with those they extend; each worked out once, however long the chain."""
+
+    def __init__(self, policies: Mapping[str, Clause]) -> None:
+        self._policies = policies
+        self._folded: dict[str, list[Clause]] = {}
+        self._lost: dict[str, WrongValue] = {}
+
+    def folded(self, name: Word) -> list[Clause]:
+        """The clauses of the policy `name` after those it extends."""
+        way: dict[str, Clause] = {}
+        above: Word | None = name
+        while above is not None and above.text not in self._folded:
+            problem = self._problem(above, way)
+            if problem is not None:
+                self._lost.update(dict.fromkeys(way, problem))
+                raise problem
+            way[above.text] = self._policies[above.text]
+            names = way[above.text].words("NAME")
+            above = names[1] if len(names) > 1 else None
+        clauses = self._folded[above.text] if above is not None else []
+        for policy, statement in reversed(way.items()):
+            own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
+            clauses = self._folded[policy] = overridden(clauses, own)
+        return clauses
+
+    def _problem(self, name: Word, way: Mapping[str, Clause]) -> WrongValue | None:
+        """Why the policies on the `way` to `name` can't be folded; told the same for each of them."""
+        if name.text in way:
+            names = tuple(way)
+            return WrongValue(_circle(names[names.index(name.text) :], self._policies))
+        if name.text not in self._policies:
+            return unknown_name(name, "policy", self._policies)
+        return self._lost.get(name.text)
+
+    def declared(self, name: Word) -> Span:
+        """Where the policy `name` is named, which there must be."""
+        return self._policies[name.text].name.span
 
 
 def _circle(names: tuple[str, ...], policies: Mapping[str, Clause]) -> Diagnostic:

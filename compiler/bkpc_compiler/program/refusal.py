@@ -14,6 +14,10 @@ class WrongValue(Exception):
         self.diagnostic = diagnostic
 
 
+class FileUnread(Exception):
+    """A file to look at that is no text, or can't be read; the message names it and says why."""
+
+
 class UnknownName(WrongValue):
     """A name that no `kind` has."""
 

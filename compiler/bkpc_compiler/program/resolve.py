@@ -20,8 +20,8 @@ from bkpc_compiler.program.judgements import Declared, policy_test, requirements
 from bkpc_compiler.program.leaving_out import leaving_out
 from bkpc_compiler.program.model import Group, PolicyTest, Program, Protection, Requirement
 from bkpc_compiler.program.names import declared_twice, import_fails, known, not_yet_in_effect
-from bkpc_compiler.program.policies import PolicyReader, folded, overridden
-from bkpc_compiler.program.refusal import WrongValue
+from bkpc_compiler.program.policies import Inheritance, PolicyReader, overridden
+from bkpc_compiler.program.refusal import FileUnread, WrongValue
 from bkpc_compiler.program.repeated import repeated
 from bkpc_compiler.program.values import Values, string, wrong_value
 from bkpc_compiler.source import SourceFile, Sources
@@ -54,9 +54,9 @@ def _nothing_thrown_away() -> Iterator[None]:
 
 def _resolved(paths: Sequence[str], reader: Reader) -> tuple[Program | None, Sources, tuple[Diagnostic, ...]]:
     reading = _Reading(reader)
-    reading.follow("std/mysql.bkp", None, ())
+    reading.follow("std/mysql.bkp")
     for path in paths:
-        reading.follow(path, None, ())
+        reading.follow(path)
     resolving = _Resolving(reading)
     program = resolving.program()
     found = [*reading.found, *resolving.findings.diagnostics]
@@ -75,32 +75,69 @@ class _Reading:
         self.found: list[Diagnostic] = []
         self.unread: set[tuple[str, str]] = set()
 
-    def follow(self, path: str, asked: Word | None, chain: tuple[str, ...]) -> None:
-        if path in chain and asked:
-            self.found.append(import_fails(asked, f"`{path}` imports itself: {' → '.join((*chain, path))}"))
-        if path in self.sources:
-            return
+    def follow(self, path: str) -> None:
+        """Read the file at `path`, which must be there, and all it imports, each before what is imported after it.
+
+        Raises:
+            FileUnread: `path` itself can't be read. What it imports leaves a diagnostic.
+        """
+        ahead: list[tuple[str, Word | None, tuple[str, ...]]] = [(path, None, ())]
+        while ahead:
+            path, asked, chain = ahead.pop()
+            if path in chain and asked:
+                self.found.append(import_fails(asked, f"`{path}` imports itself: {' → '.join((*chain, path))}"))
+            if path in self.sources:
+                continue
+            statements = self._read(path, asked)
+            words = [one.words("STRING")[0] for one in statements if one.kind == "import_"]
+            ahead += [(to, word, (*chain, path)) for word in reversed(words) if (to := self._target(path, word))]
+
+    def _target(self, path: str, word: Word) -> str:
+        """The path of the file that `word` in the file at `path` means; nothing, and a diagnostic, where none can."""
         try:
-            text = _standard(path) if path.startswith("std/") else self.reader(path)
-        except (OSError, UnicodeDecodeError) as problem:
-            if asked is None:
-                raise
-            reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else "not readable as UTF-8"
-            self.found.append(import_fails(asked, f"`{path}` can't be imported: {reason}"))
-            return
+            return _target(path, string(word))
+        except WrongValue as problem:
+            self.found.append(problem.diagnostic)
+            return ""
+
+    def _read(self, path: str, asked: Word | None) -> tuple[Clause, ...]:
+        """The statements of a file."""
+        text = self._text(path, asked)
+        if text is None:
+            return ()
         source = self.sources[path] = SourceFile(path, text)
         parsed = parse(source)
-        statements = parsed.statements
         self.found += parsed.found
         self.unread |= parsed.unread
-        edition = without_edition(source, statements)
+        edition = without_edition(source, parsed.statements)
         if edition and not parsed.found:
             self.found.append(edition)
-        self.statements += statements
-        for statement in statements:
-            if statement.kind == "import_":
-                word = statement.words("STRING")[0]
-                self.follow(_target(path, string(word)), word, (*chain, path))
+        self.statements += parsed.statements
+        return parsed.statements
+
+    def _text(self, path: str, asked: Word | None) -> str | None:
+        """What is in a file; None, and a diagnostic, where an import leads to none."""
+        why = _no_policy(path) if asked else None
+        try:
+            if why is None:
+                return _standard(path) if path.startswith("std/") else self.reader(path)
+        except OSError as problem:
+            why = problem.strerror or "it can't be read"
+        except UnicodeDecodeError as problem:
+            why = f"not readable as UTF-8: byte {problem.start} is 0x{problem.object[problem.start]:02x}"
+        if asked is None:
+            raise FileUnread(f"{path}: {why}")
+        self.found.append(import_fails(asked, f"`{path}` can't be imported: {why}"))
+        return None
+
+
+def _no_policy(path: str) -> str | None:
+    """Why an import of `path` is refused unread: whatever else it leads to, a diagnostic would show a line of it."""
+    if posixpath.isabs(path):
+        return "paths are relative to the importing file"
+    if not path.endswith(".bkp") or "\0" in path:
+        return "it is not a .bkp file"
+    return None
 
 
 def _standard(path: str) -> str:
@@ -109,7 +146,7 @@ def _standard(path: str) -> str:
 
 def _target(path: str, asked: str) -> str:
     if asked.startswith("std/"):
-        return asked if asked.endswith(".bkp") else f"{asked}.bkp"
+        return posixpath.normpath(asked if asked.endswith(".bkp") else f"{asked}.bkp")
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), asked))
 
 
@@ -122,6 +159,8 @@ class _Resolving:
         self.findings.add(repeated(self.statements))
         lets = self._named("let")
         self.values = Values({name: _let(one) for name, one in lets.items()})
+        for problem in self.values.unsound():
+            self.findings.refuse(problem)
         self.timezones = self._timezones()
         self.findings.add(
             not_yet_in_effect(one, one.kind)
@@ -203,13 +242,14 @@ class _Resolving:
         program = self._estate()
         reader = PolicyReader(self.values, {one.name: one for one in program.stores}, self.timezones)
         named = self._named("policy")
-        whole = self._each("policy", named, lambda one: _flattened(one, folded(one.name, named)))
+        inheritance = Inheritance(named)
+        whole = self._each("policy", named, lambda one: _flattened(one, inheritance.folded(one.name)))
         policies = self._each(
             "policy",
             whole,
             lambda one: reader.policy(one.name.text, one.name.span, list(one.clauses()), _extended(one)),
         )
-        return self._judged(replace(program, policies=tuple(policies.values())), reader, named)
+        return self._judged(replace(program, policies=tuple(policies.values())), reader, inheritance)
 
     def _estate(self) -> Program:
         """The facts, without a wish yet."""
@@ -252,7 +292,7 @@ class _Resolving:
             accounts=tuple(accounts.values()),
         )
 
-    def _judged(self, program: Program, reader: PolicyReader, named: dict[str, Clause]) -> Program:
+    def _judged(self, program: Program, reader: PolicyReader, inheritance: Inheritance) -> Program:
         protections: dict[str, Protection] = {}
         required: list[Requirement] = []
         tests: list[PolicyTest] = []
@@ -261,7 +301,7 @@ class _Resolving:
         for statement in self.statements:
             try:
                 if statement.kind == "protect":
-                    self._protect(statement, declared, reader, named, protections)
+                    self._protect(statement, declared, reader, inheritance, protections)
                 elif statement.kind == "require":
                     required += requirements(statement, declared, reader)
                 elif statement.kind == "test":
@@ -288,16 +328,15 @@ class _Resolving:
         statement: Clause,
         declared: Declared,
         reader: PolicyReader,
-        named: dict[str, Clause],
+        inheritance: Inheritance,
         protections: dict[str, Protection],
     ) -> None:
         policy_name = statement.name
-        known(policy_name, "policy", named)
         if self.findings.has_lost("policy", policy_name.text):
             return
-        clauses = folded(policy_name, named)
+        clauses = inheritance.folded(policy_name)
         own = [inner for clause in statement.clauses("policy_clause") for inner in clause.clauses()]
-        policy = reader.policy(policy_name.text, named[policy_name.text].name.span, overridden(clauses, own))
+        policy = reader.policy(policy_name.text, inheritance.declared(policy_name), overridden(clauses, own))
         for word in selected(statement, declared):
             if word.text in protections:
                 first = Word("NAME", word.text, protections[word.text].span)

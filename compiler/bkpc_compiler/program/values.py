@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from typing import NoReturn
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.program.names import circle, unknown_name
@@ -14,6 +16,13 @@ from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
 
 _BARE = re.compile(r"\d+(?:\.\d+)?")
+_MOST_DIGITS = 18
+_TOO_LONG = re.compile(rf"\d{{{_MOST_DIGITS + 1}}}")
+_LONGEST = Duration(10_000 * 365 * SECONDS["d"], "10000 years")
+_LARGEST = Size(4096 * BYTES["PiB"], "4096PiB")
+"""A plan has whole bytes and milliseconds, in 64 bits each: what is beyond is a slip of the pen."""
+_FASTEST = Rate(_LARGEST.amount, "4096PiB/s")
+_HIGHEST, _STEEPEST = Fraction(10_000), Fraction(10)
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 _BYTES_OR_BITS = BYTES | BITS
 _REMEMBERED = 4096
@@ -31,20 +40,43 @@ class Values:
 
     def __init__(self, named: dict[str, Word]) -> None:
         self._named = named
+        self._found: dict[str, str] = {}
+
+    def unsound(self) -> Iterator[WrongValue]:
+        """Each `let` that stands for no value: for itself, or for a name that there is not; used or not."""
+        for word in self._named.values():
+            try:
+                self._text(word)
+            except WrongValue as problem:
+                yield problem
 
     def _word(self, value: Clause) -> tuple[str, Span]:
         word = value.parts[0]
         assert isinstance(word, Word)
-        way: list[str] = []
-        given = word
-        while given.kind == "NAME":
-            if given.text in way:
-                raise WrongValue(circle(word, (*way[way.index(given.text) :], given.text), "stands for"))
-            if given.text not in self._named:
-                raise unknown_name(given, "value", self._named)
-            way.append(given.text)
-            given = self._named[given.text]
-        return given.text, word.span
+        return self._text(word), word.span
+
+    def _text(self, word: Word) -> str:
+        """What is written, or what a name stands for in the end."""
+        way: dict[str, None] = {}
+        while word.kind == "NAME" and word.text not in self._found:
+            if word.text in way:
+                names = tuple(way)
+                raise WrongValue(self._circle(names[names.index(word.text) :]))
+            if word.text not in self._named:
+                raise unknown_name(word, "value", self._named)
+            way[word.text] = None
+            word = self._named[word.text]
+        text = self._found[word.text] if word.kind == "NAME" else word.text
+        if len(text) > _MOST_DIGITS and _TOO_LONG.search(text):
+            raise wrong_value(word.span, "nothing is counted with that many digits", f"at most {_MOST_DIGITS}")
+        self._found.update(dict.fromkeys(way, text))
+        return text
+
+    def _circle(self, names: tuple[str, ...]) -> Diagnostic:
+        """The same wherever the circle was entered, so that it is told once."""
+        start = names.index(min(names))
+        way = (*names[start:], *names[: start + 1])
+        return circle(self._named[way[-2]], way, "stands for")
 
     def period(self, value: Clause) -> Duration:
         """A duration that must not be nothing."""
@@ -57,7 +89,7 @@ class Values:
         text, span = self._word(value)
         found = _duration(text)
         if found is not None:
-            return found
+            return found if found <= _LONGEST else _beyond(text, span, str(_LONGEST))
         pieces = _PIECE.findall(text)
         if _BARE.fullmatch(text):
             raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}s`, `{text}min`, `{text}h`, `{text}d`")
@@ -80,7 +112,7 @@ class Values:
         text, span = self._word(value)
         found = _size(text)
         if found is not None:
-            return found
+            return found if found <= _LARGEST else _beyond(text, span, str(_LARGEST))
         if _BARE.fullmatch(text):
             raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}MiB`, `{text}GiB`, `{text}TB`")
         raise wrong_value(span, f"`{text}` is not a size", "such as `64KiB`, `120GiB`, `2TB`")
@@ -97,7 +129,7 @@ class Values:
         text, span = self._word(value)
         found = _rate(text)
         if found is not None:
-            return found
+            return found if found <= _FASTEST else _beyond(text, span, str(_FASTEST))
         if _BARE.fullmatch(text):
             raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}Mbit/s`, `{text}MiB/s`, `{text}GiB/h`")
         raise wrong_value(span, f"`{text}` is not a rate", "such as `500Mbit/s`, `200MiB/s`, `6GiB/h`")
@@ -107,7 +139,7 @@ class Values:
         found = _percent(text)
         if found is None:
             raise wrong_value(span, f"`{text}` is not a percentage", "such as `40%`")
-        return found
+        return found if found <= _HIGHEST else _beyond(text, span, f"{_HIGHEST * 100}%")
 
     def growth(self, value: Clause) -> Fraction:
         """What is added each month, as a part of what is there."""
@@ -115,7 +147,7 @@ class Values:
         found = _percent(text.removesuffix("/month")) if text.endswith("/month") else None
         if found is None:
             raise wrong_value(span, f"`{text}` is not growth over a month", "such as `2%/month`")
-        return found
+        return found if found <= _STEEPEST else _beyond(text, span, f"{_STEEPEST * 100}%/month")
 
     def quantile(self, value: Clause) -> Fraction:
         """`for 99%`: of all instants of failure."""
@@ -123,6 +155,10 @@ class Values:
         if not 0 < found <= 1:
             raise wrong_value(value.span, "a promise holds for more than 0% and at most 100%", "such as `for 99%`")
         return found
+
+
+def _beyond(text: str, span: Span, most: str) -> NoReturn:
+    raise wrong_value(span, f"`{text}` is beyond anything bkpc judges", f"at most {most}")
 
 
 @lru_cache(_REMEMBERED)
@@ -162,7 +198,8 @@ def _number(text: str) -> Fraction | int:
 
 def count(word: Word, least: int, most: int, what: str) -> int:
     """A whole number from `least` to `most`."""
-    if not word.text.isascii() or not word.text.isdigit() or not least <= int(word.text) <= most:
+    is_whole = word.text.isascii() and word.text.isdigit() and len(word.text) <= _MOST_DIGITS
+    if not is_whole or not least <= int(word.text) <= most:
         raise wrong_value(word.span, f"`{word.text}` is not {what}", f"a whole number from {least} to {most}")
     return int(word.text)
 

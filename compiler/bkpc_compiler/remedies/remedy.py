@@ -57,6 +57,8 @@ def _longest_part(answer: Answer) -> str:
     bound = answer.lower or answer.upper
     if bound is None:
         return "send images to a store that outlives this failure"
+    if not bound.terms:
+        return "no one change that was tried proves it"
     longest = max(bound.terms, key=lambda term: term.duration.amount)
     part = f"{longest.duration.human()} {longest.label.partition(', ')[0]}"
     return f"no one change that was tried proves it; begin with the longest part: {part}"

@@ -6,13 +6,13 @@ mysql+unix:///run/mysqld/mysqld.sock?user=backup&password-file=/etc/bkpc/passwor
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from bkpc_grammar.address import never_leaves
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.secret import Secret
 
@@ -43,7 +43,7 @@ class Address:
     @property
     def local(self) -> bool:
         """Whether bytes stay on this machine."""
-        return bool(self.socket) or is_loopback(self.host)
+        return bool(self.socket) or never_leaves(self.host)
 
     def password(self) -> Secret:
         """The password from the environment or its file; empty when none is named."""
@@ -56,14 +56,6 @@ class Address:
                 )
             return Secret(text)
         return _from_file(Path(self.password_file)) if self.password_file else Secret("")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` names this machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def parse_address(url: str) -> Address:
@@ -90,7 +82,7 @@ def parse_address(url: str) -> Address:
     user = unquote(parts.username or "") or options.get("user", "")
     if not user:
         raise BadUsage("the server's URL names no user", help=_EXAMPLE)
-    local = bool(socket) or is_loopback(host)
+    local = bool(socket) or never_leaves(host)
     return Address(
         user, host, port or 3306, socket, _ssl_mode(options, local), options.get("ssl-ca", ""),
         options.get("password-env", ""), options.get("password-file", ""),

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bkpc_grammar import plan
+from bkpc_grammar.address import never_leaves
 from bkpc_runtime.errors import BadUsage, Refused
-from bkpc_runtime.mysql.address import is_loopback
 from bkpc_runtime.stores.credentials import read_access_key
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
@@ -54,6 +54,6 @@ def checked_endpoint(store: str, endpoint: str | None) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadUsage(f"store `{store}`: the endpoint {endpoint!r} is not a URL", help="write https://HOST")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not never_leaves(parts.hostname):
         raise Refused(f"store `{store}` would be reached over plain HTTP", help=f"write https://{parts.netloc}")
     return url

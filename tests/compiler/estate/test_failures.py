@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bkpc_compiler.estate.failures import loss_of, survives
+from bkpc_compiler.estate.resources import Ways
 from bkpc_compiler.estate.routes import Routes
 from bkpc_compiler.program.model import Program, Scope, Store
 from bkpc_grammar.quantities import duration, rate
@@ -28,7 +31,16 @@ def left(program: Program, scope: Scope) -> set[str]:
 def test_a_host_takes_a_directory_only_where_the_database_is_local() -> None:
     stores = (build.store("disk", "a", kind="directory"), build.store("bucket", "a"))
     assert left(estate(*stores), Scope.HOST) == {"bucket", "disk"}
-    assert left(estate(*stores, address="127.0.0.1:3306"), Scope.HOST) == {"bucket"}
+    for address in [
+        "127.0.0.1:3306",
+        "Localhost:3306",
+        "0.0.0.0:3306",
+        "[0:0:0:0:0:0:0:1]:3306",
+        "[::1]",
+        "/run/mysqld.sock",
+    ]:
+        assert left(estate(*stores, address=address), Scope.HOST) == {"bucket"}
+    assert left(estate(*stores, address="localhost-db.prod:3306"), Scope.HOST) == {"bucket", "disk"}
 
 
 def test_a_site_leaves_zone_redundant_stores_and_a_region_does_not() -> None:
@@ -54,6 +66,34 @@ def test_databases_on_one_machine_go_down_together() -> None:
     other = build.database("other", "a")
     program = build.program({"a": "east"}, (), {one: tier, two: tier, other: tier})
     assert loss_of(program, two, Scope.HOST).databases == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("DB1:3306", "db1.:3307", True),
+        ("[fe80::1]:3306", "[FE80:0::1]", True),
+        ("localhost:3306", "[::1]", True),
+        ("/run/a.sock", "ip6-localhost", True),
+        ("db1", "db2", False),
+        ("localhost", "localhost-db.prod", False),
+    ],
+)
+def test_a_machine_has_many_spellings(one: str, other: str, together: bool) -> None:
+    tier = build.policy()
+    first = build.database("one", "a", address=one)
+    program = build.program({"a": "east"}, (), {first: tier, build.database("two", "a", address=other): tier})
+    assert loss_of(program, first, Scope.HOST).databases == (("one", "two") if together else ("one",))
+
+
+def test_two_sites_share_no_machine() -> None:
+    """`mysql` is the name of a service within a cluster: each site has its own."""
+    tier = build.policy()
+    here, there = (build.database(name, site, address="mysql:3306") for name, site in (("one", "a"), ("two", "b")))
+    program = build.program({"a": "east", "b": "east"}, (), {here: tier, there: tier})
+    assert loss_of(program, here, Scope.HOST).databases == ("one",)
+    ways = Ways(program, Routes(program))
+    assert ways.dumps_of(here) != ways.dumps_of(there)
 
 
 def test_routes_take_fewest_hops_then_the_widest_link() -> None:

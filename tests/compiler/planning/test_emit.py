@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.verdict import analyse
+from bkpc_compiler.passes import compile_sources
 from bkpc_compiler.planning.emit import emit
 from bkpc_compiler.planning.verified import PlanUnsound, faults, verified
 from bkpc_compiler.source import Span
@@ -21,6 +22,7 @@ from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
 from bkpc_grammar.plan import Plan
 from bkpc_grammar.schema import PATH
 from tests.compiler import shop
+from tests.compiler.one_file import changed
 
 ROOT = Path(__file__).parents[3]
 
@@ -78,6 +80,25 @@ def test_a_step_before_what_it_needs_is_found(plan: Plan) -> None:
     steps = tuple(replace(one, start_ms=0) for one in first.steps)
     with pytest.raises(PlanUnsound, match="begins too early"):
         verified(replace(plan, recoveries=(replace(first, steps=steps), *plan.recoveries[1:])), shop.payments())
+
+
+@pytest.mark.parametrize(
+    ("address", "mode"),
+    [
+        ("127.0.0.1:3306", "off"),
+        ("LOCALHOST", "off"),
+        ("[::1]", "off"),
+        ("/run/mysqld.sock", "off"),
+        ("localhost-db.prod:3306", "verify-identity"),
+        ("127.db.prod:3306", "verify-identity"),
+        ("ip6-localhost", "verify-identity"),
+    ],
+)
+def test_tls_is_left_out_only_where_bytes_never_leave_the_machine(address: str, mode: str) -> None:
+    text = changed(("127.0.0.1:3306", address))
+    made, _ = compile_sources(["policy.bkp"], lambda _: text, "0")
+    assert made is not None
+    assert [one.tls.mode for one in made.estate.databases] == [mode]
 
 
 def test_recoveries_bring_back_what_is_needed_first(plan: Plan) -> None:

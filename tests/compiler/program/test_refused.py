@@ -186,7 +186,7 @@ def test_a_name_of_another_kind(before: str, after: str, says: str, declared: st
         ("", "there is no value `x`"),
         ("let x = y", "there is no value `y`"),
         ("let x = x", "`x` stands for itself: x → x"),
-        ("let x = y\nlet y = z\nlet z = y", "`x` stands for itself: y → z → y"),
+        ("let x = y\nlet y = z\nlet z = y", "`y` stands for itself: y → z → y"),
         ("let x = 5s", "`5s` is not a size"),
         ("let x = 5", "`5` has no unit"),
     ],
