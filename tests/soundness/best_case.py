@@ -247,7 +247,7 @@ class BestCase:
         return max(self._all_back(lines, ages, spared, failure) for ages in instants) + verification
 
     def _spared(self, own: Promise | None) -> float:
-        """Milliseconds before the failure of which the log need not be replayed: what may be lost."""
+        """Milliseconds that may be lost: no log need be replayed after an image that is no older."""
         if own is None or own.rpo is None:
             return inf
         return float(own.rpo.value.seconds) * 1000 if own.rpo_quantile >= 1 else 0.0
@@ -274,7 +274,7 @@ class BestCase:
         flows: list[Flow] = []
         capacities: dict[str, float] = {}
         for name, line in lines.items():
-            behind = max(0.0, ages[name] - spared[name]) if line.log else 0.0
+            behind = ages[name] if line.log and ages[name] > spared[name] else 0.0
             flow = self._flow(name, line, behind, failure, capacities) if ages[name] < inf else None
             if flow is None:
                 return inf

@@ -109,8 +109,8 @@ def _half_the_share() -> Iterator[None]:
         yield
 
 
-def _all_the_log() -> AbstractContextManager[Any]:
-    """A refutation from replaying what may be lost too."""
+def _always_the_log() -> AbstractContextManager[Any]:
+    """A refutation from replaying a log where the image alone would do."""
     return patch.object(recovery_least.Follows, "written_in", property(lambda self: self.age.total.amount * 1000))
 
 
@@ -151,7 +151,7 @@ MUTATIONS: tuple[tuple[str, Plant], ...] = (
     ("a standby is always ready", _nothing_to_provision),
     ("a failure is noticed at once", _no_detection),
     ("a quantile of half the instants", _half_the_share),
-    ("refuted: all of the log is replayed", _all_the_log),
+    ("refuted: all of the log is replayed", _always_the_log),
     ("refuted: the log comes after the image", _one_after_the_other),
     ("refuted: the oldest image counts", _oldest_of_all_stores),
 )

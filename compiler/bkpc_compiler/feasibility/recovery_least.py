@@ -1,9 +1,10 @@
 """The least time that a way back takes, whatever the plan: a promise below it nobody keeps.
 
-Only what every recovery must do counts. The log need not be replayed up to the failure, but so far that no more is
-lost than is promised; it may be thawed, and fetched, while the image is loaded. The machine loads first and replays
-then. So a way back takes the longest of: its image through the narrowest place, and then the log as fast as the
-machine replays it; the log through the narrowest place of its own way; both through any place that both must pass.
+Only what every recovery must do counts. The log need not be replayed where the image alone loses no more than is
+promised; where it is, then all of it. It may be thawed, and fetched, while the image is loaded. The machine loads
+first and replays then. So a way back takes the longest of: its image through the narrowest place, and then the log as
+fast as the machine replays it; the log through the narrowest place of its own way; both through any place that both
+must pass.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from bkpc_grammar.quantities import Duration
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """The log that must follow an image: what was written in `age`, but for the last `spared`, which may be lost."""
+    """The log that must follow an image of `age`, since more than `spared` may not be lost."""
 
     age: Bound
     spared: Given[Duration]
 
     @property
     def written_in(self) -> Fraction:
-        """Milliseconds."""
-        return (self.age.total.amount - self.spared.value.amount) * 1000
+        """Milliseconds; 0: an image alone will do."""
+        return self.age.total.amount * 1000 if self.age.total > self.spared.value else Fraction(0)
 
 
 def least_back(choice: Choice, share: Fraction) -> Bound | None:

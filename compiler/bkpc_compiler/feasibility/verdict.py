@@ -142,10 +142,7 @@ class _Judging:
         self.losses = losses
         self.demand = settle(jobs, streams, program.headroom.value, program.retries.value)
         self.background = Background(self.demand, self.stores, self.databases, ways)
-        groups: dict[str, tuple[str, ...]] = {}
-        for group in program.groups:
-            for member in group.members:
-                groups[member] = tuple(sorted({*groups.get(member, ()), *group.members}))
+        groups = _points(program)
         protections = {one.database: one for one in program.protections}
         overfilled = Overfilled(self.setting, self.demand, losses, protections)
         self.commons = Commons(self.setting, self.demand, protections, groups, overfilled)
@@ -204,3 +201,12 @@ class _Judging:
         if self.undisturbed is None:
             self.undisturbed = Left(self.setting, self.background.beside(loss))
         return self.undisturbed
+
+
+def _points(program: Program) -> dict[str, tuple[str, ...]]:
+    """By database, all that go back to one point with it: groups with a member in common share theirs."""
+    found: dict[str, set[str]] = {}
+    for group in program.groups:
+        joined = {name for member in group.members for name in (member, *found.get(member, ()))}
+        found |= dict.fromkeys(joined, joined)
+    return {name: tuple(sorted(joined)) for name, joined in found.items()}

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, TypeVar, cast
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bkpc_compiler.feasibility.demand import JobDemand
@@ -111,7 +111,21 @@ def _same_image(copy: JobDemand, jobs: Sequence[JobDemand]) -> bool:
 
 
 def never_worse(before: Analysis, after: Analysis) -> None:
+    """But for an RTO whose RPO was refuted and no longer is: before, it held for the quickest line of all, however much
+    that loses; after, for those that keep the RPO."""
+    refuted = {
+        (one.database.name, one.promise.scope)
+        for one in before.answers
+        if one.kind == "rpo" and one.verdict is Verdict.REFUTED
+    }
+    refuted -= {
+        (one.database.name, one.promise.scope)
+        for one in after.answers
+        if one.kind == "rpo" and one.verdict is Verdict.REFUTED
+    }
     for old, new in zip(before.answers, after.answers, strict=True):
+        if old.kind == "rto" and (old.database.name, old.promise.scope) in refuted:
+            continue
         assert ORDER[new.verdict] >= ORDER[old.verdict], (old.database.name, old.kind, old.promise.scope)
 
 
@@ -231,7 +245,7 @@ def slots_end_no_earlier(before: Analysis, after: Analysis) -> bool:
 
 
 @pytest.mark.parametrize("what", BETTER)
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much])
 @given(built=programs(), factor=FACTORS)
 def test_better_figures_never_worsen_a_verdict(what: str, built: Program, factor: Fraction) -> None:
     before, after = analyse(built), analyse(BETTER[what](built, factor))
@@ -241,7 +255,7 @@ def test_better_figures_never_worsen_a_verdict(what: str, built: Program, factor
 
 
 @pytest.mark.parametrize("what", WORSE)
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much])
 @given(built=programs(), factor=FACTORS)
 def test_worse_figures_never_better_a_verdict(what: str, built: Program, factor: Fraction) -> None:
     before, after = analyse(built), analyse(WORSE[what](built, factor))
@@ -269,7 +283,9 @@ def test_a_shorter_period_never_worsens_a_verdict(built: Program, hours: int) ->
 def test_more_bandwidth_never_worsens_a_verdict(built: Program, factor: int) -> None:
     before = analyse(built)
     assume(fit(before))
-    never_worse(before, analyse(build.faster_links(built, Fraction(factor))))
+    after = analyse(build.faster_links(built, Fraction(factor)))
+    assume(slots_end_no_earlier(after, before))
+    never_worse(before, after)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -277,4 +293,6 @@ def test_more_bandwidth_never_worsens_a_verdict(built: Program, factor: int) -> 
 def test_smaller_databases_never_worsen_a_verdict(built: Program) -> None:
     before = analyse(built)
     assume(fit(before))
-    never_worse(before, analyse(databases("size")(built, Fraction(1, 2))))
+    after = analyse(databases("size")(built, Fraction(1, 2)))
+    assume(slots_end_no_earlier(after, before))
+    never_worse(before, after)

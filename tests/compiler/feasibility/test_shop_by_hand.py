@@ -107,7 +107,7 @@ def test_recovery_of_orders_after_the_site_waits_for_the_others(payments: Analys
 
 def test_no_recovery_of_orders_is_faster_than_loading_it(payments: Analysis) -> None:
     written = Fraction(300 * GIB, GBIT)  # the age of an image when the next is due to be whole: a day and this
-    log = ceil(Fraction(2 * GIB, 3600) * (DAY + written - 10) + 128 * MIB)  # 10 s of it may be lost
+    log = ceil(Fraction(2 * GIB, 3600) * (DAY + written) + 128 * MIB)
     expected = 15 * 60 + Fraction(300 * 1024, 200) + Fraction(log, 40 * MIB) + 300
     assert lower(payments, "orders", "host", "rto") == expected
 
