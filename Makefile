@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint soundness servers-mariadb servers-mysql pictures bench golden generated clean
+.PHONY: demo test fast lint soundness servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -50,6 +50,20 @@ SEED ?= 1
 soundness: $(VENV)/ready
 	$(BIN)/python -m tests.soundness --cases $(CASES) --seed $(SEED)
 
+# The live test-suites of Alibaba's SDKs against tests/oss_server; renews tests/oss_server/CONFORMANCE.md. oss2's suite
+# comes from PyPI; for the other say V2=FOLDER, a checkout of aliyun/alibabacloud-oss-python-sdk-v2.
+V2 ?=
+SUITES := .suites
+$(SUITES)/ready:
+	$(PYTHON) -m venv $(SUITES)
+	$(SUITES)/bin/pip install --quiet --disable-pip-version-check oss2==2.19.1 aliyun-python-sdk-sts aiohttp mock \
+	  pycryptodome crcmod requests pytest pytest-timeout
+	@touch $@
+
+oss-conformance: $(VENV)/ready $(SUITES)/ready
+	$(BIN)/python -m tests.oss_server.conformance --keep --python $(SUITES)/bin/python \
+	  --suite oss2=$$($(BIN)/python -m tests.oss_server.conformance.suite_source) $(if $(V2),--suite alibabacloud-oss-v2=$(V2))
+
 # Side by side with a peer in one run; prints ratios.
 bench: $(VENV)/ready servers-$(SERVER)
 	$(BIN)/python -m bench.full_image --server $(SERVER)
@@ -66,4 +80,4 @@ generated: $(VENV)/ready
 	$(BIN)/python -m bkpc_compiler.syntax.grammar
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SUITES) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 from pathlib import Path
 
 from tests.oss_server.server import KEY_ID, KEY_SECRET, REGION, serving
@@ -19,6 +20,8 @@ def main() -> None:
     with serving(arguments.root, arguments.port) as server:
         print(f"{server.endpoint} bucket=backup region={REGION} key={KEY_ID} secret={KEY_SECRET}", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        for problem in server.problems:
+            print(problem, file=sys.stderr)
 
 
 main()
