@@ -68,9 +68,13 @@ class Header(Part, frozen=True):
 class CredentialReference(Part, frozen=True):
     """Where credentials are found at run time; never their values."""
 
-    kind: Annotated[Literal["env", "file"], Meta(description="environment variables, or one file")]
+    kind: Annotated[
+        Literal["env", "file", "role"],
+        Meta(description="environment variables, one file, or the RAM role of the pod or machine that runs bkpc"),
+    ]
     names: Annotated[
-        tuple[str, ...], Meta(description="env: user (or key id) and password (or secret); file: its path")
+        tuple[str, ...],
+        Meta(description="env: user (or key id) and password (or secret); file: its path; role: its name, or nothing"),
     ]
 
 

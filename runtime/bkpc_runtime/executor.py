@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed
+from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed, StoreFailed
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
@@ -19,6 +19,8 @@ from bkpc_runtime.transfer.outbound import packed
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
+GRACE = timedelta(days=3)
+"""What a try that was broken off left in a store stays at least this long, and twice as long as any job may take."""
 RUNNABLE = frozenset({"backup.full", "copy"})
 """The kinds of jobs this version runs; `compile` warns of policies that need more."""
 
@@ -29,11 +31,25 @@ def run_job(world: World, job: contract.Job) -> str:
     Raises:
         StepFailed: it failed; the repository is consistent, run it again.
     """
-    if job.kind == "backup.full":
-        return _full_image(world, job)
-    if job.kind == "copy":
-        return _copy(world, job)
-    raise BadUsage(f"job `{job.id}` is of kind {job.kind}, which this version does not run")
+    if job.kind not in RUNNABLE:
+        raise BadUsage(f"job `{job.id}` is of kind {job.kind}, which this version does not run")
+    told = _full_image(world, job) if job.kind == "backup.full" else _copy(world, job)
+    _sweep(world, job)
+    return told
+
+
+def _sweep(world: World, job: contract.Job) -> None:
+    """What broken-off tries left in the job's stores costs money: it goes when nobody can be at it any more."""
+    longest = max(timedelta(milliseconds=one.timeout_ms) for one in world.plan.jobs)
+    before = (datetime.now(UTC) - max(GRACE, 2 * longest)).timestamp()
+    for name in job.stores:
+        try:
+            dropped = world.store(name).sweep(before)
+        except StoreFailed as problem:  # the key may write, but not list or drop: the next job's may
+            log.info("what unfinished uploads left in store `%s` stays: %s", name, problem)
+            continue
+        if dropped:
+            log.info("%s unfinished uploads dropped from store `%s`", dropped, name)
 
 
 def _full_image(world: World, job: contract.Job) -> str:

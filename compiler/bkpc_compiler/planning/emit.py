@@ -80,7 +80,7 @@ def _resources(analysis: Analysis) -> tuple[plan.Resource, ...]:
 def _credentials(credentials: Credentials | None) -> plan.CredentialReference | None:
     if credentials is None:
         return None
-    return plan.CredentialReference(kind="env" if credentials.kind == "env" else "file", names=credentials.names)
+    return plan.CredentialReference(kind=credentials.kind, names=credentials.names)
 
 
 def _stays_here(database: Database) -> bool:

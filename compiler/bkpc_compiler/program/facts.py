@@ -28,6 +28,8 @@ from bkpc_grammar.quantities import Duration, Rate, Size
 
 T = TypeVar("T")
 _REDUNDANCY = ("lrs", "zrs")
+OF_A_STORE = (2, 3)
+"""Variables of a key for a store: its id, its secret, and a session token where it is temporary."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ADDRESS = re.compile(r"/\S+|(?:\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+)(?::(?P<port>\d{1,5}))?")
 _LAST_PORT = 65535
@@ -132,12 +134,15 @@ def link(statement: Clause, values: Values, sites: Mapping[str, object]) -> Link
 
 def _credentials(clauses: Mapping[str, Clause], numbers: tuple[int, ...]) -> Credentials | None:
     """What names a login: `numbers` are how many variables it may be spread over."""
-    clause = clauses.get("credentials_env") or clauses.get("credentials_file")
+    kinds = (clauses.get(f"credentials_{kind}") for kind in ("env", "file", "role"))
+    clause = next(filter(None, kinds), None)
     if clause is None:
         wrapped = clauses.get("store_clause") or clauses.get("database_clause")
         return _credentials(wrapped.first_of_each(), numbers) if wrapped else None
     if clause.kind == "credentials_file":
         return Credentials("file", (filled(clause.words("STRING")[0]),), clause.span)
+    if clause.kind == "credentials_role":
+        return _role(clause, numbers)
     names = clause.words("NAME")
     for word in names:
         if not _VARIABLE.fullmatch(word.text):
@@ -147,6 +152,13 @@ def _credentials(clauses: Mapping[str, Clause], numbers: tuple[int, ...]) -> Cre
         message = f"`credentials env` takes the names of {asked} variables here, not of {len(names)}"
         raise wrong_value(clause.span, message, "never the values themselves")
     return Credentials("env", tuple(word.text for word in names), clause.span)
+
+
+def _role(clause: Clause, numbers: tuple[int, ...]) -> Credentials:
+    if numbers != OF_A_STORE:
+        message = "a database server knows no RAM roles"
+        raise wrong_value(clause.span, message, 'write `credentials env USER, PASSWORD` or `credentials file "…"`')
+    return Credentials("role", tuple(filled(word) for word in clause.words("STRING")), clause.span)
 
 
 def _text(clauses: Mapping[str, Clause], kind: str) -> str | None:
@@ -167,7 +179,7 @@ def store(
     if bucket is None and folder is None:
         raise missing_clause(statement, "oss", 'add `oss "BUCKET"`, or `directory "FOLDER"`')
     chosen, redundancy = clauses.get("storage_class"), clauses.get("redundancy")
-    credentials = _credentials(clauses, (2, 3))
+    credentials = _credentials(clauses, OF_A_STORE)
     if bucket is not None:
         for kind in ("endpoint", "credentials"):
             if (_text(clauses, kind) if kind == "endpoint" else credentials) is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from bkpc_compiler.program.measurement import Measurement
 from bkpc_compiler.source import Span
@@ -72,9 +72,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A reference, never a value: `env` names two environment variables, `file` one path."""
+    """A reference, never a value: `env` names two environment variables, `file` one path, `role` a RAM role or none."""
 
-    kind: str  # "env" | "file"
+    kind: Literal["env", "file", "role"]
     names: tuple[str, ...]
     span: Span
 

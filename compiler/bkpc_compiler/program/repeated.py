@@ -17,7 +17,8 @@ _ONCE = {
         "encrypt_transfer", "encrypt_rest", "keep_for",
     )
 }  # fmt: skip
-_ONCE |= {"oss": "place", "directory": "place", "credentials_env": "credentials", "credentials_file": "credentials"}
+_ONCE |= {"oss": "place", "directory": "place"}
+_ONCE |= {f"credentials_{kind}": "credentials" for kind in ("env", "file", "role")}
 _LISTS = frozenset({"full", "incremental", "hot", "cold", "needs", "recover", "group", "encrypt_rest"})
 _WRAPPERS = frozenset({"store_clause", "database_clause", "policy_clause", "credentials"})
 _WORD_AND_VALUE = 2

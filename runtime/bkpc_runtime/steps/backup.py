@@ -134,6 +134,7 @@ class _Writing:
     ) -> None:
         self.source, self.facts, self.stores, self.recipients = source, facts, stores, recipients
         self.expected_size, self.clock = pace.expected_size, pace.clock
+        self.limit = pace.limit
         self.throttle = Throttle(pace.limit) if pace.limit else None
         self.began = pace.clock()
         self.id = layout.new_image_id(self.began)
@@ -263,7 +264,7 @@ class _OpenPart:
         key = layout.part_key(image.prefix, image.id, name)
         self._writers: list[ObjectWriter] = []
         try:
-            self._writers += [store.writer(key, image.expected_size) for store in image.stores]
+            self._writers += [store.writer(key, image.expected_size, limit=image.limit) for store in image.stores]
         except BaseException:
             self.abort()
             raise

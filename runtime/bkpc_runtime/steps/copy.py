@@ -24,7 +24,7 @@ def copy_image(image: Image, source: Store, target: Store, *, limit: int | None 
         key = layout.part_key(image.prefix, image.manifest.id, part.name)
         head = target.head(key)
         if head is None or head.size != part.sums.stored_size:
-            _copy_part(key, part, source, target, throttle)
+            _copy_part(key, part, source, target, limit, throttle)
             moved += part.sums.stored_size
     for part in image.manifest.parts:
         key = layout.part_key(image.prefix, image.manifest.id, part.name)
@@ -35,9 +35,11 @@ def copy_image(image: Image, source: Store, target: Store, *, limit: int | None 
     return moved
 
 
-def _copy_part(key: str, part: Part, source: Store, target: Store, throttle: Throttle | None) -> None:
+def _copy_part(
+    key: str, part: Part, source: Store, target: Store, limit: int | None, throttle: Throttle | None
+) -> None:
     digest = hashlib.sha256()
-    with target.writer(key, part.sums.stored_size) as writer:
+    with target.writer(key, part.sums.stored_size, resumes=True, limit=limit) as writer:
         for chunk in source.read(key):
             if throttle:
                 throttle.take(len(chunk))

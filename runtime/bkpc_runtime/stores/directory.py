@@ -26,7 +26,14 @@ class DirectoryStore:
         self.name = name
         self.root = root
 
-    def writer(self, key: str, expected_size: int) -> DirectoryWriter:  # noqa: ARG002 - a file grows by itself
+    def writer(
+        self,
+        key: str,
+        expected_size: int,  # noqa: ARG002 - a file grows by itself
+        *,
+        resumes: bool = False,  # noqa: ARG002 - written again is soon done
+        limit: int | None = None,  # noqa: ARG002 - nothing between us and the disk keeps one
+    ) -> DirectoryWriter:
         with self._failures(key):
             target = self._path(key)
             self._make_folders(target.parent)
@@ -82,6 +89,15 @@ class DirectoryStore:
     def delete(self, key: str) -> None:
         with self._failures(key):
             self._path(key).unlink(missing_ok=True)
+
+    def sweep(self, before: float) -> int:
+        dropped = 0
+        with self._failures(""):
+            for path in self.root.rglob(f"{_UNFINISHED}*") if self.root.is_dir() else ():
+                if path.is_file() and path not in _under_way and path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+                    dropped += 1
+        return dropped
 
     def probe(self) -> None:
         key = f"probe-{secrets.token_hex(8)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bkpc_grammar import plan
 from bkpc_grammar.address import never_leaves
 from bkpc_runtime.errors import BadUsage, Refused
-from bkpc_runtime.stores.credentials import read_access_key
+from bkpc_runtime.stores.credentials import AccessKey, read_access_key
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
 
@@ -28,8 +28,8 @@ def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> S
     if store.kind == "directory":
         return DirectoryStore(store.name, folder / store.location)
     endpoint = checked_endpoint(store.name, store.endpoint)
-    # Read once now, so that a missing variable is told before a backup has begun.
-    credentials = partial(read_access_key, store.name, store.credentials, folder, environ)
+    credentials = _credentials(store, folder, environ)
+    # Asked once now, so that what is missing is told before a backup has begun.
     credentials()
     bucket, _, prefix = store.location.partition("/")
     region = region_of(endpoint) or store.region
@@ -38,6 +38,15 @@ def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> S
     from bkpc_runtime.stores.oss import OssStore
 
     return OssStore(store.name, bucket, endpoint, region, prefix, credentials)
+
+
+def _credentials(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> Callable[[], AccessKey]:
+    """What gives the key for each request."""
+    if store.credentials and store.credentials.kind == "role":
+        from bkpc_runtime.stores.temporary_keys import role_keys
+
+        return role_keys(store.name, next(iter(store.credentials.names), ""), environ)
+    return partial(read_access_key, store.name, store.credentials, folder, environ)
 
 
 def region_of(endpoint: str) -> str | None:

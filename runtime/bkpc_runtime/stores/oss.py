@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bkpc_runtime.errors import ObjectMissing, StoreFailed, StoreUnreachable
+from bkpc_runtime.stores.crc64 import crc64
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key
-from bkpc_runtime.stores.oss_calls import OssCalls
+from bkpc_runtime.stores.oss_calls import OssCalls, spoiled
 from bkpc_runtime.stores.oss_failures import network_cause
 from bkpc_runtime.stores.oss_upload import OssWriter
 from bkpc_runtime.stores.patience import Patience
@@ -41,8 +42,9 @@ class OssStore:
         described = f"`{name}` (bucket {bucket} at {endpoint})"
         self._calls = OssCalls(described, bucket, endpoint, region, credentials, path_style)
 
-    def writer(self, key: str, expected_size: int) -> OssWriter:
-        return OssWriter(self._calls, key, self._object_name(key), expected_size, self._patience)
+    def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> OssWriter:
+        name = self._object_name(key)
+        return OssWriter(self._calls, key, name, expected_size, self._patience, resumes=resumes, limit=limit)
 
     def put(self, key: str, body: bytes) -> StoredObject:
         with self.writer(key, len(body)) as writer:
@@ -58,6 +60,7 @@ class OssStore:
             self._calls.do(key, lambda bucket: bucket.head_object(name), self._patience)
             return
         position, etag, trying = start, "", self._patience.began()
+        crc = 0
         while True:
             answer = self._open(key, name, (position, end), etag)
             if answer is None:
@@ -67,7 +70,10 @@ class OssStore:
             try:
                 for chunk in _body(answer):
                     position += len(chunk)
+                    crc = crc64(chunk, crc)
                     yield chunk
+                if (start, end) == (0, None):
+                    self._check(key, answer, crc)
                 return
             except OSError as problem:  # what requests raises when a body breaks off
                 if position > before:
@@ -77,6 +83,18 @@ class OssStore:
                     raise StoreUnreachable(text, help="check the network", retryable=True) from problem
             finally:
                 answer.close()
+
+    def _check(self, key: str, answer: Any, crc: int) -> None:
+        """The whole object has been read: its CRC-64 must be what the service keeps."""
+        if spoiled(answer, crc) is not None:
+            raise StoreFailed(
+                f"store {self._calls.described} at {key}: bytes were spoiled on the way, their CRC-64 differs",
+                help="read it again; where it stays so, `bkpc verify`",
+                retryable=True,
+            )
+
+    def sweep(self, before: float) -> int:
+        return self._calls.abandon(self._prefix, before, self._patience)
 
     def head(self, key: str) -> StoredObject | None:
         name = self._object_name(key)

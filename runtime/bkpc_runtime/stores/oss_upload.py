@@ -1,19 +1,22 @@
 """An object on its way into OSS: one request when it is small, a multipart upload otherwise.
 
 At most two parts are under way while a third fills; parts above 16 MiB wait in temporary files, so that memory
-does not grow with the object.
+does not grow with the object. What the service has got is compared by CRC-64: each part, and the whole object.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import IO, Any
 
 from bkpc_runtime.errors import ObjectMissing, StoreFailed
-from bkpc_runtime.stores.oss_calls import OssCalls, part_info
+from bkpc_runtime.stores.crc64 import combined, crc64
+from bkpc_runtime.stores.oss_calls import OssCalls, part_info, spoiled
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import StoredObject
 
@@ -21,6 +24,8 @@ MIB = 1024 * 1024
 SMALLEST_PART = 8 * MIB
 LARGEST_PART = 5 * 1024 * MIB
 MOST_PARTS = 10_000
+SLOWEST_LIMIT, FASTEST_LIMIT = 819_200, 838_860_800
+"""Bits per second that the service can keep a connection to."""
 _UNDER_WAY = 2
 _IN_MEMORY = 16 * MIB
 _STEADY = 5_000
@@ -39,16 +44,43 @@ def part_size(expected_size: int, number: int) -> int:
     return min(LARGEST_PART, steady << doublings)
 
 
-class OssWriter:
-    """One upload; see `store.ObjectWriter`. `name` is the object's name in the bucket, `key` its name in messages."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A part that the service has."""
 
-    def __init__(self, calls: OssCalls, key: str, name: str, expected_size: int, patience: Patience) -> None:
+    number: int
+    etag: str
+    size: int
+    crc: int
+
+
+class OssWriter:
+    """One upload; see `store.ObjectWriter`. `name` is the object's name in the bucket, `key` its name in messages.
+
+    `resumes`: goes on with an upload of that name that was broken off, and leaves its own where it is given up:
+    parts that are there already and are what they would be are not sent again. `limit`: bytes per second of each
+    connection, kept by the service too.
+    """
+
+    def __init__(
+        self,
+        calls: OssCalls,
+        key: str,
+        name: str,
+        expected_size: int,
+        patience: Patience,
+        *,
+        resumes: bool = False,
+        limit: int | None = None,
+    ) -> None:
         self._calls, self._key, self._name = calls, key, name
         self._expected_size, self._patience = expected_size, patience
+        self._resumes, self._headers = resumes, limit_header(limit)
         self._filling: IO[bytes] = _body()
-        self._filled = self._size = 0
+        self._filled = self._size = self._crc = 0
         self._upload_id = ""
-        self._parts: list[Future[Any]] = []
+        self._there: dict[int, tuple[str, int]] = {}
+        self._parts: list[Future[_Sent]] = []
         self._bodies: set[IO[bytes]] = set()
         self._threads: ThreadPoolExecutor | None = None
         self._room = threading.Semaphore(_UNDER_WAY)
@@ -62,9 +94,11 @@ class OssWriter:
             if not space:
                 self._send()
                 continue
-            self._filling.write(view[:space])
-            self._filled += len(view[:space])
-            self._size += len(view[:space])
+            piece = view[:space]
+            self._filling.write(piece)
+            self._crc = crc64(piece, self._crc)
+            self._filled += len(piece)
+            self._size += len(piece)
             view = view[space:]
 
     def commit(self) -> StoredObject:
@@ -83,7 +117,7 @@ class OssWriter:
         self._done = True
         self._given_up.set()
         self._close()
-        if self._upload_id:
+        if self._upload_id and not self._resumes:
             # Leftover parts cost money but harm nothing; what made us give up is the error to show.
             with contextlib.suppress(StoreFailed):
                 self._calls.do(
@@ -99,39 +133,54 @@ class OssWriter:
         self.abort()
 
     def _put(self) -> None:
-        body, headers = self._filling, self._calls.body_headers(self._filling)
+        body, crc = self._filling, self._crc
 
         def put(bucket: Any) -> None:
             body.seek(0)
-            bucket.put_object(self._name, body, headers=headers)
+            answer = bucket.put_object(self._name, body, headers=self._headers)
+            if problem := spoiled(answer, crc):
+                raise problem
 
         self._calls.do(self._key, put, self._patience)
+
+    def _begin(self) -> None:
+        found = self._calls.unfinished(self._key, self._name, self._patience) if self._resumes else None
+        if found is not None:
+            self._upload_id, self._there = found
+        else:
+            begun = self._calls.do(self._key, lambda bucket: bucket.init_multipart_upload(self._name), self._patience)
+            self._upload_id = begun.upload_id
+        self._threads = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="oss-part")
 
     def _send(self) -> None:
         """Hand the filled part to a thread; waits while two are under way."""
         if not self._upload_id:
-            begun = self._calls.do(self._key, lambda bucket: bucket.init_multipart_upload(self._name), self._patience)
-            self._upload_id = begun.upload_id
-            self._threads = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="oss-part")
+            self._begin()
         self._room.acquire()
         self._raise_failed()
         assert self._threads is not None
-        number, body, size = len(self._parts) + 1, self._filling, self._filled
+        number, body, size, crc = len(self._parts) + 1, self._filling, self._filled, self._crc
         if number > MOST_PARTS:
             raise StoreFailed(f"store {self._calls.described} at {self._key}: the object needs more than 10,000 parts")
-        self._filling, self._filled = _body(), 0
+        self._filling, self._filled, self._crc = _body(), 0, 0
         self._bodies.add(body)
-        self._parts.append(self._threads.submit(self._send_part, number, body, size))
+        self._parts.append(self._threads.submit(self._send_part, number, body, size, crc))
 
-    def _send_part(self, number: int, body: IO[bytes], size: int) -> Any:
+    def _send_part(self, number: int, body: IO[bytes], size: int, crc: int) -> _Sent:
         try:
-            headers = self._calls.body_headers(body)
+            etag, there = self._there.get(number, ("", 0))
+            if etag and there == size and _md5(body) == etag.upper():
+                return _Sent(number, etag, size, crc)
 
             def send(bucket: Any) -> Any:
                 body.seek(0)
-                return bucket.upload_part(self._name, self._upload_id, number, body, headers=headers)
+                answer = bucket.upload_part(self._name, self._upload_id, number, body, headers=self._headers)
+                if problem := spoiled(answer, crc):
+                    raise problem
+                return answer
 
-            return part_info(number, self._calls.do(self._key, send, self._patience, self._given_up), size)
+            sent = self._calls.do(self._key, send, self._patience, self._given_up)
+            return _Sent(number, sent.etag, size, crc)
         finally:
             body.close()
             self._bodies.discard(body)
@@ -144,9 +193,10 @@ class OssWriter:
 
     def _complete(self) -> None:
         wait(self._parts)
-        parts = [part.result() for part in self._parts]
+        sent = [part.result() for part in self._parts]
+        parts = [part_info(one.number, one.etag, one.size) for one in sent]
         try:
-            self._calls.do(
+            answer = self._calls.do(
                 self._key,
                 lambda bucket: bucket.complete_multipart_upload(self._name, self._upload_id, parts),
                 self._patience,
@@ -155,6 +205,13 @@ class OssWriter:
             # The upload is gone when an earlier try succeeded and only its answer was lost.
             if not self._is_there():
                 raise
+            return
+        if spoiled(answer, combined([(one.crc, one.size) for one in sent])) is not None:
+            self._calls.do(self._key, lambda bucket: bucket.delete_object(self._name), self._patience)
+            raise StoreFailed(
+                f"store {self._calls.described} at {self._key}: the parts were not put together as they were sent",
+                retryable=True,
+            )
 
     def _is_there(self) -> bool:
         head = self._calls.do(self._key, lambda bucket: bucket.head_object(self._name), self._patience)
@@ -169,3 +226,16 @@ class OssWriter:
 
 def _body() -> IO[bytes]:
     return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+
+
+def _md5(body: IO[bytes]) -> str:
+    """As the service names a part."""
+    body.seek(0)
+    return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest().upper()  # type: ignore[arg-type]
+
+
+def limit_header(limit: int | None) -> dict[str, str]:
+    """What makes the service keep a connection below `limit` bytes per second, as near as it can: 100 KB/s at least."""
+    if limit is None or limit * 8 > FASTEST_LIMIT:
+        return {}
+    return {"x-oss-traffic-limit": str(max(SLOWEST_LIMIT, limit * 8))}

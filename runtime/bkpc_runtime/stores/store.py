@@ -41,8 +41,12 @@ class Store(Protocol):
 
     name: str
 
-    def writer(self, key: str, expected_size: int) -> ObjectWriter:
-        """`expected_size` in bytes (an upper estimate) picks the part size of a multipart upload."""
+    def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> ObjectWriter:
+        """`expected_size` in bytes (an upper estimate) picks the part size of a multipart upload.
+
+        `resumes`: the same bytes are written whenever the key is: what an earlier try has left is used again, and what
+        this one leaves stays for the next, until `sweep`. `limit`: bytes per second of one connection.
+        """
         ...
 
     def put(self, key: str, body: bytes) -> StoredObject: ...
@@ -65,6 +69,10 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Deleting what is not there is fine."""
+        ...
+
+    def sweep(self, before: float) -> int:
+        """Drop what unfinished writers left that began before an instant (seconds since 1970); how many."""
         ...
 
     def probe(self) -> None:

@@ -1,0 +1,185 @@
+"""Keys of a machine's or pod's role, lent by small services of our own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from bkpc_grammar import plan
+from bkpc_runtime.errors import BadUsage, StoreDenied
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.credentials import AccessKey
+from bkpc_runtime.stores.open import open_store
+from bkpc_runtime.stores.oss import OssStore
+from bkpc_runtime.stores.temporary_keys import AHEAD, RRSA, Lent, Renewed, role_keys
+
+Answer = tuple[int, str]
+METADATA, STS = "BKPC_METADATA_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT"
+
+
+@contextmanager
+def service(answer: Callable[[str, str, dict[str, str], bytes], Answer]) -> Iterator[str]:
+    """Answers every request with what `answer(method, path, headers, body)` says; its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, text = answer(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_PUT = do_POST = do_GET  # noqa: N815 - the names are http.server's
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def lent(number: int) -> dict[str, str]:
+    ends = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "AccessKeyId": f"STS.{number}",
+        "AccessKeySecret": "lent-secret",
+        "SecurityToken": "lent-token",
+        "Expiration": ends,
+        "Code": "Success",
+    }
+
+
+def metadata(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    """An instance with one role, in hardened mode."""
+    if method == "PUT" and path == "/latest/api/token" and "x-aliyun-ecs-metadata-token-ttl-seconds" in headers:
+        return 200, "a-session-token"
+    if headers.get("x-aliyun-ecs-metadata-token") != "a-session-token":
+        return 403, "no token"
+    if path == "/latest/meta-data/ram/security-credentials/":
+        return 200, "backup-writer"
+    if path == "/latest/meta-data/ram/security-credentials/backup-writer":
+        return 200, json.dumps(lent(1))
+    return 404, "<html>no such thing</html>"
+
+
+@pytest.mark.parametrize("role", ["", "backup-writer"])
+def test_an_instance_lends_the_key_of_its_role(role: str) -> None:
+    with service(metadata) as url:
+        assert role_keys("far", role, {METADATA: url})() == AccessKey(
+            "STS.1", Secret("lent-secret"), Secret("lent-token")
+        )
+
+
+def test_a_role_that_is_not_attached_is_named() -> None:
+    with service(metadata) as url, pytest.raises(StoreDenied, match=r"`far`.*`other`.*404"):
+        role_keys("far", "other", {METADATA: url})()
+
+
+def test_a_machine_that_is_no_instance_is_told() -> None:
+    with pytest.raises(StoreDenied, match="no RAM role to take") as raised:
+        role_keys("far", "", {METADATA: "http://127.0.0.1:9"})()
+    assert "credentials env" in raised.value.help
+
+
+def pod(token: Path, sts: str) -> dict[str, str]:
+    return dict(zip(RRSA, ("acs:ram::1:role/bkpc", "acs:ram::1:oidc-provider/ack", str(token)), strict=True)) | {
+        STS: sts
+    }
+
+
+def test_a_pod_takes_its_role_and_reads_its_token_anew(tmp_path: Path) -> None:
+    token, asked = tmp_path / "token", []
+
+    def sts(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        asked.append({name: value[0] for name, value in parse_qs(body.decode()).items()})
+        return 200, json.dumps({"Credentials": lent(len(asked))})
+
+    with service(sts) as url:
+        now = [datetime.now(UTC).timestamp()]
+        keys = role_keys("far", "", pod(token, url))
+        keys._clock = lambda: now[0]
+        token.write_text("first\n")
+        assert keys().id == keys().id == "STS.1"
+        token.write_text("second\n")
+        now[0] += 3600 - AHEAD + 1
+        assert keys().id == "STS.2"
+    assert [one["OIDCToken"] for one in asked] == ["first", "second"]
+    assert asked[0]["Action"] == "AssumeRoleWithOIDC"
+    assert asked[0]["RoleArn"] == "acs:ram::1:role/bkpc"
+
+
+def test_what_sts_refuses_is_told_without_the_token(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-pods-own-secret")
+    with (
+        service(lambda *_: (400, json.dumps({"Code": "AuthenticationFail.NoPermission", "Message": "m"}))) as url,
+        pytest.raises(StoreDenied, match=r"acs:ram::1:role/bkpc.*AuthenticationFail.NoPermission") as raised,
+    ):
+        role_keys("far", "", pod(token, url))()
+    assert "a-pods-own-secret" not in repr(raised.value)
+
+
+def test_a_token_that_is_not_mounted_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreDenied, match="No such file"):
+        role_keys("far", "", pod(tmp_path / "token", "http://127.0.0.1:9"))()
+
+
+def test_half_a_pods_variables_are_told() -> None:
+    with pytest.raises(BadUsage, match=RRSA[1]):
+        role_keys("far", "", {RRSA[0]: "arn"})
+
+
+def test_a_key_is_renewed_before_it_ends_and_the_old_one_used_while_that_fails() -> None:
+    now, failing, asked = [0.0], [False], [0]
+
+    def ask() -> Lent:
+        if failing[0]:
+            raise StoreDenied("not now")
+        asked[0] += 1
+        return Lent(AccessKey(f"{asked[0]}", Secret("s")), now[0] + 3600)
+
+    keys = Renewed(ask, lambda: now[0])
+    assert keys().id == "1"
+    now[0] = 3600 - AHEAD
+    assert keys().id == "1"
+    now[0] += 1
+    failing[0] = True
+    assert keys().id == "1"
+    failing[0] = False
+    assert keys().id == "2"
+    failing[0], now[0] = True, now[0] + 3600
+    with pytest.raises(StoreDenied):
+        keys()
+
+
+def test_a_store_of_a_plan_with_a_role_opens(tmp_path: Path) -> None:
+    store = plan.Store(
+        name="far",
+        site="hangzhou",
+        kind="oss",
+        location="backup",
+        endpoint="https://oss-cn-hangzhou.aliyuncs.com",
+        region="cn-hangzhou",
+        storage_class="standard",
+        redundancy=None,
+        thaw_ms=0,
+        credentials=plan.CredentialReference(kind="role", names=()),
+    )
+    with service(metadata) as url:
+        assert isinstance(open_store(store, tmp_path, {METADATA: url}), OssStore)
