@@ -87,19 +87,22 @@ def of_instance(store: str, role: str, metadata: str) -> Lent:
     """
     import requests
 
-    def said(method: str, path: str, headers: dict[str, str]) -> requests.Response:
-        answer = session.request(method, metadata + path, headers=headers, timeout=_PATIENCE, allow_redirects=False)
-        answer.raise_for_status()
-        return answer
-
-    session = requests.Session()
-    session.trust_env = False  # never through a proxy
     path = "/latest/meta-data/ram/security-credentials/"
     try:
-        headers = {"X-aliyun-ecs-metadata-token-ttl-seconds": _HELD}
-        token = {"X-aliyun-ecs-metadata-token": said("PUT", "/latest/api/token", headers).text}
-        name = role or said("GET", path, token).text.strip()
-        lent = said("GET", path + name, token).json()
+        with requests.Session() as session:
+            session.trust_env = False  # never through a proxy
+
+            def said(method: str, path: str, headers: dict[str, str]) -> requests.Response:
+                answer = session.request(
+                    method, metadata + path, headers=headers, timeout=_PATIENCE, allow_redirects=False
+                )
+                answer.raise_for_status()
+                return answer
+
+            headers = {"X-aliyun-ecs-metadata-token-ttl-seconds": _HELD}
+            token = {"X-aliyun-ecs-metadata-token": said("PUT", "/latest/api/token", headers).text}
+            name = role or said("GET", path, token).text.strip()
+            lent = said("GET", path + name, token).json()
         return _lent(lent["AccessKeyId"], lent["AccessKeySecret"], lent["SecurityToken"], lent["Expiration"])
     except (requests.RequestException, KeyError, ValueError) as problem:
         raise StoreDenied(

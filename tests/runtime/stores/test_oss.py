@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+import time
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import wait
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +17,10 @@ from hypothesis import strategies as st
 
 from bkpc_runtime.errors import StoreDenied, StoreFailed, StoreFull, StoreUnreachable
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores import oss_calls, oss_upload
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
-from bkpc_runtime.stores.oss_upload import LARGEST_PART, MOST_PARTS, SMALLEST_PART, part_size
+from bkpc_runtime.stores.oss_upload import LARGEST_PART, MOST_PARTS, SMALLEST_PART, limit_header, part_size
 from bkpc_runtime.stores.patience import Patience
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 
@@ -190,3 +195,111 @@ def test_ten_thousand_parts_suffice(expected: int) -> None:
     assert sum(part_size(expected, number) for number in range(1, MOST_PARTS + 1)) >= expected
     assert part_size(expected, 5_000) == steady
     assert part_size(expected, 5_001) == min(LARGEST_PART, 2 * steady)
+
+
+def part_requests(server: OssServer) -> list[str]:
+    """The numbers of the parts sent, in order."""
+    return [line.split("partNumber=")[1].split("&")[0] for line in server.requests if "partNumber=" in line]
+
+
+def broken_off(store: OssStore, body: bytes, whole: int) -> None:
+    """A copy that stops after `body`, as one that is killed does."""
+    with contextlib.suppress(KeyboardInterrupt), store.writer("a", whole, resumes=True) as writer:
+        writer.write(body)
+        wait(writer._parts)
+        raise KeyboardInterrupt
+
+
+def test_a_copy_that_was_broken_off_sends_no_part_again(server: OssServer) -> None:
+    store, body = open_bucket(server), secrets.token_bytes(3 * SMALLEST_PART + 5)
+    broken_off(store, body[: 2 * SMALLEST_PART + 7], len(body))
+    assert sorted(part_requests(server)) == ["1", "2"]
+    server.requests.clear()
+    with open_bucket(server).writer("a", len(body), resumes=True) as writer:
+        writer.write(body)
+        writer.commit()
+    assert sorted(part_requests(server)) == ["3", "4"]
+    assert store.get("a") == body
+
+
+def test_a_part_that_differs_is_sent_again(server: OssServer) -> None:
+    store, body = open_bucket(server), secrets.token_bytes(2 * SMALLEST_PART + 5)
+    broken_off(store, b"x" + body[1:], len(body))
+    server.requests.clear()
+    with store.writer("a", len(body), resumes=True) as writer:
+        writer.write(body)
+        writer.commit()
+    assert "1" in part_requests(server)
+    assert "2" not in part_requests(server)
+    assert store.get("a") == body
+
+
+def test_what_was_broken_off_goes_after_the_grace_and_nothing_else_does(server: OssServer) -> None:
+    store = open_bucket(server)
+    store.put("kept", b"x")
+    broken_off(store, bytes(2 * SMALLEST_PART), 3 * SMALLEST_PART)
+    now = time.time()
+    assert store.sweep(now - 3600) == 0
+    assert store.sweep(now + 3600) == 1
+    assert store.sweep(now + 3600) == 0
+    assert [one.key for one in store.list("")] == ["kept"]
+    server.requests.clear()
+    with store.writer("a", 2 * SMALLEST_PART, resumes=True) as writer:
+        writer.write(bytes(2 * SMALLEST_PART))
+        writer.commit()
+    assert len(part_requests(server)) == 2
+
+
+@pytest.mark.parametrize("size", [1000, SMALLEST_PART + 1])
+def test_bytes_spoiled_on_the_way_there_are_sent_again(
+    server: OssServer, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The service's CRC-64 of what it got differs from ours: once, as when a router flips a bit."""
+    store, told = open_bucket(server), []
+    true = oss_calls.told_crc
+
+    def once(answer: object) -> int | None:
+        told.append(answer)
+        return 1 if len(told) == 1 else true(answer)
+
+    monkeypatch.setattr(oss_calls, "told_crc", once)
+    body = bytes(range(250)) * (size // 250 + 1)
+    with store.writer("a", len(body)) as writer:
+        writer.write(body)
+        writer.commit()
+    assert store.get("a") == body
+    assert len(told) >= 3
+
+
+def test_an_object_that_was_put_together_wrongly_does_not_stay(
+    server: OssServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_bucket(server)
+    monkeypatch.setattr(oss_upload, "combined", lambda _: 1)
+    with store.writer("a", SMALLEST_PART * 2) as writer:
+        writer.write(bytes(SMALLEST_PART + 1))
+        with pytest.raises(StoreFailed, match="not put together"):
+            writer.commit()
+    assert store.head("a") is None
+
+
+def test_bytes_spoiled_on_the_way_back_are_noticed(server: OssServer) -> None:
+    store = open_bucket(server)
+    store.put("a", bytes(100_000))
+    server.fault("corrupt", method="GET", times=1)
+    with pytest.raises(StoreFailed, match="spoiled on the way") as raised:
+        store.get("a")
+    assert raised.value.retryable
+    assert store.get("a") == bytes(100_000)
+
+
+def test_the_service_is_asked_to_keep_each_connection_below_the_reservation(server: OssServer) -> None:
+    assert limit_header(None) == {}
+    assert limit_header(1) == {"x-oss-traffic-limit": "819200"}
+    assert limit_header(1_000_000) == {"x-oss-traffic-limit": "8000000"}
+    assert limit_header(1_000_000_000) == {}
+    store, began = open_bucket(server), time.monotonic()
+    with store.writer("a", 600_000, limit=300_000) as writer:
+        writer.write(bytes(600_000))
+        writer.commit()
+    assert time.monotonic() - began > 1
