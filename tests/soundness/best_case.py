@@ -8,7 +8,7 @@ have been, for not every schedule is tried.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
 from math import ceil, inf
 from random import Random
@@ -288,6 +288,10 @@ class BestCase:
         database = self.topology.databases[name]
         size, loads = float(database.size.value.bytes), float(database.restores.value.bytes_per_second)
         image = self._part(name, line.image, size, loads, failure, capacities)
+        if image is not None and self.topology.new_home(name, failure) == database.site:
+            machine = self.topology.machine(name)
+            capacities[f"host {machine[0].name}"] = max(float(one.restores.value.bytes_per_second) for one in machine)
+            image = replace(image, crosses=(*image.crosses, f"host {machine[0].name}"))
         if image is None or line.log is None:
             return Flow(image) if image else None
         written = float(database.writes.value.bytes_per_second) * behind / 1000 + float(database.burst.value.bytes)

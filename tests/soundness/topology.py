@@ -73,6 +73,11 @@ class Topology:
         down = frozenset(one.name for one in self.databases.values() if one.site in sites)
         return Failure(scope, hit.site if scope is Scope.SITE else region, down, frozenset(sites), frozenset(gone))
 
+    def machine(self, name: str) -> list[Database]:
+        """The databases on the machine of one, itself too."""
+        own = self.databases[name]
+        return sorted((one for one in self.databases.values() if _on_one_machine(one, own)), key=lambda one: one.name)
+
     def _on_machine(self, database: Database) -> list[str]:
         if not database.address.startswith(_LOOPBACK):
             return []

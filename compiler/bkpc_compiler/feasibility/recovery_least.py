@@ -174,7 +174,7 @@ def _passed(ways: Sequence[Recovery], follows: Follows | None) -> Mapping[Resour
         on: dict[Resource, tuple[AtBest, ...]] = {}
         for part in moved:
             for one in dict.fromkeys(part.transfer.resources):
-                if one.firm:
+                if one.firm and not (one.name.startswith("database:") and way.place.standby):  # standbys may be many
                     on[one] = (*on.get(one, ()), part)
         least = on if least is None else {one: min(least[one], on[one], key=_bytes) for one in least if one in on}
     return least or {}
