@@ -60,6 +60,11 @@ class Outage:
         return {}
 
     @cached_property
+    def never(self) -> dict[str, str | None]:
+        """What each waits for in vain; filled as it is asked for."""
+        return {}
+
+    @cached_property
     def at_best(self) -> dict[str, Bound | None]:
         """Before which no schedule has each in service; filled as they are asked for."""
         return {}
@@ -252,16 +257,15 @@ def _of(name: str, bound: Bound) -> Bound:
 
 def never_back(outage: Outage, name: str) -> str | None:
     """What `name` waits for and nobody can bring back: no copy of it is left, or nowhere to load it."""
-    ahead = [name]
-    seen = {name}
-    while ahead:
-        for need in waited_for(outage, ahead.pop()):
-            if need in outage.choices and not comes_back(outage.choices[need]):
-                return need
-            if need not in seen:
-                seen.add(need)
-                ahead.append(need)
-    return None
+    for one in _needs_first(outage, name, outage.never):
+        outage.never[one] = _never_back(outage, one)
+    return outage.never[name]
+
+
+def _never_back(outage: Outage, name: str) -> str | None:
+    waited = waited_for(outage, name)
+    lost = (need for need in waited if need in outage.choices and not comes_back(outage.choices[need]))
+    return next(lost, None) or next(filter(None, (outage.never[need] for need in waited)), None)
 
 
 def _at_best(outage: Outage, name: str) -> Bound | None:
