@@ -67,6 +67,14 @@ def test_every_exit_code_of_the_runtime_is_explained() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d) \|", table, re.MULTILINE)} >= codes | {0}
 
 
+def test_every_permission_that_buckets_need_is_listed() -> None:
+    source = (ROOT / "runtime" / "bkpc_runtime" / "stores" / "oss_settings.py").read_text()
+    page = (ROOT / "docs" / "buckets.md").read_text()
+    asked = set(re.findall(r"\boss:\w+", source))
+    assert len(asked) == 17
+    assert set(re.findall(r"`(oss:\w+)`", page)) == asked
+
+
 def test_every_field_of_a_manifest_is_explained() -> None:
     import typing
 

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("bkpc_compiler.commands.report", "one HTML page about what is promised and proved"),
     "runbook": ("bkpc_compiler.commands.runbook", "the recovery procedures, for people"),
     "preflight": ("bkpc_runtime.commands.preflight", "everything a plan needs of servers and stores"),
+    "plan": ("bkpc_runtime.commands.plan", "what `apply` would change; writes nothing"),
     "apply": ("bkpc_runtime.commands.apply", "make the world match a plan"),
     "agent": ("bkpc_runtime.commands.agent", "run schedule and streams until told to stop"),
     "run": ("bkpc_runtime.commands.run", "one step of a plan by its id"),

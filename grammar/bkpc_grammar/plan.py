@@ -214,12 +214,32 @@ class Retention(Part, frozen=True):
 
 
 class StoreSettings(Part, frozen=True):
-    """What a bucket must look like."""
+    """What a bucket must look like. Settings of others in the same bucket stay as they are."""
 
     store: Name
-    worm_ms: Annotated[Milliseconds | None, Meta(description="retention policy of the bucket, or null")]
+    worm_ms: Annotated[Milliseconds | None, Meta(description="retention lock (WORM) of the bucket at least, or null")]
+    versioning: Annotated[
+        Literal["any", "not-suspended"],
+        Meta(description="`not-suspended` under a retention lock: enabled, or never enabled; else as it is found"),
+    ]
+    server_side_encryption: Annotated[
+        bool, Meta(description="whether the service encrypts what it keeps: any method; AES256 where there is none")
+    ]
     block_public_access: Annotated[bool, Meta(description="whether public access must be blocked")]
-    https_only: Annotated[bool, Meta(description="whether plain HTTP is refused")]
+    https_only: Annotated[
+        bool, Meta(description="whether plain HTTP is refused; false where the store's own endpoint is plain HTTP")
+    ]
+    unfinished_uploads_days: Annotated[
+        int,
+        Meta(ge=1, description="days after which parts of an unfinished upload are dropped: no job takes that long"),
+    ]
+    noncurrent_days: Annotated[
+        int, Meta(ge=1, description="days that a deleted object can be brought back where the bucket keeps versions")
+    ]
+    needed_days: Annotated[
+        int | None,
+        Meta(description="an object older than so many days is needed by nothing that is promised; null: no end"),
+    ]
 
 
 class Preflight(Part, frozen=True):

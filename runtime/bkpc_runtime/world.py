@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymysql.connections import Connection
 
@@ -17,8 +17,11 @@ from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.address import Address, SslMode
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.stores.open import open_store
+from bkpc_runtime.stores.open import open_settings, open_store
 from bkpc_runtime.stores.store import Store
+
+if TYPE_CHECKING:
+    from bkpc_runtime.stores.oss_settings import BucketSettings
 
 _SSL: dict[str, SslMode] = {
     "off": "disabled",
@@ -61,9 +64,16 @@ class World:
         Raises:
             BadUsage: the plan has no such store, or its credentials are not in the environment.
         """
+        return open_store(self._stored(name), self.folder, self.environ)
+
+    def bucket(self, name: str) -> BucketSettings:
+        """The settings of the bucket of a store, which is no directory; raises as `store`."""
+        return open_settings(self._stored(name), self.folder, self.environ)
+
+    def _stored(self, name: str) -> contract.Store:
         for one in self.plan.estate.stores:
             if one.name == name:
-                return open_store(one, self.folder, self.environ)
+                return one
         names = ", ".join(one.name for one in self.plan.estate.stores)
         raise BadUsage(f"the plan has no store `{name}`", help=f"it has: {names}")
 

@@ -9,6 +9,7 @@ from typing import Any
 from bkpc_compiler.commands.source_files import FileReader
 from bkpc_compiler.passes import Checked, check_sources, compile_sources
 from bkpc_compiler.program.resolve import Reader
+from bkpc_grammar.plan import Plan
 from tests.compiler.facts_made import circumstances
 
 SMALL = """\
@@ -50,6 +51,13 @@ def check_with(text: str, *made: dict[str, Any], today: date | None = None, **ot
 def compiled(text: str, **others: str) -> Checked:
     """What `compile` says of it."""
     return compile_sources(["policy.bkp"], _reader(text, others), "0")[1]
+
+
+def planned(text: str, **others: str) -> Plan:
+    """The plan of it."""
+    plan, checked = compile_sources(["policy.bkp"], _reader(text, others), "0")
+    assert plan is not None, checked.diagnostics
+    return plan
 
 
 def _reader(text: str, others: dict[str, str]) -> Reader:

@@ -111,6 +111,35 @@ def test_back_from_a_bucket_alone(office: Office, bucket: OssServer, tmp_path: P
     assert not (office.folder / "backups").exists()
 
 
+def test_a_bucket_made_and_locked_by_apply(office: Office, bucket: OssServer, tmp_path: Path) -> None:
+    """Everything that runs on a bucket runs on one that keeps what it is given for a week, faults included."""
+    agree(office, bucket, "far", "far")
+    policy = (office.folder / "shop.bkp").read_text().replace("backup/shop", "new-one").replace("keep 14d", "lock 7d")
+    office.write(policy)
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    assert "+ bucket: made in cn-hangzhou, LRS" in office.bkpc("plan", "plan.json", expect=3).text
+    without = office.bkpc("apply", "plan.json", "--yes", expect=5).text
+    assert "--yes-lock-forever" in without
+    assert "image" in without  # a backup without a lock is better than none
+    office.bkpc("apply", "plan.json", "--yes", "--yes-lock-forever", expect=0)
+    lock = bucket.buckets["new-one"].settings.lock
+    assert lock
+    assert (lock.state, lock.days) == ("Locked", 7)
+    bucket.fault("lost", match="^(PUT|POST) ", nth=5)
+    office.bkpc("run", "plan.json", "shop/full/far", expect=0)
+    office.server.run("INSERT INTO shop.audit (what) VALUES ('later')")
+    stream_until_stored(office, 2)  # after each of two images
+    bucket.faults.rules.clear()
+    office.bkpc("preflight", "plan.json", expect=0)
+    assert "buckets: nothing to change" in office.bkpc("plan", "plan.json", expect=0).text
+    assert "buckets: nothing to change" in office.bkpc("apply", "plan.json", "--yes", expect=0).text
+    office.bkpc("verify", "plan.json", expect=0)
+    before = digests(office.server)
+    with start_server(office.server.flavour, tmp_path / "rescue") as rescue:
+        office.bkpc("restore", "plan.json", "shop", "--into", rescue.url, expect=0)
+        assert digests(rescue) == before
+
+
 def test_both_stores_and_either_is_enough(office: Office, bucket: OssServer, tmp_path: Path) -> None:
     agree(office, bucket, "disk", "disk, far", "  cold daily at 05:00 within 1h from disk to far\n")
     office.bkpc("apply", "plan.json", "--yes", expect=0)

@@ -10,6 +10,7 @@ from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.planning.objectives import LineOf, objectives_of
 from bkpc_compiler.planning.recoveries import recoveries_of
+from bkpc_compiler.planning.settings import settings_of
 from bkpc_compiler.program.model import Credentials, Database, Policy, Protection, Schedule, Store
 from bkpc_compiler.timetable.placement import Slot
 from bkpc_grammar import plan
@@ -30,6 +31,7 @@ def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
     """The sealed plan. `line_of` names the place of a span as `file:line`."""
     program = analysis.program
     protected = {one.database: one.policy for one in program.protections}
+    jobs = _jobs(analysis)
     document = plan.Plan(
         header=plan.Header(
             schema_version=SCHEMA_VERSION,
@@ -40,10 +42,10 @@ def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
         ),
         estate=_estate(analysis),
         resources=_resources(analysis),
-        jobs=_jobs(analysis),
+        jobs=jobs,
         streams=_streams(analysis, protected),
         retention=_retention(analysis),
-        settings=_settings(analysis),
+        settings=settings_of(analysis, jobs),
         preflight=tuple(_preflight(analysis, one) for one in sorted(program.protections, key=lambda one: one.database)),
         recoveries=recoveries_of(analysis),
         objectives=objectives_of(analysis, line_of),
@@ -242,20 +244,6 @@ def _kept(database: str, store: str, policy: Policy) -> plan.Retention:
         monthly=keep.monthly if keep else 0,
         yearly=keep.yearly if keep else 0,
         lock_ms=policy.lock.value.milliseconds_up() if policy.lock else None,
-    )
-
-
-def _settings(analysis: Analysis) -> tuple[plan.StoreSettings, ...]:
-    locks: dict[str, int] = {}
-    policies = {one.database: one.policy for one in analysis.program.protections}
-    for flow in analysis.demand.flows:
-        lock = policies[flow.database].lock
-        locks[flow.store] = max(locks.get(flow.store, 0), lock.value.milliseconds_up() if lock else 0)
-    kinds = {store.name: store.kind for store in analysis.program.stores}
-    return tuple(
-        plan.StoreSettings(store=name, worm_ms=lock or None, block_public_access=True, https_only=True)
-        for name, lock in sorted(locks.items())
-        if kinds[name] == "oss"
     )
 
 

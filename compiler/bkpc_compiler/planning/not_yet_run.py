@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.verdict import Analysis
-from bkpc_compiler.program.model import Database, Flow, Policy, Program
+from bkpc_compiler.program.model import Database, Flow, Given, Policy, Program
 from bkpc_compiler.source import Span
 
 _WITHOUT = {"increment": "only what changed", "files": "single tables"}
@@ -63,10 +63,16 @@ def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
             yield hot.span, "a recovery from an image in one store and log in another"
 
 
+def _levels(policy: Policy) -> list[tuple[Given[str], ...]]:
+    images = [one.stores for one in policy.images] + [one.stores for one in policy.cold]
+    return images + [one.stores for one in policy.hot]
+
+
 def not_yet_done(analysis: Analysis) -> Iterator[Diagnostic]:
     """One warning per clause that the runtime of this version leaves to people."""
     program = analysis.program
-    found = [one for policy in _policies(program) for one in _left_to_people(policy)]
+    folders = {store.name for store in program.stores if store.kind != "oss"}
+    found = [one for policy in _policies(program) for one in _left_to_people(policy, folders)]
     found += [(one.span, "bring a group to one common point: restore each to the same time") for one in program.groups]
     for span, words in found:
         yield Diagnostic(
@@ -78,9 +84,11 @@ def not_yet_done(analysis: Analysis) -> Iterator[Diagnostic]:
         )
 
 
-def _left_to_people(policy: Policy) -> Iterator[tuple[Span, str]]:
-    if policy.lock:
-        yield policy.lock.span, "set the bucket's retention: lock it in the console, or nothing survives an intruder"
+def _left_to_people(policy: Policy, folders: set[str]) -> Iterator[tuple[Span, str]]:
+    unlocked = sorted(folders & {store.value for level in _levels(policy) for store in level})
+    if policy.lock and unlocked:
+        names = ", ".join(f"`{name}`" for name in unlocked)
+        yield policy.lock.span, f"lock a directory ({names}): whoever may write there may delete"
     if policy.keep:
         yield policy.keep.span, "delete what is older: more is kept than this says, and paid for"
     for way, words in _WITHOUT.items():

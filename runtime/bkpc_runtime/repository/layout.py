@@ -15,6 +15,7 @@ from urllib.parse import quote
 from bkpc_runtime.errors import DamagedBackup
 
 MANIFEST = "MANIFEST.json"
+PLANS = "plans/"
 _IMAGE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _PART = re.compile(r"part-\d{6}\.zst(\.age)?")
 
@@ -62,4 +63,4 @@ def manifest_key(prefix: str, image: str) -> str:
 
 
 def plan_key(digest: str) -> str:
-    return f"plans/{digest}.json"
+    return f"{PLANS}{digest}.json"

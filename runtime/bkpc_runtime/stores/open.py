@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bkpc_grammar import plan
@@ -14,6 +16,9 @@ from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.stores.credentials import AccessKey, read_access_key
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
+
+if TYPE_CHECKING:
+    from bkpc_runtime.stores.oss_settings import BucketSettings
 
 _PUBLIC_ENDPOINT = re.compile(r"oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com")
 
@@ -27,6 +32,36 @@ def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> S
     """
     if store.kind == "directory":
         return DirectoryStore(store.name, folder / store.location)
+    place = _place(store, folder, environ)
+    from bkpc_runtime.stores.oss import OssStore
+
+    return OssStore(store.name, place.bucket, place.endpoint, place.region, place.prefix, place.credentials)
+
+
+def open_settings(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> BucketSettings:
+    """The settings of the bucket of `store`, which is no directory; as `open_store`."""
+    place = _place(store, folder, environ)
+    from bkpc_runtime.stores.oss_calls import OssCalls
+    from bkpc_runtime.stores.oss_settings import BucketSettings
+
+    described = f"`{store.name}` (bucket {place.bucket} at {place.endpoint})"
+    path_style = urlsplit(place.endpoint).hostname == "localhost"
+    calls = OssCalls(described, place.bucket, place.endpoint, place.region, place.credentials, path_style)
+    return BucketSettings(store.name, place.bucket, calls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a bucket is, and what gives the key for each request."""
+
+    bucket: str
+    prefix: str
+    endpoint: str
+    region: str
+    credentials: Callable[[], AccessKey]
+
+
+def _place(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> _Place:
     endpoint = checked_endpoint(store.name, store.endpoint)
     credentials = _credentials(store, folder, environ)
     # Asked once now, so that what is missing is told before a backup has begun.
@@ -35,9 +70,7 @@ def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> S
     region = region_of(endpoint) or store.region
     if not region:
         raise BadUsage(f"store `{store.name}` has no region, which requests are signed with")
-    from bkpc_runtime.stores.oss import OssStore
-
-    return OssStore(store.name, bucket, endpoint, region, prefix, credentials)
+    return _Place(bucket, prefix, endpoint, region, credentials)
 
 
 def _credentials(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> Callable[[], AccessKey]:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bkpc_runtime.errors import ObjectMissing, StoreFailed, StoreUnreachable
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreUnreachable
 from bkpc_runtime.stores.crc64 import crc64
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key
 from bkpc_runtime.stores.oss_calls import OssCalls, spoiled
-from bkpc_runtime.stores.oss_failures import network_cause
+from bkpc_runtime.stores.oss_failures import is_immutable, network_cause
 from bkpc_runtime.stores.oss_upload import OssWriter
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import StoredObject
@@ -128,7 +128,15 @@ class OssStore:
             if self.get(key) != b"bkpc":
                 raise StoreFailed(f"store {self._calls.described} does not give back what was written")
         finally:
+            self._unprobe(key)
+
+    def _unprobe(self, key: str) -> None:
+        """Under a retention lock the few bytes stay."""
+        try:
             self.delete(key)
+        except StoreDenied as problem:
+            if not is_immutable(problem):
+                raise
 
     def _object_name(self, key: str) -> str:
         name = self._prefix + checked_key(key)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import oss2
+import requests
 from oss2.credentials import Credentials, CredentialsProvider
 
 from bkpc_runtime.errors import ObjectMissing
@@ -73,7 +74,7 @@ class OssCalls:
         trying = patience.began()
         while True:
             try:
-                return work(self._bucket)
+                return _answered(work, self._bucket)
             except oss2.exceptions.OssError as problem:
                 if not is_transient(problem) or not trying.wait(asked_pause(problem), stop):
                     raise failure(problem, self.described, key) from problem
@@ -130,6 +131,14 @@ class OssCalls:
                 raise
 
         return self.do(key, ask, patience)
+
+
+def _answered(work: Callable[[Any], T], bucket: Any) -> T:
+    """An answer that breaks off while oss2 reads it is as good as none."""
+    try:
+        return work(bucket)
+    except requests.RequestException as problem:
+        raise oss2.exceptions.RequestError(problem) from problem
 
 
 def _parts(name: str, upload: str, after: str, bucket: Any) -> Any:

@@ -8,7 +8,11 @@ from typing import Any
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
 
 _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
-    "NoSuchBucket": (StoreUnreachable, "the bucket does not exist there", "create it, or correct its name or endpoint"),
+    "NoSuchBucket": (
+        StoreUnreachable,
+        "the bucket does not exist there",
+        "`bkpc apply` makes it; or correct its name or endpoint",
+    ),
     "NoSuchKey": (ObjectMissing, "the object does not exist", ""),
     "SignatureDoesNotMatch": (StoreDenied, "the key secret or the region is wrong", "check the store's credentials"),
     "InvalidAccessKeyId": (StoreDenied, "the key id is unknown or disabled", "check the store's credentials"),
@@ -22,6 +26,7 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     ),
     "UserDisable": (StoreDenied, "the account is disabled", "usually an overdue bill: see the provider's console"),
     "FileImmutable": (StoreDenied, "the bucket's retention policy protects the object", "wait until it lapses"),
+    "WORMConfigurationLocked": (StoreFailed, "the bucket has a retention policy already", "run it again"),
     "InvalidObjectState": (StoreFailed, "the object is archived and not thawed", "restore (thaw) it first"),
 }
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
@@ -50,6 +55,11 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
             f"{where}: the service is not able to answer{request}", help="run it again later", retryable=True
         )
     return StoreFailed(f"{where}: {problem.message or 'the request failed'}{request}")
+
+
+def is_immutable(problem: StoreFailed) -> bool:
+    """Whether the bucket's retention policy refused to remove or replace an object."""
+    return getattr(problem.__cause__, "code", "") == "FileImmutable"
 
 
 def is_transient(problem: Any) -> bool:

@@ -14,9 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import IO, Any
 
-from bkpc_runtime.errors import ObjectMissing, StoreFailed
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed
 from bkpc_runtime.stores.crc64 import combined, crc64
-from bkpc_runtime.stores.oss_calls import OssCalls, part_info, spoiled
+from bkpc_runtime.stores.oss_calls import OssCalls, part_info, spoiled, told_crc
+from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import StoredObject
 
@@ -141,7 +142,12 @@ class OssWriter:
             if problem := spoiled(answer, crc):
                 raise problem
 
-        self._calls.do(self._key, put, self._patience)
+        try:
+            self._calls.do(self._key, put, self._patience)
+        except StoreDenied as problem:
+            # Under a retention lock a try whose answer was lost can't be repeated: is it what we sent?
+            if not is_immutable(problem) or not self._is_there(crc):
+                raise
 
     def _begin(self) -> None:
         found = self._calls.unfinished(self._key, self._name, self._patience) if self._resumes else None
@@ -213,9 +219,9 @@ class OssWriter:
                 retryable=True,
             )
 
-    def _is_there(self) -> bool:
+    def _is_there(self, crc: int | None = None) -> bool:
         head = self._calls.do(self._key, lambda bucket: bucket.head_object(self._name), self._patience)
-        return bool(head.content_length == self._size)
+        return bool(head.content_length == self._size) and (crc is None or told_crc(head) == crc)
 
     def _close(self) -> None:
         if self._threads:

@@ -17,7 +17,7 @@ def test_a_policy_of_what_is_run_compiles_without_a_word() -> None:
     ("before", "after", "says"),
     [
         ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  keep 14d", "delete what is older"),
-        ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  lock 14d", "set the bucket's retention"),
+        ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  lock 14d", "lock a directory (`disk`, `far`)"),
         ("hot  to", "recover by increment\n  hot  to", "bring back only what changed"),
         ("hot  to", "recover by files\n  hot  to", "bring back single tables"),
         ("hot  to", "flow { lag fail 5min }\n  hot  to", "stop at `fail`"),
@@ -67,3 +67,13 @@ def test_one_clause_for_two_databases_is_told_once() -> None:
     text = SMALL.replace("protect shop with", "protect shop, other with")
     text += 'database other at here { mysql "o" credentials env A, B size 1GiB writes 1MiB/h }\n'
     assert len(compiled(text).diagnostics) == 1
+
+
+def test_a_lock_on_buckets_alone_is_carried_out() -> None:
+    bucket = 'oss "backup" endpoint "https://oss-cn-hangzhou.aliyuncs.com" credentials env OSS_ID, OSS_SECRET'
+    text = PLAIN.replace('store far at there { directory "backups" }', f"store far at there {{ {bucket} }}")
+    text = text.replace("to disk, far", "to far").replace("to disk", "to far")
+    text = text.replace("hot  to far", "lock 14d\n  hot  to far")
+    assert compiled(text).diagnostics == ()
+    (found,) = compiled(text.replace("to far every 2s", "to far, disk every 2s")).diagnostics
+    assert "lock a directory (`disk`)" in found.message

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import wait
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import oss2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -303,3 +305,52 @@ def test_the_service_is_asked_to_keep_each_connection_below_the_reservation(serv
         writer.write(bytes(600_000))
         writer.commit()
     assert time.monotonic() - began > 1
+
+
+def lock_bucket(server: OssServer, days: int = 7) -> None:
+    auth = oss2.AuthV4(KEY_ID, KEY_SECRET)
+    bucket = oss2.Bucket(auth, server.endpoint, "backup", region=REGION)
+    bucket.complete_bucket_worm(bucket.init_bucket_worm(days).worm_id)
+
+
+def test_a_locked_bucket_can_be_probed(server: OssServer) -> None:
+    lock_bucket(server)
+    open_bucket(server).probe()
+
+
+@pytest.mark.parametrize("size", [0, 10, 10 * MIB])
+def test_a_lost_answer_in_a_locked_bucket_is_not_a_failure(server: OssServer, size: int) -> None:
+    lock_bucket(server)
+    store, body = open_bucket(server), secrets.token_bytes(size)
+    with store.writer("a", size) as writer:
+        writer.write(body)
+        server.lose_answer("POST" if size > MIB else "PUT")
+        writer.commit()
+    assert store.get("a") == body
+
+
+@pytest.mark.parametrize("other", [b"other", b"longer than ours"])
+def test_what_is_locked_and_not_ours_is_not_taken_for_it(server: OssServer, other: bytes) -> None:
+    lock_bucket(server)
+    store = open_bucket(server)
+    store.put("a", other)
+    with pytest.raises(StoreDenied, match="retention policy"):
+        store.put("a", b"bytes")
+    assert store.get("a") == other
+
+
+def test_another_denial_is_one_even_if_the_bytes_are_there(server: OssServer) -> None:
+    store = open_bucket(server)
+    store.put("a", b"x")
+    server.fail_next(1, 403, "AccessDenied")
+    with pytest.raises(StoreDenied, match="may not do this"):
+        store.put("a", b"x")
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncate"])
+def test_a_listing_that_breaks_off_is_asked_for_again(server: OssServer, kind: Any) -> None:
+    store = open_bucket(server)
+    store.put("a", b"x")
+    server.fault(kind, match="list-type", after=50, times=2)
+    assert [one.key for one in store.list("")] == ["a"]
+    assert server.faults.rules == []

@@ -1,0 +1,57 @@
+"""`bkpc plan`: what `apply` would change; nothing is written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from bkpc_runtime.commands.buckets import Looked, complain_of_failures, lines, look_at_buckets
+from bkpc_runtime.commands.outcome import add_plan, complain, reported, world_of
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.executor import due_jobs
+from bkpc_runtime.world import World
+
+EXAMPLE = "example: bkpc plan plan.json; exit code 3 when a bucket is not as the plan asks"
+DRIFT = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_plan(parser)
+    parser.add_argument("--only", metavar="DB", help="only this database and its stores")
+
+
+@reported
+def run(arguments: argparse.Namespace) -> int:
+    world = world_of(arguments)
+    looked = look_at_buckets(world, arguments.only)
+    for line in lines(looked):
+        print(line)
+    worst = complain_of_failures(looked)
+    for told in _images(world, arguments.only, looked):
+        if isinstance(told, RuntimeFailure):
+            complain(told)
+            worst = told.exit_code
+        else:
+            print(told)
+    if not worst and any(one.problems for one in looked):
+        return 1
+    return worst or (DRIFT if any(one.changes for one in looked) else 0)
+
+
+def _images(world: World, only: str | None, looked: Sequence[Looked]) -> Iterator[str | RuntimeFailure]:
+    """The images and copies that are missing or overdue; those into stores that can't be looked at are left out."""
+    missing = {place.store for one in looked if one.missing for place in one.wanted.places}
+    unknown = {place.store for one in looked if one.failure or one.problems for place in one.wanted.places}
+    names = {one.name for one in world.databases(only)}
+    due = []
+    for job in world.plan.jobs:
+        if job.database not in names or unknown & set(job.stores):
+            continue
+        try:
+            due += [job] if missing & set(job.stores) else due_jobs(world, [job], datetime.now(UTC))
+        except RuntimeFailure as problem:
+            yield problem
+    for job in due:
+        yield f"+ {job.id}: {job.kind} to {', '.join(job.stores)} (missing or overdue)"
+    yield f"images: {len(due)} to take" if due else "images: nothing is missing or overdue"

@@ -1,0 +1,108 @@
+"""What a plan asks of each bucket: its stores' settings, several stores of one bucket taken together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bkpc_grammar import plan as contract
+from bkpc_runtime.repository import layout
+from bkpc_runtime.stores.open import region_of
+
+DAY = 86_400_000
+CLASSES = {
+    "standard": "Standard",
+    "infrequent_access": "IA",
+    "archive": "Archive",
+    "cold_archive": "ColdArchive",
+    "deep_cold_archive": "DeepColdArchive",
+}
+"""The classes of `std/oss` in the words of OSS."""
+_REGION = re.compile(r"(cn|ap|us|eu|me|na|sa|rg)-[a-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one store has in its bucket: all below `prefix` (empty, or ends with `/`); live objects below `folders`.
+
+    `storage_class` as OSS calls it, empty where the plan names none or one of its own; `redundancy` lrs, zrs or empty.
+    """
+
+    store: str
+    prefix: str
+    folders: tuple[str, ...]
+    storage_class: str
+    redundancy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a bucket must look like. `lock_days` 0: no lock is asked for; `needed_days` None: objects stay for ever."""
+
+    bucket: str
+    region: str
+    places: tuple[Place, ...]
+    lock_days: int
+    unsuspended: bool
+    encrypted: bool
+    public_blocked: bool
+    https_only: bool
+    upload_days: int
+    noncurrent_days: int
+    needed_days: int | None
+
+    @property
+    def store(self) -> str:
+        """The store whose endpoint and credentials reach the bucket."""
+        return self.places[0].store
+
+
+def wanted_of(plan: contract.Plan, stores: Iterable[str]) -> tuple[Wanted, ...]:
+    """One for each bucket of these stores, in the order of their first store's name."""
+    named = set(stores)
+    known = {one.name: one for one in plan.estate.stores}
+    grouped: dict[str, list[contract.StoreSettings]] = {}
+    for one in plan.settings:
+        grouped.setdefault(known[one.store].location.partition("/")[0], []).append(one)
+    return tuple(
+        _wanted(plan, bucket, settings, known)
+        for bucket, settings in grouped.items()
+        if named & {one.store for one in settings}
+    )
+
+
+def _wanted(
+    plan: contract.Plan, bucket: str, settings: list[contract.StoreSettings], known: dict[str, contract.Store]
+) -> Wanted:
+    first = known[settings[0].store]
+    told = first.region if _REGION.fullmatch(first.region) else ""
+    needed = [one.needed_days for one in settings]
+    return Wanted(
+        bucket=bucket,
+        region=told or region_of(first.endpoint or "") or first.region,
+        places=tuple(_place(plan, known[one.store]) for one in settings),
+        lock_days=-(-max(one.worm_ms or 0 for one in settings) // DAY),
+        unsuspended=any(one.versioning == "not-suspended" for one in settings),
+        encrypted=any(one.server_side_encryption for one in settings),
+        public_blocked=any(one.block_public_access for one in settings),
+        https_only=all(one.https_only for one in settings),
+        upload_days=max(one.unfinished_uploads_days for one in settings),
+        noncurrent_days=max(one.noncurrent_days for one in settings),
+        needed_days=None if None in needed else max(one for one in needed if one is not None),
+    )
+
+
+def _place(plan: contract.Plan, store: contract.Store) -> Place:
+    prefix = store.location.partition("/")[2].strip("/")
+    prefix = f"{prefix}/" if prefix else ""
+    writers = {one.database for one in plan.jobs if store.name in one.stores}
+    writers |= {one.database for one in plan.streams if store.name in one.stores}
+    folders = [f"{layout.database_folder(one)}/" for one in sorted(writers)] + [layout.PLANS]
+    return Place(
+        store.name,
+        prefix,
+        tuple(prefix + folder for folder in folders),
+        CLASSES.get(store.storage_class or "", ""),
+        store.redundancy or "",
+    )

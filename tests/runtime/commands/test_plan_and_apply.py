@@ -1,0 +1,237 @@
+"""`bkpc plan` and the settings part of `bkpc apply`, as their users run them: the database is away throughout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import oss2
+import pytest
+
+from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
+from tests.oss_server.certificate import tls_context
+
+POLICY = """\
+edition 1
+import "std/oss"
+
+site here {{ region "cn-hangzhou" }}
+store disk at here {{ directory "backups" }}
+store far at here {{
+  oss "{bucket}"
+  endpoint "{endpoint}"
+  {more}
+  credentials env OSS_KEY_ID, OSS_KEY_SECRET
+}}
+
+database shop at here {{
+  mysql "127.0.0.1:1"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 100MiB/h
+}}
+database wiki at here {{
+  mysql "127.0.0.1:2"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 100MiB/h
+}}
+
+policy basic {{
+  promise against corruption {{ rpo 2d }}
+  full daily at 02:00 within 1h to far
+  keep 14d
+  {lock}
+}}
+policy local {{
+  promise against corruption {{ rpo 2d }}
+  full daily at 02:00 within 1h to disk
+}}
+protect shop with basic
+protect wiki with local
+"""
+
+
+@dataclass
+class Desk:
+    """A folder with a policy and its plan, and what the commands print there (stdout, stderr) and how they end."""
+
+    folder: Path
+    server: OssServer
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def agree(self, bucket: str = "backup/shop", lock: str = "", more: str = "", endpoint: str = "") -> None:
+        text = POLICY.format(bucket=bucket, endpoint=endpoint or self.server.endpoint, lock=lock, more=more)
+        (self.folder / "shop.bkp").write_text(text)
+        done = self.run("compile", "shop.bkp", "-o", "plan.json")
+        assert done.returncode == 0, done.stderr
+
+    def run(self, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "bkpc_compiler.main", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "SHOP_DB_USER": "u", "SHOP_DB_PASSWORD": "p", **self.environ},
+            input=answers,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert KEY_SECRET not in done.stdout + done.stderr
+        return done
+
+    @property
+    def bucket(self) -> Any:
+        return oss2.Bucket(oss2.AuthV4(KEY_ID, KEY_SECRET), self.server.endpoint, "backup", region=REGION)
+
+    def writes(self) -> list[str]:
+        """What was sent that isn't of the images' store."""
+        return [line for line in self.server.requests if line.split()[0] in {"PUT", "POST", "DELETE"}]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with OssServer(tmp_path / "oss") as server:
+        server.bucket()
+        (tmp_path / "desk").mkdir()
+        keys = {"OSS_KEY_ID": KEY_ID, "OSS_KEY_SECRET": KEY_SECRET}
+        yield Desk(tmp_path / "desk", server, keys)
+        assert server.problems == []
+
+
+def test_plan_tells_and_writes_nothing(desk: Desk) -> None:
+    desk.agree(lock="lock 7d")
+    done = desk.run("plan", "plan.json")
+    assert done.returncode == 3, done
+    page = (Path(__file__).parents[3] / "docs" / "buckets.md").read_text()
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert done.stdout == shown
+    assert desk.writes() == []
+    assert not (desk.folder / "backups").exists()
+
+
+def test_apply_makes_it_so_and_the_second_time_there_is_nothing(desk: Desk) -> None:
+    desk.agree(lock="lock 7d")
+    first = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+    # The databases are away: the buckets are as they should be all the same.
+    assert first.returncode == 1
+    assert "warning: bucket `backup` is locked for 7 days, and this can never be undone" in first.stderr
+    assert "bucket backup: + retention lock: 7 days, for ever" in first.stderr
+    assert desk.bucket.get_bucket_worm().state == "Locked"
+    planned = desk.run("plan", "plan.json")
+    assert (planned.returncode, planned.stdout.splitlines()[:2]) == (
+        0,
+        ["far  bucket backup  as the plan asks", "buckets: nothing to change"],
+    )
+    desk.server.requests.clear()
+    again = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+    assert "buckets: nothing to change" in again.stderr
+    assert [line for line in desk.writes() if "probe-" not in line] == []
+
+
+def test_a_lock_needs_its_own_word(desk: Desk) -> None:
+    desk.agree(lock="lock 7d")
+    done = desk.run("apply", "plan.json", "--yes")
+    assert "+ encryption by the service: AES256" in done.stderr
+    with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+        desk.bucket.get_bucket_worm()
+    assert desk.bucket.get_bucket_encryption().sse_algorithm == "AES256"
+    assert desk.run("plan", "plan.json").returncode == 3
+
+
+def test_nothing_is_changed_unless_somebody_says_yes(desk: Desk) -> None:
+    desk.agree(lock="lock 7d")
+    for answers in ("", "n\n", "\n"):
+        done = desk.run("apply", "plan.json", "--yes-lock-forever", answers=answers)
+        assert "the buckets were not changed" in done.stderr
+        assert [line for line in desk.writes() if "probe-" not in line] == []
+    desk.run("apply", "plan.json", "--yes-lock-forever", answers="y\nn\n")
+    assert desk.bucket.get_bucket_worm().state == "Locked"
+
+
+def test_a_bucket_that_is_missing_is_made(desk: Desk) -> None:
+    desk.agree(bucket="new-one", more="class archive redundancy zrs", lock="lock 7d")
+    planned = desk.run("plan", "plan.json")
+    assert planned.returncode == 3
+    assert planned.stdout.splitlines()[1] == "  + bucket: made in cn-hangzhou, ZRS, class Archive (it does not exist)"
+    assert "in the whole bucket" in planned.stdout
+    assert "new-one" not in desk.server.buckets
+    desk.run("apply", "plan.json", "--yes")
+    found = desk.server.buckets["new-one"].settings
+    assert (found.storage_class, found.redundancy) == ("Archive", "ZRS")
+
+
+def test_a_problem_stops_everything(desk: Desk) -> None:
+    desk.agree(more="class standard redundancy zrs")
+    planned = desk.run("plan", "plan.json")
+    assert planned.returncode == 1
+    assert "  ! bucket: its redundancy is LRS (store `far` counts on ZRS" in planned.stdout
+    assert "1 for people to solve" in planned.stdout
+    done = desk.run("apply", "plan.json", "--yes")
+    assert done.returncode == 1
+    assert done.stderr.endswith("nothing was done\n")
+    assert desk.writes() == []
+
+
+def test_a_rule_that_would_delete_backups_stops_everything(desk: Desk) -> None:
+    desk.agree()
+    rule = oss2.models.LifecycleRule("tidy", "", expiration=oss2.models.LifecycleExpiration(days=15))
+    desk.bucket.put_bucket_lifecycle(oss2.models.BucketLifecycle([rule]))
+    done = desk.run("apply", "plan.json", "--yes")
+    assert done.returncode == 1
+    assert (
+        "! lifecycle: rule `tidy`, which is not ours, deletes what is below `shop/shop/` after 15 days" in done.stderr
+    )
+    assert desk.bucket.get_bucket_info().bucket_encryption_rule.sse_algorithm is None
+
+
+def test_a_service_that_is_away_and_a_key_that_may_not(desk: Desk) -> None:
+    desk.agree()
+    desk.environ["OSS_KEY_SECRET"] = "not-the-secret"
+    for command in (("plan", "plan.json"), ("apply", "plan.json", "--yes")):
+        done = desk.run(*command)
+        assert done.returncode == 4, done
+        assert "key secret" in done.stderr
+    assert desk.writes() == [line for line in desk.writes() if "probe-" in line]
+
+
+def test_only_one_databases_buckets(desk: Desk) -> None:
+    desk.agree()
+    assert desk.run("plan", "plan.json", "--only", "wiki").stdout.splitlines() == [
+        "+ wiki/full/disk: backup.full to disk (missing or overdue)",
+        "images: 1 to take",
+    ]
+    assert desk.run("plan", "plan.json", "--only", "shop").returncode == 3
+    assert desk.run("plan", "plan.json", "--only", "nobody").returncode == 2
+    assert not [line for line in desk.server.requests if "bucketInfo" not in line and "GET" not in line]
+
+
+def test_https_only_is_set_over_https(desk: Desk, tmp_path: Path) -> None:
+    context, trusted = tls_context(tmp_path / "tls", ["localhost"])
+    with OssServer(tmp_path / "secure", tls=context) as server:
+        server.bucket()
+        port = server._listeners[1].server_address[1]
+        desk.environ["REQUESTS_CA_BUNDLE"] = str(trusted)
+        desk.agree(endpoint=f"https://localhost:{port}")
+        assert "+ https only: plain HTTP denied on backup/shop/*" in desk.run("plan", "plan.json").stdout
+        desk.run("apply", "plan.json", "--yes")
+        (statement,) = json.loads(server.buckets["backup"].settings.documents["policy"])["Statement"]
+        assert statement["Condition"] == {"Bool": {"acs:SecureTransport": ["false"]}}
+        assert desk.run("plan", "plan.json").returncode == 0
+
+
+def test_a_plan_of_directories_loads_no_oss(desk: Desk) -> None:
+    desk.agree()
+    program = (
+        "import sys; from bkpc_compiler.main import main; "
+        "code = main(['plan', 'plan.json', '--only', 'wiki']); "
+        "sys.exit(code or 'oss2' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=desk.folder, check=False, timeout=60)
+    assert done.returncode == 0
