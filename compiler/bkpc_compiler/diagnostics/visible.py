@@ -15,5 +15,10 @@ def visible(text: str) -> str:
     return "".join(f"\\u{{{ord(char):x}}}" if _is_obeyed(char) else char for char in text)
 
 
+def is_hidden(char: str) -> bool:
+    """Whether it changes how others are read, and is not seen itself; line ends and tabs too."""
+    return unicodedata.category(char) in _OBEYED
+
+
 def _is_obeyed(char: str) -> bool:
-    return char not in "\n\t" and unicodedata.category(char) in _OBEYED
+    return char not in "\n\t" and is_hidden(char)

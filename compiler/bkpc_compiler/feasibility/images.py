@@ -12,10 +12,13 @@ from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.staleness import MOST_EVENTS, Leg, Staleness, staleness_of, unaligned
 from bkpc_compiler.feasibility.working import Ageing, Apart, Copying, Forced, Part
-from bkpc_compiler.program.model import Database, Store
+from bkpc_compiler.program.model import Cadence, Database, Store
 from bkpc_compiler.source import Span
+from bkpc_compiler.timetable.calendar import DAY
 from bkpc_grammar.quantities import Duration
 
+MONTH = Fraction(365 * DAY, 12)
+"""Milliseconds: of months on the average."""
 MOST_CHAINS = 1000
 """Ways of one database's images, shortest first: where all stores copy to all others, longer ones are not followed."""
 
@@ -127,13 +130,18 @@ def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:
     """
     if share == 1 and len(chains) == 1:
         return max(job.rhythm.period for job in chains[0])
-    gap = share / sum(Fraction(1, max(job.rhythm.period for job in jobs)) for jobs in chains)
+    gap = share / sum(1 / max(_mean(job) for job in jobs) for jobs in chains)
     firsts = list(dict.fromkeys(jobs[0] for jobs in chains))
     cycle = max(job.rhythm.period for job in firsts)
     few = sum(cycle // job.rhythm.period for job in firsts) <= MOST_EVENTS
     if share == 1 and few and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
         gap = max(gap, Fraction(_uncovered(firsts, cycle)))
     return int(gap)
+
+
+def _mean(job: JobDemand) -> Fraction:
+    """Milliseconds between two releases, on the average of the shortest year."""
+    return MONTH if job.schedule.cadence is Cadence.MONTHLY else Fraction(job.rhythm.period)
 
 
 def _uncovered(jobs: Sequence[JobDemand], cycle: int) -> int:

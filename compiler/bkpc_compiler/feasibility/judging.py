@@ -16,7 +16,7 @@ from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
 from bkpc_compiler.feasibility.together import Outage, least_time, most_time, never_back, time_bounds
-from bkpc_compiler.program.model import Promise, Protection
+from bkpc_compiler.program.model import Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
 
 
@@ -119,24 +119,20 @@ class PointJudging:
         return upper.plus(Term(words, Duration(Fraction(late, 1000)))) if late else upper
 
     def lower(self) -> Bound | None:
+        """What no line betters that is left, neither of its own nor of another member of its group."""
         if self.choice.line is None:
             return None
-        lower = self._own_least()
+        lower = self._least_of(self.choice)
         for name, other in self.members():
-            if other.line is None:
+            if other.line is None or lower is None:
                 return lower
-            low = least_lost(other.line, self.promise.scope, self.promise.rpo_quantile)
-            lower = low if low is None or lower is None else max(lower, _of(name, low), key=_total)
+            low = self._least_of(other)
+            lower = None if low is None else max(lower, _of(name, low), key=_total)
         return lower
 
-    def _own_least(self) -> Bound | None:
-        """Of the chosen line where that may keep the promise, else of all."""
-        scope, share, objective = self.promise.scope, self.promise.rpo_quantile, self.promise.rpo
-        if self.choice.line is not None and objective is not None:
-            own = least_lost(self.choice.line, scope, share)
-            if own is not None and own.total <= objective.value:
-                return own
-        lows = [low for line in self.choice.readable if (low := least_lost(line, scope, share)) is not None]
+    def _least_of(self, choice: Choice) -> Bound | None:
+        scope, share = self.promise.scope, self.promise.rpo_quantile
+        lows = [low for line in choice.readable if (low := least_lost(line, scope, share)) is not None]
         return min(lows, key=_total, default=None)
 
     def members(self) -> tuple[tuple[str, Choice], ...]:
@@ -216,6 +212,11 @@ def _of(name: str, bound: Bound) -> Bound:
 
 
 def _log_is_hopeless(choice: Choice) -> bool:
-    """The objective asks for a log, and no log can keep up with what is written."""
+    """The objective asks for a log, and no log can keep up with what is written.
+
+    After a corruption the server still sends what is behind.
+    """
+    if choice.loss.scope is Scope.CORRUPTION:
+        return False
     logs = [line.log for line in choice.readable if line.log is not None]
     return bool(logs) and all(log.hopeless for log in logs) and choice.images_too_coarse

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NoReturn
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.diagnostics.visible import is_hidden
 from bkpc_compiler.program.names import circle, unknown_name
 from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.source import Span
@@ -205,10 +206,13 @@ def count(word: Word, least: int, most: int, what: str) -> int:
 
 
 def filled(word: Word) -> str:
-    """The text of a string literal that must say something."""
+    """The text of a string literal that must say something that can be seen: it goes into pictures and paths."""
     text = string(word)
     if not text.strip():
         raise wrong_value(word.span, "this text is empty", None)
+    hidden = next((char for char in text if is_hidden(char)), None)
+    if hidden is not None:
+        raise wrong_value(word.span, f"`\\u{{{ord(hidden):x}}}` can't be seen", "write it without this character")
     return text
 
 

@@ -136,14 +136,15 @@ def test_what_is_kept_too_short_is_said_with_both_figures() -> None:
 
 def test_a_log_that_no_way_carries_is_said() -> None:
     tier = build.policy(
-        build.promise(Scope.CORRUPTION, duration(10), None), images=(build.full("near"),), hots=(build.hot("near"),)
+        build.promise(Scope.SITE, duration(10), None), images=(build.full("far"),), hots=(build.hot("far"),)
     )
     one = build.database("one", "here", holds=size(1, "GiB"), writes=rate(200, "MiB"))
-    program = build.program(SITES, (build.store("near", "here", writes=rate(1, "Gbit")),), {one: tier})
-    rpo = objective(against(program, "one", Scope.CORRUPTION), "rpo")
+    links = (build.link("here", "there", rate(1, "Gbit")),)
+    program = build.program(SITES, (build.store("far", "there"),), {one: tier}, links=links)
+    rpo = objective(against(program, "one", Scope.SITE), "rpo")
     assert rpo.verdict.value == "REFUTED"
     assert rpo.remarks == (
-        "one/hot finds no room on its way to `near`",
+        "one/hot finds no room on its way to `far`",
         "the log is written faster than any way to its stores carries it",
     )
 

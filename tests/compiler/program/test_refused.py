@@ -46,6 +46,9 @@ def test_the_small_policy_is_clean() -> None:
         ("size 1GiB", "size 1GiB needs shop", "BKP1009", "shop → shop"),
         ('region "local" }\nsite there', 'region "\\u{FFFFFF}" }\nsite there', "BKP1001", "not a character"),
         ('region "local" }\nsite there', 'region "\\u{D800}" }\nsite there', "BKP1001", "not a character"),
+        ('region "local" }\nsite there', 'region "r\\u{1b}[31m" }\nsite there', "BKP1001", "can't be seen"),
+        ('region "local" }\nsite there', 'region "\u202ex" }\nsite there', "BKP1001", "can't be seen"),
+        ('region "local" }\nsite there', 'region "a\\nb" }\nsite there', "BKP1001", "can't be seen"),
         ("link here -- there", "link here -- here", "BKP1001", "to itself"),
         (
             "link here -- there",
