@@ -135,9 +135,8 @@ def test_what_is_kept_too_short_is_said_with_both_figures() -> None:
 
 
 def test_a_log_that_no_way_carries_is_said() -> None:
-    tier = build.policy(
-        build.promise(Scope.SITE, duration(10), None), images=(build.full("far"),), hots=(build.hot("far"),)
-    )
+    promised = build.promise(Scope.SITE, duration(10), None, Fraction(99, 100))
+    tier = build.policy(promised, images=(build.full("far"),), hots=(build.hot("far"),))
     one = build.database("one", "here", holds=size(1, "GiB"), writes=rate(200, "MiB"))
     links = (build.link("here", "there", rate(1, "Gbit")),)
     program = build.program(SITES, (build.store("far", "there"),), {one: tier}, links=links)
@@ -147,6 +146,18 @@ def test_a_log_that_no_way_carries_is_said() -> None:
         "one/hot finds no room on its way to `far`",
         "the log is written faster than any way to its stores carries it",
     )
+
+
+def test_a_log_that_no_way_carries_arrives_after_a_corruption() -> None:
+    """The server still sends what is behind: nobody can say that it can't be kept."""
+    tier = build.policy(
+        build.promise(Scope.CORRUPTION, duration(10), None), images=(build.full("near"),), hots=(build.hot("near"),)
+    )
+    one = build.database("one", "here", holds=size(1, "GiB"), writes=rate(200, "MiB"))
+    program = build.program(SITES, (build.store("near", "here", writes=rate(1, "Gbit")),), {one: tier})
+    rpo = objective(against(program, "one", Scope.CORRUPTION), "rpo")
+    assert rpo.verdict.value == "UNDECIDED"
+    assert rpo.remarks == ("one/hot finds no room on its way to `near`",)
 
 
 def test_a_group_without_logs_has_no_point_in_common() -> None:
