@@ -4,7 +4,35 @@
 set -euo pipefail
 cache=${BKPC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bkpc}
 root=$cache/mysql-sid
-[ -x "$root/bin/mysqld" ] && exit 0
+# Programs that run with Debian sid's own loader and libraries; `wrapped-2` tells that they are of this making.
+wrap() {
+  local root=$1 multiarch loader program folder extra
+  multiarch=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
+  loader=$(cd "$root" && ls usr/lib/"$multiarch"/ld-linux*.so.* | head -n 1)
+  for program in mysqld mysqldump mysql mysqlbinlog mysqladmin; do
+    folder=bin
+    extra=
+    if [ "$program" = mysqld ]; then
+      folder=sbin
+      # Options on the command line of the caller come later and win; --no-defaults counts in the first place only.
+      extra='--no-defaults --basedir="$root/usr" --lc-messages-dir="$root/usr/share/mysql" --plugin-dir="$root/usr/lib/mysql/plugin"'
+    fi
+    cat >"$root/bin/$program.new" <<WRAPPER
+#!/bin/sh
+# Runs $program of Debian sid with its own loader and libraries.
+root=\$(CDPATH= cd -- "\$(dirname -- "\$0")/.." && pwd)
+$([ "$program" = mysqld ] && echo '[ "$1" = --no-defaults ] && shift')
+exec "\$root/$loader" --library-path "\$root/usr/lib/$multiarch:\$root/usr/lib/mysql/private" "\$root/usr/$folder/$program" $extra "\$@"
+WRAPPER
+    chmod +x "$root/bin/$program.new"
+    mv "$root/bin/$program.new" "$root/bin/$program"
+  done
+  touch "$root/wrapped-2"
+}
+if [ -x "$root/bin/mysqld" ]; then
+  [ -e "$root/wrapped-2" ] || wrap "$root"
+  exit 0
+fi
 here=$(dirname "$0")
 bash "$here/need.sh" debootstrap zstd
 # The mirror this machine's apt already uses; security mirrors carry no sid.
@@ -26,24 +54,7 @@ mkdir -p "$work/root/bin"
 for package in "$work"/debootstrap/var/cache/apt/archives/{lib,zlib,mysql-}*.deb; do
   dpkg-deb -x "$package" "$work/root"
 done
-multiarch=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
-loader=$(cd "$work/root" && ls usr/lib/"$multiarch"/ld-linux*.so.* | head -n 1)
-for program in mysqld mysqldump mysql mysqlbinlog mysqladmin; do
-  folder=bin
-  extra=
-  if [ "$program" = mysqld ]; then
-    folder=sbin
-    # Options on the command line of the caller come later and win.
-    extra='--no-defaults --basedir="$root/usr" --lc-messages-dir="$root/usr/share/mysql" --plugin-dir="$root/usr/lib/mysql/plugin"'
-  fi
-  cat >"$work/root/bin/$program" <<WRAPPER
-#!/bin/sh
-# Runs $program of Debian sid with its own loader and libraries.
-root=\$(CDPATH= cd -- "\$(dirname -- "\$0")/.." && pwd)
-exec "\$root/$loader" --library-path "\$root/usr/lib/$multiarch:\$root/usr/lib/mysql/private" "\$root/usr/$folder/$program" $extra "\$@"
-WRAPPER
-  chmod +x "$work/root/bin/$program"
-done
+wrap "$work/root"
 "$work/root/bin/mysqld" --version >/dev/null
 "$work/root/bin/mysqldump" --version >/dev/null
 # Another run may have been faster: either copy is as good.

@@ -17,15 +17,25 @@ _PROGRAMS = {
     ("mariadb", "dump"): ("mariadb-dump",),
     ("mariadb", "client"): ("mariadb",),
     ("mariadb", "binlog"): ("mariadb-binlog",),
+    ("mariadb", "server"): ("mariadbd",),
+    ("mariadb", "initialise"): ("mariadb-install-db",),
     ("mysql", "dump"): ("mysqldump",),
     ("mysql", "client"): ("mysql",),
     ("mysql", "binlog"): ("mysqlbinlog",),
+    ("mysql", "server"): ("mysqld",),
 }
 _PACKAGES = {
     "mariadb": "mariadb-client",
     # Debian's own packages under MySQL's name install MariaDB.
     "mysql": "mysql-client (on Debian from MySQL's repository: https://dev.mysql.com/downloads/repo/apt/)",
 }
+_SERVER_PACKAGES = {
+    "mariadb": "mariadb-server",
+    "mysql": "mysql-server (on Debian from MySQL's repository: https://dev.mysql.com/downloads/repo/apt/)",
+}
+_SERVER_KINDS = frozenset({"server", "initialise"})
+_SERVER_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
+"""Where servers are installed, which the PATH of a user often lacks."""
 _SSL = {
     "mysql": {
         "disabled": "ssl-mode=DISABLED",
@@ -43,20 +53,23 @@ _SSL = {
 
 
 def find_tool(flavour: Flavour, kind: str) -> str:
-    """The path of the flavour's `dump`, `client` or `binlog` program.
+    """The path of the flavour's `dump`, `client`, `binlog`, `server` or `initialise` program.
 
     Searched in BKPC_MYSQL_BIN (folders, as in PATH), then in PATH; `ToolFailed` names the package.
     """
-    path = os.pathsep.join(filter(None, (os.environ.get("BKPC_MYSQL_BIN"), os.environ.get("PATH"))))
+    of_server = kind in _SERVER_KINDS
+    folders = (os.environ.get("BKPC_MYSQL_BIN"), os.environ.get("PATH"), *(_SERVER_FOLDERS if of_server else ()))
+    path = os.pathsep.join(filter(None, folders))
     names = _PROGRAMS[flavour, kind]
     for name in names:
         found = shutil.which(name, path=path)
         # MariaDB's packages install links under MySQL's names; a dump goes back into its own flavour.
         if found and not (flavour == "mysql" and "mariadb" in Path(found).resolve().name):
             return found
+    package = (_SERVER_PACKAGES if of_server else _PACKAGES)[flavour]
     raise ToolFailed(
         f"{' or '.join(names)} is not installed",
-        help=f"apt-get install {_PACKAGES[flavour]}, or name its folder in BKPC_MYSQL_BIN",
+        help=f"apt-get install {package}, or name its folder in BKPC_MYSQL_BIN",
     )
 
 

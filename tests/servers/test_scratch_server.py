@@ -1,0 +1,55 @@
+"""The server of our own: it starts empty, as the source is, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bkpc_runtime.errors import ServerFailed, StepFailed
+from bkpc_runtime.mysql.connection import connect, query
+from bkpc_runtime.mysql.flavour import Flavour, read_facts
+from bkpc_runtime.mysql.scratch_server import scratch_server
+from tests.database_server.installation import find_mariadb, find_mysql
+from tests.servers.conftest import FLAVOURS
+
+
+@pytest.fixture(params=FLAVOURS)
+def flavour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Flavour:
+    installation = find_mariadb() if request.param == "mariadb" else find_mysql()
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(installation.bin))
+    return installation.flavour
+
+
+def test_it_is_empty_takes_over_what_matters_and_is_gone_afterwards(flavour: Flavour, tmp_path: Path) -> None:
+    source = {"lower_case_table_names": "1", "character_set_server": "latin1", "collation_server": "latin1_bin"}
+    with scratch_server(flavour, tmp_path, source) as server:
+        assert server.folder.stat().st_mode & 0o077 == 0
+        connection = connect(server.address)
+        facts = read_facts(connection)
+        schemas = {str(row[0]) for row in query(connection, "SHOW DATABASES")}
+        connection.close()
+        assert facts.flavour == flavour
+        assert {name: facts.variable(name) for name in source} == source
+        assert facts.variable("event_scheduler") == "OFF"
+        assert facts.variable("skip_networking") in {"ON", "1"}
+        assert schemas <= {"mysql", "sys", "performance_schema", "information_schema"}
+        run = server.socket.parent
+    assert server.process.poll() is not None
+    assert list(tmp_path.iterdir()) == []
+    assert not run.exists()
+
+
+def test_one_that_does_not_start_says_why_and_leaves_nothing(flavour: Flavour, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ServerFailed, match="did not start"),
+        scratch_server(flavour, tmp_path, {}, options={"innodb_page_size": "5"}),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_begun_where_what_is_loaded_has_no_room(flavour: Flavour, tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match="bytes free"), scratch_server(flavour, tmp_path, {}, needed_bytes=10**18):
+        pass
+    assert list(tmp_path.iterdir()) == []
