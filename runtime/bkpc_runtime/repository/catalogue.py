@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,6 +75,28 @@ def all_images(store: Store, database: str) -> list[Image]:
     """Complete images of all servers of a database, newest first."""
     found = [image for prefix in prefixes(store, database) for image in images(store, prefix)]
     return sorted(found, key=lambda image: image.manifest.id, reverse=True)
+
+
+def chain(image: Image, there: Iterable[Image]) -> tuple[Image, ...]:
+    """What brings an image back, in order: the full image first, `image` last.
+
+    Raises:
+        DamagedBackup: `there` (the images of its store) lacks one of them, or one is of another server.
+    """
+    known = {one.manifest.id: one for one in there if one.prefix == image.prefix}
+    links = [image]
+    while links[-1].manifest.kind == "incremental":
+        child = links[-1].manifest
+        parent = known.get(child.parent)
+        if parent is None:
+            raise DamagedBackup(f"image {image.manifest.id} needs image {child.parent}, which is not beside it")
+        if (parent.manifest.engine, parent.manifest.to_lsn) != (child.engine, child.from_lsn):
+            raise DamagedBackup(
+                f"image {child.id} continues {child.parent} at LSN {child.from_lsn}, which ends at "
+                f"{parent.manifest.to_lsn}"
+            )
+        links.append(parent)
+    return tuple(reversed(links))
 
 
 def window(store: Store, image: Image) -> Window | None:

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from bkpc_runtime.errors import DamagedBackup
+from bkpc_runtime.repository.layout import is_image_id
 from bkpc_runtime.transfer.sums import Sums
 
 FORMAT_VERSION = 1
@@ -23,11 +24,12 @@ class Part(_Record, frozen=True):
     """One object of the image; parts are loaded in their order.
 
     `kind`: `schema` (CREATE DATABASE and sequences), `table` (structure and rows), `objects` (routines,
-    triggers, events), `views`, `doubtful` (one view, which may use things that are not there: it may fail).
+    triggers, events), `views`, `doubtful` (one view, which may use things that are not there: it may fail);
+    `stream`: a piece of the one stream that a physical image is.
     """
 
     name: str
-    kind: Literal["schema", "table", "objects", "views", "doubtful"]
+    kind: Literal["schema", "table", "objects", "views", "doubtful", "stream"]
     schema: str
     table: str
     sums: Sums
@@ -44,19 +46,27 @@ class Inventory(_Record, frozen=True):
     events: tuple[str, ...]
 
 
-class Manifest(_Record, frozen=True):
+Engine = Literal["logical", "mariabackup", "clone", "xtrabackup"]
+
+
+class Manifest(_Record, frozen=True, omit_defaults=True):
     """An image. Times are ISO 8601 in UTC; `position` is where the log continues it.
 
     `binlog_origin`: SHA-256 of the first event of `binlog_file`, which tells files of one name apart; empty where
     the account may not read the log.
+
+    An `incremental` image holds what changed since `parent`, another image beside it (a full one, or incremental
+    itself): the pages that InnoDB changed from `from_lsn` on. `to_lsn` of a physical image is where the next
+    incremental begins. `inventory_loose`: objects came or went while the image was taken; `inventory` has those that
+    were there before and after.
     """
 
     format_version: int
     id: str
     database: str
     identity: str
-    kind: Literal["full"]
-    engine: Literal["logical"]
+    kind: Literal["full", "incremental"]
+    engine: Engine
     flavour: Literal["mysql", "mariadb"]
     server_version: str
     variables: dict[str, str]
@@ -71,6 +81,10 @@ class Manifest(_Record, frozen=True):
     not_included: tuple[str, ...]
     began: str
     finished: str
+    parent: str = ""
+    from_lsn: int = 0
+    to_lsn: int = 0
+    inventory_loose: bool = False
 
     @property
     def stored_size(self) -> int:
@@ -113,4 +127,13 @@ def _wrong(manifest: Manifest) -> str:
             return f"`{name}` is not a time"
     if manifest.binlog_offset < 0 or (manifest.binlog_file and not _BINLOG.fullmatch(manifest.binlog_file)):
         return "it names no position in a binlog"
+    return _wrong_chain(manifest)
+
+
+def _wrong_chain(manifest: Manifest) -> str:
+    """A parent where there must be none, or none where one must be; ids grow, so that no chain is a circle."""
+    if manifest.kind == "full":
+        return "a full image names a parent" if manifest.parent else ""
+    if not is_image_id(manifest.parent) or manifest.parent >= manifest.id:
+        return f"an incremental image names no parent before it, but {manifest.parent!r}"
     return ""

@@ -1,0 +1,68 @@
+"""Incremental images name their parent, and only whole chains count."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from bkpc_runtime.errors import DamagedBackup
+from bkpc_runtime.repository.catalogue import Image, chain
+from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, decode_manifest, encode_manifest
+
+PREFIX = "shop/mariadb-1-0"
+
+
+def image(number: int, parent: int = 0, lsn: tuple[int, int] = (0, 100)) -> Manifest:
+    return Manifest(
+        format_version=FORMAT_VERSION, id=_id(number), database="shop", identity="mariadb-1-0",
+        kind="incremental" if parent else "full", engine="mariabackup", flavour="mariadb", server_version="10.11.1",
+        variables={}, binlog_file="binlog.000001", binlog_offset=4, binlog_origin="", gtid="", encrypted=False,
+        parts=(), inventory=(), sequences=(), not_included=(), began="2026-11-23T14:00:00+00:00",
+        finished="2026-11-23T14:00:00+00:00", parent=_id(parent) if parent else "", from_lsn=lsn[0], to_lsn=lsn[1],
+    )  # fmt: skip
+
+
+def _id(number: int) -> str:
+    return f"20261123T14000{number}Z-0000000{number}"
+
+
+def test_a_manifest_comes_back_and_a_full_one_says_nothing_of_chains() -> None:
+    for one in (image(1), image(2, 1, (100, 200))):
+        assert decode_manifest(encode_manifest(one), "key") == one
+    logical = replace(image(1), engine="logical", to_lsn=0)
+    assert b"parent" not in encode_manifest(logical)
+    assert b"lsn" not in encode_manifest(logical)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (replace(image(1), parent=_id(1)), "a full image names a parent"),
+        (replace(image(2, 1), parent=""), "names no parent"),
+        (replace(image(2, 1), parent=_id(2)), "names no parent"),  # itself
+        (replace(image(2, 1), parent="../../x"), "names no parent"),
+    ],
+)
+def test_a_manifest_against_itself_is_refused(broken: Manifest, words: str) -> None:
+    with pytest.raises(DamagedBackup, match=words):
+        decode_manifest(encode_manifest(broken), "key")
+
+
+def test_a_chain_begins_with_its_full_image() -> None:
+    full, first, second = image(1), image(2, 1, (100, 200)), image(3, 2, (200, 300))
+    all_ = [Image(PREFIX, one) for one in (second, first, full)]
+    assert [one.manifest.id for one in chain(all_[0], all_)] == [_id(1), _id(2), _id(3)]
+    assert chain(all_[2], all_) == (all_[2],)
+
+
+def test_a_chain_with_a_hole_or_of_another_history_is_none() -> None:
+    last = Image(PREFIX, image(3, 2, (200, 300)))
+    full = Image(PREFIX, image(1))
+    with pytest.raises(DamagedBackup, match=f"needs image {_id(2)}"):
+        chain(last, [last, full])
+    elsewhere = Image("shop/mariadb-2-0", image(2, 1, (100, 200)))
+    with pytest.raises(DamagedBackup, match=f"needs image {_id(2)}"):
+        chain(last, [last, elsewhere, full])
+    other = Image(PREFIX, image(2, 1, (100, 190)))
+    with pytest.raises(DamagedBackup, match="at LSN 200, which ends at 190"):
+        chain(last, [last, other, full])
