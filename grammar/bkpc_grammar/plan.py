@@ -169,7 +169,9 @@ class Job(Part, frozen=True):
     database: Name
     schedule: Schedule
     source_store: Annotated[str | None, Meta(description="the store a copy reads, or null")]
-    stores: Annotated[tuple[str, ...], Meta(description="the stores written")]
+    stores: Annotated[
+        tuple[str, ...], Meta(description="the stores written; those of `verify` and `expire` keep marks of them")
+    ]
     recipients: Annotated[tuple[str, ...], Meta(description="age public keys; empty: stored unencrypted")]
     engine: Annotated[Literal["logical"], Meta(description="how the image is taken")]
     limit: Annotated[BytesPerSecond | None, Meta(description="the most this job may use, or null")]
@@ -178,6 +180,10 @@ class Job(Part, frozen=True):
     timeout_ms: Annotated[Milliseconds, Meta(description="after this the job has failed")]
     retry: Retry
     requires: Annotated[tuple[str, ...], Meta(description="ids of jobs whose newest output this one reads")]
+
+
+UPKEEP = frozenset({"verify", "expire"})
+"""The kinds of jobs that reserve nothing: they move no backups, and no bound counts them."""
 
 
 class Stream(Part, frozen=True):
@@ -201,16 +207,38 @@ class Stream(Part, frozen=True):
 
 
 class Retention(Part, frozen=True):
-    """What is kept, per database and store."""
+    """What is kept, per database and store. Where neither `keep_ms` nor a count is given, nothing is ever deleted."""
 
     database: Name
     store: Name
     keep_ms: Annotated[Milliseconds | None, Meta(description="every recovery point of this long, or null")]
-    daily: Annotated[int, Meta(ge=0)]
-    weekly: Annotated[int, Meta(ge=0)]
-    monthly: Annotated[int, Meta(ge=0)]
-    yearly: Annotated[int, Meta(ge=0)]
+    daily: Annotated[int, Meta(ge=0, description="the newest image of each of so many days, today included")]
+    weekly: Annotated[int, Meta(ge=0, description="the newest image of each of so many weeks from Monday on")]
+    monthly: Annotated[int, Meta(ge=0, description="the newest image of each of so many months")]
+    yearly: Annotated[int, Meta(ge=0, description="the newest image of each of so many years")]
     lock_ms: Annotated[Milliseconds | None, Meta(description="WORM period, or null")]
+    timezone: Annotated[str, Meta(description="IANA name: where days, weeks, months and years begin")]
+    grace_ms: Annotated[
+        Milliseconds,
+        Meta(description="from the tombstone to the deletion, and the age of parts without a manifest that go"),
+    ]
+    fresh_ms: Annotated[
+        Milliseconds, Meta(description="while the newest image is older, nothing expires: images do not arrive")
+    ]
+    verified: Annotated[bool, Meta(description="whether the newest image must be verified before anything expires")]
+
+
+class Flow(Part, frozen=True):
+    """Process control of a database: what an image is compared with, and when it is held."""
+
+    database: Name
+    size_warn_permille: Annotated[
+        int | None, Meta(description="a difference from its predecessors that is told, or null")
+    ]
+    size_hold_permille: Annotated[
+        int | None, Meta(description="a difference that holds the image: nothing older expires; or null")
+    ]
+    verify: Annotated[bool, Meta(description="whether every image is read back after it was taken")]
 
 
 class StoreSettings(Part, frozen=True):
@@ -336,6 +364,7 @@ class Plan(Part, frozen=True):
     jobs: Annotated[tuple[Job, ...], Meta(description="sorted by id")]
     streams: Annotated[tuple[Stream, ...], Meta(description="sorted by id")]
     retention: Annotated[tuple[Retention, ...], Meta(description="sorted by database and store")]
+    flow: Annotated[tuple[Flow, ...], Meta(description="sorted by database")]
     settings: Annotated[tuple[StoreSettings, ...], Meta(description="sorted by store")]
     preflight: Annotated[tuple[Preflight, ...], Meta(description="sorted by database")]
     recoveries: Annotated[tuple[Recovery, ...], Meta(description="sorted by scope and what is lost")]

@@ -95,7 +95,7 @@ def plan(
         resources=tuple(
             Resource(name=name, capacity=most, usable=most) for name, most in sorted((resources or {}).items())
         ),
-        jobs=jobs, streams=tuple(streams), retention=tuple(kept), settings=(), preflight=(),
+        jobs=jobs, streams=tuple(streams), retention=tuple(kept), flow=(), settings=(), preflight=(),
         recoveries=tuple(recoveries), objectives=(),
     )  # fmt: skip
 

@@ -213,7 +213,10 @@ def test_zone_redundant_store_outlives_its_site() -> None:
 
 
 def test_damage_must_be_noticed_while_a_point_before_it_is_kept() -> None:
-    kept = Retention(database="d", store="near", keep_ms=7 * HOUR, daily=0, weekly=0, monthly=0, yearly=0, lock_ms=None)
+    kept = Retention(
+        database="d", store="near", keep_ms=7 * HOUR, daily=0, weekly=0, monthly=0, yearly=0, lock_ms=None,
+        timezone="UTC", grace_ms=0, fresh_ms=0, verified=False,
+    )  # fmt: skip
     planned = plan(full("near"), kept=[kept], resources={"line": MB})
     assert loss(planned, Scope.CORRUPTION) == 7 * 3600
     assert loss(planned, Scope.CORRUPTION, detect=duration(1, "min")) == inf

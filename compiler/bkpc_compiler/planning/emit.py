@@ -11,6 +11,7 @@ from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.planning.objectives import LineOf, objectives_of
 from bkpc_compiler.planning.recoveries import recoveries_of
 from bkpc_compiler.planning.settings import settings_of
+from bkpc_compiler.planning.upkeep import flow_of, retention_of, upkeep_of
 from bkpc_compiler.program.model import Credentials, Database, Policy, Protection, Schedule, Store
 from bkpc_compiler.timetable.placement import Slot
 from bkpc_grammar import plan
@@ -32,6 +33,7 @@ def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
     program = analysis.program
     protected = {one.database: one.policy for one in program.protections}
     jobs = _jobs(analysis)
+    upkeep = upkeep_of(analysis, jobs)
     document = plan.Plan(
         header=plan.Header(
             schema_version=SCHEMA_VERSION,
@@ -42,9 +44,10 @@ def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
         ),
         estate=_estate(analysis),
         resources=_resources(analysis),
-        jobs=jobs,
+        jobs=tuple(sorted((*jobs, *upkeep), key=lambda job: job.id)),
         streams=_streams(analysis, protected),
-        retention=_retention(analysis),
+        retention=retention_of(analysis, jobs),
+        flow=flow_of(analysis),
         settings=settings_of(analysis, jobs),
         preflight=tuple(_preflight(analysis, one) for one in sorted(program.protections, key=lambda one: one.database)),
         recoveries=recoveries_of(analysis),
@@ -222,28 +225,6 @@ def _stream(id_: str, flows: list[StreamDemand], policy: Policy) -> plan.Stream:
         reserve=tuple(plan.Reservation(resource=name, rate=rate) for name, rate in sorted(total.items())),
         lag_warn_ms=lag_warn.value.milliseconds_up() if lag_warn else None,
         lag_fail_ms=lag_fail.value.milliseconds_up() if lag_fail else None,
-    )
-
-
-def _retention(analysis: Analysis) -> tuple[plan.Retention, ...]:
-    policies = {one.database: one.policy for one in analysis.program.protections}
-    return tuple(
-        _kept(database, store, policies[database])
-        for database, store in sorted({(flow.database, flow.store) for flow in analysis.demand.flows})
-    )
-
-
-def _kept(database: str, store: str, policy: Policy) -> plan.Retention:
-    keep = policy.keep
-    return plan.Retention(
-        database=database,
-        store=store,
-        keep_ms=keep.days.value.milliseconds_up() if keep and keep.days else None,
-        daily=keep.daily if keep else 0,
-        weekly=keep.weekly if keep else 0,
-        monthly=keep.monthly if keep else 0,
-        yearly=keep.yearly if keep else 0,
-        lock_ms=policy.lock.value.milliseconds_up() if policy.lock else None,
     )
 
 

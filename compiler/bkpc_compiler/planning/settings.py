@@ -24,7 +24,7 @@ def settings_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Stor
     for flow in analysis.demand.flows:
         writers.setdefault(flow.store, []).append(policies[flow.database])
     stores = {store.name: store for store in analysis.program.stores}
-    grace = _grace_days(jobs)
+    grace = grace_days(jobs)
     return tuple(
         _settings(stores[name], writing, grace)
         for name, writing in sorted(writers.items())
@@ -52,7 +52,7 @@ def _settings(store: Store, writing: Iterable[Policy], grace: int) -> plan.Store
     )
 
 
-def _grace_days(jobs: Sequence[plan.Job]) -> int:
+def grace_days(jobs: Sequence[plan.Job]) -> int:
     longest = max((job.timeout_ms for job in jobs), default=0)
     return max(GRACE_DAYS, _days(2 * longest))
 

@@ -238,6 +238,7 @@ class Keep:
     monthly: int
     yearly: int
     span: Span
+    timezone: str = "UTC"  # of the file that says it: where days, weeks, months and years begin
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,8 @@ class PolicyReader:
                 counts[str(getattr(unit.parts[0], "text", ""))] = count(
                     part.words("INTEGER")[0], 1, 10_000, "a number of images to keep"
                 )
-        return Keep(days, counts["daily"], counts["weekly"], counts["monthly"], counts["yearly"], clause.span)
+        zone = self.timezones.get(clause.span.file, "UTC")
+        return Keep(days, counts["daily"], counts["weekly"], counts["monthly"], counts["yearly"], clause.span, zone)
 
     def _flow(self, clause: Clause) -> Flow:
         lag = self._two(clause.clause("lag"), "WARN", "FAIL")

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from bkpc_grammar import plan as contract
 from bkpc_runtime.commands.buckets import Looked, complain_of_failures, lines, look_at_buckets
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, world_of
 from bkpc_runtime.errors import RuntimeFailure
@@ -46,7 +47,7 @@ def _images(world: World, only: str | None, looked: Sequence[Looked]) -> Iterato
     names = {one.name for one in world.databases(only)}
     due = []
     for job in world.plan.jobs:
-        if job.database not in names or unknown & set(job.stores):
+        if job.database not in names or unknown & set(job.stores) or job.kind in contract.UPKEEP:
             continue
         try:
             due += [job] if missing & set(job.stores) else due_jobs(world, [job], datetime.now(UTC))

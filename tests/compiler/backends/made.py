@@ -38,6 +38,7 @@ def made_plan() -> plan.Plan:
             jobs=_jobs(),
             streams=tuple(_stream(name) for name in sorted(SIZES)),
             retention=(),
+            flow=(),
             settings=(),
             preflight=(),
             recoveries=_recoveries(),

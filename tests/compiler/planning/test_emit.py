@@ -38,8 +38,9 @@ def plan() -> Plan:
 
 
 def test_jobs_and_streams_are_named_after_database_level_and_store(plan: Plan) -> None:
+    levels = ("cold/far", "expire", "full/near")
     assert [job.id for job in plan.jobs] == [
-        f"{database}/{level}" for database in ("accounts", "config", "orders") for level in ("cold/far", "full/near")
+        f"{database}/{level}" for database in ("accounts", "config", "orders") for level in levels
     ]
     assert [stream.id for stream in plan.streams] == ["accounts/hot", "config/hot", "orders/hot"]
     assert plan.streams[0].stores == ("far", "near")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from bkpc_compiler.planning.verified.estate import Estate, sites_between
 from bkpc_compiler.planning.verified.flow import Flow
 from bkpc_compiler.program.model import Link
-from bkpc_grammar.plan import Job, Plan, Recovery, Reservation, Step, Stream
+from bkpc_grammar.plan import UPKEEP, Job, Plan, Recovery, Reservation, Step, Stream
 
 
 class Holdings:
@@ -18,7 +18,8 @@ class Holdings:
         self.flows: list[Flow] = []
         self.faults: list[str] = []
         for job in plan.jobs:
-            self._job(job)
+            if job.kind not in UPKEEP:
+                self._job(job)
         for stream in plan.streams:
             self._stream(stream)
         for recovery in plan.recoveries:

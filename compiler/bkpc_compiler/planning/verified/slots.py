@@ -7,12 +7,15 @@ from math import ceil
 
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.program.model import ColdLevel, ImageLevel
-from bkpc_grammar.plan import Job, Plan
+from bkpc_grammar.plan import UPKEEP, Job, Plan
 
 
 def late(plan: Plan, estate: Estate) -> Iterator[str]:
     """Jobs that can't be done in their slots, or whose slots end after their windows."""
     for job in plan.jobs:
+        if job.kind in UPKEEP:
+            yield from _holding(job)
+            continue
         when = job.schedule
         end, deadline = when.offset_ms + when.slot_ms, _deadline(job, estate)
         if deadline is None:
@@ -20,6 +23,12 @@ def late(plan: Plan, estate: Estate) -> Iterator[str]:
         elif end > deadline:
             yield f"{job.id} ends after its window: {end} ms after its release, of {deadline} ms"
         yield from _too_short(job, estate)
+
+
+def _holding(job: Job) -> Iterator[str]:
+    """What is done beside the timetable may hold nothing: no proof has counted it."""
+    if job.reserve or job.schedule.slot_ms:
+        yield f"{job.id} holds what no bound has counted"
 
 
 def _too_short(job: Job, estate: Estate) -> Iterator[str]:
