@@ -12,7 +12,7 @@ from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.schedule import is_due
-from bkpc_runtime.steps.backup import Source, take_full_image
+from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.transfer.outbound import packed
@@ -55,7 +55,7 @@ def _sweep(world: World, job: contract.Job) -> None:
 def _full_image(world: World, job: contract.Job) -> str:
     (database,) = world.databases(job.database)
     address, password = world.login(database)
-    manifest = take_full_image(
+    manifest = take_image(
         Source(database.name, address, password),
         [world.store(name) for name in job.stores],
         job.recipients,

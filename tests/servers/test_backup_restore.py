@@ -17,7 +17,7 @@ from bkpc_runtime.recovery.replay import replay
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps.backup import Source, take_full_image
+from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
@@ -86,9 +86,7 @@ def key(tmp_path: Path) -> tuple[str, Secret]:
 
 
 def image_of(server: ThrowawayServer, stores: list[DirectoryStore], recipients: list[str]) -> Manifest:
-    return take_full_image(
-        Source("shop", parse_address(server.url), Secret("")), stores, recipients, expected_size=1 << 20
-    )
+    return take_image(Source("shop", parse_address(server.url), Secret("")), stores, recipients, expected_size=1 << 20)
 
 
 def fingerprint(server: ThrowawayServer) -> list[tuple[object, ...]]:
@@ -224,7 +222,7 @@ def test_an_account_that_may_not_see_all_makes_no_image(shop: ThrowawayServer, s
     shop.run("CREATE USER 'near'@'%'", "GRANT ALL ON shop.* TO 'near'@'%'", "GRANT RELOAD ON *.* TO 'near'@'%'")
     address = parse_address(shop.url.replace("user=root", "user=near"))
     with pytest.raises(PolicyBroken, match="lacks SELECT") as raised:
-        take_full_image(Source("shop", address, Secret("")), [store], [], expected_size=1)
+        take_image(Source("shop", address, Secret("")), [store], [], expected_size=1)
     assert raised.value.help.startswith("GRANT SELECT, ")
     assert catalogue.all_images(store, "shop") == []
 

@@ -9,7 +9,7 @@ from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.choice import choose
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps.backup import Source, take_full_image
+from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer
@@ -25,7 +25,7 @@ def writing(fresh_server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch) -> T
 
 
 def image(server: ThrowawayServer, store: DirectoryStore) -> catalogue.Image:
-    take_full_image(Source("shop", parse_address(server.url), Secret("")), [store], [], expected_size=1)
+    take_image(Source("shop", parse_address(server.url), Secret("")), [store], [], expected_size=1)
     return catalogue.all_images(store, "shop")[0]
 
 

@@ -128,7 +128,7 @@ def imaged(server: ThrowawayServer, store: DirectoryStore) -> tuple[Inventory, .
     """What an image by the account holds; None where there is none."""
     source = backup.Source("shop", address(server), Secret(PASSWORD))
     try:
-        return backup.take_full_image(source, [store], [], expected_size=1 << 20).inventory
+        return backup.take_image(source, [store], [], expected_size=1 << 20).inventory
     except RuntimeFailure:
         return None
 

@@ -20,6 +20,9 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Closed and frozen, fields by name."""
 
 
+PartKind = Literal["schema", "table", "objects", "views", "doubtful", "stream"]
+
+
 class Part(_Record, frozen=True):
     """One object of the image; parts are loaded in their order.
 
@@ -29,7 +32,7 @@ class Part(_Record, frozen=True):
     """
 
     name: str
-    kind: Literal["schema", "table", "objects", "views", "doubtful", "stream"]
+    kind: PartKind
     schema: str
     table: str
     sums: Sums

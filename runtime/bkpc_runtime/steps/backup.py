@@ -1,4 +1,4 @@
-"""Taking a full image: dump, split, compress, seal, store; the manifest last."""
+"""Taking an image: an engine's bytes compressed, sealed, stored in parts; the manifest last."""
 
 from __future__ import annotations
 
@@ -11,21 +11,16 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from bkpc_runtime.engines import dump
-from bkpc_runtime.engines.inventory import Contents, read_contents
-from bkpc_runtime.engines.split import Piece
-from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
+from bkpc_runtime.engines.engine import Engine, Server, Taken
+from bkpc_runtime.engines.logical import Logical
 from bkpc_runtime.errors import PolicyBroken, Refused, ServerFailed, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.binlog.receiver import first_event
 from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
-from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight import privileges
-from bkpc_runtime.mysql.schemas import not_transactional
-from bkpc_runtime.mysql.tools import client_options
 from bkpc_runtime.repository import layout
-from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, encode_manifest
+from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, PartKind, encode_manifest
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import ObjectWriter, Store
 from bkpc_runtime.transfer.outbound import Outbound
@@ -38,8 +33,6 @@ _KEPT_VARIABLES = (
     "lower_case_table_names", "time_zone",
     "system_time_zone", "gtid_mode", "gtid_domain_id", "server_id", "binlog_format", "binlog_row_image",
 )  # fmt: skip
-NOT_INCLUDED = ("user accounts, roles and grants",)
-"""What an image of this version does not bring back; `restore` says so first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +56,17 @@ class Pace:
     clock: Clock
 
 
-def take_full_image(
+def take_image(
     source: Source,
     stores: Sequence[Store],
     recipients: Sequence[str],
     *,
     expected_size: int,
+    engine: Engine | None = None,
     limit: int | None = None,
     clock: Clock = lambda: datetime.now(UTC),
 ) -> Manifest:
-    """A full image of all schemas in every one of `stores`.
+    """An image of a server in every one of `stores`, taken by `engine` (the logical one).
 
     `expected_size` in bytes picks part sizes; `limit` in bytes per second. The image is visible once its
     manifest is; a failure leaves parts without a manifest, which nothing ever reads.
@@ -80,8 +74,9 @@ def take_full_image(
     Raises:
         PolicyBroken: the account may not see everything.
         Refused: another backup of this server is running.
-        ToolFailed: the dump failed, or the schema changed during each of three attempts.
+        ToolFailed: the engine's tool failed, or the schema changed during each of three attempts.
     """
+    engine = engine or Logical()
     connection = connect(source.address, source.password)
     try:
         facts = read_facts(connection)
@@ -92,7 +87,7 @@ def take_full_image(
             for attempt in range(1, _ATTEMPTS + 1):
                 writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock))
                 try:
-                    return writing.run(connection)
+                    return writing.run(connection, engine)
                 except ToolFailed as problem:
                     if not problem.retryable or attempt == _ATTEMPTS:
                         raise
@@ -122,7 +117,7 @@ class _one_writer:  # noqa: N801 - reads as the block it opens
 
 
 class _Writing:
-    """One attempt at one image."""
+    """One attempt at one image: the sink that its engine writes into, and the manifest in the end."""
 
     def __init__(
         self,
@@ -133,6 +128,7 @@ class _Writing:
         pace: Pace,
     ) -> None:
         self.source, self.facts, self.stores, self.recipients = source, facts, stores, recipients
+        self.encrypted = bool(recipients)
         self.expected_size, self.clock = pace.expected_size, pace.clock
         self.limit = pace.limit
         self.throttle = Throttle(pace.limit) if pace.limit else None
@@ -142,65 +138,30 @@ class _Writing:
         self.parts: list[Part] = []
         self.open: _OpenPart | None = None
 
-    def run(self, connection: Connection[Any]) -> Manifest:
-        self.refuse_prepared(connection)
-        before = read_contents(connection)
+    def run(self, connection: Connection[Any], engine: Engine) -> Manifest:
         try:
-            with client_options(self.source.address, self.facts.flavour) as options:
-                flavour = self.facts.flavour
-                snapshot = dump.dump_tables(
-                    flavour, options, before, self.begin_piece, self.write, log_bin=self.facts.log_bin
-                )
-                self.begin("objects", "", "")
-                dump.dump_objects(flavour, options, before, self.write)
-                doubtful = doubtful_views(connection, before)
-                self.begin("views", "", "")
-                write_views(connection, before, self.write, doubtful)
-                for schema, view in sorted(doubtful):
-                    self.begin("doubtful", schema, view)
-                    write_view(connection, schema, view, self.write)
-                self.end_part()
+            taken = engine.take(Server(self.source.address, connection, self.facts), self)
+            self._end_part()
         finally:
             if self.open:
                 self.open.abort()
-        if read_contents(connection).stamp != before.stamp:
-            raise ToolFailed("the schema changed while the image was taken", retryable=True)
-        return self.conclude(before.without_views(doubtful), snapshot, self.left_out(connection))
+        return self._conclude(engine, taken)
 
-    def refuse_prepared(self, connection: Connection[Any]) -> None:
-        """A prepared XA transaction is in no snapshot, and its commit alone in the log can't be replayed."""
-        try:
-            prepared = query(connection, "XA RECOVER")
-        except ServerFailed:  # MySQL tells only accounts with XA_RECOVER_ADMIN
-            return
-        if prepared:
-            raise ToolFailed(
-                "a prepared XA transaction is open: its rows would be in neither the image nor the log after it",
-                help="XA RECOVER names it: commit it or roll it back",
-                retryable=True,
-            )
-
-    def begin_piece(self, piece: Piece) -> None:
-        self.begin("table" if piece.table else "schema", piece.schema, piece.table)
-        if piece.table:
-            self.write(f"USE {quote(piece.schema)};\n".encode())
-
-    def begin(self, kind: str, schema: str, table: str) -> None:
-        self.end_part()
-        name = layout.part_name(len(self.parts) + 1, encrypted=bool(self.recipients))
+    def begin(self, kind: PartKind, schema: str = "", table: str = "") -> None:
+        self._end_part()
+        name = layout.part_name(len(self.parts) + 1, encrypted=self.encrypted)
         self.open = _OpenPart(self, name, (kind, schema, table))
-        self.write(dump.PROLOGUE.encode())
 
     def write(self, chunk: bytes) -> None:
         assert self.open is not None
         self.open.outbound.write(chunk)
 
-    def end_part(self) -> None:
+    def _end_part(self) -> None:
         if self.open:
             self.parts.append(self.open.finish())
             self.open = None
 
-    def origin(self, file: str) -> str:
+    def _origin(self, file: str) -> str:
         """What tells the snapshot's binlog from another of its name."""
         if not file:
             return ""
@@ -213,34 +174,32 @@ class _Writing:
         finally:
             connection._force_close()  # type: ignore[attr-defined]  # the server goes on sending
 
-    def left_out(self, connection: Connection[Any]) -> tuple[str, ...]:
-        """What this image does not bring back, or not as of its moment."""
-        loose = [f"{schema}.{name}" for schema, name, _ in not_transactional(connection)]
-        rows = f"one moment for tables without transactions (rows may be missing or twice): {', '.join(loose)}"
-        return (*NOT_INCLUDED, *([rows] if loose else []))
-
-    def conclude(self, contents: Contents, snapshot: dump.Snapshot, not_included: tuple[str, ...]) -> Manifest:
+    def _conclude(self, engine: Engine, taken: Taken) -> Manifest:
         manifest = Manifest(
             format_version=FORMAT_VERSION,
             id=self.id,
             database=self.source.database,
             identity=self.facts.identity,
-            kind="full",
-            engine="logical",
+            kind="incremental" if engine.parent else "full",
+            engine=engine.name,
             flavour=self.facts.flavour,
             server_version=self.facts.version_text,
             variables={name: self.facts.variable(name) for name in _KEPT_VARIABLES},
-            binlog_file=snapshot.position.file,
-            binlog_offset=snapshot.position.offset,
-            binlog_origin=self.origin(snapshot.position.file),
-            gtid=snapshot.gtid,
-            encrypted=bool(self.recipients),
+            binlog_file=taken.position.file,
+            binlog_offset=taken.position.offset,
+            binlog_origin=self._origin(taken.position.file),
+            gtid=taken.gtid,
+            encrypted=self.encrypted,
             parts=tuple(self.parts),
-            inventory=contents.schemas,
-            sequences=tuple(sorted(f"{schema}.{name}" for schema, name in contents.sequences)),
-            not_included=not_included,
+            inventory=taken.contents.schemas,
+            sequences=tuple(sorted(f"{schema}.{name}" for schema, name in taken.contents.sequences)),
+            not_included=taken.not_included,
             began=self.began.isoformat(),
             finished=self.clock().isoformat(),
+            parent=engine.parent.id if engine.parent else "",
+            from_lsn=taken.lsn[0],
+            to_lsn=taken.lsn[1],
+            inventory_loose=taken.loose,
         )
         for store in self.stores:
             for part in self.parts:
@@ -259,7 +218,7 @@ def _verify_size(store: Store, key: str, size: int) -> None:
 class _OpenPart:
     """One part on its way into every store."""
 
-    def __init__(self, image: _Writing, name: str, what: tuple[str, str, str]) -> None:
+    def __init__(self, image: _Writing, name: str, what: tuple[PartKind, str, str]) -> None:
         self.name, self.what = name, what
         key = layout.part_key(image.prefix, image.id, name)
         self._writers: list[ObjectWriter] = []
@@ -279,7 +238,7 @@ class _OpenPart:
         for writer in self._writers:
             writer.commit()
         kind, schema, table = self.what
-        return Part(name=self.name, kind=kind, schema=schema, table=table, sums=sums)  # type: ignore[arg-type]
+        return Part(name=self.name, kind=kind, schema=schema, table=table, sums=sums)
 
     def abort(self) -> None:
         if hasattr(self, "outbound"):
