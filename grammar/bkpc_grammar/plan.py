@@ -311,7 +311,9 @@ class Recovery(Part, frozen=True):
     scope: Annotated[Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")]
     lost: Annotated[str, Meta(description="which one: a database, a site, a region")]
     down: Annotated[tuple[Name, ...], Meta(description="all protected databases it takes down, sorted")]
-    databases: Annotated[tuple[str, ...], Meta(description="those it takes down and the plan brings back, sorted")]
+    databases: Annotated[
+        tuple[str, ...], Meta(description="those the plan brings back, sorted: of `down`, and with their groups")
+    ]
     steps: Annotated[tuple[Step, ...], Meta(description="in an order that respects `needs`")]
     expect_ms: Annotated[Milliseconds, Meta(description="all of it, at most")]
 

@@ -120,7 +120,7 @@ def _region_of_sites(plan: Plan) -> dict[str, str]:
     sites = {one.name: one.site for one in plan.estate.databases}
     for recovery in plan.recoveries:
         if recovery.scope == "region":
-            for name in recovery.databases:
+            for name in recovery.down:
                 if name in sites:
                     known.setdefault(sites[name], recovery.lost)
     return known

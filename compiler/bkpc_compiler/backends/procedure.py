@@ -66,7 +66,7 @@ def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
             tuple(
                 one
                 for one in plan.objectives
-                if one.scope == recovery.scope and one.database in recovery.databases
+                if one.scope == recovery.scope and one.database in recovery.down
             ),
         )
         for recovery in plan.recoveries

@@ -58,6 +58,7 @@ def _failure(one: Failure) -> dict[str, Any]:
         "scope": one.scope.value,
         "lost": one.lost,
         "down": list(one.down),
+        "along": list(one.along),
         "objectives": [_objective(objective) for objective in one.objectives],
         "lines": [_line(line) for line in one.lines],
         "gone": list(one.gone),

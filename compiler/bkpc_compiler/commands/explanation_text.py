@@ -89,9 +89,13 @@ class _Page:
     def failure(self, database: str, one: Failure) -> None:
         self.wrapped(0, f"`{database}` against {one.scope}: {one.lost}", "bold")
         others = [name for name in one.down if name != database]
-        if others:
-            more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-            self.wrapped(2, f"down with it, and coming back at the same time: {', '.join(others[:NAMED])}{more}")
+        for words, names in (
+            ("down with it, and coming back at the same time", others),
+            ("up, but going back to one point with its group", one.along),
+        ):
+            if names:
+                more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+                self.wrapped(2, f"{words}: {', '.join(names[:NAMED])}{more}")
         self.lines.append("")
         for objective in one.objectives:
             self.objective(objective)

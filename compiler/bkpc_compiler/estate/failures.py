@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bkpc_compiler.program.model import Database, Policy, Program, Scope, Store
 from bkpc_grammar.address import host_and_port, is_loopback, one_spelling
@@ -14,12 +14,16 @@ Machine = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One failure: its scope, what it hits, the databases it takes down, the sites that are gone."""
+    """One failure: its scope, what it hits, the databases it takes down, the sites that are gone.
+
+    `along`: protected databases that it leaves up, and that go back to one point with one that it takes down.
+    """
 
     scope: Scope
     lost: str
     databases: tuple[str, ...]
     sites: tuple[str, ...]
+    along: tuple[str, ...] = ()
 
     def phrase(self) -> str:
         """The failure in words: `the loss of site `hangzhou``."""
@@ -56,16 +60,23 @@ class Losses:
             self._at_site.setdefault(one.site, []).append(one.name)
         protected = {protection.database for protection in program.protections}
         self._protected = tuple(one.name for one in program.databases if one.name in protected)
+        points = points_of(program)
+        self._points = {name: points[name] & protected for name in points.keys() & protected}
         self._known: dict[tuple[Scope, Machine | str], Loss] = {}
 
     def of(self, database: Database, scope: Scope) -> Loss:
         """The failure of `scope` that hits `database`, with everything else it takes down."""
         if scope is Scope.CORRUPTION:
-            return Loss(scope, database.name, (database.name,), ())
+            return self._with_groups(Loss(scope, database.name, (database.name,), ()))
         key: tuple[Scope, Machine | str] = (scope, machine_of(database) if scope is Scope.HOST else database.site)
         if key not in self._known:
-            self._known[key] = self._loss(database, scope)
+            self._known[key] = self._with_groups(self._loss(database, scope))
         return self._known[key]
+
+    def _with_groups(self, loss: Loss) -> Loss:
+        joined = {name for one in loss.databases if one in self._points for name in self._points[one]}
+        along = joined.difference(loss.databases) if joined else joined
+        return replace(loss, along=tuple(sorted(along))) if along else loss
 
     def _loss(self, database: Database, scope: Scope) -> Loss:
         if scope is Scope.HOST:
@@ -79,6 +90,16 @@ class Losses:
             down = tuple(one.name for one in self._program.databases if one.site in gone)
             return Loss(scope, region, down, gone)
         return Loss(scope, "credentials", self._protected, ())
+
+
+def points_of(program: Program) -> dict[str, frozenset[str]]:
+    """By database, all that go back to one point with it, itself too: groups with a member in common share theirs."""
+    found: dict[str, frozenset[str]] = {}
+    for group in program.groups:
+        if len(group.members) > 1:
+            joined = frozenset(group.members).union(*(found.get(member, frozenset()) for member in group.members))
+            found |= dict.fromkeys(joined, joined)
+    return found
 
 
 def loss_of(program: Program, database: Database, scope: Scope) -> Loss:

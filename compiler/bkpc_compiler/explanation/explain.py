@@ -52,7 +52,8 @@ class _Explaining:
         return Failure(
             scope=first.promise.scope,
             lost=choice.loss.phrase(),
-            down=tuple(sorted(outage.choices)),
+            down=tuple(sorted(outage.hit & outage.choices.keys())),
+            along=choice.loss.along,
             objectives=tuple(self._objective(one, workings) for one in answers),
             lines=lines_of(choice),
             gone=gone_of(self.analysis, choice),

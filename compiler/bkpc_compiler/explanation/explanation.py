@@ -138,12 +138,14 @@ class ReservedStream:
 class Failure:
     """One failure that is promised to be survived, and all that was judged about it.
 
-    `lost`: in words; `down`: every protected database it takes down; `gone`: copies that are lost with it.
+    `lost`: in words; `down`: every protected database it takes down; `along`: those that go back with their
+    group; `gone`: copies that are lost with it.
     """
 
     scope: Scope
     lost: str
     down: tuple[str, ...]
+    along: tuple[str, ...]
     objectives: tuple[Objective, ...]
     lines: tuple[Line, ...]
     gone: tuple[str, ...]

@@ -82,7 +82,7 @@ class Background:
         """Where several come back to where they were, those that are back first stream and dump beside the others."""
         if loss.scope in ELSEWHERE:
             return frozenset(loss.databases)
-        if loss.scope in AGAIN and sum(one in self._protected for one in loss.databases) <= 1:
+        if loss.scope in AGAIN and sum(one in self._protected for one in (*loss.databases, *loss.along)) <= 1:
             return frozenset(loss.databases)
         return frozenset()
 

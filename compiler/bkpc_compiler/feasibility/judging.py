@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.holding import Short, image_before_logs, shorts_of
-from bkpc_compiler.feasibility.lines import Choice, choose
+from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
@@ -50,36 +50,22 @@ class Judging(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Commons:
-    """What the judging of every RPO shares. `groups`: all that go back to one point with a database, itself too."""
+    """What the judging of every RPO shares."""
 
     setting: Setting
     demand: Demand
     protections: Mapping[str, Protection]
-    groups: Mapping[str, tuple[str, ...]]
     overfilled: Overfilled
-    together: dict[tuple[str, str, str], tuple[tuple[str, Choice], ...]] = field(default_factory=dict)
 
-    def members(self, outage: Outage, name: str, promise: Promise) -> tuple[tuple[str, Choice], ...]:
-        """The other members of the group of `name`, and how each comes back."""
-        others = self.groups.get(name)
-        if not others:
-            return ()
-        key = (outage.loss.scope.value, outage.loss.lost, name)
-        if key not in self.together:
-            names = [one for one in others if one in self.protections and one != name]
-            self.together[key] = tuple((one, self.beside(outage, one, promise)) for one in names)
-        return self.together[key]
+    def members(self, outage: Outage, name: str) -> tuple[tuple[str, Choice], ...]:
+        """The other members of the group of `name`, and how each comes back, whether the failure hits it or not."""
+        others = sorted(self.setting.grouped.get(name, frozenset()) - {name})
+        return tuple((one, outage.choices[one]) for one in others if one in outage.choices)
 
-    def shorts(self, outage: Outage, choice: Choice, promise: Promise) -> tuple[Short, ...]:
+    def shorts(self, outage: Outage, choice: Choice) -> tuple[Short, ...]:
         """What may be gone when `choice.database` and its group come back."""
-        members = self.members(outage, choice.database.name, promise)
+        members = self.members(outage, choice.database.name)
         return shorts_of(outage, choice, [one for _, one in members])
-
-    def beside(self, outage: Outage, name: str, promise: Promise) -> Choice:
-        """How another member of a group comes back, whether the failure hits it or not."""
-        if name in outage.choices:
-            return outage.choices[name]
-        return choose(self.setting, self.demand, outage.left, self.protections[name], promise, outage.loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +123,10 @@ class PointJudging:
 
     def members(self) -> tuple[tuple[str, Choice], ...]:
         """The others of its group, and how each comes back."""
-        return self.commons.members(self.outage, self.choice.database.name, self.promise)
+        return self.commons.members(self.outage, self.choice.database.name)
 
     def shorts(self) -> tuple[Short, ...]:
-        return self.commons.shorts(self.outage, self.choice, self.promise)
+        return self.commons.shorts(self.outage, self.choice)
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
         if self.choice.line is None:
@@ -178,7 +164,7 @@ class TimeJudging:
         return least_time(self.outage, self.choice, self.promise.rto_quantile)
 
     def shorts(self) -> tuple[Short, ...]:
-        return self.commons.shorts(self.outage, self.choice, self.promise)
+        return self.commons.shorts(self.outage, self.choice)
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
         if not self.choice.ways or self._never:

@@ -71,6 +71,11 @@ class Choice:
         return self.recovery.line if self.recovery else self.unplaced
 
     @property
+    def kept(self) -> bool:
+        """Whether some way back is sure to keep the promised RPO."""
+        return any(rank == 0 for rank, _, _ in self.ways)
+
+    @property
     def cut_off(self) -> bool:
         """Whether a copy survives and it is known where to rebuild, but no links lead there."""
         return bool(self.lines) and not self.readable

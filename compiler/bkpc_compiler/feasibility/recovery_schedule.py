@@ -14,6 +14,7 @@ from fractions import Fraction
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds
 from bkpc_compiler.feasibility.working import Moving, Waiting
+from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
@@ -21,6 +22,10 @@ FOREVER = 1 << 50
 """Milliseconds: longer than any recovery."""
 SHARES = tuple((part, 16) for part in (16, 15, 14, 12, 8, 4))
 """Of the slowest stage's rate: what a transfer may be given to run beside another."""
+
+
+Ends = dict[tuple[str, int], Transfer]
+"""What leaves room on a resource at an instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Move:
     ready: int  # when it might have begun, had nothing else been on its way
     narrow: str  # the words of the slowest stage
     waited: str = ""  # the words of what had no room for it before
+    behind: tuple[Span, ...] = ()  # the clauses of that, and of what left room there when it ended
 
     @property
     def end(self) -> int:
@@ -63,7 +69,7 @@ class Return:
             if move.start > move.ready:
                 words = f"until others leave room: {move.waited}"
                 wait = Duration(Fraction(move.start - move.ready, 1000))
-                terms.append(Term(words, wait, working=Waiting(self.recovery, move)))
+                terms.append(Term(words, wait, move.behind, working=Waiting(self.recovery, move)))
             terms.append(_moved(self.recovery, move))
         return self._checked(Bound(tuple(terms)))
 
@@ -97,7 +103,8 @@ def schedule_of(
         if hosts[one.setting.ways.restores_of(one.database).name] == 1:
             _alone_on_its_host(one, occupied)
     order = sorted(recoveries, key=lambda one: (_latest_start(one, finishes), one.database.name))
-    return {one.database.name: _placed(one, left, occupied) for one in order}
+    ends: Ends = {}
+    return {one.database.name: _placed(one, left, occupied, ends) for one in order}
 
 
 def _alone_on_its_host(recovery: Recovery, occupied: dict[str, Occupancy | None]) -> None:
@@ -111,13 +118,13 @@ def _latest_start(recovery: Recovery, finishes: Mapping[str, Fraction]) -> Fract
     return finishes.get(recovery.database.name, Fraction(FOREVER)) * 1000 - (recovery.most or 0)
 
 
-def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy | None]) -> Return | None:
+def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy | None], ends: Ends) -> Return | None:
     if recovery.most is None:
         return None
     at = recovery.begins
     moves = []
     for transfer in recovery.transfers:
-        move = _move(transfer, at, left, occupied)
+        move = _move(transfer, at, left, occupied, ends)
         if move is None:
             return None
         moves.append(move)
@@ -125,7 +132,7 @@ def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy | None
     return Return(recovery, tuple(moves))
 
 
-def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupancy | None]) -> Move | None:
+def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupancy | None], ends: Ends) -> Move | None:
     found = transfer.rate(left)
     if found is None:
         return Move(transfer, ready, 0, 0, ready, "")
@@ -146,10 +153,16 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
     if best is None:
         return None
     end, start, rate = best
-    for occupancy in rooms.values():
+    behind: tuple[Span, ...] = ()
+    if start > ready:
+        before = ends.get((waited, start))
+        behind = (*(one.span for one in transfer.resources if one.name == waited and one.span),
+                  *(before.spans if before else ()))  # fmt: skip
+    for name, occupancy in rooms.items():
         occupancy.reserve(start, end - start, rate)
+        ends[name, end] = transfer
     words = next((one.words for one in transfer.resources if one.name == waited), "")
-    return Move(transfer, start, end - start, rate, ready, slowest.words, words)
+    return Move(transfer, start, end - start, rate, ready, slowest.words, words, behind)
 
 
 def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy | None]) -> dict[str, Occupancy]:

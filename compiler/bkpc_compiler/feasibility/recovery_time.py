@@ -54,7 +54,7 @@ class Setting:
     ways: Ways
     stores: Mapping[str, Store]
     databases: Mapping[str, Database]
-    grouped: frozenset[str] = frozenset()  # those that go back to one point with others
+    grouped: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what goes back to one point, by member
     patience: dict[int, Patience] = field(default_factory=dict)
 
     def patience_of(self, policy: Policy) -> Patience:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -16,13 +16,16 @@ from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Queueing
-from bkpc_compiler.program.model import Database, Protection
+from bkpc_compiler.program.model import Database, Given, Promise, Protection
 from bkpc_grammar.quantities import Duration
 
 
 @dataclass(frozen=True, eq=False)
 class Outage:
-    """One failure: what was chosen for each database it takes down, by name, and when each is back."""
+    """One failure: what was chosen for each database that comes back after it, by name, and when each is back.
+
+    Those are the databases that it takes down, and those that go back to one point with them.
+    """
 
     setting: Setting
     loss: Loss
@@ -39,15 +42,20 @@ class Outage:
         return totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
 
     @cached_property
-    def down(self) -> frozenset[str]:
+    def hit(self) -> frozenset[str]:
         """The databases it takes down, protected or not."""
         return frozenset(self.loss.databases)
+
+    @cached_property
+    def down(self) -> frozenset[str]:
+        """Those, and the ones that go back with their group: out of service until they are back."""
+        return self.hit.union(self.loss.along)
 
     @cached_property
     def returns(self) -> Mapping[str, Return | None]:
         """When each database is back, by name; None where nothing bounds it."""
         recoveries = [_with_thaw_queue(one, self.thawed) for one in self.recoveries]
-        return schedule_of(recoveries, self.left, _latest_finishes(self.setting.databases, self.choices))
+        return schedule_of(recoveries, self.left, _latest_finishes(self))
 
     @cached_property
     def served(self) -> dict[str, int | None]:
@@ -73,24 +81,60 @@ class Outage:
 def outage_of(
     setting: Setting, demand: Demand, left: Left, loss: Loss, protections: Mapping[str, Protection]
 ) -> Outage:
-    """Chooses a line for every protected database that `loss` takes down, and schedules their return."""
+    """Chooses a line for every protected database that `loss` takes down or back, and schedules their return."""
     choices = {}
     for name in loss.databases:
         protection = protections.get(name)
         if protection is not None:
-            promise = next((one for one in protection.policy.promises if one.scope is loss.scope), None)
-            choices[name] = choose(setting, demand, left, protection, promise, loss)
+            choices[name] = choose(setting, demand, left, protection, _promised(protection, loss), loss)
+    for name in loss.along:
+        hit = [protections[one] for one in setting.grouped[name] if one in choices]
+        choices[name] = _along(setting, demand, left, loss, protections[name], sorted(hit, key=_name))
     return Outage(setting, loss, left, choices)
 
 
-def _latest_finishes(databases: Mapping[str, Database], choices: Mapping[str, Choice]) -> dict[str, Fraction]:
-    """In seconds: a database must be back by its own promise, and by those of all that need it."""
+def _promised(protection: Protection, loss: Loss) -> Promise | None:
+    return next((one for one in protection.policy.promises if one.scope is loss.scope), None)
+
+
+def _name(protection: Protection) -> str:
+    return protection.database
+
+
+def _along(
+    setting: Setting, demand: Demand, left: Left, loss: Loss, protection: Protection, hit: Sequence[Protection]
+) -> Choice:
+    """How one that is up goes back with those of its group that are `hit`: on a line that keeps what is promised of
+    them, the least loss first; nobody acts on it before they are noticed."""
+    policies = [protection.policy, *(one.policy for one in hit)]
+    policy = replace(
+        protection.policy,
+        detect=_longest([one.detect for one in policies]),
+        activate=_longest([one.activate for one in policies]),
+    )
+    promises = [promise for one in hit if (promise := _promised(one, loss)) is not None]
+    promises.sort(key=lambda one: (one.rpo is None, one.rpo.value.amount if one.rpo else 0))
+    again = replace(protection, policy=policy)
+    found = [choose(setting, demand, left, again, promises[0] if promises else None, loss)]
+    while len(found) < len(promises) and not found[-1].kept:
+        found.append(choose(setting, demand, left, again, promises[len(found)], loss))
+    return found[-1] if found[-1].kept else found[0]
+
+
+def _longest(given: Sequence[Given[Duration] | None]) -> Given[Duration] | None:
+    return max((one for one in given if one is not None), key=lambda one: one.value.amount, default=None)
+
+
+def _latest_finishes(outage: Outage) -> dict[str, Fraction]:
+    """In seconds: a database must be back by its own promise, and by those of all that need it. Nothing is promised
+    of one that only goes back with its group."""
+    databases = outage.setting.databases
     allowed: dict[str, Fraction] = {}
-    for name, choice in choices.items():
-        if choice.promise is None or choice.promise.rto is None:
+    for name, choice in outage.choices.items():
+        if choice.promise is None or choice.promise.rto is None or name not in outage.hit:
             continue
         within = choice.promise.rto.value.amount
-        for one in (name, *needed_by(databases, choice.database, choice.loss)):
+        for one in (name, *needed_by(databases, choice.database, outage.down)):
             if one not in allowed or within < allowed[one]:
                 allowed[one] = within
     return allowed
@@ -108,17 +152,22 @@ def _with_thaw_queue(recovery: Recovery, everyone: Mapping[str, int]) -> Recover
     return replace(recovery, queue=(wait,))
 
 
-def waited_for(outage: Outage, name: str) -> tuple[str, ...]:
-    """What is down and `name` waits for: what it needs, or what others that are still up need in turn."""
+def waited_for(outage: Outage, name: str, down: frozenset[str] | None = None) -> tuple[str, ...]:
+    """What is `down` and `name` waits for: what it needs, or what others that are still up need in turn.
+
+    None: all that comes back. What goes back with its group might stay as it is where nothing is lost: whoever asks
+    what no plan betters asks for what is `hit`.
+    """
     databases = outage.setting.databases
-    if len(outage.loss.databases) == 1 or not databases[name].needs:
+    down = outage.down if down is None else down
+    if len(down) == 1 or not databases[name].needs:
         return ()
     found: set[str] = set()
     ahead = [need.value for need in databases[name].needs]
     seen = set(ahead)
     while ahead:
         one = ahead.pop()
-        if one in outage.down:
+        if one in down:
             found.add(one)
             continue
         further = [need.value for need in databases[one].needs if need.value not in seen]
@@ -127,9 +176,9 @@ def waited_for(outage: Outage, name: str) -> tuple[str, ...]:
     return tuple(sorted(found - {name}))
 
 
-def needed_by(databases: Mapping[str, Database], database: Database, loss: Loss) -> tuple[str, ...]:
-    """Everything `database` needs, directly or not, that `loss` takes down too; by name."""
-    if not database.needs or len(loss.databases) == 1:
+def needed_by(databases: Mapping[str, Database], database: Database, down: frozenset[str]) -> tuple[str, ...]:
+    """Everything `database` needs, directly or not, that is `down` too; by name."""
+    if not database.needs or len(down) == 1:
         return ()
     found: set[str] = set()
     ahead = [need.value for need in database.needs]
@@ -138,13 +187,12 @@ def needed_by(databases: Mapping[str, Database], database: Database, loss: Loss)
         if name not in found:
             found.add(name)
             ahead += [need.value for need in databases[name].needs]
-    down = frozenset(loss.databases)
     return tuple(sorted(name for name in found if name in down and name != database.name))
 
 
 def missing(outage: Outage, database: Database) -> tuple[str, ...]:
     """Needed, taken down too, and nothing says how they come back."""
-    waited = needed_by(outage.setting.databases, database, outage.loss)
+    waited = needed_by(outage.setting.databases, database, outage.down)
     return tuple(name for name in waited if outage.returns.get(name) is None)
 
 
@@ -161,7 +209,9 @@ def _by_itself(outage: Outage, choice: Choice) -> bool:
     return len(outage.choices) == 1 and not waited_for(outage, choice.database.name)
 
 
-def _needs_first(outage: Outage, name: str, known: Mapping[str, object]) -> Iterator[str]:
+def _needs_first(
+    outage: Outage, name: str, known: Mapping[str, object], down: frozenset[str] | None = None
+) -> Iterator[str]:
     """`name` and all it waits for, each after what it waits for itself; without what is `known` when its turn comes.
 
     Nobody knows how long a chain of needs may be, nor how often two of them meet: no recursion, and each once.
@@ -169,7 +219,7 @@ def _needs_first(outage: Outage, name: str, known: Mapping[str, object]) -> Iter
     ahead = [name]
     while ahead:
         one = ahead[-1]
-        before = () if one in known else tuple(need for need in waited_for(outage, one) if need not in known)
+        before = () if one in known else tuple(need for need in waited_for(outage, one, down) if need not in known)
         if before:
             ahead += before
             continue
@@ -186,7 +236,7 @@ def serves(outage: Outage, name: str) -> int | None:
 
 
 def _serves(outage: Outage, name: str) -> int | None:
-    if len(outage.loss.databases) == 1 and name in outage.choices:  # nothing beside it, nothing to wait for
+    if len(outage.down) == 1 and name in outage.choices:  # nothing beside it, nothing to wait for
         choice = outage.choices[name]
         return _with_thaw_queue(choice.recovery, outage.thawed).most if choice.recovery else None
     own = outage.returns.get(name)
@@ -213,7 +263,7 @@ def least_time(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
     """No schedule has `choice.database` in service before."""
     if share < 1:
         return least_back(choice, share)
-    waited = needed_by(outage.setting.databases, choice.database, outage.loss)
+    waited = needed_by(outage.setting.databases, choice.database, outage.hit)
     path = [outage.choices[name] for name in (choice.database.name, *waited) if name in outage.choices]
     lower = _at_best(outage, choice.database.name)
     crowded = least_together(path) if len(path) > 1 else None
@@ -257,20 +307,20 @@ def _of(name: str, bound: Bound) -> Bound:
 
 def never_back(outage: Outage, name: str) -> str | None:
     """What `name` waits for and nobody can bring back: no copy of it is left, or nowhere to load it."""
-    for one in _needs_first(outage, name, outage.never):
+    for one in _needs_first(outage, name, outage.never, outage.hit):
         outage.never[one] = _never_back(outage, one)
     return outage.never[name]
 
 
 def _never_back(outage: Outage, name: str) -> str | None:
-    waited = waited_for(outage, name)
+    waited = waited_for(outage, name, outage.hit)
     lost = (need for need in waited if need in outage.choices and not comes_back(outage.choices[need]))
     return next(lost, None) or next(filter(None, (outage.never[need] for need in waited)), None)
 
 
 def _at_best(outage: Outage, name: str) -> Bound | None:
     """No schedule betters the least of all ways back, nor is it in service before all it needs."""
-    for one in _needs_first(outage, name, outage.at_best):
+    for one in _needs_first(outage, name, outage.at_best, outage.hit):
         outage.at_best[one] = _best_of(outage, one)
     return outage.at_best[name]
 
@@ -280,7 +330,7 @@ def _best_of(outage: Outage, name: str) -> Bound | None:
     if choice is None:
         return None
     best = least_back(choice, Fraction(1)) or Bound(())
-    for need in waited_for(outage, name):
+    for need in waited_for(outage, name, outage.hit):
         other = outage.at_best[need]
         if other is not None and other.total > best.total:
             best = _of(need, other)

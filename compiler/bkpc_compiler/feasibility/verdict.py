@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bkpc_compiler.estate.failures import Loss, Losses
+from bkpc_compiler.estate.failures import Loss, Losses, points_of
 from bkpc_compiler.estate.resources import Ways
 from bkpc_compiler.estate.routes import Routes
 from bkpc_compiler.feasibility.background import Background
@@ -133,8 +133,7 @@ class _Judging:
         ways = Ways(program, Routes(program))
         self.databases = {database.name: database for database in program.databases}
         self.stores = {store.name: store for store in program.stores}
-        grouped = frozenset(name for group in program.groups if len(group.members) > 1 for name in group.members)
-        self.setting = Setting(program, ways, self.stores, self.databases, grouped)
+        self.setting = Setting(program, ways, self.stores, self.databases, points_of(program))
         pairs = [(self.databases[one.database], one.policy) for one in program.protections]
         jobs = [job for database, policy in pairs for job in jobs_of(ways, self.stores, database, policy)]
         losses = Losses(program)
@@ -142,10 +141,9 @@ class _Judging:
         self.losses = losses
         self.demand = settle(jobs, streams, program.headroom.value, program.retries.value)
         self.background = Background(self.demand, self.stores, self.databases, ways)
-        groups = _points(program)
         protections = {one.database: one for one in program.protections}
         overfilled = Overfilled(self.setting, self.demand, losses, protections)
-        self.commons = Commons(self.setting, self.demand, protections, groups, overfilled)
+        self.commons = Commons(self.setting, self.demand, protections, overfilled)
         self.undisturbed: Left | None = None
         self.outages: dict[tuple[str, str], Outage] = {}
 
@@ -201,12 +199,3 @@ class _Judging:
         if self.undisturbed is None:
             self.undisturbed = Left(self.setting, self.background.beside(loss))
         return self.undisturbed
-
-
-def _points(program: Program) -> dict[str, tuple[str, ...]]:
-    """By database, all that go back to one point with it: groups with a member in common share theirs."""
-    found: dict[str, set[str]] = {}
-    for group in program.groups:
-        joined = {name for member in group.members for name in (member, *found.get(member, ()))}
-        found |= dict.fromkeys(joined, joined)
-    return {name: tuple(sorted(joined)) for name, joined in found.items()}

@@ -25,12 +25,12 @@ def _recovery(analysis: Analysis, outage: Outage) -> plan.Recovery:
     back = {name: one for name, one in outage.returns.items() if one is not None}
     databases = analysis.setting.databases
     served = {name: milliseconds for name in back if (milliseconds := serves(outage, name)) is not None}
-    order = sorted(back, key=lambda name: (len(needed_by(databases, databases[name], outage.loss)), name))
+    order = sorted(back, key=lambda name: (len(needed_by(databases, databases[name], outage.down)), name))
     steps = tuple(step for name in order for step in _Steps(back[name], served, waited_for(outage, name)).all())
     return plan.Recovery(
         scope=outage.loss.scope.value,
         lost=outage.loss.lost,
-        down=tuple(sorted(outage.choices)),
+        down=tuple(sorted(outage.hit & outage.choices.keys())),
         databases=tuple(sorted(back)),
         steps=steps,
         expect_ms=max((step.start_ms + step.expect_ms for step in steps), default=0),

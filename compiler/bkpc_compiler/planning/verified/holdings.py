@@ -112,7 +112,7 @@ class Holdings:
         if not self._has(who, held, [*estate.reads(store), *self._host(who, step.database, held, what)]):
             return set()
         standbys = [one.site for one in database.standbys if one.site not in gone]
-        places = standbys if gone else [database.site]
+        places = standbys if database.site in gone else [database.site]
         ends = {end for end in places if next(estate.walks(held, store.site, end, gone), None) is not None}
         if not ends:
             self._no_way(who, store.site, " or ".join(places) or "nowhere", held)
