@@ -443,6 +443,10 @@ def test_a_schema_kept_from_the_account_is_named(least: ThrowawayServer) -> None
     least.run("CREATE DATABASE `pay``roll`", "SET GLOBAL partial_revokes = ON")
     try:
         least.run(f"REVOKE SELECT ON mysql.* FROM {ACCOUNT}")
+        (found,) = findings(least)
+        assert (found.kind, found.mend) == ("warning", (f"GRANT SELECT ON `mysql`.* TO {ACCOUNT};",))
+        assert "images will lack users, roles and grants" in found.text
+        least.run(found.mend[0].rstrip(";"))
         assert findings(least) == []
         least.run(f"REVOKE SELECT, EVENT ON `pay``roll`.* FROM {ACCOUNT}")
         (found,) = findings(least)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bkpc_runtime.engines import dump
+from bkpc_runtime.engines.accounts import ACCOUNTS, other_settings, read_accounts, write_accounts
 from bkpc_runtime.engines.engine import Server, Sink, Taken
 from bkpc_runtime.engines.inventory import Contents, read_contents
 from bkpc_runtime.engines.split import Piece
@@ -12,12 +13,10 @@ from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
 from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.preflight_privileges import may_read_accounts
 from bkpc_runtime.mysql.schemas import not_transactional
 from bkpc_runtime.mysql.tools import client_options
 from bkpc_runtime.repository import manifest
-
-NOT_INCLUDED = ("user accounts, roles and grants",)
-"""What a logical image of this version does not bring back; `restore` says so first."""
 
 
 class Logical:
@@ -30,16 +29,21 @@ class Logical:
         _refuse_prepared(server)
         before = read_contents(server.connection)
         with client_options(server.address, server.facts.flavour) as options:
-            snapshot, doubtful = _write(server, _Parts(sink), options, before)
+            parts = _Parts(sink)
+            snapshot, doubtful = _write(server, parts, options, before)
+            lost = _write_accounts(server, parts, passwords=sink.encrypted)
+            for schema, view in sorted(doubtful):
+                parts.begin("doubtful", schema, view)
+                write_view(server.connection, schema, view, parts.write)
         if read_contents(server.connection).stamp != before.stamp:
             raise ToolFailed("the schema changed while the image was taken", retryable=True)
-        return Taken(snapshot.position, snapshot.gtid, before.without_views(doubtful), _left_out(server))
+        return Taken(snapshot.position, snapshot.gtid, before.without_views(doubtful), (*lost, *_loose(server)))
 
 
 def _write(
     server: Server, parts: _Parts, options: Path, contents: Contents
 ) -> tuple[dump.Snapshot, frozenset[tuple[str, str]]]:
-    """Everything; returns where it stands, and the views that may use things that are not there."""
+    """Schemas and all that is certain to load; returns where it stands, and the views that are not."""
     flavour, connection = server.facts.flavour, server.connection
     snapshot = dump.dump_tables(
         flavour, options, contents, parts.begin_piece, parts.write, log_bin=server.facts.log_bin
@@ -49,10 +53,20 @@ def _write(
     doubtful = doubtful_views(connection, contents)
     parts.begin("views")
     write_views(connection, contents, parts.write, doubtful)
-    for schema, view in sorted(doubtful):
-        parts.begin("doubtful", schema, view)
-        write_view(connection, schema, view, parts.write)
     return snapshot, doubtful
+
+
+def _write_accounts(server: Server, parts: _Parts, *, passwords: bool) -> tuple[str, ...]:
+    """Users, roles and grants; returns what is not in it.
+
+    They are read after the snapshot: what changed since then is in the log after it, and comes once more.
+    """
+    if not may_read_accounts(server.connection):
+        return (f"{ACCOUNTS} (the backup's account may not read them: GRANT SELECT ON `mysql`.*)",)
+    accounts = read_accounts(server.connection, server.facts.flavour, passwords=passwords)
+    parts.begin("accounts")
+    write_accounts(accounts, parts.write)
+    return (*accounts.lost, *other_settings(server.connection))
 
 
 class _Parts:
@@ -86,8 +100,8 @@ def _refuse_prepared(server: Server) -> None:
         )
 
 
-def _left_out(server: Server) -> tuple[str, ...]:
-    """What the image does not bring back, or not as of its moment."""
+def _loose(server: Server) -> tuple[str, ...]:
+    """What the image does not bring back as of its moment."""
     loose = [f"{schema}.{name}" for schema, name, _ in not_transactional(server.connection)]
     rows = f"one moment for tables without transactions (rows may be missing or twice): {', '.join(loose)}"
-    return (*NOT_INCLUDED, *([rows] if loose else []))
+    return (rows,) if loose else ()

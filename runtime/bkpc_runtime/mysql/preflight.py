@@ -15,6 +15,7 @@ from bkpc_runtime.mysql.flavour import Flavour, ServerFacts, position_statement
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight_privileges import (
     POSITION,
+    may_read_accounts,
     missing_privileges,
     needed_privileges,
     read_grants,
@@ -47,6 +48,7 @@ def look(connection: Connection[Any], facts: ServerFacts, wanted: Preflight) -> 
     checks: list[Callable[[], Iterator[Finding]]] = [
         lambda: version_findings(facts),
         lambda: privileges(connection, facts, stream=wanted.binlog),
+        lambda: _accounts(connection, facts),
         lambda: binlog_findings(facts, wanted),
         lambda: _gaps(connection, facts, wanted),
         lambda: _tls(connection, wanted),
@@ -75,8 +77,7 @@ def version_findings(facts: ServerFacts) -> Iterator[Finding]:
 
 def privileges(connection: Connection[Any], facts: ServerFacts, *, stream: bool) -> Iterator[Finding]:
     """What the account lacks."""
-    user, host = str(query(connection, "SELECT CURRENT_USER()")[0][0]).rsplit("@", 1)
-    account = f"{_text(user)}@{_text(host)}"
+    account = account_of(connection)
     grants = read_grants(connection, facts.flavour)
     needed = needed_privileges(facts, stream=stream)
     missing = missing_privileges(grants, needed)
@@ -92,6 +93,20 @@ def privileges(connection: Connection[Any], facts: ServerFacts, *, stream: bool)
     for taken, schema in withheld_privileges(grants, needed):
         text = f"{account} may not use {_listed(taken)} on {schema}: it would be missing from images"
         yield Finding("problem", text, (f"GRANT {', '.join(taken)} ON {schema}.* TO {account};",))
+
+
+def _accounts(connection: Connection[Any], facts: ServerFacts) -> Iterator[Finding]:
+    """SELECT on all schemas shows the accounts, unless MySQL's partial revokes take it back for the server's own."""
+    if _may(connection, facts, "SELECT") and not may_read_accounts(connection):
+        account = account_of(connection)
+        text = f"{account} may not read the server's accounts: images will lack users, roles and grants"
+        yield Finding("warning", text, (f"GRANT SELECT ON `mysql`.* TO {account};",))
+
+
+def account_of(connection: Connection[Any]) -> str:
+    """The account that is logged in, as GRANT takes it."""
+    user, host = str(query(connection, "SELECT CURRENT_USER()")[0][0]).rsplit("@", 1)
+    return f"{_text(user)}@{_text(host)}"
 
 
 def binlog_findings(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ _GRANT = re.compile(r"GRANT (.+) ON \*\.\* TO ")
 _REVOKE = re.compile(r"REVOKE (.+) ON (`.+`)\.\* FROM ")
 _ROLE = re.compile(r"`(?:[^`]|``)+`(?:@`[^`]*`)?")
 _ROLES = re.compile(rf"GRANT ((?:{_ROLE.pattern},?)+) TO ")
+_DENIED = ("(error 1044)", "(error 1142)", "(error 1143)", "(error 1227)")
 _SYSTEM = frozenset({"`information_schema`", "`mysql`", "`performance_schema`", "`sys`"})
 
 
@@ -63,6 +64,21 @@ def withheld_privileges(grants: Iterable[str], needed: Iterable[str]) -> Iterato
             taken = [one for one in _names(match[1]) if one in wanted]
             if taken:
                 yield taken, match[2]
+
+
+def may_read_accounts(connection: Connection[Any]) -> bool:
+    """Whether the account may see the others.
+
+    Raises:
+        ServerFailed: the server can't be asked.
+    """
+    try:
+        query(connection, "SELECT user, host FROM mysql.user LIMIT 1")
+    except ServerFailed as problem:
+        if str(problem).endswith(_DENIED):
+            return False
+        raise
+    return True
 
 
 def read_grants(connection: Connection[Any], flavour: Flavour) -> list[str]:

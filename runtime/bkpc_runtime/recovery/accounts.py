@@ -1,12 +1,12 @@
-"""Statements about accounts in a log: an image holds no accounts, so a replay leaves them out, and says so.
+"""Statements about accounts in a log: a replay leaves them out, and they come apart (`accounts_back`).
 
-Replayed, they would fail for accounts that are not there, or change the password of the rescue server's own.
+Replayed, they would stop it for accounts that are not there, or change the password of the rescue server's own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 
@@ -26,11 +26,6 @@ def is_of_accounts(one: Transaction) -> bool:
     if one.changes:
         return all(change.schema == "mysql" for change in one.changes)
     return bool(one.statements) and all(_ACCOUNT.match(_COMMENT.sub(" ", two.text).lstrip()) for two in one.statements)
-
-
-def ranges(log: Iterable[Transaction]) -> Iterator[Range]:
-    """Where such transactions lie."""
-    return ((one.file, one.start, one.end) for one in log if is_of_accounts(one))
 
 
 def without(start: int, body: bytes, left_out: Iterable[tuple[int, int]]) -> bytes:

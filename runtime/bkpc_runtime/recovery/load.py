@@ -124,7 +124,9 @@ def load_image(
         DamagedBackup: a part is not what was stored, or something is missing after the load.
     """
     # Schemas and their sequences first: a table of one may take its numbers from another.
-    parts = sorted(image.manifest.parts, key=lambda part: part.kind != "schema")
+    parts = sorted(
+        (part for part in image.manifest.parts if part.kind != "accounts"), key=lambda part: part.kind != "schema"
+    )
     with client_options(target.address, facts.flavour) as options:
         for number, part in enumerate(parts, 1):
             progress(part, number, len(parts))

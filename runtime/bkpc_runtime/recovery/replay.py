@@ -6,25 +6,22 @@ go through the flavour's own tool into its own client.
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bkpc_runtime.engines.process import Program
 from bkpc_runtime.errors import DamagedBackup
-from bkpc_runtime.mysql.binlog.transactions import transactions
+from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.mysql.tools import client_options, find_tool
-from bkpc_runtime.recovery.accounts import Range, ranges, without
+from bkpc_runtime.recovery.accounts import Range, is_of_accounts, without
 from bkpc_runtime.recovery.load import Target, client_command
 from bkpc_runtime.repository.catalogue import Window
 from bkpc_runtime.repository.segments import order, read_log
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
-
-log = logging.getLogger(__name__)
 
 
 def replay(
@@ -35,8 +32,10 @@ def replay(
     facts: ServerFacts,
     identities: Sequence[Secret],
     progress: Callable[[str, int], None],
-) -> None:
+) -> tuple[Transaction, ...]:
     """Everything after the image's position and before `stop`, which is the start of a transaction.
+
+    Returns what is about accounts, which it left out.
 
     Raises:
         ToolFailed: the tool or the client stopped: the target is then not restored, and must be emptied.
@@ -45,16 +44,16 @@ def replay(
     """
     start = window.image.position
     if order(stop) <= order(start):
-        return
+        return ()
     log_ = transactions(_pieces(window, stop, store, identities))
     after = (one for one in log_ if order(Position(one.file, one.start)) >= order(start))
-    left_out = tuple(ranges(after))
-    if left_out:
-        log.warning("%d statements about accounts are left out: an image holds none", len(left_out))
+    accounts = tuple(one for one in after if is_of_accounts(one))
+    left_out = [(one.file, one.start, one.end) for one in accounts]
     with tempfile.TemporaryDirectory(prefix="bkpc-replay-") as folder:
         files = _written_out(_pieces(window, stop, store, identities), left_out, Path(folder), progress)
         with client_options(target.address, facts.flavour) as options:
             _pipe(files, start, facts, str(options))
+    return accounts
 
 
 def _pieces(

@@ -20,15 +20,15 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Closed and frozen, fields by name."""
 
 
-PartKind = Literal["schema", "table", "objects", "views", "doubtful", "stream"]
+PartKind = Literal["schema", "table", "objects", "views", "accounts", "doubtful", "stream"]
 
 
 class Part(_Record, frozen=True):
     """One object of the image; parts are loaded in their order.
 
     `kind`: `schema` (CREATE DATABASE and sequences), `table` (structure and rows), `objects` (routines,
-    triggers, events), `views`, `doubtful` (one view, which may use things that are not there: it may fail);
-    `stream`: a piece of the one stream that a physical image is.
+    triggers, events), `views`, `accounts` (users, roles and grants; restored apart), `doubtful` (one view, which may
+    use things that are not there: it may fail); `stream`: a piece of the one stream that a physical image is.
     """
 
     name: str

@@ -118,10 +118,11 @@ class _Walker:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement in the log, with the schema that was current."""
+    """A statement in the log, with the schema that was current; `sql_mode` in the server's own bits."""
 
     schema: str
     text: str
+    sql_mode: int = 0
 
 
 def statement_of(event: Event) -> Statement:
@@ -133,7 +134,14 @@ def statement_of(event: Event) -> Statement:
     if event.kind == QUERY_COMPRESSED:
         length_bytes = text[0] & 0x07
         text = zlib.decompressobj().decompress(text[1 + length_bytes :], _KEPT)
-    return Statement(schema.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
+    mode = _sql_mode(event.body[13:schema_at])
+    return Statement(schema.decode("utf-8", "replace"), text.decode("utf-8", "replace"), mode)
+
+
+def _sql_mode(status: bytes) -> int:
+    """Of the status variables of a statement: flags (0) come first, the mode (1) follows."""
+    at = 5 if status[:1] == b"\0" else 0
+    return int.from_bytes(status[at + 1 : at + 9], "little") if status[at : at + 1] == b"\1" else 0
 
 
 def table_of(event: Event) -> tuple[int, str, str]:
