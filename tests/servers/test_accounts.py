@@ -11,7 +11,7 @@ from bkpc_runtime.engines.accounts import parse_accounts, read_accounts, write_a
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps.backup import Source, take_full_image
+from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
@@ -157,5 +157,5 @@ def test_an_account_that_may_not_read_them_says_so(
     server.run("CREATE DATABASE IF NOT EXISTS w", "SET GLOBAL partial_revokes = ON")
     server.run("CREATE USER half@'%'", "GRANT ALL ON *.* TO half@'%'", "REVOKE SELECT ON mysql.* FROM half@'%'")
     source = Source("shop", parse_address(server.url.replace("user=root", "user=half")), Secret(""))
-    manifest = take_full_image(source, [DirectoryStore("disk", tmp_path / "backups")], [], expected_size=1 << 20)
+    manifest = take_image(source, [DirectoryStore("disk", tmp_path / "backups")], [], expected_size=1 << 20)
     assert "user accounts, roles and grants (the backup's account may not read them" in manifest.not_included[0]
