@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint soundness servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance
+.PHONY: demo test fast lint soundness servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -69,6 +69,11 @@ bench: $(VENV)/ready servers-$(SERVER)
 	$(BIN)/python -m bench.full_image --server $(SERVER)
 	$(BIN)/python -m bench.stream_lag --server $(SERVER)
 	$(BIN)/python -m bench.cold_check
+
+# The driver of OSS beside oss2's own transfers, on the tests' server. ROUNDS: the more, the less a busy machine shows.
+ROUNDS ?= 7
+bench-bucket: $(VENV)/ready
+	$(BIN)/python -m bench.bucket --rounds $(ROUNDS)
 
 # Renews every golden file; look at the difference before committing it.
 golden: $(VENV)/ready

@@ -58,7 +58,17 @@ def _store(world: World, name: str) -> Looked:
         world.store(name).probe()
     except RuntimeFailure as problem:
         return Looked(name, what, (_failed(problem),))
-    return Looked(name, what, ())
+    return Looked(name, what, tuple(_slow_sums()) if stored.kind == "oss" else ())
+
+
+def _slow_sums() -> Iterator[Finding]:
+    """Every byte that goes to OSS or comes from it passes through CRC-64."""
+    from bkpc_runtime.stores import crc64
+
+    speed = crc64.measured()
+    if speed < crc64.SLOW:
+        text = f"CRC-64 is slow on this machine, {speed / 1e6:.0f} MB/s: it may hold back what goes to the bucket"
+        yield Finding("warning", text, ("pip install --force-reinstall fastcrc: a build with this processor's help",))
 
 
 def _failed(problem: RuntimeFailure) -> Finding:

@@ -40,7 +40,7 @@ def _copy_part(
 ) -> None:
     digest = hashlib.sha256()
     with target.writer(key, part.sums.stored_size, resumes=True, limit=limit) as writer:
-        for chunk in source.read(key):
+        for chunk in source.read(key, limit=limit):
             if throttle:
                 throttle.take(len(chunk))
             digest.update(chunk)

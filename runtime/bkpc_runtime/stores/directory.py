@@ -47,7 +47,14 @@ class DirectoryStore:
     def get(self, key: str) -> bytes:
         return b"".join(self.read(key))
 
-    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def read(
+        self,
+        key: str,
+        start: int = 0,
+        end: int | None = None,
+        *,
+        limit: int | None = None,  # noqa: ARG002 - nothing between us and the disk keeps one
+    ) -> Iterator[bytes]:
         with self._failures(key), self._path(key).open("rb") as file:
             file.seek(start)
             left = None if end is None else end - start

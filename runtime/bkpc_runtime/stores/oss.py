@@ -8,17 +8,16 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreUnreachable
-from bkpc_runtime.stores.crc64 import crc64
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key
-from bkpc_runtime.stores.oss_calls import OssCalls, spoiled
-from bkpc_runtime.stores.oss_failures import is_immutable, network_cause
-from bkpc_runtime.stores.oss_upload import OssWriter
+from bkpc_runtime.stores.oss_calls import OssCalls
+from bkpc_runtime.stores.oss_download import OssReader
+from bkpc_runtime.stores.oss_failures import is_immutable
+from bkpc_runtime.stores.oss_upload import OssWriter, limit_header
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import StoredObject
 
-_CHUNK = 1024 * 1024
 _PAGE = 1000
 
 
@@ -40,7 +39,7 @@ class OssStore:
         self._patience = patience or Patience()
         path_style = urlsplit(endpoint).hostname == "localhost"
         described = f"`{name}` (bucket {bucket} at {endpoint})"
-        self._calls = OssCalls(described, bucket, endpoint, region, credentials, path_style)
+        self._calls = OssCalls(described, bucket, endpoint, region, credentials, path_style, self._patience)
 
     def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> OssWriter:
         name = self._object_name(key)
@@ -54,44 +53,13 @@ class OssStore:
     def get(self, key: str) -> bytes:
         return b"".join(self.read(key))
 
-    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, start: int = 0, end: int | None = None, *, limit: int | None = None) -> Iterator[bytes]:
         name = self._object_name(key)
         if end is not None and end <= start:
             self._calls.do(key, lambda bucket: bucket.head_object(name), self._patience)
             return
-        position, etag, trying = start, "", self._patience.began()
-        crc = 0
-        while True:
-            answer = self._open(key, name, (position, end), etag)
-            if answer is None:
-                return
-            etag = answer.etag
-            before = position
-            try:
-                for chunk in _body(answer):
-                    position += len(chunk)
-                    crc = crc64(chunk, crc)
-                    yield chunk
-                if (start, end) == (0, None):
-                    self._check(key, answer, crc)
-                return
-            except OSError as problem:  # what requests raises when a body breaks off
-                if position > before:
-                    trying = self._patience.began()
-                if not trying.wait(0.0, None):
-                    text = f"store {self._calls.described} at {key}: {network_cause(problem)}"
-                    raise StoreUnreachable(text, help="check the network", retryable=True) from problem
-            finally:
-                answer.close()
-
-    def _check(self, key: str, answer: Any, crc: int) -> None:
-        """The whole object has been read: its CRC-64 must be what the service keeps."""
-        if spoiled(answer, crc) is not None:
-            raise StoreFailed(
-                f"store {self._calls.described} at {key}: bytes were spoiled on the way, their CRC-64 differs",
-                help="read it again; where it stays so, `bkpc verify`",
-                retryable=True,
-            )
+        reader = OssReader(self._calls, key, name, self._patience, limit_header(limit))
+        yield from reader.read(start, end)
 
     def sweep(self, before: float) -> int:
         return self._calls.abandon(self._prefix, before, self._patience)
@@ -144,15 +112,6 @@ class OssStore:
             raise StoreFailed(f"store {self._calls.described}: {key} is too long a name below its prefix")
         return name
 
-    def _open(self, key: str, name: str, wanted: tuple[int, int | None], etag: str) -> Any:
-        """An answer whose body is `wanted`, or None when the object ends before it."""
-        start, end = wanted
-        byte_range = None if wanted == (0, None) else (start, None if end is None else end - 1)
-        headers = {"x-oss-range-behavior": "standard"} if byte_range else {}
-        if etag:
-            headers["If-Match"] = f'"{etag}"'
-        return self._calls.open_object(key, name, byte_range, headers, self._patience)
-
     def _pages(self, prefix: str, delimiter: str, after: str) -> Generator[Any, None, None]:
         token = ""
         while True:
@@ -173,11 +132,3 @@ class OssStore:
             )
 
         return self._calls.do(prefix, ask, self._patience)
-
-
-def _body(answer: Any) -> Iterator[bytes]:
-    """In large chunks: oss2's own iterator gives 8 KiB at a time, and has read an empty body already."""
-    if answer.content_length == 0:
-        return iter(())
-    chunks: Iterator[bytes] = answer.resp.response.iter_content(_CHUNK)
-    return chunks

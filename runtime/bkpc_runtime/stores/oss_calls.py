@@ -18,11 +18,10 @@ from oss2.credentials import Credentials, CredentialsProvider
 
 from bkpc_runtime.errors import ObjectMissing
 from bkpc_runtime.stores.credentials import AccessKey
-from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_transient
+from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_busy, is_transient
 from bkpc_runtime.stores.patience import Patience
 
 T = TypeVar("T")
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 10.0, 60.0
 _CONNECTIONS = 16
 
 # At debug level oss2 logs what it signs, a session token included.
@@ -49,7 +48,9 @@ class OssCalls:
         region: str,
         credentials: Callable[[], AccessKey],
         path_style: bool,
+        patience: Patience | None = None,
     ) -> None:
+        patience = patience or Patience()
         self.described = described
         session = oss2.Session(pool_size=_CONNECTIONS)
         # Otherwise requests would replace our signature by a password from a .netrc file.
@@ -59,7 +60,7 @@ class OssCalls:
             endpoint,
             bucket,
             session=session,
-            connect_timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT),
+            connect_timeout=(patience.connect, patience.answer),  # requests takes both, whatever oss2 calls it
             enable_crc=False,  # crcmod gives a third of a GB/s, and 3 MB/s without its C extension: see crc64.py
             region=region,
             is_path_style=path_style,
@@ -76,7 +77,9 @@ class OssCalls:
             try:
                 return _answered(work, self._bucket)
             except oss2.exceptions.OssError as problem:
-                if not is_transient(problem) or not trying.wait(asked_pause(problem), stop):
+                if not is_transient(problem):
+                    raise failure(problem, self.described, key) from problem
+                if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
                     raise failure(problem, self.described, key) from problem
 
     def unfinished(self, key: str, name: str, patience: Patience) -> tuple[str, dict[int, tuple[str, int]]] | None:
@@ -116,9 +119,10 @@ class OssCalls:
         self,
         key: str,
         name: str,
-        byte_range: tuple[int, int | None] | None,
+        byte_range: tuple[int, int],
         headers: dict[str, str],
         patience: Patience,
+        stop: threading.Event,
     ) -> Any:
         """The answer to a GET, its body unread; None when the object ends before the range."""
 
@@ -130,7 +134,7 @@ class OssCalls:
                     return None
                 raise
 
-        return self.do(key, ask, patience)
+        return self.do(key, ask, patience, stop)
 
 
 def _answered(work: Callable[[Any], T], bucket: Any) -> T:

@@ -30,7 +30,8 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     "InvalidObjectState": (StoreFailed, "the object is archived and not thawed", "restore (thaw) it first"),
 }
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
-_TRANSIENT_CODES = {"RequestTimeout", "QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
+_BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
+_TRANSIENT_CODES = {"RequestTimeout", *_BUSY_CODES}
 
 
 def failure(problem: Any, store: str, key: str) -> StoreFailed:
@@ -74,6 +75,11 @@ def is_transient(problem: Any) -> bool:
     if problem.status == 507 or _FULL.search(problem.code):
         return False
     return problem.status in (408, 429) or problem.status >= 500 or problem.code in _TRANSIENT_CODES
+
+
+def is_busy(problem: Any) -> bool:
+    """Whether the service refuses because too much is asked of it: then asking soon again makes it worse."""
+    return problem.status in (429, 503) or problem.code in _BUSY_CODES
 
 
 def asked_pause(problem: Any) -> float:

@@ -1,21 +1,20 @@
 """An object on its way into OSS: one request when it is small, a multipart upload otherwise.
 
-At most two parts are under way while a third fills; parts above 16 MiB wait in temporary files, so that memory
+At most four parts are under way while a fifth fills; parts above 16 MiB wait in temporary files, so that memory
 does not grow with the object. What the service has got is compared by CRC-64: each part, and the whole object.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed
-from bkpc_runtime.stores.crc64 import combined, crc64
+from bkpc_runtime.stores.crc64 import combined
+from bkpc_runtime.stores.oss_body import Body
 from bkpc_runtime.stores.oss_calls import OssCalls, part_info, spoiled, told_crc
 from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.patience import Patience
@@ -27,8 +26,7 @@ LARGEST_PART = 5 * 1024 * MIB
 MOST_PARTS = 10_000
 SLOWEST_LIMIT, FASTEST_LIMIT = 819_200, 838_860_800
 """Bits per second that the service can keep a connection to."""
-_UNDER_WAY = 2
-_IN_MEMORY = 16 * MIB
+UNDER_WAY = 4
 _STEADY = 5_000
 _ABORT_PATIENCE = Patience(total=5.0)
 
@@ -77,28 +75,26 @@ class OssWriter:
         self._calls, self._key, self._name = calls, key, name
         self._expected_size, self._patience = expected_size, patience
         self._resumes, self._headers = resumes, limit_header(limit)
-        self._filling: IO[bytes] = _body()
-        self._filled = self._size = self._crc = 0
+        self._filling = Body()
+        self._size = 0
         self._upload_id = ""
         self._there: dict[int, tuple[str, int]] = {}
         self._parts: list[Future[_Sent]] = []
-        self._bodies: set[IO[bytes]] = set()
+        self._bodies: set[Body] = set()
         self._threads: ThreadPoolExecutor | None = None
-        self._room = threading.Semaphore(_UNDER_WAY)
+        self._room = threading.Semaphore(UNDER_WAY)
         self._given_up = threading.Event()
         self._done = False
 
     def write(self, chunk: bytes) -> None:
         view = memoryview(chunk)
         while view:
-            space = part_size(self._expected_size, len(self._parts) + 1) - self._filled
+            space = part_size(self._expected_size, len(self._parts) + 1) - self._filling.size
             if not space:
                 self._send()
                 continue
             piece = view[:space]
             self._filling.write(piece)
-            self._crc = crc64(piece, self._crc)
-            self._filled += len(piece)
             self._size += len(piece)
             view = view[space:]
 
@@ -134,19 +130,18 @@ class OssWriter:
         self.abort()
 
     def _put(self) -> None:
-        body, crc = self._filling, self._crc
+        body = self._filling
 
         def put(bucket: Any) -> None:
-            body.seek(0)
-            answer = bucket.put_object(self._name, body, headers=self._headers)
-            if problem := spoiled(answer, crc):
+            answer = bucket.put_object(self._name, body.to_send(), headers=self._headers)
+            if problem := spoiled(answer, body.crc):
                 raise problem
 
         try:
             self._calls.do(self._key, put, self._patience)
         except StoreDenied as problem:
             # Under a retention lock a try whose answer was lost can't be repeated: is it what we sent?
-            if not is_immutable(problem) or not self._is_there(crc):
+            if not is_immutable(problem) or not self._is_there(body.crc):
                 raise
 
     def _begin(self) -> None:
@@ -156,37 +151,36 @@ class OssWriter:
         else:
             begun = self._calls.do(self._key, lambda bucket: bucket.init_multipart_upload(self._name), self._patience)
             self._upload_id = begun.upload_id
-        self._threads = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="oss-part")
+        self._threads = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="oss-part")
 
     def _send(self) -> None:
-        """Hand the filled part to a thread; waits while two are under way."""
+        """Hand the filled part to a thread; waits while four are under way."""
         if not self._upload_id:
             self._begin()
         self._room.acquire()
         self._raise_failed()
         assert self._threads is not None
-        number, body, size, crc = len(self._parts) + 1, self._filling, self._filled, self._crc
+        number, body = len(self._parts) + 1, self._filling
         if number > MOST_PARTS:
             raise StoreFailed(f"store {self._calls.described} at {self._key}: the object needs more than 10,000 parts")
-        self._filling, self._filled, self._crc = _body(), 0, 0
+        self._filling = Body()
         self._bodies.add(body)
-        self._parts.append(self._threads.submit(self._send_part, number, body, size, crc))
+        self._parts.append(self._threads.submit(self._send_part, number, body))
 
-    def _send_part(self, number: int, body: IO[bytes], size: int, crc: int) -> _Sent:
+    def _send_part(self, number: int, body: Body) -> _Sent:
         try:
             etag, there = self._there.get(number, ("", 0))
-            if etag and there == size and _md5(body) == etag.upper():
-                return _Sent(number, etag, size, crc)
+            if etag and there == body.size and body.md5() == etag.upper():
+                return _Sent(number, etag, body.size, body.crc)
 
             def send(bucket: Any) -> Any:
-                body.seek(0)
-                answer = bucket.upload_part(self._name, self._upload_id, number, body, headers=self._headers)
-                if problem := spoiled(answer, crc):
+                answer = bucket.upload_part(self._name, self._upload_id, number, body.to_send(), headers=self._headers)
+                if problem := spoiled(answer, body.crc):
                     raise problem
                 return answer
 
             sent = self._calls.do(self._key, send, self._patience, self._given_up)
-            return _Sent(number, sent.etag, size, crc)
+            return _Sent(number, sent.etag, body.size, body.crc)
         finally:
             body.close()
             self._bodies.discard(body)
@@ -228,16 +222,6 @@ class OssWriter:
             self._threads.shutdown(wait=True, cancel_futures=True)
         for body in (self._filling, *self._bodies):  # a cancelled part's is still open
             body.close()
-
-
-def _body() -> IO[bytes]:
-    return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
-
-
-def _md5(body: IO[bytes]) -> str:
-    """As the service names a part."""
-    body.seek(0)
-    return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest().upper()  # type: ignore[arg-type]
 
 
 def limit_header(limit: int | None) -> dict[str, str]:

@@ -11,11 +11,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Full-jitter exponential backoff: waits in seconds, `total` counted from the first try."""
+    """Full-jitter exponential backoff: waits in seconds, `total` counted from the first try.
+
+    `first` doubles with each failure up to `longest`; a service that is busy is given `busy` times as long. `connect`
+    and `answer`: after how many seconds a connection is not made, or says nothing.
+    """
 
     total: float = 60.0
     first: float = 0.2
     longest: float = 10.0
+    busy: float = 5.0
+    connect: float = 10.0
+    answer: float = 60.0
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
 
@@ -32,11 +39,14 @@ class Trying:
     since: float
     failures: int = field(default=0)
 
-    def wait(self, at_least: float, stop: threading.Event | None) -> bool:
-        """Pause before the next try; False when there is no time for one, or `stop` was set."""
+    def wait(self, at_least: float, stop: threading.Event | None, *, busy: bool = False) -> bool:
+        """Pause before the next try; False when there is no time for one, or `stop` was set.
+
+        The jitter comes on top of what the service asks for: many that were told the same don't come back at once.
+        """
         self.failures += 1
-        most = min(self.patience.longest, self.patience.first * 2**self.failures)
-        pause = max(at_least, self.patience.jitter(0, most))
+        step = self.patience.first * (self.patience.busy if busy else 1)
+        pause = at_least + self.patience.jitter(0, min(self.patience.longest, step * 2**self.failures))
         if self.patience.clock() + pause - self.since > self.patience.total:
             return False
         if stop is None:

@@ -54,8 +54,11 @@ class Store(Protocol):
         """A whole small object (manifests, marks)."""
         ...
 
-    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes `[start, end)` in chunks of at most 1 MiB; a connection lost half-way is resumed by range."""
+    def read(self, key: str, start: int = 0, end: int | None = None, *, limit: int | None = None) -> Iterator[bytes]:
+        """Bytes `[start, end)` in chunks of at most 1 MiB; a connection lost half-way is resumed by range.
+
+        `limit`: bytes per second of one connection. What follows is fetched ahead, 32 MiB at most.
+        """
         ...
 
     def head(self, key: str) -> StoredObject | None: ...

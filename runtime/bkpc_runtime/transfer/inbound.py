@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ import zstandard
 
 from bkpc_runtime.errors import DamagedBackup, Refused
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.transfer.outbound import Pushed
+from bkpc_runtime.transfer.pipes import Pulled, Pushed
 from bkpc_runtime.transfer.sums import Sums
 
 _WAITING = 8
@@ -75,24 +74,6 @@ class _Digest(Protocol):
     def update(self, data: bytes, /) -> None: ...
 
 
-class _Fed(io.BufferedIOBase):
-    """A readable file over chunks."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._chunks = chunks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        if not self._rest:
-            self._rest = next(self._chunks, b"")
-        taken, self._rest = (self._rest, b"") if size is None or size < 0 else (self._rest[:size], self._rest[size:])
-        return taken
-
-
 class _Stopped(Exception):
     """The reader of an opened object has gone."""
 
@@ -134,7 +115,7 @@ def _open(
     try:
         keys = [pyrage.x25519.Identity.from_str(one.reveal()) for one in identities]
         sink = Pushed(deliver)
-        pyrage.decrypt_io(_Fed(chunks), sink, keys)
+        pyrage.decrypt_io(Pulled(lambda: next(chunks, b"")), sink, keys)
         sink.flush()
     except BaseException as problem:  # noqa: BLE001 - raised again where the bytes go
         end = problem

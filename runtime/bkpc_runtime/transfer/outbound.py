@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import zstandard
 
+from bkpc_runtime.transfer.pipes import Pulled, Pushed
 from bkpc_runtime.transfer.sums import Sums
 from bkpc_runtime.transfer.throttle import Throttle
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 _BLOCK = 1024 * 1024
 _WAITING = 8
@@ -107,7 +103,7 @@ class _Sealing:
         sink = Pushed(deliver)
         try:
             keys = [pyrage.x25519.Recipient.from_str(one) for one in recipients]
-            pyrage.encrypt_io(_Pulled(self._queue), sink, keys)
+            pyrage.encrypt_io(Pulled(lambda: self._queue.get() or b""), sink, keys)
             sink.flush()
         except BaseException as problem:  # noqa: BLE001 - raised again where the bytes come from
             self._failure = sink.failure or problem
@@ -134,54 +130,3 @@ class _Sealing:
     def _raise(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-class _Pulled(io.BufferedIOBase):
-    """A readable file over the queue."""
-
-    def __init__(self, waiting: queue.Queue[bytes | None]) -> None:
-        super().__init__()
-        self._waiting = waiting
-        self._rest = b""
-        self._ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        if not self._rest and not self._ended:
-            chunk = self._waiting.get()
-            self._ended = chunk is None
-            self._rest = chunk or b""
-        taken, self._rest = (self._rest, b"") if size is None or size < 0 else (self._rest[:size], self._rest[size:])
-        return taken
-
-
-class Pushed(io.BufferedIOBase):
-    """A writable file that delivers blocks, not age's small chunks."""
-
-    def __init__(self, deliver: Callable[[bytes], None]) -> None:
-        super().__init__()
-        self._deliver = deliver
-        self._waiting = bytearray()
-        self.failure: BaseException | None = None  # pyrage makes errors of its own of ours
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, chunk: Buffer) -> int:
-        before = len(self._waiting)
-        self._waiting += chunk
-        taken = len(self._waiting) - before
-        if len(self._waiting) >= _BLOCK:
-            self.flush()
-        return taken
-
-    def flush(self) -> None:
-        if self._waiting and self.failure is None:
-            ready, self._waiting = bytes(self._waiting), bytearray()
-            try:
-                self._deliver(ready)
-            except BaseException as problem:
-                self.failure = problem
-                raise

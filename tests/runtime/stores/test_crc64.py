@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bkpc_runtime.stores.crc64 import combined, crc64
+from bkpc_runtime.preflight import _slow_sums
+from bkpc_runtime.stores import crc64 as sums
+from bkpc_runtime.stores.crc64 import SLOW, combined, crc64, measured
 
 REVERSED = 0xC96C5795D7870F42
 
@@ -31,3 +34,16 @@ def test_in_pieces_and_in_parts_is_the_same_as_at_once(pieces: list[bytes]) -> N
         running = crc64(memoryview(piece), running)
     assert running == crc64(whole) == by_hand(whole)
     assert combined([(crc64(piece), len(piece)) for piece in pieces]) == running
+
+
+def test_it_is_fast_here() -> None:
+    assert measured() > SLOW
+
+
+def test_a_slow_one_is_told_by_preflight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As crcmod without its C extension is: right, silent, and a hundred times slower."""
+    assert list(_slow_sums()) == []
+    monkeypatch.setattr(sums, "crc64", lambda data: by_hand(bytes(data[:2_000])))
+    (found,) = _slow_sums()
+    assert found.kind == "warning"
+    assert "CRC-64 is slow" in found.text

@@ -1,0 +1,175 @@
+"""An object on its way out of OSS: one request when it is small, ranges side by side otherwise.
+
+At most four ranges are in memory: one that goes out, three that come in on connections of their own. Each is tried
+again by itself, from where it broke off; all are of one version of the object (`If-Match`). What was got is compared
+by CRC-64 with what the service keeps, put together from the ranges when the whole object was read.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from bkpc_runtime.errors import StoreFailed, StoreUnreachable
+from bkpc_runtime.stores.crc64 import combined, crc64
+from bkpc_runtime.stores.oss_calls import OssCalls, spoiled
+from bkpc_runtime.stores.oss_failures import network_cause
+from bkpc_runtime.stores.patience import Patience
+
+MIB = 1024 * 1024
+RANGE = 8 * MIB
+CONNECTIONS = 4
+_CHUNK = MIB
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A range that has arrived."""
+
+    chunks: list[bytes]
+    crc: int
+    size: int
+
+
+class OssReader:
+    """Reads one object; `name` is its name in the bucket, `key` its name in messages."""
+
+    def __init__(self, calls: OssCalls, key: str, name: str, patience: Patience, headers: dict[str, str]) -> None:
+        self._calls, self._key, self._name, self._patience = calls, key, name, patience
+        self._headers = headers
+        self._etag = ""
+        self._given_up = threading.Event()
+
+    def read(self, start: int, end: int | None) -> Iterator[bytes]:
+        """Bytes `[start, end)` in order, in chunks of at most 1 MiB."""
+        answer = self._open(start, start + RANGE if end is None else min(start + RANGE, end))
+        if answer is None:
+            return
+        self._etag = answer.etag
+        total = self._total(answer, start)
+        stop = total if end is None else min(end, total)
+        middle = min(start + answer.content_length, stop)
+        sums: list[tuple[int, int]] = []
+        threads = ThreadPoolExecutor(CONNECTIONS - 1, thread_name_prefix="oss-range") if middle < stop else None
+        try:
+            ahead = _Ahead(self, threads, middle, stop)
+            yield from _counted(self._arriving(start, middle, answer), sums)
+            for fetched in ahead:
+                sums.append((fetched.crc, fetched.size))
+                yield from fetched.chunks
+        finally:
+            self._given_up.set()
+            answer.close()
+            if threads:
+                threads.shutdown(wait=True, cancel_futures=True)
+        if (start, stop) == (0, total):
+            self._check(answer, combined(sums))
+
+    def fetch(self, start: int, end: int) -> _Fetched:
+        """A whole range; empty once nobody waits for it."""
+        chunks, sums = [], list[tuple[int, int]]()
+        for chunk in _counted(self._arriving(start, end, None), sums):
+            chunks.append(chunk)
+            if self._given_up.is_set():
+                break
+        return _Fetched(chunks, *sums[0]) if sums else _Fetched([], 0, 0)
+
+    def _arriving(self, start: int, end: int, answer: Any) -> Iterator[bytes]:
+        """Bytes `[start, end)`; `answer` is that to the first request, where it was sent already."""
+        position, trying = start, self._patience.began()
+        while position < end:
+            if answer is None:
+                answer = self._open(position, end)
+            if answer is None:
+                raise self._shorter(position)
+            before = position
+            problem: BaseException | None = None
+            try:
+                for chunk in _body(answer):
+                    position += len(chunk)
+                    yield chunk
+            except OSError as broken:  # what requests raises when a body breaks off
+                problem = broken
+            finally:
+                answer.close()
+                answer = None
+            if position > before:
+                trying = self._patience.began()
+            if position < end and not trying.wait(0.0, self._given_up):
+                why = network_cause(problem) if problem else "the body ended early"
+                text = f"store {self._calls.described} at {self._key}: {why}"
+                raise StoreUnreachable(text, help="check the network", retryable=True) from problem
+
+    def _open(self, start: int, end: int) -> Any:
+        """An answer whose body is `[start, end)`, or None when the object ends before it."""
+        headers = {"x-oss-range-behavior": "standard", **self._headers}
+        if self._etag:
+            headers["If-Match"] = f'"{self._etag}"'
+        wanted = (start, end - 1)
+        return self._calls.open_object(self._key, self._name, wanted, headers, self._patience, self._given_up)
+
+    def _total(self, answer: Any, start: int) -> int:
+        """The size of the object, from the answer to its first range."""
+        said = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if said is None and start == 0:
+            return int(answer.content_length)
+        if said is None or int(said[1]) != start:
+            raise StoreFailed(f"store {self._calls.described} at {self._key}: the service answers with other bytes")
+        return int(said[3])
+
+    def _shorter(self, position: int) -> StoreFailed:
+        return StoreFailed(f"store {self._calls.described} at {self._key}: it ends before byte {position}")
+
+    def _check(self, answer: Any, crc: int) -> None:
+        """The whole object has been read: its CRC-64 must be what the service keeps."""
+        if spoiled(answer, crc) is not None:
+            raise StoreFailed(
+                f"store {self._calls.described} at {self._key}: bytes were spoiled on the way, their CRC-64 differs",
+                help="read it again; where it stays so, `bkpc verify`",
+                retryable=True,
+            )
+
+
+class _Ahead:
+    """The ranges of `[start, stop)` in order, while those that follow arrive."""
+
+    def __init__(self, reader: OssReader, threads: ThreadPoolExecutor | None, start: int, stop: int) -> None:
+        self._reader, self._threads, self._next, self._stop = reader, threads, start, stop
+        self._under_way: deque[Future[_Fetched]] = deque()
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._threads and self._next < self._stop and len(self._under_way) < CONNECTIONS - 1:
+            end = min(self._next + RANGE, self._stop)
+            self._under_way.append(self._threads.submit(self._reader.fetch, self._next, end))
+            self._next = end
+
+    def __iter__(self) -> Iterator[_Fetched]:
+        while self._under_way:
+            fetched = self._under_way.popleft().result()
+            self._fill()
+            yield fetched
+
+
+def _counted(chunks: Iterator[bytes], sums: list[tuple[int, int]]) -> Iterator[bytes]:
+    """The chunks; their CRC-64 and size are added to `sums` when the last has passed."""
+    crc = size = 0
+    for chunk in chunks:
+        crc = crc64(chunk, crc)
+        size += len(chunk)
+        yield chunk
+    sums.append((crc, size))
+
+
+def _body(answer: Any) -> Iterator[bytes]:
+    """In large chunks: oss2's own iterator gives 8 KiB at a time, and has read an empty body already."""
+    if answer.content_length == 0:
+        return iter(())
+    chunks: Iterator[bytes] = answer.resp.response.iter_content(_CHUNK)
+    return chunks
