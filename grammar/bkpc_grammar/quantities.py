@@ -6,10 +6,11 @@ unit where it has one, otherwise rounded for people by `human`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from typing import Self
+
+from msgspec import Struct
 
 from bkpc_grammar.rounding import told_down, told_up
 
@@ -39,8 +40,7 @@ BITS: dict[str, Fraction] = {
 """Units of a number of bits, in bytes; used in rates only."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Quantity:
+class _Quantity(Struct, frozen=True, eq=False, gc=False):
     amount: Fraction
     written: str = ""
 
@@ -81,8 +81,7 @@ class _Quantity:
         return type(self)(self.amount * factor)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Duration(_Quantity):
+class Duration(_Quantity, frozen=True, eq=False, gc=False):
     """A span of time; `amount` in seconds."""
 
     @property
@@ -106,8 +105,7 @@ class Duration(_Quantity):
         return self.written or self.human()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Size(_Quantity):
+class Size(_Quantity, frozen=True, eq=False, gc=False):
     """A number of bytes."""
 
     @property
@@ -129,8 +127,7 @@ class Size(_Quantity):
         return self.written or self.human()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rate(_Quantity):
+class Rate(_Quantity, frozen=True, eq=False, gc=False):
     """Bytes per second."""
 
     @property

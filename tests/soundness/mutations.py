@@ -13,6 +13,8 @@ from fractions import Fraction
 from typing import Any
 from unittest.mock import patch
 
+from msgspec import structs
+
 from bkpc_compiler.estate import resources
 from bkpc_compiler.feasibility import bounds, demand, images, recovery_least, recovery_time, staleness, stream, together
 from bkpc_compiler.feasibility.background import Beside
@@ -82,7 +84,7 @@ def _nothing_to_provision() -> AbstractContextManager[Any]:
     true = recovery_time._ready
 
     def ready(line: Any, place: recovery_time.Place) -> Any:
-        return true(line, replace(place, standby=None))
+        return true(line, structs.replace(place, standby=None))
 
     return patch.object(recovery_time, "_ready", ready)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from bkpc_compiler.estate.failures import Loss, zone_redundant
 from bkpc_compiler.estate.resources import Resource, Ways
@@ -21,8 +22,7 @@ AGAIN = frozenset({Scope.HOST, Scope.INTRUDER})
 Flow = JobDemand | StreamDemand
 
 
-@dataclass(frozen=True, eq=False)
-class Beside:
+class Beside(Struct, frozen=True, eq=False, dict=True):
     """What goes on beside the recoveries of one failure. `silent`: databases whose own flows rest meanwhile.
 
     `detours`: flows that go on, but whose links led through a lost site, with the resources they take now too.

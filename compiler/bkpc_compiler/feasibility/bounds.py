@@ -7,6 +7,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from bkpc_compiler.program.model import Given, Origin
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
@@ -30,8 +32,7 @@ class Term:
     working: Working | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(Struct, frozen=True, dict=True):
     """A duration with its derivation."""
 
     terms: tuple[Term, ...]

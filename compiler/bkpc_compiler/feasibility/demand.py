@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bkpc_compiler.estate.resources import Resource, derated
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
@@ -22,8 +25,7 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.recovery_point import Line
 
 
-@dataclass(frozen=True)
-class JobDemand:
+class JobDemand(Struct, frozen=True, dict=True):
     """One scheduled job: one image of `database` moved to `store`, in `slot` after each release.
 
     `slot` None: it fits nowhere, and nothing bounds when it is done. `source`: the store a copy reads.

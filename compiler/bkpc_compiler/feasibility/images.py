@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
@@ -23,8 +25,7 @@ MOST_CHAINS = 1000
 """Ways of one database's images, shortest first: where all stores copy to all others, longer ones are not followed."""
 
 
-@dataclass(frozen=True)
-class ImageCopy:
+class ImageCopy(Struct, frozen=True, dict=True):
     """The images of one database in one store.
 
     `staleness`: how old the newest usable one is over all instants, in the planned slots; None where a job

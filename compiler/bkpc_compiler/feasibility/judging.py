@@ -8,12 +8,14 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
+from msgspec import Struct
+
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.holding import Short, image_before_logs, shorts_of
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
-from bkpc_compiler.feasibility.recovery_point import least_lost, most_lost
+from bkpc_compiler.feasibility.recovery_point import least_lost, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
 from bkpc_compiler.feasibility.together import Outage, least_time, most_time, never_back, time_bounds
 from bkpc_compiler.program.model import Promise, Protection, Scope
@@ -68,8 +70,7 @@ class Commons:
         return shorts_of(outage, choice, [one for _, one in members])
 
 
-@dataclass(frozen=True, slots=True)
-class PointJudging:
+class PointJudging(Struct, frozen=True):
     """What may be lost."""
 
     commons: Commons
@@ -78,8 +79,14 @@ class PointJudging:
     promise: Promise
 
     def most(self) -> Duration | None:
-        upper = self.upper()
-        return upper.total if upper else None
+        line = self.choice.line
+        if line is None:
+            return None
+        if self.members():
+            upper = self.upper()
+            return upper.total if upper else None
+        lost = lost_at_most(line, self.promise.rpo_quantile)
+        return None if lost is None else Duration(lost)
 
     def upper(self) -> Bound | None:
         """A group goes back to a point that all its members have: the loss is that of its slowest.
@@ -140,8 +147,7 @@ class PointJudging:
         return self.commons.overfilled.of(self.choice.database.name, self.promise)
 
 
-@dataclass(frozen=True, slots=True)
-class TimeJudging:
+class TimeJudging(Struct, frozen=True):
     """When the database is in service again."""
 
     commons: Commons

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil
+
+from msgspec.structs import replace
 
 from bkpc_compiler.estate.failures import Losses, survives
 from bkpc_compiler.estate.resources import Resource, Ways

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
-from bkpc_compiler.feasibility.recovery_point import Line, least_lost, most_lost
+from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_most
 from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back, most_at
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
 from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection
@@ -23,8 +25,7 @@ Way = tuple[int, Line, Place]
 """The rank of a line, the line, and where it leads."""
 
 
-@dataclass(frozen=True, eq=False)
-class Choice:
+class Choice(Struct, frozen=True, eq=False, dict=True):
     """What is left after `loss` for one database, and what was chosen.
 
     `ways`: every way back that may meet the promised RPO; or all, where none may.
@@ -176,8 +177,8 @@ def _rank(line: Line, promise: Promise | None) -> int:
         return 0
     if line.log is None and promise.rpo_quantile == 1 and line.image.gap > promise.rpo.value.amount * 1000:
         return REFUTED
-    upper = most_lost(line, promise.rpo_quantile)
-    if upper is not None and upper.total.amount <= promise.rpo.value.amount:
+    lost = lost_at_most(line, promise.rpo_quantile)
+    if lost is not None and lost <= promise.rpo.value.amount:
         return 0
     lower = least_lost(line, promise.scope, promise.rpo_quantile)
     return 1 if lower is not None and lower.total <= promise.rpo.value else REFUTED

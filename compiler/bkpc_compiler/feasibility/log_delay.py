@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, inf
 
+from msgspec import Struct
+
 OBJECT = 16 << 20
 """Bytes of the largest object a stream writes; the runtime's `SEGMENT_BYTES`."""
 _BEYOND_DOUBT = 1 + 1e-9
@@ -33,8 +35,7 @@ class Arrivals:
     latency: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(Struct, frozen=True):
     """The parts of the bound, in seconds: they add up to it.
 
     `behind`: it is longest for what is written while a batch with the burst is on its way, not for the burst.

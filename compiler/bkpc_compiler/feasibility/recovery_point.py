@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.images import ImageCopy
@@ -12,8 +13,7 @@ from bkpc_compiler.program.model import Scope, Store
 from bkpc_grammar.quantities import ZERO_DURATION
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """An image, with or without the log that continues it, in stores that survive.
 
     `kept`: of every quorum of its `hot sync` a store survives. `synced`: no commit is acknowledged before one of these
@@ -36,6 +36,16 @@ class Line:
     def name(self) -> tuple[str, str]:
         """For a fixed order."""
         return (self.image.id, self.log_store.name if self.log_store else "")
+
+
+def lost_at_most(line: Line, quantile: Fraction) -> Fraction | None:
+    """The total of `most_lost`, in seconds: its terms are made only for what is shown."""
+    staleness = line.image.staleness
+    if staleness is None:
+        return None
+    if line.log is None:
+        return staleness.quantile(quantile) / 1000
+    return Fraction(0) if line.synced else line.log.at_most
 
 
 def most_lost(line: Line, quantile: Fraction) -> Bound | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds
@@ -28,8 +29,7 @@ Ends = dict[tuple[str, int], Transfer]
 """What leaves room on a resource at an instant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """One transfer, placed: milliseconds after the failure, reserved bytes per second (0: not narrow)."""
 
     transfer: Transfer
@@ -46,8 +46,7 @@ class Move:
         return self.start + self.lasts
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(Struct, frozen=True):
     """One database's way back in the schedule."""
 
     recovery: Recovery

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
+from msgspec import Struct
+
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.background import Beside
@@ -26,16 +28,14 @@ from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Size
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a database is rebuilt: its own site, or a standby's."""
 
     site: str
     standby: Standby | None
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """Milliseconds: to notice and act; to notice; to check."""
 
     respond: int
@@ -105,8 +105,7 @@ class Left:
         return None if least is None or slowest is None else (least, slowest)
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """Bytes through a pipeline of resources: the image of a database, or the log that follows an image."""
 
     database: Database
@@ -142,8 +141,7 @@ def milliseconds(bytes_: int, rate: int) -> int:
     return -(-bytes_ * 1000 // rate)
 
 
-@dataclass(frozen=True, eq=False)
-class Recovery:
+class Recovery(Struct, frozen=True, eq=False, dict=True):
     """One database's way back on one line at one place, alone.
 
     `share`: of all instants of failure that the age of the image is taken for. `queue`: what it waits for

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise, product
 from math import lcm
+
+from msgspec import Struct
 
 MOST_EVENTS = 4096
 """Images of one hyperperiod that are looked at one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """One job of a chain: its releases, and when after each it starts and is done; milliseconds.
 
     `shift`: how far clock changes move its releases against those of other jobs.
@@ -31,8 +31,7 @@ class Leg:
     shift: int
 
 
-@dataclass(frozen=True, slots=True)
-class Staleness:
+class Staleness(Struct, frozen=True):
     """Ramps of age, each as long as it rises: (fresh, stale) in milliseconds.
 
     `times`: one set of ramps for each time of the year, where clock changes shift releases.

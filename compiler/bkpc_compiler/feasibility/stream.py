@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+
+from msgspec import Struct
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
@@ -17,8 +18,7 @@ from bkpc_grammar.quantities import Duration, Rate, Size
 FLUSHED = "until the log is flushed"
 
 
-@dataclass(frozen=True)
-class StreamDemand:
+class StreamDemand(Struct, frozen=True, dict=True):
     """`rate`: reserved, bytes per second. `least`: what it is reserved for with no promise to keep. `enough`: the least
     at which it keeps all promises that it serves; None: it serves none."""
 
@@ -36,9 +36,19 @@ class StreamDemand:
     fits: bool = True
 
     @cached_property
-    def most_delay(self) -> Bound | None:
+    def reserved(self) -> Delay | None:
         """How long a committed transaction may be on its way, at the reserved rate; None where it has none."""
-        reserved = delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None
+        return delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None
+
+    @cached_property
+    def at_most(self) -> Fraction | None:
+        """The whole of `reserved`, in seconds."""
+        return self.reserved.total if self.reserved else None
+
+    @cached_property
+    def most_delay(self) -> Bound | None:
+        """The terms of `reserved`."""
+        reserved = self.reserved
         if reserved is None:
             return None
         rate, burst, writes = "at the reserved rate", self.burst.span, self.writes.span

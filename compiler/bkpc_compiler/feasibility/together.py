@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
+
+from msgspec import Struct, structs
 
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.feasibility.bounds import Bound, Term
@@ -20,8 +22,7 @@ from bkpc_compiler.program.model import Database, Given, Promise, Protection
 from bkpc_grammar.quantities import Duration
 
 
-@dataclass(frozen=True, eq=False)
-class Outage:
+class Outage(Struct, frozen=True, eq=False, dict=True):
     """One failure: what was chosen for each database that comes back after it, by name, and when each is back.
 
     Those are the databases that it takes down, and those that go back to one point with them.
@@ -149,7 +150,7 @@ def _with_thaw_queue(recovery: Recovery, everyone: Mapping[str, int]) -> Recover
     words = f"behind the thaw quota of `{asked.store.name}`"
     working = Queueing(recovery, asked.storage.name)
     wait = Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, working)
-    return replace(recovery, queue=(wait,))
+    return structs.replace(recovery, queue=(wait,))
 
 
 def waited_for(outage: Outage, name: str, down: frozenset[str] | None = None) -> tuple[str, ...]:
@@ -274,7 +275,7 @@ def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | No
     """For `share` of all instants: only the age of the image depends on the instant."""
     if choice.recovery is None:
         return None
-    again = replace(_with_thaw_queue(choice.recovery, outage.thawed), share=share)
+    again = structs.replace(_with_thaw_queue(choice.recovery, outage.thawed), share=share)
     return schedule_of([again], outage.left, {})[choice.database.name]
 
 

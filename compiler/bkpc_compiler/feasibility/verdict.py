@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from msgspec import Struct
+
 from bkpc_compiler.estate.failures import Loss, Losses, points_of
 from bkpc_compiler.estate.resources import Ways
 from bkpc_compiler.estate.routes import Routes
@@ -25,8 +27,7 @@ from bkpc_grammar.quantities import Duration
 __all__ = ["Analysis", "Answer", "Verdict", "analyse", "demand_of", "judge_again"]
 
 
-@dataclass(frozen=True, eq=False)
-class Answer:
+class Answer(Struct, frozen=True, eq=False, dict=True):
     """One objective of one promise for one database, judged.
 
     `kind`: "rpo" or "rto". `objective`: as promised. `most`: the total of `upper`; None where nothing bounds it.

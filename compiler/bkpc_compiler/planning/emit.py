@@ -146,7 +146,8 @@ def _jobs(analysis: Analysis) -> tuple[plan.Job, ...]:
 
 
 def _job(job: JobDemand, slot: Slot, policy: Policy, analysis: Analysis) -> plan.Job:
-    sources = [one.id for one in analysis.demand.jobs if one.database == job.database and one.store == job.source]
+    beside = analysis.demand.jobs_by_database[job.database]
+    sources = [one.id for one in beside if one.store == job.source]
     return plan.Job(
         id=job.id,
         kind="copy" if job.source else "backup.full",
@@ -233,7 +234,7 @@ def _preflight(analysis: Analysis, protection: Protection) -> plan.Preflight:
     policy = protection.policy
     periods = [level.schedule.period for level in policy.images]
     longest = max((period.times(2) for period in periods), default=SHORTEST_EXPIRY)
-    database = next(one for one in analysis.program.databases if one.name == protection.database)
+    database = analysis.setting.databases[protection.database]
     transfer = bool(policy.encryption and policy.encryption.transfer)
     return plan.Preflight(
         database=protection.database,

@@ -17,6 +17,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bkpc_compiler.feasibility.log_delay import Arrivals, delay
 from bkpc_compiler.feasibility.recovery_least import least_back
@@ -82,7 +83,7 @@ def test_unaligned_each_level_may_have_just_missed_the_one_before(what: str) -> 
 @given(data=st.data())
 def test_no_phases_lose_less_than_aligned_nor_more_than_unaligned(what: str, data: st.DataObject) -> None:
     legs, paper, ours = LOSSES[what]
-    moved = [replace(leg, phase=data.draw(st.integers(0, leg.period - 1))) for leg in legs]
+    moved = [structs.replace(leg, phase=data.draw(st.integers(0, leg.period - 1))) for leg in legs]
     ages = staleness_of(moved)
     assert ages is not None
     assert paper * HOUR <= ages.worst <= ours * HOUR
@@ -90,7 +91,7 @@ def test_no_phases_lose_less_than_aligned_nor_more_than_unaligned(what: str, dat
 
 def test_the_bound_for_the_array_is_the_least_that_holds_for_all_phases() -> None:
     """A tape that begins a millisecond before a mirror is split reads one that is nearly 12 h old."""
-    ages = staleness_of((MIRROR, replace(BACKUP, phase=12 * HOUR - 1)))
+    ages = staleness_of((MIRROR, structs.replace(BACKUP, phase=12 * HOUR - 1)))
     assert ages is not None
     assert ages.worst == 229 * HOUR - 1
 
