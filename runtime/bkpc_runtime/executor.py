@@ -15,6 +15,7 @@ from bkpc_runtime.schedule import is_due
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.log_stream import LogStream
+from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
 from bkpc_runtime.world import World
 
@@ -55,37 +56,47 @@ def _sweep(world: World, job: contract.Job) -> None:
 def _full_image(world: World, job: contract.Job) -> str:
     (database,) = world.databases(job.database)
     address, password = world.login(database)
+    stores = [world.store(name) for name in job.stores]
     manifest = take_image(
         Source(database.name, address, password),
-        [world.store(name) for name in job.stores],
+        stores,
         job.recipients,
         expected_size=job.expect_bytes,
         limit=job.limit,
     )
-    return (
+    told = (
         f"image {manifest.id} of `{database.name}`: {len(manifest.parts)} parts, {manifest.stored_size:,} bytes stored"
     )
+    return told + _asked(stores)
 
 
 def _copy(world: World, job: contract.Job) -> str:
     assert job.source_store is not None
     source = world.store(job.source_store)
-    found = catalogue.all_images(source, job.database)
-    if not found:
+    image = catalogue.newest(source, job.database)
+    if image is None:
         raise StepFailed(f"store `{source.name}` has no image of `{job.database}` to copy", retryable=True)
-    moved = sum(copy_image(found[0], source, world.store(name), limit=job.limit) for name in job.stores)
-    return f"image {found[0].manifest.id} of `{job.database}` copied to {', '.join(job.stores)}: {moved:,} bytes"
+    targets = [world.store(name) for name in job.stores]
+    moved = sum(copy_image(image, source, target, limit=job.limit) for target in targets)
+    told = f"image {image.manifest.id} of `{job.database}` copied to {', '.join(job.stores)}: {moved:,} bytes"
+    return told + _asked([source, *targets])
+
+
+def _asked(stores: Sequence[Store]) -> str:
+    """What was asked of services that charge for it."""
+    asked = sum(store.requests for store in stores)
+    return f", {asked:,} requests" if asked else ""
 
 
 def newest_image(world: World, job: contract.Job) -> Image | None:
     """The newest image that every store of a job holds."""
     newest: Image | None = None
     for name in job.stores:
-        found = catalogue.all_images(world.store(name), job.database)
-        if not found:
+        found = catalogue.newest(world.store(name), job.database)
+        if found is None:
             return None
-        if newest is None or found[0].manifest.id < newest.manifest.id:
-            newest = found[0]
+        if newest is None or found.manifest.id < newest.manifest.id:
+            newest = found
     return newest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,7 +97,9 @@ def stream_until_stored(office: Office, stores: int) -> str:
 
 def test_back_from_a_bucket_alone(office: Office, bucket: OssServer, tmp_path: Path) -> None:
     agree(office, bucket, "far", "far")
-    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    told = office.bkpc("apply", "plan.json", "--yes", expect=0).text
+    parts, asked = (int(re.search(rf"(\d+) {what}", told)[1]) for what in ("parts", "requests"))  # type: ignore[index]
+    assert asked == parts + 2  # one each, one listing of them all, the manifest
     office.server.run("INSERT INTO shop.audit (what) VALUES ('later')")
     before, there = digests(office.server), objects(office.server)
     office.server.run("DROP TABLE shop.reviews")

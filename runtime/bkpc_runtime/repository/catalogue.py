@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bkpc_runtime.errors import DamagedBackup
+from bkpc_runtime.errors import DamagedBackup, ObjectMissing
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import layout, segments
 from bkpc_runtime.repository.manifest import Manifest, decode_manifest
@@ -62,13 +62,36 @@ def unreadable(store: Store, database: str) -> list[str]:
 def _manifests(store: Store, prefix: str) -> Iterator[Image | DamagedBackup]:
     names = [name.rstrip("/") for name in store.folders(layout.images_folder(prefix))]
     for name in sorted(filter(layout.is_image_id, names), reverse=True):
-        key = layout.manifest_key(prefix, name)
-        if store.head(key) is None:
-            continue
-        try:
-            yield Image(prefix, decode_manifest(store.get(key), key))
-        except DamagedBackup as problem:
-            yield problem
+        found = _read(store, prefix, name)
+        if found is not None:
+            yield found
+
+
+def _read(store: Store, prefix: str, name: str) -> Image | DamagedBackup | None:
+    """An image, or why its manifest can't be read; None where it has none."""
+    key = layout.manifest_key(prefix, name)
+    try:
+        return Image(prefix, decode_manifest(store.get(key), key))
+    except ObjectMissing:
+        return None
+    except DamagedBackup as problem:
+        return problem
+
+
+def newest(store: Store, database: str) -> Image | None:
+    """The newest complete image of all servers of a database; no other manifest is read."""
+    found = [
+        (name.rstrip("/"), prefix)
+        for prefix in prefixes(store, database)
+        for name in store.folders(layout.images_folder(prefix))
+    ]
+    for name, prefix in sorted((one for one in found if layout.is_image_id(one[0])), reverse=True):
+        image = _read(store, prefix, name)
+        if isinstance(image, Image):
+            return image
+        if image is not None:
+            log.error("not counted: %s", image)
+    return None
 
 
 def all_images(store: Store, database: str) -> list[Image]:

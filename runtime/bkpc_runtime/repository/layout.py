@@ -34,6 +34,10 @@ def images_folder(prefix: str) -> str:
     return f"{prefix}/images/"
 
 
+def image_folder(prefix: str, image: str) -> str:
+    return f"{images_folder(prefix)}{image}/"
+
+
 def new_image_id(now: datetime) -> str:
     """Never the same twice, and later ones sort after earlier ones: the second in UTC, microseconds, randomness."""
     return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(1 << 12):03x}"

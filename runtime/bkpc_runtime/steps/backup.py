@@ -202,17 +202,23 @@ class _Writing:
             inventory_loose=taken.loose,
         )
         for store in self.stores:
-            for part in self.parts:
-                _verify_size(store, layout.part_key(self.prefix, self.id, part.name), part.sums.stored_size)
+            verify_sizes(store, self.prefix, manifest)
             store.put(layout.manifest_key(self.prefix, self.id), encode_manifest(manifest))
         return manifest
 
 
-def _verify_size(store: Store, key: str, size: int) -> None:
-    head = store.head(key)
-    if head is None or head.size != size:
-        found = "nothing" if head is None else f"{head.size} bytes"
-        raise StoreFailed(f"store `{store.name}` holds {found} at {key} instead of {size} bytes", retryable=True)
+def verify_sizes(store: Store, prefix: str, manifest: Manifest) -> None:
+    """Every part is there, as large as it was sent: one request for a thousand of them.
+
+    Raises:
+        StoreFailed: one is not; the manifest must not be written.
+    """
+    held = {one.key: one.size for one in store.list(layout.image_folder(prefix, manifest.id))}
+    for part in manifest.parts:
+        key, size = layout.part_key(prefix, manifest.id, part.name), part.sums.stored_size
+        if held.get(key) != size:
+            found = f"{held[key]} bytes" if key in held else "nothing"
+            raise StoreFailed(f"store `{store.name}` holds {found} at {key} instead of {size} bytes", retryable=True)
 
 
 class _OpenPart:

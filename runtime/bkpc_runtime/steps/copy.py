@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from bkpc_runtime.errors import DamagedBackup, StoreFailed
+from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part, encode_manifest
+from bkpc_runtime.steps.backup import verify_sizes
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.throttle import Throttle
 
@@ -20,17 +21,13 @@ def copy_image(image: Image, source: Store, target: Store, *, limit: int | None 
     """
     throttle = Throttle(limit) if limit else None
     moved = 0
+    held = {one.key: one.size for one in target.list(layout.image_folder(image.prefix, image.manifest.id))}
     for part in image.manifest.parts:
         key = layout.part_key(image.prefix, image.manifest.id, part.name)
-        head = target.head(key)
-        if head is None or head.size != part.sums.stored_size:
+        if held.get(key) != part.sums.stored_size:
             _copy_part(key, part, source, target, limit, throttle)
             moved += part.sums.stored_size
-    for part in image.manifest.parts:
-        key = layout.part_key(image.prefix, image.manifest.id, part.name)
-        head = target.head(key)
-        if head is None or head.size != part.sums.stored_size:
-            raise StoreFailed(f"store `{target.name}` does not hold {key} as it was copied", retryable=True)
+    verify_sizes(target, image.prefix, image.manifest)
     target.put(layout.manifest_key(image.prefix, image.manifest.id), encode_manifest(image.manifest))
     return moved
 

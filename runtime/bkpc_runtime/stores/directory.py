@@ -26,6 +26,10 @@ class DirectoryStore:
         self.name = name
         self.root = root
 
+    @property
+    def requests(self) -> int:
+        return 0
+
     def writer(
         self,
         key: str,

@@ -41,6 +41,10 @@ class OssStore:
         described = f"`{name}` (bucket {bucket} at {endpoint})"
         self._calls = OssCalls(described, bucket, endpoint, region, credentials, path_style, self._patience)
 
+    @property
+    def requests(self) -> int:
+        return self._calls.requests
+
     def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> OssWriter:
         name = self._object_name(key)
         return OssWriter(self._calls, key, name, expected_size, self._patience, resumes=resumes, limit=limit)

@@ -52,6 +52,8 @@ class OssCalls:
     ) -> None:
         patience = patience or Patience()
         self.described = described
+        self.requests = 0
+        self._counting = threading.Lock()
         session = oss2.Session(pool_size=_CONNECTIONS)
         # Otherwise requests would replace our signature by a password from a .netrc file.
         session.session.auth = lambda request: request
@@ -75,6 +77,8 @@ class OssCalls:
         trying = patience.began()
         while True:
             try:
+                with self._counting:
+                    self.requests += 1
                 return _answered(work, self._bucket)
             except oss2.exceptions.OssError as problem:
                 if not is_transient(problem):

@@ -41,6 +41,11 @@ class Store(Protocol):
 
     name: str
 
+    @property
+    def requests(self) -> int:
+        """How many were sent to a service that charges for them, tries that failed included."""
+        ...
+
     def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> ObjectWriter:
         """`expected_size` in bytes (an upper estimate) picks the part size of a multipart upload.
 
