@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("bkpc_runtime.commands.verify", "hashes, continuity, decryptability"),
     "log": ("bkpc_runtime.commands.log", "find the moment an event happened"),
     "restore": ("bkpc_runtime.commands.restore", "bring a database back to a point in time"),
+    "drill": ("bkpc_runtime.commands.drill", "restore into a scratch server, compare, measure"),
 }
 """Name → (module, one line of help). A module has `add_arguments(parser)` and `run(arguments) -> int`; where it has
 `INTERMIXED`, options may stand between names."""

@@ -2,6 +2,7 @@
 
 <database>/<identity>/images/<id>/part-<n>.zst[.age]
 <database>/<identity>/images/<id>/MANIFEST.json
+<database>/<identity>/marks/drills/<id>.json
 plans/<digest>.json
 """
 
@@ -64,6 +65,15 @@ def part_key(prefix: str, image: str, name: str) -> str:
 
 def manifest_key(prefix: str, image: str) -> str:
     return f"{images_folder(prefix)}{image}/{MANIFEST}"
+
+
+def drills_folder(prefix: str) -> str:
+    """The folder of what drills found, with its `/`."""
+    return f"{prefix}/marks/drills/"
+
+
+def drill_key(prefix: str, drill: str) -> str:
+    return f"{drills_folder(prefix)}{drill}.json"
 
 
 def plan_key(digest: str) -> str:

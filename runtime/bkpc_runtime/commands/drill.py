@@ -1,0 +1,83 @@
+"""`bkpc drill`: restored for real into a scratch server, compared with the source, measured, and written down."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+from bkpc_grammar.quantities import Duration
+from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
+from bkpc_runtime.commands.restore import identities_of
+from bkpc_runtime.errors import BadUsage
+from bkpc_runtime.repository.drills import Drill
+from bkpc_runtime.steps.drill import Asked, run_drill
+
+EXAMPLE = "example: bkpc drill plan.json orders --identity key.txt --work /var/tmp"
+_WORDS = {
+    "provision": "a scratch server",
+    "restore.image": "the image",
+    "restore.log": "the log",
+    "check.service": "counting and comparing",
+}
+_PATIENCE = 300
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_plan(parser)
+    parser.add_argument("database", nargs="?", metavar="DB", help="only this database (default: one after the other)")
+    parser.add_argument(
+        "--store", metavar="NAME", help="the store to restore from (default: the one that is ready first)"
+    )
+    parser.add_argument("--image", metavar="ID", help="the image to begin with (default: the one drilled longest ago)")
+    parser.add_argument(
+        "--work", type=Path, metavar="FOLDER", default=Path(tempfile.gettempdir()),
+        help="where the scratch server's data lies while it runs (default: the system's temporary folder)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--wait", type=int, metavar="SECONDS", default=_PATIENCE, help="how long to wait for the log to arrive (300)"
+    )
+    add_identity(parser)
+
+
+@reported
+def run(arguments: argparse.Namespace) -> int:
+    world = world_of(arguments)
+    if not arguments.work.is_dir():
+        raise BadUsage(f"{arguments.work} is no folder", help="--work FOLDER: where the scratch server's data may lie")
+    asked = Asked(arguments.image, arguments.work, float(arguments.wait), identities_of(arguments))
+    passed = True
+    for database in world.databases(arguments.database):
+        store = world.store(arguments.store or world.stores_of(database.name)[0])
+        drill = run_drill(world, database, store, asked, say)
+        _print(drill)
+        passed = passed and drill.passed
+    return 0 if passed else 1
+
+
+def _print(drill: Drill) -> None:
+    verdict = "passed" if drill.passed else "FAILED"
+    print(f"{verdict}  {drill.database} from {drill.store}: image {drill.image}, to {drill.point}")
+    for step in drill.steps:
+        moved = f"  {step.plain_bytes:,} bytes" if step.plain_bytes else ""
+        print(f"  {_WORDS[step.kind]:<24} {_time(step.milliseconds):>10}{moved}")
+    measured = sum(one.milliseconds for one in drill.steps if one.kind != "provision")
+    if drill.expected_ms is not None and drill.passed:
+        print(
+            f"  {'in all, but the server':<24} {_time(measured):>10}  the plan says at most {_time(drill.expected_ms)}"
+        )
+    if drill.compared:
+        print(f"  {drill.compared} tables, {drill.rows:,} rows: compared with the source at the same position")
+    elif drill.passed:
+        print(
+            f"  {drill.tables} tables, {drill.rows:,} rows: not compared, no log leads to a moment the source was asked"
+        )
+    for name in drill.not_compared:
+        print(f"  {name}: not compared, its definition changed meanwhile")
+    for problem in drill.problems:
+        print(f"  problem: {problem}")
+
+
+def _time(milliseconds: int) -> str:
+    return Duration(Fraction(round(milliseconds, -2), 1000)).human() if milliseconds >= 100 else f"{milliseconds}ms"
