@@ -24,6 +24,7 @@ from bkpc_runtime.recovery.replay import replay
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, MeasuredStep, drills, keep_drill, new_drill_id
+from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.repository.segments import order, sequence
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
@@ -31,8 +32,6 @@ from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
-_ROOM = 3
-"""A restored database takes more room than its dump: indexes, redo and undo log, and the log that is replayed."""
 _SHOWN = 5
 
 
@@ -80,15 +79,14 @@ def run_drill(
     told(f"image {image.manifest.id}, to {stop.text if stop else image.position.text}")
     measuring = _Measuring()
     manifest = image.manifest
-    needed = _ROOM * manifest.plain_size
     with ExitStack() as stack:
         with measuring.step("provision"):
-            server = scratch_server(manifest.flavour, asked.work, manifest.variables, needed_bytes=needed)
+            server = scratch_server(manifest.flavour, asked.work, manifest.variables, needed_bytes=_room(manifest))
             target = Target(stack.enter_context(server).address, Secret(""))
         problems = _restored(image, window, stop, store, target, asked.identities, measuring)
         restored = None if problems else _fingerprint_of(target, measuring)
     point = stop or image.position
-    at_source = source if source and restored and source.position == point else None
+    at_source = source if restored and source and source.position == point else None
     if at_source and restored:
         problems = _differences(at_source, restored)
     drill = Drill(
@@ -111,6 +109,11 @@ def run_drill(
     )
     keep_drill(store, image.prefix, drill)
     return drill
+
+
+def _room(manifest: Manifest) -> int:
+    """A restored database takes more than its dump: indexes, redo and undo log, and the log that is replayed."""
+    return 3 * manifest.plain_size
 
 
 def _source(world: World, database: contract.Database) -> Fingerprint | None:
