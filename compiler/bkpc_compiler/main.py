@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("bkpc_runtime.commands.log", "find the moment an event happened"),
     "restore": ("bkpc_runtime.commands.restore", "bring a database back to a point in time"),
     "drill": ("bkpc_runtime.commands.drill", "restore into a scratch server, compare, measure"),
+    "facts": ("bkpc_runtime.commands.facts", "what backups and drills measured, for `check --facts`"),
 }
 """Name → (module, one line of help). A module has `add_arguments(parser)` and `run(arguments) -> int`; where it has
 `INTERMIXED`, options may stand between names."""

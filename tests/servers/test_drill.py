@@ -50,6 +50,10 @@ def test_what_comes_back_is_compared_and_images_take_turns(office: Office) -> No
     office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
     drill(office, expect=0)
     assert records(office)[1]["image"] > record["image"]
+    said = office.bkpc("facts", "plan.json", "-o", "facts.json", expect=0).text
+    assert "shop: not measured: dumps, restores, replays" in said  # a shop of some kilobytes shows no rate
+    text = office.bkpc("check", "shop.bkp", "--facts", "facts.json", expect=0).text
+    assert "BKP7003" in text  # 1GiB is declared
 
 
 def test_what_does_not_come_back_fails_the_drill(office: Office) -> None:
