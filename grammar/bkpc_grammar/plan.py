@@ -182,7 +182,7 @@ class Job(Part, frozen=True):
     requires: Annotated[tuple[str, ...], Meta(description="ids of jobs whose newest output this one reads")]
 
 
-UPKEEP = frozenset({"verify", "expire"})
+UPKEEP = frozenset({"verify", "expire", "drill"})
 """The kinds of jobs that reserve nothing: they move no backups, and no bound counts them."""
 
 

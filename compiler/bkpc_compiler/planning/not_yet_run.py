@@ -114,4 +114,4 @@ def _uncontrolled(flow: Flow) -> Iterator[tuple[Span, str]]:
     if flow.verify_every_backup:
         yield flow.span, "verify each backup by itself (`verify`): run `bkpc verify`"
     if flow.drill:
-        yield flow.drill.span, "run drills"
+        yield flow.drill.span, "run drills by itself: run `bkpc drill`, where the key that opens backups is"

@@ -1,7 +1,7 @@
-"""What keeps a repository in order: verification and expiry as jobs, what is kept, and what images are compared with.
+"""What keeps a repository in order: verification, expiry, drills; what is kept, and what images are compared with.
 
-These jobs reserve nothing, and no bound counts them. A verification is limited to a part of what is idle on its way;
-an expiry moves no bytes to speak of.
+These jobs reserve nothing, and no bound counts them. Verifications and drills are limited to a part of what is idle on
+their way; an expiry moves no bytes to speak of.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import floor
+from typing import Literal
+
+from msgspec.structs import replace
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.demand import JobDemand
@@ -21,6 +24,7 @@ from bkpc_grammar import plan
 NOON = 12 * 60
 """What is deleted is deleted when people are at work, and not while images are taken."""
 EXPIRY_TIMEOUT = 6 * HOUR
+DRILL_TIMEOUT = 3 * DAY
 PAUSE = 5 * MINUTE
 _RETRY = plan.Retry(attempts=3, pause_ms=PAUSE, budget_ms=0)
 _LEAST_PART = 50
@@ -29,17 +33,23 @@ _LEAST_PART = 50
 
 def upkeep_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Job, ...]:
     """A verification for each image or copy of a policy that asks for it, an expiry for each database that keeps by
-    rule. `jobs`: those that fill stores."""
+    rule, a drill for each whose policy holds drills. `jobs`: those that fill stores."""
     policies = _policies(analysis)
     placed = {job.id for job in jobs}
     filling = [one for one in analysis.demand.jobs if one.id in placed]
     verified = [one for one in filling if (flow := policies[one.database].flow) and flow.verify_every_backup]
-    limits = _limits(analysis, verified)
-    found = [_verification(one, job, limits) for one in verified for job in jobs if job.id == one.id]
+    reading: dict[str, tuple[str, tuple[str, ...]]]
+    reading = {f"{one.id}/verify": (one.database, (one.store,)) for one in verified}
+    drilled = _drilled(policies, filling)
+    reading |= {f"{database}/drill": (database, stores) for database, stores in drilled.items()}
+    limits = _limits(analysis, reading)
+    found = [_verification(job, limits) for one in verified for job in jobs if job.id == one.id]
     for database, policy in sorted(policies.items()):
         stores = tuple(sorted({flow.store for flow in analysis.demand.flows if flow.database == database}))
         if policy.keep is not None and stores:
             found.append(_expiry(database, policy.keep, stores))
+        if database in drilled:
+            found.append(_drill(database, policy, drilled[database], limits))
     return tuple(found)
 
 
@@ -107,25 +117,23 @@ def _before(job: plan.Job, lasting: Mapping[str, int]) -> int:
     return max((lasting[name] for name in job.requires if name in lasting), default=0)
 
 
-def _verification(demand: JobDemand, job: plan.Job, limits: Mapping[str, int | None]) -> plan.Job:
+def _drilled(policies: Mapping[str, Policy], filling: Sequence[JobDemand]) -> dict[str, tuple[str, ...]]:
+    """The stores with images of each database whose policy holds drills."""
+    found: dict[str, set[str]] = {}
+    for job in filling:
+        flow = policies[job.database].flow
+        if flow and flow.drill:
+            found.setdefault(job.database, set()).add(job.store)
+    return {database: tuple(sorted(stores)) for database, stores in found.items()}
+
+
+def _verification(job: plan.Job, limits: Mapping[str, int | None]) -> plan.Job:
     """After the image's slot; what is late is found by the next."""
     when = job.schedule
-    return plan.Job(
-        id=f"{job.id}/verify",
-        kind="verify",
-        database=job.database,
-        schedule=_beside(when, when.offset_ms + when.slot_ms),
-        source_store=None,
-        stores=job.stores,
-        recipients=(),
-        engine="logical",
-        limit=limits[demand.id],
-        reserve=(),
-        expect_bytes=job.expect_bytes,
-        timeout_ms=job.timeout_ms,
-        retry=_RETRY,
-        requires=(job.id,),
-    )
+    schedule = _beside(when, when.offset_ms + when.slot_ms)
+    made = _job(f"{job.id}/verify", "verify", job.database, schedule, job.stores)
+    timeout = job.timeout_ms
+    return replace(made, limit=limits[made.id], expect_bytes=job.expect_bytes, timeout_ms=timeout, requires=(job.id,))
 
 
 def _beside(when: plan.Schedule, offset: int) -> plan.Schedule:
@@ -143,21 +151,50 @@ def _beside(when: plan.Schedule, offset: int) -> plan.Schedule:
 
 
 def _expiry(database: str, keep: Keep, stores: tuple[str, ...]) -> plan.Job:
+    schedule = plan.Schedule(
+        cadence="daily",
+        period_ms=DAY,
+        at_minute=NOON,
+        weekday=None,
+        day=None,
+        timezone=keep.timezone,
+        offset_ms=0,
+        slot_ms=0,
+        window_ms=DAY,
+    )
+    return replace(_job(f"{database}/expire", "expire", database, schedule, stores), timeout_ms=EXPIRY_TIMEOUT)
+
+
+def _drill(database: str, policy: Policy, stores: tuple[str, ...], limits: Mapping[str, int | None]) -> plan.Job:
+    """From the stores with images, in turns. Whoever holds it opens backups, so needs a key that opens them."""
+    assert policy.flow is not None
+    assert policy.flow.drill is not None
+    when = policy.flow.drill
+    schedule = plan.Schedule(
+        cadence=when.cadence.value,
+        period_ms=when.period.milliseconds_up(),
+        at_minute=when.at,
+        weekday=when.weekday,
+        day=when.day,
+        timezone=when.timezone,
+        offset_ms=0,
+        slot_ms=0,
+        window_ms=when.period.milliseconds_up(),
+    )
+    recipients = policy.encryption.recipients if policy.encryption else ()
+    made = _job(f"{database}/drill", "drill", database, schedule, stores)
+    return replace(made, recipients=recipients, timeout_ms=DRILL_TIMEOUT, limit=limits[made.id])
+
+
+def _job(
+    id_: str, kind: Literal["verify", "expire", "drill"], database: str, when: plan.Schedule, stores: tuple[str, ...]
+) -> plan.Job:
+    """One that reserves nothing."""
     return plan.Job(
-        id=f"{database}/expire",
-        kind="expire",
+        id=id_,
+        kind=kind,
         database=database,
-        schedule=plan.Schedule(
-            cadence="daily",
-            period_ms=DAY,
-            at_minute=NOON,
-            weekday=None,
-            day=None,
-            timezone=keep.timezone,
-            offset_ms=0,
-            slot_ms=0,
-            window_ms=DAY,
-        ),
+        schedule=when,
         source_store=None,
         stores=stores,
         recipients=(),
@@ -165,34 +202,35 @@ def _expiry(database: str, keep: Keep, stores: tuple[str, ...]) -> plan.Job:
         limit=None,
         reserve=(),
         expect_bytes=0,
-        timeout_ms=EXPIRY_TIMEOUT,
+        timeout_ms=0,
         retry=_RETRY,
         requires=(),
     )
 
 
-def _limits(analysis: Analysis, verified: Iterable[JobDemand]) -> dict[str, int | None]:
-    """Bytes per second for each verification: all that pass a place share a quarter of it, and what is idle there."""
-    ways = {job.id: tuple(_way(analysis, job)) for job in verified}
+def _limits(analysis: Analysis, reading: Mapping[str, tuple[str, tuple[str, ...]]]) -> dict[str, int | None]:
+    """Bytes per second for each that reads stores back, by its id, where `reading` names a database and its stores: all
+    that pass a place share a quarter of it, and what is idle there."""
+    ways = {id_: tuple(_ways(analysis, database, stores)) for id_, (database, stores) in reading.items()}
     crowd: dict[str, int] = {}
     for way in ways.values():
         for one in way:
             crowd[one.name] = crowd.get(one.name, 0) + 1
-    flows = {job.id: job.limit for job in analysis.demand.jobs}
     found: dict[str, int | None] = {}
-    for id_, way in ways.items():
-        limit = flows[id_]
-        rates = [int(limit.value.amount)] if limit else []
-        rates += [rate for one in way if (rate := _idle(analysis, one, crowd[one.name])) is not None]
+    for id_, (database, stores) in reading.items():
+        asked = [job.limit for job in analysis.demand.jobs_by_database[database] if job.store in stores]
+        rates = [int(one.value.amount) for one in asked if one]
+        rates += [rate for one in ways[id_] if (rate := _idle(analysis, one, crowd[one.name])) is not None]
         found[id_] = min(rates, default=None)
     return found
 
 
-def _way(analysis: Analysis, job: JobDemand) -> Iterator[Resource]:
-    """What lies between the store and the site of the database, where bkpc runs."""
-    stores = {one.name: one for one in analysis.program.stores}
-    site = next(one.site for one in analysis.program.databases if one.name == job.database)
-    yield from analysis.setting.ways.reading(stores[job.store], site, ()) or ()
+def _ways(analysis: Analysis, database: str, stores: Iterable[str]) -> Iterator[Resource]:
+    """What lies between stores and the site of the database, where bkpc runs."""
+    known = {one.name: one for one in analysis.program.stores}
+    site = analysis.setting.databases[database].site
+    passed = {one.name: one for store in stores for one in analysis.setting.ways.reading(known[store], site, ()) or ()}
+    yield from passed.values()
 
 
 def _idle(analysis: Analysis, resource: Resource, sharing: int) -> int | None:

@@ -84,3 +84,15 @@ def test_an_upkeep_that_holds_something_is_found() -> None:
     greedy = replace(expiry, reserve=(Reservation(resource="link:hangzhou -- beijing", rate=1),))
     found = faults(replace(plan, jobs=(greedy,)), shop.payments())
     assert "orders/expire holds what no bound has counted" in found
+
+
+def test_a_drill_is_held_from_every_store_with_images_and_holds_nothing() -> None:
+    held = (
+        "  hot ",
+        "  cold daily at 05:00 within 8h from disk to far\n  flow { drill weekly on sunday at 10:00 }\n  hot ",
+    )
+    plan = planned(changed(held))
+    (drill,) = jobs(plan, "drill").values()
+    assert (drill.id, drill.stores, drill.reserve) == ("shop/drill", ("disk", "far"), ())
+    assert (drill.schedule.cadence, drill.schedule.weekday, drill.schedule.at_minute) == ("weekly", 6, 600)
+    assert jobs(planned(changed()), "drill") == {}
