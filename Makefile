@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint soundness servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket
+.PHONY: demo test fast lint soundness crash servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -35,7 +35,7 @@ test: $(VENV)/ready $(addprefix servers-,$(SERVERS)) pictures lint
 
 # What a change is checked with between edits: no servers, under a minute.
 fast: $(VENV)/ready
-	$(BIN)/pytest -q --ignore=tests/servers --ignore=tests/soundness/test_soundness.py
+	$(BIN)/pytest -q --ignore=tests/servers --ignore=tests/crash --ignore=tests/soundness/test_soundness.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check
@@ -49,6 +49,10 @@ CASES ?= 1000000
 SEED ?= 1
 soundness: $(VENV)/ready
 	$(BIN)/python -m tests.soundness --cases $(CASES) --seed $(SEED)
+
+# bkpc and its server killed at every boundary with a store, not at one in twelve.
+crash: $(VENV)/ready $(addprefix servers-,$(SERVERS))
+	BKPC_CRASH_STRIDE=1 $(BIN)/pytest tests/crash
 
 # The live test-suites of Alibaba's SDKs against tests/oss_server; renews tests/oss_server/CONFORMANCE.md. oss2's suite
 # comes from PyPI; for the other say V2=FOLDER, a checkout of aliyun/alibabacloud-oss-python-sdk-v2.
@@ -77,7 +81,7 @@ bench-bucket: $(VENV)/ready
 
 # Renews every golden file; look at the difference before committing it.
 golden: $(VENV)/ready
-	BKPC_RENEW=1 $(BIN)/pytest -q --ignore=tests/servers
+	BKPC_RENEW=1 $(BIN)/pytest -q --ignore=tests/servers --ignore=tests/crash
 
 # What is generated and committed: the plan's schema, the parser's table.
 generated: $(VENV)/ready
