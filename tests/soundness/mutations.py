@@ -80,13 +80,18 @@ def _one_sharer_missed() -> AbstractContextManager[Any]:
     return patch.object(Occupancy, "reserve", lambda self, start, lasts, rate: None)
 
 
-def _nothing_to_provision() -> AbstractContextManager[Any]:
-    true = recovery_time._ready
+@contextmanager
+def _nothing_to_provision() -> Iterator[None]:
+    """Neither in the terms nor in the milliseconds of a way back."""
 
-    def ready(line: Any, place: recovery_time.Place) -> Any:
-        return true(line, structs.replace(place, standby=None))
+    def without(true: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        return lambda line, place: true(line, structs.replace(place, standby=None))
 
-    return patch.object(recovery_time, "_ready", ready)
+    with (
+        patch.object(recovery_time, "_ready", without(recovery_time._ready)),
+        patch.object(recovery_time, "ready_after", without(recovery_time.ready_after)),
+    ):
+        yield
 
 
 def _no_detection() -> AbstractContextManager[Any]:

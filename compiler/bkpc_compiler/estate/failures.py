@@ -55,8 +55,9 @@ class Losses:
         self._region = {site.name: site.region for site in program.sites}
         self._on_machine: dict[Machine, list[str]] = {}
         self._at_site: dict[str, list[str]] = {}
+        self._machine = {one.name: machine_of(one) for one in program.databases}
         for one in program.databases:
-            self._on_machine.setdefault(machine_of(one), []).append(one.name)
+            self._on_machine.setdefault(self._machine[one.name], []).append(one.name)
             self._at_site.setdefault(one.site, []).append(one.name)
         protected = {protection.database for protection in program.protections}
         self._protected = tuple(one.name for one in program.databases if one.name in protected)
@@ -66,12 +67,16 @@ class Losses:
 
     def of(self, database: Database, scope: Scope) -> Loss:
         """The failure of `scope` that hits `database`, with everything else it takes down."""
+        hit: Machine | str = database.site
         if scope is Scope.CORRUPTION:
-            return self._with_groups(Loss(scope, database.name, (database.name,), ()))
-        key: tuple[Scope, Machine | str] = (scope, machine_of(database) if scope is Scope.HOST else database.site)
-        if key not in self._known:
-            self._known[key] = self._with_groups(self._loss(database, scope))
-        return self._known[key]
+            hit = database.name
+        elif scope is Scope.HOST:
+            hit = self._machine[database.name]
+        key = (scope, hit)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._with_groups(self._loss(database, scope))
+        return found
 
     def _with_groups(self, loss: Loss) -> Loss:
         joined = {name for one in loss.databases if one in self._points for name in self._points[one]}
@@ -79,8 +84,10 @@ class Losses:
         return replace(loss, along=tuple(sorted(along))) if along else loss
 
     def _loss(self, database: Database, scope: Scope) -> Loss:
+        if scope is Scope.CORRUPTION:
+            return Loss(scope, database.name, (database.name,), ())
         if scope is Scope.HOST:
-            same = self._on_machine[machine_of(database)]
+            same = self._on_machine[self._machine[database.name]]
             return Loss(scope, same[0], tuple(same), ())
         if scope is Scope.SITE:
             return Loss(scope, database.site, tuple(self._at_site[database.site]), (database.site,))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 from bkpc_compiler.estate.failures import Machine, machine_of
 from bkpc_compiler.estate.routes import Route, Routes
-from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, Program, Store
+from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, Program, Schedule, Store
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import Rate
+from bkpc_compiler.timetable.calendar import Rhythm, rhythm_of
+from bkpc_grammar.quantities import Duration, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class Ways:
         self._usable: dict[str, int | None] = {}
         self._of: dict[tuple[str, str], Resource] = {}
         self._reading: dict[tuple[str, str, tuple[str, ...]], tuple[Resource, ...] | None] = {}
+        self._writing: dict[tuple[str, str], tuple[Duration, tuple[Resource, ...]] | None] = {}
+        self._reads: dict[str, tuple[Resource, ...]] = {}
+        self._rhythms: dict[int, Rhythm] = {}  # by the identity of a schedule of the program
 
     def _once(self, name: str, words: str, given: Given[Rate] | None) -> Resource:
         if name not in self._made:
@@ -73,16 +77,39 @@ class Ways:
     def reading(self, store: Store, site: str, lost: tuple[str, ...]) -> tuple[Resource, ...] | None:
         """What lies between `store` and `site` when `lost` sites are gone; None where no links lead there."""
         key = (store.name, site, lost)
-        if key not in self._reading:
+        try:
+            return self._reading[key]
+        except KeyError:
             route = self.routes.between(store.site, site, lost)
-            self._reading[key] = None if route is None else (*self.reads_of(store), *self.links(route))
-        return self._reading[key]
+            found = self._reading[key] = None if route is None else (*self.reads_of(store), *self.links(route))
+            return found
+
+    def writing(self, site: str, store: Store) -> tuple[Duration, tuple[Resource, ...]] | None:
+        """The latency between `site` and `store`, and what lies there; None where no links lead there."""
+        key = (site, store.name)
+        if key not in self._writing:
+            route = self.routes.between(site, store.site)
+            way = None if route is None else (route.latency, (*self.links(route), *self.writes_of(store)))
+            self._writing[key] = way
+        return self._writing[key]
+
+    def rhythm(self, schedule: Schedule) -> Rhythm:
+        """The rhythm of a schedule of the program: many databases share one."""
+        found = self._rhythms.get(id(schedule))
+        if found is None:
+            found = self._rhythms[id(schedule)] = rhythm_of(schedule)
+        return found
 
     def link(self, link: Link) -> Resource:
         return self._once(f"link:{link.name}", f"link {link.name}", link.bandwidth)
 
     def reads_of(self, store: Store) -> tuple[Resource, ...]:
         """The store, and what the account may read in its region."""
+        if store.name not in self._reads:
+            self._reads[store.name] = self._reads_of(store)
+        return self._reads[store.name]
+
+    def _reads_of(self, store: Store) -> tuple[Resource, ...]:
         own = self._once(f"store:{store.name}:reads", f"reading from `{store.name}`", store.reads)
         account = self._account(store)
         if account is None or account.reads is None:
@@ -123,7 +150,7 @@ class Ways:
         return self._of.get((database.name, "log")) or self._on_host(database, "log")
 
     def _on_host(self, database: Database, what: str) -> Resource:
-        host = self._hosts[machine_of(database)]
+        host = self._hosts[database.name]
         name = host[0].name
         if what == "dump":
             made = self._shared(f"database:{name}:dump", f"dumping `{name}`", [one.dumps for one in host])
@@ -142,17 +169,19 @@ class Ways:
                 self._made[name] = _resource(name, words, None)
             else:
                 bold = known[-1].value if len(known) == len(figures) else None
-                made = _resource(name, words, known[0])
-                self._made[name] = replace(made, best=bold)
+                least = known[0]
+                self._made[name] = Resource(name, words, least.value, least.span, least.origin, bold)
         return self._made[name]
 
     @cached_property
-    def _hosts(self) -> dict[Machine, list[Database]]:
-        """The databases of each machine, by name: they share it, under the first one's name."""
+    def _hosts(self) -> dict[str, list[Database]]:
+        """By database, those on its machine, by name: they share it, under the first one's name."""
         found: dict[Machine, list[Database]] = {}
+        of: dict[str, list[Database]] = {}
         for database in sorted(self.program.databases, key=lambda one: one.name):
-            found.setdefault(machine_of(database), []).append(database)
-        return found
+            of[database.name] = found.setdefault(machine_of(database), [])
+            of[database.name].append(database)
+        return of
 
 
 def narrowest(resources: Iterable[Resource]) -> Resource | None:

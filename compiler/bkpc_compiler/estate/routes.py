@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Link, Program
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
@@ -17,7 +17,7 @@ class Route:
 
     links: tuple[Link, ...]
 
-    @cached_property
+    @once
     def latency(self) -> Duration:
         return sum((link.latency.value for link in self.links), start=ZERO_DURATION)
 
@@ -25,6 +25,10 @@ class Route:
     def narrowest(self) -> Fraction:
         """Bytes per second of the narrowest link; of a route without links, nothing sensible."""
         return min(link.bandwidth.value.amount for link in self.links)
+
+
+HOME = Route(())
+"""Within a site."""
 
 
 class Routes:
@@ -47,7 +51,7 @@ class Routes:
     def between(self, source: str, target: str, lost: tuple[str, ...] = ()) -> Route | None:
         """The route from site `source` to site `target` around `lost` sites; None where no links lead there."""
         if source == target:
-            return Route(())
+            return HOME
         key = (source, target, lost)
         if key not in self._known:
             direct = self._onward.get(source, {}).get(target)  # one hop is the fewest there is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 
 from msgspec import Struct
 
@@ -12,6 +11,7 @@ from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.estate.routes import Route
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Scope, Store
 
 ELSEWHERE = frozenset({Scope.SITE, Scope.REGION})
@@ -37,7 +37,7 @@ class Beside(Struct, frozen=True, eq=False, dict=True):
         """Bytes per second reserved on a resource."""
         return self.background.reserved(name, self.silent, self.loss.sites) + self._more.get(name, 0)
 
-    @cached_property
+    @once
     def _more(self) -> Mapping[str, int]:
         more: dict[str, int] = {}
         for flow, resources in self.detours:
@@ -107,7 +107,7 @@ class Background:
         busy = not jobs <= gone or any(one.site not in sites or zone_redundant(one) for one in copied)
         return streams + (self._peaks.get(name, 0) if busy else 0)
 
-    @cached_property
+    @once
     def _between(self) -> Mapping[tuple[str, str], list[Flow]]:
         """The flows from site to site."""
         found: dict[tuple[str, str], list[Flow]] = {}
@@ -119,7 +119,7 @@ class Background:
                 found.setdefault((begins, ends), []).append(flow)
         return found
 
-    @cached_property
+    @once
     def _through(self) -> Mapping[str, list[tuple[str, str]]]:
         """By site, between which two others something flows through it."""
         found: dict[str, list[tuple[str, str]]] = {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Given, Origin
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
@@ -37,7 +37,7 @@ class Bound(Struct, frozen=True, dict=True):
 
     terms: tuple[Term, ...]
 
-    @cached_property
+    @once
     def total(self) -> Duration:
         return Duration(sum((term.duration.amount for term in self.terms), start=Fraction(0)))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
-from math import ceil
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -15,8 +13,9 @@ from msgspec.structs import replace
 from bkpc_compiler.estate.resources import Resource, derated
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
 from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import ColdLevel, Given, ImageLevel, Schedule
-from bkpc_compiler.timetable.calendar import Rhythm, rhythm_of
+from bkpc_compiler.timetable.calendar import Rhythm
 from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
 from bkpc_grammar.quantities import Duration, Rate, Size
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.recovery_point import Line
 
 
-class JobDemand(Struct, frozen=True, dict=True):
+class JobDemand(Struct, frozen=True):
     """One scheduled job: one image of `database` moved to `store`, in `slot` after each release.
 
     `slot` None: it fits nowhere, and nothing bounds when it is done. `source`: the store a copy reads.
@@ -38,6 +37,7 @@ class JobDemand(Struct, frozen=True, dict=True):
     store: str
     size: Given[Size]
     resources: tuple[Resource, ...]
+    rhythm: Rhythm
     limit: Given[Rate] | None
     slot: Slot | None = None
 
@@ -48,10 +48,6 @@ class JobDemand(Struct, frozen=True, dict=True):
     @property
     def schedule(self) -> Schedule:
         return self.level.schedule
-
-    @cached_property
-    def rhythm(self) -> Rhythm:
-        return rhythm_of(self.level.schedule)
 
     @property
     def window(self) -> Duration:
@@ -90,14 +86,14 @@ class Demand:
         """Jobs, then streams."""
         return (*self.jobs, *self.streams)
 
-    @cached_property
+    @once
     def jobs_by_database(self) -> Mapping[str, Sequence[JobDemand]]:
         found: dict[str, list[JobDemand]] = {}
         for job in self.jobs:
             found.setdefault(job.database, []).append(job)
         return found
 
-    @cached_property
+    @once
     def streams_by_database(self) -> Mapping[str, Sequence[StreamDemand]]:
         found: dict[str, list[StreamDemand]] = {}
         for stream in self.streams:
@@ -123,7 +119,8 @@ def settle(jobs: Sequence[JobDemand], streams: Sequence[StreamDemand], headroom:
 
 def effort_of(job: JobDemand, retries: Fraction) -> int:
     """Bytes that the slot of `job` must be able to move: its own, and what failed attempts cost."""
-    return ceil(job.bytes.amount * (1 + retries))
+    size, whole = job.bytes.amount, retries.denominator
+    return -(-size.numerator * (whole + retries.numerator) // (size.denominator * whole))
 
 
 def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Request:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +13,7 @@ from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.staleness import MOST_EVENTS, Leg, Staleness, staleness_of, unaligned
 from bkpc_compiler.feasibility.working import Ageing, Apart, Copying, Forced, Part
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Cadence, Database, Store
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import DAY
@@ -38,12 +38,12 @@ class ImageCopy(Struct, frozen=True, dict=True):
     staleness: Staleness | None
     others: tuple[tuple[JobDemand, ...], ...] = ()
 
-    @cached_property
+    @once
     def age(self) -> Bound | None:
         """At the worst instant; None where nothing bounds it."""
         return self._age(Fraction(1))
 
-    @cached_property
+    @once
     def gap(self) -> int:
         """Milliseconds between two snapshots at least, at some time, whatever the schedule."""
         return least_gap((self.jobs, *self.others), Fraction(1))
@@ -115,7 +115,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
             least = took
         return Bound(tuple(terms))
 
-    @cached_property
+    @once
     def _least(self) -> tuple[Bound, Bound]:
         whole = Fraction(1)
         return self._at_least(whole, arrives=False), self._at_least(whole, arrives=True)
@@ -188,8 +188,13 @@ def image_copies(stores: Mapping[str, Store], database: Database, demand: Demand
             for upstream in fresh
             if job.source == upstream.store.name and all(job.store != one.store for one in upstream.jobs)
         ]
+    chains: dict[str, list[ImageCopy]] = {}
+    for one in copies:
+        chains.setdefault(one.store.name, []).append(one)
     alike = tuple(
-        replace(one, others=tuple(two.jobs for two in copies if two is not one and two.store is one.store))
+        replace(one, others=tuple(two.jobs for two in chains[one.store.name] if two is not one))
+        if len(chains[one.store.name]) > 1
+        else one
         for one in copies
     )
     return demand.images.setdefault(database.name, alike)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
@@ -52,12 +52,13 @@ class Judging(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Commons:
-    """What the judging of every RPO shares."""
+    """What all judging shares. `found`: of `shorts`, by the identity of a choice of an outage."""
 
     setting: Setting
     demand: Demand
     protections: Mapping[str, Protection]
     overfilled: Overfilled
+    found: dict[int, tuple[Short, ...]] = field(default_factory=dict)
 
     def members(self, outage: Outage, name: str) -> tuple[tuple[str, Choice], ...]:
         """The other members of the group of `name`, and how each comes back, whether the failure hits it or not."""
@@ -66,8 +67,11 @@ class Commons:
 
     def shorts(self, outage: Outage, choice: Choice) -> tuple[Short, ...]:
         """What may be gone when `choice.database` and its group come back."""
-        members = self.members(outage, choice.database.name)
-        return shorts_of(outage, choice, [one for _, one in members])
+        found = self.found.get(id(choice))
+        if found is None:
+            members = self.members(outage, choice.database.name)
+            found = self.found[id(choice)] = shorts_of(outage, choice, [one for _, one in members])
+        return found
 
 
 class PointJudging(Struct, frozen=True):

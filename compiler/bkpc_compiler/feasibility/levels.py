@@ -46,8 +46,8 @@ def _job(
     store: Store,
     source: Store | None,
 ) -> JobDemand | None:
-    route = ways.routes.between(source.site if source else database.site, store.site)
-    if route is None:
+    way = ways.writing(source.site if source else database.site, store)
+    if way is None:
         return None
     reading = ways.reads_of(source) if source else (ways.dumps_of(database),)
     return JobDemand(
@@ -57,7 +57,8 @@ def _job(
         source=source.name if source else None,
         store=store.name,
         size=database.size,
-        resources=(*reading, *ways.links(route), *ways.writes_of(store)),
+        resources=(*reading, *way[1]),
+        rhythm=ways.rhythm(level.schedule),
         limit=policy.flow.limit if policy.flow else None,
     )
 
@@ -75,17 +76,18 @@ def streams_of(
     least = max(1, ceil(database.writes.value.amount * KEEPS_UP))
     for number, level in enumerate(policy.hot, 1):
         for target in level.stores:
-            route = ways.routes.between(database.site, stores[target.value].site)
-            if route is None:
+            way = ways.writing(database.site, stores[target.value])
+            if way is None:
                 continue
+            latency, passed = way
             streams.append(
                 StreamDemand(
                     id=f"{database.name}/hot" if number == 1 else f"{database.name}/hot/{number}",
                     database=database.name,
                     level=level,
                     store=target.value,
-                    resources=(*ways.links(route), *ways.writes_of(stores[target.value])),
-                    latency=route.latency,
+                    resources=passed,
+                    latency=latency,
                     writes=database.writes,
                     burst=database.burst,
                     rate=least,

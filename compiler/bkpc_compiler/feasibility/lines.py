@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import product
 
 from msgspec import Struct
@@ -12,9 +11,10 @@ from msgspec.structs import replace
 from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
-from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_most
-from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back, most_at
+from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_least, lost_at_most
+from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection
 
 REFUTED = 2
@@ -42,29 +42,24 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
     ways: tuple[Way, ...]
     unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
 
-    @cached_property
+    @once
     def recoveries(self) -> tuple[Recovery, ...]:
         """Every way back, the best first; those that meet the promised RPO before those that may."""
-        return tuple(self._recovery(one) for one in sorted(self.ways, key=self._quickest))
+        return tuple(one for _, one in sorted(map(self._leading, self.ways), key=_quickest))
 
-    @cached_property
+    @once
     def recovery(self) -> Recovery | None:
         """The best way back; None where it is unknown where to rebuild."""
         if not self.ways:
             return None
         least = min(rank for rank, _, _ in self.ways)
-        alike = [one for one in self.ways if one[0] == least]
-        return self._recovery(min(alike, key=self._quickest) if len(alike) > 1 else alike[0])
+        alike = [self._leading(one) for one in self.ways if one[0] == least]
+        return (min(alike, key=_quickest) if len(alike) > 1 else alike[0])[1]
 
-    def _recovery(self, way: Way) -> Recovery:
-        _, line, place = way
-        return Recovery(self.setting, self.left, self.database, self.policy, line, place, self.loss)
-
-    def _quickest(self, way: Way) -> tuple[int, bool, int, tuple[str, str], str]:
+    def _leading(self, way: Way) -> tuple[int, Recovery]:
+        """The rank of a way, and the recovery on it."""
         rank, line, place = way
-        most = most_at(self.setting, self.left, self.database, self.policy, line, place, self.loss)
-        queue = thaw_days(asked_of(self.database, line))[0] * DAY * 1000
-        return (rank, most is None, (most or 0) + queue, line.name, place.site)
+        return rank, Recovery(self.setting, self.left, self.database, self.policy, line, place, self.loss)
 
     @property
     def line(self) -> Line | None:
@@ -87,6 +82,12 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
         return _images_too_coarse(self.readable, self.promise)
 
 
+def _quickest(ranked: tuple[int, Recovery]) -> tuple[int, bool, int, tuple[str, str], str]:
+    rank, one = ranked
+    queue = thaw_days(asked_of(one.database, one.line))[0] * DAY * 1000
+    return (rank, one.most is None, (one.most or 0) + queue, one.line.name, one.place.site)
+
+
 def choose(
     setting: Setting, demand: Demand, left: Left, protection: Protection, promise: Promise | None, loss: Loss
 ) -> Choice:
@@ -104,7 +105,12 @@ def choose(
     synced = [(_rank(one, promise), one, place) for place in sites for one in _synced(setting, lines, place, loss)]
     if any(rank < REFUTED for rank, _, _ in synced):
         usable = [one for one in usable if one[0] < REFUTED]
-    alone = [(rank, line, place) for rank, line in usable for place in sites if leads_back(setting, line, place, loss)]
+    alone = [
+        (rank, line, place)
+        for rank, line in usable
+        for place in sites
+        if len(sites) == 1 or leads_back(setting, line, place, loss)  # those to the only one are `readable`
+    ]
     ways = (*alone, *synced)
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
     return Choice(setting, left, loss, database, policy, promise, lines, readable, ways, unplaced)
@@ -115,6 +121,8 @@ def _readable(setting: Setting, lines: tuple[Line, ...], sites: tuple[Place, ...
     what survives; but no link may be found to a place that is."""
     if not sites:
         return lines
+    if len(sites) == 1:
+        return tuple(line for line in lines if leads_back(setting, line, sites[0], loss))
     return tuple(line for line in lines if any(leads_back(setting, line, place, loss) for place in sites))
 
 
@@ -175,13 +183,14 @@ def _rank(line: Line, promise: Promise | None) -> int:
     """0: meets the promised RPO; 1: may; 2: can't."""
     if promise is None or promise.rpo is None:
         return 0
-    if line.log is None and promise.rpo_quantile == 1 and line.image.gap > promise.rpo.value.amount * 1000:
+    within = promise.rpo.value.amount
+    if line.log is None and promise.rpo_quantile == 1 and line.image.gap * within.denominator > within.numerator * 1000:
         return REFUTED
     lost = lost_at_most(line, promise.rpo_quantile)
-    if lost is not None and lost <= promise.rpo.value.amount:
+    if lost is not None and lost <= within:
         return 0
-    lower = least_lost(line, promise.scope, promise.rpo_quantile)
-    return 1 if lower is not None and lower.total <= promise.rpo.value else REFUTED
+    least = lost_at_least(line, promise.scope, promise.rpo_quantile)
+    return 1 if least is not None and least <= within else REFUTED
 
 
 def _images_too_coarse(lines: tuple[Line, ...], promise: Promise | None) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, inf
 
 from msgspec import Struct
@@ -23,6 +24,8 @@ from msgspec import Struct
 OBJECT = 16 << 20
 """Bytes of the largest object a stream writes; the runtime's `SEGMENT_BYTES`."""
 _BEYOND_DOUBT = 1 + 1e-9
+_REMEMBERED = 4096
+"""So many rates are kept: an estate repeats its figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,14 @@ def least_rate(log: Arrivals, within: Fraction) -> int | None:
 
     Searched for in floating point, with a margin: whether a promise is kept at that rate, `delay` says exactly.
     """
-    writes, burst, flush, latency = (float(one) for one in (log.writes, log.burst, log.flush, log.latency))
-    limit = float(within) * (1 - 1e-9)
+    return _least_rate(
+        *(one.numerator / one.denominator for one in (log.writes, log.burst, log.flush, log.latency, within))
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _least_rate(writes: float, burst: float, flush: float, latency: float, within: float) -> int | None:
+    limit = within * (1 - 1e-9)
     spare = limit - flush - latency
     if spare <= 0:
         return None

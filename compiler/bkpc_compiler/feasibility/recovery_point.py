@@ -48,6 +48,14 @@ def lost_at_most(line: Line, quantile: Fraction) -> Fraction | None:
     return Fraction(0) if line.synced else line.log.at_most
 
 
+def lost_at_least(line: Line, scope: Scope, quantile: Fraction) -> Fraction | None:
+    """The total of `least_lost`, in seconds."""
+    if line.log is None or line.kept or scope is Scope.CORRUPTION or quantile < 1:
+        lower = least_lost(line, scope, quantile)
+        return lower.total.amount if lower else None
+    return line.log.at_least
+
+
 def most_lost(line: Line, quantile: Fraction) -> Bound | None:
     """Upper bound on what `line` loses; None where nothing bounds it.
 

@@ -144,9 +144,10 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
         if rate <= 0:
             break
         lasts = milliseconds(transfer.bytes, rate)
-        if best is not None and ready + lasts >= best[0]:
+        latest = FOREVER if best is None else best[0] - lasts - 1
+        if ready > latest:
             break
-        start, blocker = _first_room(rooms, ready, lasts, rate)
+        start, blocker = _first_room(rooms, ready, lasts, rate, latest)
         if best is None or start + lasts < best[0]:
             best, waited = (start + lasts, start, rate), blocker
     if best is None:
@@ -177,18 +178,19 @@ def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy | None]
     return rooms
 
 
-def _first_room(rooms: Mapping[str, Occupancy], start: int, lasts: int, rate: int) -> tuple[int, str]:
-    """The first start at which all have room, and which of them had none before."""
+def _first_room(rooms: Mapping[str, Occupancy], start: int, lasts: int, rate: int, latest: int) -> tuple[int, str]:
+    """The first start at which all have room, and which of them had none before; some start after `latest` where
+    there is none up to then."""
     blocker = ""
     while True:
-        latest = start
+        last = start
         for name, room in rooms.items():
-            begin = room.first_room(start, lasts, rate)
-            if begin > latest:
-                latest, blocker = begin, name
-        if latest == start:
-            return start, blocker
-        start = latest
+            begin = room.first_room(start, lasts, rate, latest)
+            if begin > last:
+                last, blocker = begin, name
+        if last == start or last > latest:
+            return last, blocker
+        start = last
 
 
 def _moved(recovery: Recovery, move: Move) -> Term:

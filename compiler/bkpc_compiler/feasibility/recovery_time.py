@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 
 from msgspec import Struct
 
@@ -23,6 +22,7 @@ from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.thaw import log_to_replay, thaw_of
 from bkpc_compiler.feasibility.working import Working
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Policy, Program, Standby, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Size
@@ -158,7 +158,7 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
     share: Fraction = Fraction(1)
     queue: tuple[Term, ...] = ()
 
-    @cached_property
+    @once
     def lead(self) -> tuple[Term, ...]:
         """Before its first byte moves."""
         return (*self.responds, *_ready(self.line, self.place), *self.queue)
@@ -168,22 +168,23 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         """Until anybody does something about it."""
         return _respond(self.policy)
 
-    @cached_property
+    @once
     def tail(self) -> tuple[Term, ...]:
         """After its last byte."""
         return _check(self.setting)
 
-    @cached_property
+    @once
     def begins(self) -> int:
         """Milliseconds of the lead, each part rounded up: the plan's grain."""
-        return sum(term.duration.milliseconds_up() for term in self.lead)
+        queue = sum(term.duration.milliseconds_up() for term in self.queue)
+        return self.setting.patience_of(self.policy).respond + ready_after(self.line, self.place) + queue
 
-    @cached_property
+    @property
     def checking(self) -> int:
         """Milliseconds of the tail."""
-        return sum(term.duration.milliseconds_up() for term in self.tail)
+        return self.setting.patience_of(self.policy).checking
 
-    @cached_property
+    @once
     def most(self) -> int | None:
         """Milliseconds at worst, with what is left to itself; None where nothing bounds them."""
         alone = most_at(
@@ -191,7 +192,7 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         )
         return None if alone is None else alone + sum(term.duration.milliseconds_up() for term in self.queue)
 
-    @cached_property
+    @once
     def transfers(self) -> tuple[Transfer, ...]:
         """What moves, one after the other, at the worst instant of failure."""
         return self._transfers(_age_at_most(self.line, self.share))
@@ -222,7 +223,7 @@ def most_at(
     if line.image.staleness is None:
         return None
     ways, patience = setting.ways, setting.patience_of(policy)
-    total = patience.respond + patience.checking + sum(one.duration.milliseconds_up() for one in _ready(line, place))
+    total = patience.respond + patience.checking + ready_after(line, place)
     reading = ways.reading(line.image.store, place.site, loss.sites)
     assert reading is not None
     size = database.size.value.bytes_up()
@@ -248,6 +249,8 @@ def _reading_log(setting: Setting, line: Line, place: Place, loss: Loss) -> tupl
     stores = line.log_stores
     if not stores:
         return None
+    if len(stores) == 1:
+        return setting.ways.reading(stores[0], place.site, loss.sites) or ()
     ways = [setting.ways.reading(one, place.site, loss.sites) for one in stores]
     return tuple(dict.fromkeys(one for way in ways if way is not None for one in way))
 
@@ -270,8 +273,12 @@ def _respond(policy: Policy) -> tuple[Term, ...]:
 
 def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
     """Whether links lead from the stores of `line` to `place`."""
-    stores = (line.image.store, *line.log_stores)
-    return all(setting.ways.reading(one, place.site, loss.sites) is not None for one in stores)
+    reading, site, lost = setting.ways.reading, place.site, loss.sites
+    if reading(line.image.store, site, lost) is None:
+        return False
+    if line.synced:
+        return all(reading(one, site, lost) is not None for one in line.synced)
+    return line.log_store is None or reading(line.log_store, site, lost) is not None
 
 
 def _ready(line: Line, place: Place) -> tuple[Term, ...]:
@@ -296,4 +303,9 @@ def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
 
 def ready_after(line: Line, place: Place) -> int:
     """Milliseconds between acting and the first byte: until the place is provisioned and what is read has thawed."""
-    return sum(term.duration.milliseconds_up() for term in _ready(line, place))
+    longest = place.standby.provision.value.milliseconds_up() if place.standby else 0
+    for store in (line.image.store, *line.log_stores):
+        thaw = thaw_of(store)
+        if thaw is not None:
+            longest = max(longest, thaw.value.milliseconds_up())
+    return longest

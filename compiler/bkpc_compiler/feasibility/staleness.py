@@ -14,6 +14,8 @@ from math import lcm
 
 from msgspec import Struct
 
+from bkpc_compiler.once import once
+
 MOST_EVENTS = 4096
 """Images of one hyperperiod that are looked at one by one."""
 
@@ -31,7 +33,7 @@ class Leg(Struct, frozen=True):
     shift: int
 
 
-class Staleness(Struct, frozen=True):
+class Staleness(Struct, frozen=True, dict=True):
     """Ramps of age, each as long as it rises: (fresh, stale) in milliseconds.
 
     `times`: one set of ramps for each time of the year, where clock changes shift releases.
@@ -39,7 +41,7 @@ class Staleness(Struct, frozen=True):
 
     times: tuple[tuple[tuple[int, int], ...], ...]
 
-    @property
+    @once
     def worst(self) -> int:
         return max(stale for ramps in self.times for _, stale in ramps)
 

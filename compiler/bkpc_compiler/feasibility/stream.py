@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cached_property
 
 from msgspec import Struct
 
-from bkpc_compiler.estate.resources import Resource
+from bkpc_compiler.estate.resources import Resource, narrowest
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.log_delay import Arrivals, Delay, delay, least_delay
 from bkpc_compiler.feasibility.working import Logging, Part
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Given, HotLevel
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Rate, Size
@@ -35,17 +35,17 @@ class StreamDemand(Struct, frozen=True, dict=True):
     enough: int | None = None
     fits: bool = True
 
-    @cached_property
+    @once
     def reserved(self) -> Delay | None:
         """How long a committed transaction may be on its way, at the reserved rate; None where it has none."""
         return delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None
 
-    @cached_property
+    @once
     def at_most(self) -> Fraction | None:
         """The whole of `reserved`, in seconds."""
         return self.reserved.total if self.reserved else None
 
-    @cached_property
+    @once
     def most_delay(self) -> Bound | None:
         """The terms of `reserved`."""
         reserved = self.reserved
@@ -61,14 +61,23 @@ class StreamDemand(Struct, frozen=True, dict=True):
             return _terms(self, reserved, (FLUSHED, flush), (through, burst, writes))
         return _terms(self, reserved, ("while the batch before is on its way", writes), (through, burst, writes))
 
-    @cached_property
-    def least_delay(self) -> Bound | None:
+    @once
+    def best(self) -> Delay | None:
         """The same with the whole way for itself; None where the log falls behind for ever."""
-        firm = [one for one in self.resources if one.firm]
-        best = least_delay(arrivals_of(self), min((one.most for one in firm), default=Fraction(1 << 62)))
+        narrow = narrowest(self.resources)
+        return least_delay(arrivals_of(self), narrow.most if narrow else Fraction(1 << 62))
+
+    @once
+    def at_least(self) -> Fraction | None:
+        """The whole of `best`, in seconds."""
+        return self.best.total if self.best else None
+
+    @once
+    def least_delay(self) -> Bound | None:
+        """The terms of `best`."""
+        best, narrow = self.best, narrowest(self.resources)
         if best is None:
             return None
-        narrow = min(firm, key=lambda one: (one.most, one.name), default=None)
         where = narrow.words if narrow else "the way"
         spans = (self.burst.span, *((narrow.span,) if narrow and narrow.span else ()))
         until = (FLUSHED, self.level.flush.span)

@@ -53,6 +53,8 @@ def thaw_days(asked: Iterable[Asked], everyone: Mapping[str, int] | None = None)
     `everyone`: the bytes that all recoveries of one failure ask, by class; None: nothing else is asked.
     """
     asked = tuple(asked)
+    if not asked:
+        return 0, None
     totals = totals_of(asked) if everyone is None else everyone
     longest: tuple[int, Asked | None] = (0, None)
     for one in asked:

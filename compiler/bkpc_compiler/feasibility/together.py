@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
 
 from msgspec import Struct, structs
 
@@ -18,6 +17,7 @@ from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Queueing
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Given, Promise, Protection
 from bkpc_grammar.quantities import Duration
 
@@ -37,43 +37,43 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
     def recoveries(self) -> tuple[Recovery, ...]:
         return tuple(one.recovery for one in self.choices.values() if one.recovery is not None)
 
-    @cached_property
+    @once
     def thawed(self) -> Mapping[str, int]:
         """The bytes that all recoveries ask of classes with a thaw quota, by class."""
         return totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
 
-    @cached_property
+    @once
     def hit(self) -> frozenset[str]:
         """The databases it takes down, protected or not."""
         return frozenset(self.loss.databases)
 
-    @cached_property
+    @once
     def down(self) -> frozenset[str]:
         """Those, and the ones that go back with their group: out of service until they are back."""
         return self.hit.union(self.loss.along)
 
-    @cached_property
+    @once
     def returns(self) -> Mapping[str, Return | None]:
         """When each database is back, by name; None where nothing bounds it."""
         recoveries = [_with_thaw_queue(one, self.thawed) for one in self.recoveries]
         return schedule_of(recoveries, self.left, _latest_finishes(self))
 
-    @cached_property
+    @once
     def served(self) -> dict[str, int | None]:
         """Milliseconds until each is in service; filled as they are asked for."""
         return {}
 
-    @cached_property
+    @once
     def bounds(self) -> dict[str, Bound | None]:
         """The terms of `served`; filled as they are asked for."""
         return {}
 
-    @cached_property
+    @once
     def never(self) -> dict[str, str | None]:
         """What each waits for in vain; filled as it is asked for."""
         return {}
 
-    @cached_property
+    @once
     def at_best(self) -> dict[str, Bound | None]:
         """Before which no schedule has each in service; filled as they are asked for."""
         return {}
@@ -308,6 +308,8 @@ def _of(name: str, bound: Bound) -> Bound:
 
 def never_back(outage: Outage, name: str) -> str | None:
     """What `name` waits for and nobody can bring back: no copy of it is left, or nowhere to load it."""
+    if not waited_for(outage, name, outage.hit):
+        return None
     for one in _needs_first(outage, name, outage.never, outage.hit):
         outage.never[one] = _never_back(outage, one)
     return outage.never[name]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from msgspec import Struct
 
@@ -21,6 +20,7 @@ from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_time import Left, Setting
 from bkpc_compiler.feasibility.together import Outage, outage_of
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
 
@@ -44,17 +44,17 @@ class Answer(Struct, frozen=True, eq=False, dict=True):
     choice: Choice
     judging: Judging
 
-    @cached_property
+    @once
     def upper(self) -> Bound | None:
         """Holds for every schedule that honours the plan; None where nothing bounds it."""
         return self.judging.upper()
 
-    @cached_property
+    @once
     def lower(self) -> Bound | None:
         """No schedule betters it; None where nothing is left to recover from, or nowhere to recover to."""
         return self.judging.lower()
 
-    @cached_property
+    @once
     def shorts(self) -> tuple[Short, ...]:
         """What may be gone when the recovery reads it: nothing is proved while there is any."""
         return () if self.verdict is Verdict.PROVED else self.judging.shorts()
@@ -93,7 +93,7 @@ class Analysis:
     def routes(self) -> Routes:
         return self.setting.ways.routes
 
-    @cached_property
+    @once
     def unproved(self) -> int:
         """How many answers are not PROVED."""
         return sum(one.verdict is not Verdict.PROVED for one in self.answers)

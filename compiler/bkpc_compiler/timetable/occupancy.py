@@ -15,7 +15,7 @@ class Occupancy:
         self.length, self.usable, self.steady = length, usable, steady
         self._times = [0]
         self._loads = [0]
-        self._full: dict[int, tuple[int, int]] = {}
+        self._full: dict[int, tuple[int, int]] = {}  # by rate, a stretch without room: nothing is ever taken back
 
     @property
     def peak(self) -> int:
@@ -41,33 +41,36 @@ class Occupancy:
             at, index = (0, 0) if following == self.length else (following, index + 1)
         return None
 
-    def first_room(self, start: int, lasts: int, rate: int) -> int:
+    def first_room(self, start: int, lasts: int, rate: int, latest: int | None = None) -> int:
         """The first instant from `start` on at which `rate` fits for `lasts`; not around the end of the cycle.
 
-        `length` where there is none.
+        `length` where there is none. `latest`: a start after it is of no use; what is answered then is after it too.
         """
         room = self.usable - self.steady - rate
-        # What was found full stays so: nothing is ever taken back.
-        origin, until = self._full.get(rate, (start, start))
-        begin = until if origin <= start < until else start
-        extends = begin == until
+        latest = self.length if latest is None else latest
         times, loads = self._times, self._loads
+        origin, until = self._full.get(rate, (start, start))
+        begin = filled = (
+            start  # of the starts looked at `begin` is the first that may do; before it, full from `filled`
+        )
         index, last = bisect_right(times, begin) - 1, len(times) - 1
-        while True:
+        while begin <= latest:
+            if origin <= begin < until:
+                begin = until
+                index = bisect_right(times, begin, index) - 1
             ends = times[index + 1] if index < last else self.length
             if loads[index] > room:
                 begin = ends
-                if extends:
-                    until = ends
-            else:
-                extends = False
-                if ends >= begin + lasts:
-                    break
-            if index == last:
-                begin = self.length
+            elif ends >= begin + lasts:
                 break
+            else:
+                origin, until = _joined(origin, until, filled, begin)
+                filled = ends
+            if index == last:
+                self._full[rate] = _joined(origin, until, filled, begin)
+                return self.length
             index += 1
-        self._full[rate] = (origin, until)
+        self._full[rate] = _joined(origin, until, filled, begin)
         return begin
 
     def reserve(self, start: int, lasts: int, rate: int) -> None:
@@ -93,3 +96,10 @@ class Occupancy:
         self._times.insert(index + 1, at)
         self._loads.insert(index + 1, self._loads[index])
         return index + 1
+
+
+def _joined(origin: int, until: int, start: int, end: int) -> tuple[int, int]:
+    """The stretch from `origin` to `until`, with one from `start` to `end` where they meet, or the other is none."""
+    if start >= end or not (origin == until or (start <= until and end >= origin)):
+        return origin, until
+    return (start, end) if origin == until else (min(origin, start), max(until, end))
