@@ -10,6 +10,7 @@ from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, wor
 from bkpc_runtime.commands.preflight import lines as preflight_lines
 from bkpc_runtime.errors import Refused, RuntimeFailure
 from bkpc_runtime.executor import due_jobs, run_job
+from bkpc_runtime.outdated import refuse_outdated
 from bkpc_runtime.preflight import look_at
 from bkpc_runtime.repository import layout
 from bkpc_runtime.world import World
@@ -22,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", metavar="DB", help="only this database")
     parser.add_argument("--yes", action="store_true", help="do not ask before the first byte is written")
     parser.add_argument(
+        "--outdated", action="store_true", help="apply the plan although the policies beside it changed since"
+    )
+    parser.add_argument(
         "--yes-lock-forever",
         action="store_true",
         help="set the retention locks of the plan, too: nobody can ever undo them",
@@ -31,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @reported
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
+    if not arguments.outdated:
+        refuse_outdated(world.plan, world.folder)
     code, held_back = _settings(world, arguments)
     if code is None:
         return 1
