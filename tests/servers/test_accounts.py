@@ -17,6 +17,7 @@ from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
 from tests.servers.command_line import Office
 from tests.servers.streaming import position
+from tests.servers.whole import accounts
 
 COMMON = (
     r"CREATE USER 'odd\'quote`tick'@'10.%' IDENTIFIED BY 'first'",
@@ -33,6 +34,8 @@ COMMON = (
     "CREATE DATABASE `a_b`",
     r"GRANT ALL ON `a\_b`.* TO 'odd\'quote`tick'@'10.%'",
     "CREATE DEFINER = carol@'%' VIEW shop.hers AS SELECT id FROM shop.products",
+    "CREATE DEFINER = carol@'%' VIEW shop.on_hers AS SELECT id FROM shop.hers",
+    "GRANT SELECT ON shop.on_hers TO reader",
     "CREATE DEFINER = ghost@'%' VIEW shop.nobodys AS SELECT id FROM shop.products",
 )
 OWN = {
@@ -65,20 +68,6 @@ LATER = (
     "CREATE USER kept@'%' IDENTIFIED BY 'the source says'",
 )
 HASH = re.compile(r"\*[0-9A-F]{40}|0x24412430|\$A\$00")
-
-
-def accounts(server: ThrowawayServer, *but: str) -> dict[str, object]:
-    """Every statement about every account."""
-    setting = ", print_identified_with_as_hex = ON" if server.flavour == "mysql" else ""
-    found: dict[str, object] = {}
-    for user, host in server.run("SELECT user, host FROM mysql.user"):
-        if user in {*but, "root"} or str(user).startswith(("mysql.", "mariadb.")):
-            continue
-        name = f"'{user.translate({39: chr(39) * 2})}'@'{host}'" if host else f"`{user}`".replace("`PUBLIC`", "PUBLIC")
-        found[name] = sorted(server.run(f"SET SESSION sql_mode = ''{setting}", f"SHOW GRANTS FOR {name}"))
-        if host:
-            found[name + " itself"] = server.run(f"SET SESSION sql_mode = ''{setting}", f"SHOW CREATE USER {name}")
-    return found
 
 
 def test_they_come_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
@@ -134,7 +123,7 @@ def test_without_encryption_no_password_is_stored(server: ThrowawayServer, tmp_p
     try:
         written: list[bytes] = []
         found = read_accounts(connection, server.flavour, passwords=False)
-        write_accounts(found, written.append)
+        write_accounts(found.statements, written.append)
     finally:
         connection.close()
     text = b"".join(written)

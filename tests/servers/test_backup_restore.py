@@ -11,6 +11,7 @@ import pytest
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.recovery.accounts_back import AccountsBack
 from bkpc_runtime.recovery.choice import choose
 from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
 from bkpc_runtime.recovery.replay import replay
@@ -109,9 +110,14 @@ def restore(store: DirectoryStore, rescue: ThrowawayServer, to: str, identities:
     choice = choose(store, "shop", to, identities)
     facts = ready_target(target, choice.image)
     quiet_target(target)
-    load_image(choice.image, store, target, facts, identities, lambda *_: None)
+    accounts = AccountsBack.on(target, choice.image, store, identities)
+    accounts.create(target)
+    load_image(choice.image, store, target, facts, identities, lambda *_: None, lambda: accounts.grant(target))
+    accounts.grant_on_views(target)
     if choice.window and choice.stop:
-        replay(choice.window, choice.stop, store, target, facts, identities, lambda *_: None)
+        logged = replay(choice.window, choice.stop, store, target, facts, identities, lambda *_: None)
+        accounts.follow(target, [statement for one in logged for statement in one.statements])
+    assert not accounts.problems
 
 
 def test_an_image_comes_back_whole(

@@ -195,6 +195,15 @@ def test_tables_outside_the_snapshot_are_named(least: ThrowawayServer) -> None:
         least.run("DROP DATABASE m")
 
 
+def test_columns_that_are_rounded_are_named(least: ThrowawayServer) -> None:
+    least.run("CREATE DATABASE m", "CREATE TABLE m.t (id INT, f FLOAT, d DOUBLE)")
+    try:
+        (found,) = findings(least)
+        assert (found.kind, "FLOAT columns: m.t.f; " in found.text) == ("warning", True)
+    finally:
+        least.run("DROP DATABASE m")
+
+
 def test_a_plaintext_connection_is_named_when_it_must_not_be(least: ThrowawayServer) -> None:
     wanted = Preflight(database="shop", binlog=True, binlog_expiry_ms=0, require_tls=True)
     at = parse_address(least.tcp_url("least", ssl_mode="disabled", password_env="LEAST_PASSWORD"))

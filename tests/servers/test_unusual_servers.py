@@ -12,7 +12,7 @@ from tests.servers.conftest import FLAVOURS
 from tests.servers.kinds import AFTERWARDS, script
 from tests.servers.streaming import Streaming, position, wait_for
 from tests.servers.test_backup_restore import image_of, restore
-from tests.servers.test_kinds import everything, same, typed
+from tests.servers.whole import everything, same, typed
 
 SETUPS: dict[str, dict[str, dict[str, str | int | bool | None]]] = {
     "mysql": {

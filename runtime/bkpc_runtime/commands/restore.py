@@ -13,7 +13,7 @@ from bkpc_runtime.errors import Refused
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.binlog.transactions import Transaction
-from bkpc_runtime.recovery.accounts_back import AccountsBack, absent_definers, holds_accounts, statements_of
+from bkpc_runtime.recovery.accounts_back import AccountsBack, absent_definers, holds_accounts
 from bkpc_runtime.recovery.choice import Choice, choose
 from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
 from bkpc_runtime.recovery.replay import replay
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     sealed = choice.image.manifest.encrypted and not identities
     accounts = None
     if not arguments.without_accounts and not sealed and holds_accounts(choice.image):
-        accounts = AccountsBack.on(target, facts.flavour, statements_of(choice.image, store, identities))
+        accounts = AccountsBack.on(target, choice.image, store, identities)
     _preview(choice, store, target)
     _preview_accounts(choice.image, accounts, sealed=sealed)
     if arguments.dry_run:
@@ -65,7 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
     quiet_target(target)
     if accounts:
         accounts.create(target)
-    load_image(choice.image, store, target, facts, identities, _loading)
+    load_image(
+        choice.image, store, target, facts, identities, _loading,
+        lambda: accounts.grant(target) if accounts else None,
+    )  # fmt: skip
+    if accounts:
+        accounts.grant_on_views(target)
     loaded = time.monotonic()
     logged: tuple[Transaction, ...] = ()
     if choice.window and choice.stop:
@@ -110,7 +115,6 @@ def _preview_accounts(image: Image, accounts: AccountsBack | None, *, sealed: bo
 def _finish_accounts(accounts: AccountsBack | None, target: Target, logged: Sequence[Statement]) -> None:
     """Grants, what the log says of accounts, and who is missing."""
     if accounts:
-        accounts.grant(target)
         accounts.follow(target, logged)
         for problem in accounts.problems:
             say(f"accounts: {problem}")

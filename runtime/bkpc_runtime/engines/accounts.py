@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pymysql.connections import Connection
 
 from bkpc_runtime.errors import ServerFailed
-from bkpc_runtime.mysql.account_statements import AccountName, clause, tokens, without_clause, without_login
+from bkpc_runtime.mysql.account_statements import (
+    AccountName,
+    clause,
+    granted_on,
+    tokens,
+    without_clause,
+    without_login,
+)
 from bkpc_runtime.mysql.connection import Row, query
 from bkpc_runtime.mysql.flavour import Flavour
 from bkpc_runtime.secret import Secret
@@ -44,6 +51,10 @@ class AccountStatement:
     def revokes(self) -> bool:
         """Whether it takes a part of what a grant gave (MySQL's partial revokes)."""
         return self.sql.reveal().startswith("REVOKE ")
+
+    def on_one_of(self, views: Collection[tuple[str, str]]) -> bool:
+        """Whether it is a grant on one of `views`, which must be there first."""
+        return not self.creates and granted_on(self.sql.reveal()) in views
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +157,10 @@ def _second_passwords(connection: Connection[Any], flavour: Flavour) -> Iterator
             yield f"the second password (RETAIN CURRENT PASSWORD) of {len(names)} accounts"
 
 
-def write_accounts(accounts: Accounts, write: Callable[[bytes], None]) -> None:
+def write_accounts(statements: Iterable[AccountStatement], write: Callable[[bytes], None]) -> None:
     """As SQL that also loads by hand. A line before each statement says whose it is and how long: texts may hold
     anything."""
-    for one in accounts.statements:
+    for one in statements:
         body = one.sql.reveal().encode()
         head = {"user": one.account.user, "host": one.account.host, "bytes": len(body)}
         write(b"-- account " + json.dumps(head, sort_keys=True).encode() + b"\n" + body + b";\n")

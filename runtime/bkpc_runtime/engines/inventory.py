@@ -16,9 +16,9 @@ from bkpc_runtime.repository.manifest import Inventory
 _QUERIES = {
     "tables": "SELECT table_schema, table_name, CONCAT(table_type, '/', COALESCE(create_time, '')) "
     "FROM information_schema.tables WHERE table_type <> 'VIEW' AND " + not_system("table_schema"),
-    "views": "SELECT table_schema, table_name, view_definition FROM information_schema.views WHERE "
+    "views": "SELECT table_schema, table_name, SHA2(view_definition, 256) FROM information_schema.views WHERE "
     + not_system("table_schema"),
-    "triggers": "SELECT trigger_schema, trigger_name, CONCAT(event_object_table, action_statement, definer) "
+    "triggers": "SELECT trigger_schema, trigger_name, SHA2(CONCAT(event_object_table, action_statement, definer), 256) "
     "FROM information_schema.triggers WHERE " + not_system("trigger_schema"),
     "routines": "SELECT routine_schema, CONCAT(routine_type, ' ', routine_name), last_altered "
     "FROM information_schema.routines WHERE " + not_system("routine_schema"),

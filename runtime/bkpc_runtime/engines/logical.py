@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bkpc_runtime.engines import dump
-from bkpc_runtime.engines.accounts import ACCOUNTS, other_settings, read_accounts, write_accounts
+from bkpc_runtime.engines.accounts import (
+    ACCOUNTS,
+    Accounts,
+    AccountStatement,
+    other_settings,
+    read_accounts,
+    write_accounts,
+)
 from bkpc_runtime.engines.engine import Server, Sink, Taken
 from bkpc_runtime.engines.inventory import Contents, read_contents
 from bkpc_runtime.engines.split import Piece
@@ -14,7 +23,7 @@ from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight_privileges import may_read_accounts
-from bkpc_runtime.mysql.schemas import not_transactional
+from bkpc_runtime.mysql.schemas import not_transactional, rounded_columns
 from bkpc_runtime.mysql.tools import client_options
 from bkpc_runtime.repository import manifest
 
@@ -30,43 +39,52 @@ class Logical:
         before = read_contents(server.connection)
         with client_options(server.address, server.facts.flavour) as options:
             parts = _Parts(sink)
-            snapshot, doubtful = _write(server, parts, options, before)
-            lost = _write_accounts(server, parts, passwords=sink.encrypted)
-            for schema, view in sorted(doubtful):
-                parts.begin("doubtful", schema, view)
-                write_view(server.connection, schema, view, parts.write)
+            snapshot = _write_tables(server, parts, options, before)
+            # Read after the snapshot: what changed since then is in the log after it, and comes once more.
+            accounts = _accounts(server, passwords=sink.encrypted)
+            doubtful = _write_views(server, parts, before, accounts.statements)
         if read_contents(server.connection).stamp != before.stamp:
             raise ToolFailed("the schema changed while the image was taken", retryable=True)
-        return Taken(snapshot.position, snapshot.gtid, before.without_views(doubtful), (*lost, *_loose(server)))
+        lost = (*accounts.lost, *_loose(server))
+        return Taken(snapshot.position, snapshot.gtid, before.without_views(doubtful), lost)
 
 
-def _write(
-    server: Server, parts: _Parts, options: Path, contents: Contents
-) -> tuple[dump.Snapshot, frozenset[tuple[str, str]]]:
-    """Schemas and all that is certain to load; returns where it stands, and the views that are not."""
-    flavour, connection = server.facts.flavour, server.connection
+def _write_tables(server: Server, parts: _Parts, options: Path, contents: Contents) -> dump.Snapshot:
+    """Schemas, tables and code; returns where they stand."""
+    flavour = server.facts.flavour
     snapshot = dump.dump_tables(
         flavour, options, contents, parts.begin_piece, parts.write, log_bin=server.facts.log_bin
     )
     parts.begin("objects")
     dump.dump_objects(flavour, options, contents, parts.write)
-    doubtful = doubtful_views(connection, contents)
-    parts.begin("views")
-    write_views(connection, contents, parts.write, doubtful)
-    return snapshot, doubtful
+    return snapshot
 
 
-def _write_accounts(server: Server, parts: _Parts, *, passwords: bool) -> tuple[str, ...]:
-    """Users, roles and grants; returns what is not in it.
+def _write_views(
+    server: Server, parts: _Parts, contents: Contents, accounts: Sequence[AccountStatement]
+) -> frozenset[tuple[str, str]]:
+    """Views, and accounts before them: who defines a view must be there, and must be allowed to use what it uses.
 
-    They are read after the snapshot: what changed since then is in the log after it, and comes once more.
+    Returns the views that may use things that are not there.
     """
+    doubtful = doubtful_views(server.connection, contents)
+    certain = {(one.schema, view) for one in contents.schemas for view in one.views} - doubtful
+    parts.accounts([one for one in accounts if not one.on_one_of(certain | doubtful)])
+    parts.begin("views")
+    write_views(server.connection, contents, parts.write, doubtful)
+    parts.accounts([one for one in accounts if one.on_one_of(certain)])
+    for schema, view in sorted(doubtful):
+        parts.begin("doubtful", schema, view)
+        write_view(server.connection, schema, view, parts.write)
+    parts.accounts([one for one in accounts if one.on_one_of(doubtful)])
+    return doubtful
+
+
+def _accounts(server: Server, *, passwords: bool) -> Accounts:
     if not may_read_accounts(server.connection):
-        return (f"{ACCOUNTS} (the backup's account may not read them: GRANT SELECT ON `mysql`.*)",)
-    accounts = read_accounts(server.connection, server.facts.flavour, passwords=passwords)
-    parts.begin("accounts")
-    write_accounts(accounts, parts.write)
-    return (*accounts.lost, *other_settings(server.connection))
+        return Accounts((), (f"{ACCOUNTS} (the backup's account may not read them: GRANT SELECT ON `mysql`.*)",))
+    found = read_accounts(server.connection, server.facts.flavour, passwords=passwords)
+    return replace(found, lost=(*found.lost, *other_settings(server.connection)))
 
 
 class _Parts:
@@ -79,6 +97,12 @@ class _Parts:
     def begin(self, kind: manifest.PartKind, schema: str = "", table: str = "") -> None:
         self._sink.begin(kind, schema, table)
         self.write(dump.PROLOGUE.encode())
+
+    def accounts(self, statements: Sequence[AccountStatement]) -> None:
+        """A part of accounts, where there are any."""
+        if statements:
+            self.begin("accounts")
+            write_accounts(statements, self.write)
 
     def begin_piece(self, piece: Piece) -> None:
         self.begin("table" if piece.table else "schema", piece.schema, piece.table)
@@ -101,7 +125,9 @@ def _refuse_prepared(server: Server) -> None:
 
 
 def _loose(server: Server) -> tuple[str, ...]:
-    """What the image does not bring back as of its moment."""
+    """What the image does not bring back as of its moment, or not to the last digit."""
     loose = [f"{schema}.{name}" for schema, name, _ in not_transactional(server.connection)]
     rows = f"one moment for tables without transactions (rows may be missing or twice): {', '.join(loose)}"
-    return (rows,) if loose else ()
+    rounded = rounded_columns(server.connection)
+    digits = f"digits of FLOAT values beyond the sixth (DOUBLE keeps all): {', '.join(rounded)}"
+    return (*([rows] if loose else []), *([digits] if rounded else []))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from bkpc_runtime.errors import ToolFailed
 
-_MARK = re.compile(rb"\n--\n-- (Current Database|Table structure for table): `((?:[^`\n]|``)*)`\n--\n|"
-                   rb"\n--\n-- (Table structure for table) `((?:[^`\n]|``)*)`\n--\n")  # fmt: skip
+_NAME = rb"`((?:[^`\n]|``|\n-- )*)`"
+_MARK = re.compile(rb"\n--\n-- (Current Database|Table structure for table): " + _NAME + rb"\n--\n|"
+                   rb"\n--\n-- (Table structure for table) " + _NAME + rb"\n--\n")  # fmt: skip
 _HINT = b"\n--\n-- "
 _LONGEST_MARK = 1024
 _END = b"\n/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n"
@@ -75,7 +76,9 @@ class Splitter:
             self._pass(data[at : found + 1])
             return found + 1
         kind = mark[1] or mark[3]
-        name = (mark[2] if mark[1] else mark[4]).replace(b"``", b"`").decode("utf-8", "surrogateescape")
+        quoted = mark[2] if mark[1] else mark[4]
+        # The tools go on with a comment where a name has a line end.
+        name = quoted.replace(b"``", b"`").replace(b"\n-- ", b"\n").decode("utf-8", "surrogateescape")
         piece = Piece(name, "") if kind == b"Current Database" else Piece(self._schema, name)
         if piece not in self._expected:
             raise ToolFailed(

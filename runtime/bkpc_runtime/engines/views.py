@@ -10,7 +10,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_runtime.engines.inventory import Contents
-from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.connection import query, query_bytes
 from bkpc_runtime.mysql.identifiers import quote
 
 
@@ -20,8 +20,10 @@ class View:
 
     schema: str
     name: str
-    statement: str
+    statement: bytes
     collation: str
+    client: str = "utf8mb4"
+    """The character set it was written in: kept where that makes no difference to the statement."""
 
     @property
     def quoted(self) -> str:
@@ -72,19 +74,23 @@ def write_view(connection: Connection[Any], schema: str, name: str, write: Calla
 
 def _write(view: View, write: Callable[[bytes], None]) -> None:
     write(f"USE {quote(view.schema)};\n".encode())
-    write(f"SET collation_connection = {view.collation};\n{view.statement};\n".encode())
+    write(f"SET character_set_client = {view.client}, collation_connection = {view.collation};\n".encode())
+    write(view.statement + b";\nSET character_set_client = utf8mb4;\n")
 
 
 def _read(connection: Connection[Any], schema: str, name: str) -> View:
-    _, text, _, collation = query(connection, f"SHOW CREATE VIEW {quote(schema, name)}")[0][:4]
-    return View(schema, name, "CREATE OR REPLACE " + str(text).removeprefix("CREATE "), str(collation))
+    # In bytes: MariaDB shows a text of another character set as it is, within UTF-8.
+    _, text, client, collation = query_bytes(connection, f"SHOW CREATE VIEW {quote(schema, name)}")[0][:4]
+    statement = b"CREATE OR REPLACE " + bytes(text).removeprefix(b"CREATE ")
+    return View(schema, name, statement, _text(collation), _text(client) if statement.isascii() else "utf8mb4")
 
 
 def in_order(views: list[View]) -> Iterator[View]:
     """Used views before their users, by the names that appear in the statements; by name where that is a circle."""
     named = {view.quoted: view for view in views}
     users = {
-        view.quoted: {other for other in named if other != view.quoted and other in view.statement} for view in views
+        view.quoted: {other for other in named if other != view.quoted and other.encode() in view.statement}
+        for view in views
     }
     try:
         order = list(TopologicalSorter(users).static_order())

@@ -102,6 +102,16 @@ def _accounts(found: list[Token]) -> Iterator[AccountName]:
             yield AccountName(one.name, host)
 
 
+def granted_on(statement: str) -> tuple[str, str]:
+    """Schema and name of the one object that a grant is on; empty where it is on more or on something else."""
+    found = tokens(statement)
+    at = next((at for at, one in enumerate(found) if one.word == "ON"), len(found))
+    shape = [one.text for one in found[at + 1 : at + 5]]
+    if len(shape) == 4 and shape[1] == "." and shape[2] != "*" and found[at + 1].kind == "quoted":
+        return found[at + 1].name, found[at + 3].name
+    return "", ""
+
+
 def is_about_oneself(statement: str) -> bool:
     """Whether a statement changes the account of whoever runs it."""
     found = tokens(statement)

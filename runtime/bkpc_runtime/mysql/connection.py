@@ -59,6 +59,15 @@ def query(connection: Connection[Any], statement: str, values: Sequence[object] 
         return list(cursor.fetchall())
 
 
+def query_bytes(connection: Connection[Any], statement: str) -> list[Row]:
+    """The same, texts as the bytes the server sends: a definition may hold bytes of several character sets."""
+    connection.use_unicode = False
+    try:
+        return query(connection, statement)
+    finally:
+        connection.use_unicode = True
+
+
 @contextmanager
 def server_errors(server: str) -> Iterator[None]:
     """Turns the driver's errors into `ServerFailed`; `server` is how messages name it."""

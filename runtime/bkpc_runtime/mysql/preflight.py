@@ -23,7 +23,7 @@ from bkpc_runtime.mysql.preflight_privileges import (
     withheld_privileges,
 )
 from bkpc_runtime.mysql.preflight_tools import tool_problems
-from bkpc_runtime.mysql.schemas import not_system, not_transactional
+from bkpc_runtime.mysql.schemas import not_system, not_transactional, rounded_columns
 
 OLDEST: dict[Flavour, tuple[int, int]] = {"mysql": (8, 0), "mariadb": (10, 6)}
 _NAMED = 5
@@ -54,6 +54,7 @@ def look(connection: Connection[Any], facts: ServerFacts, wanted: Preflight) -> 
         lambda: _tls(connection, wanted),
         lambda: _contents(connection, facts),
         lambda: _engines(connection),
+        lambda: _rounded(connection),
         lambda: _tools(facts, wanted),
     ]
     return [finding for check in checks for finding in _kept(check)]
@@ -216,6 +217,17 @@ def _engines(connection: Connection[Any]) -> Iterator[Finding]:
         movable = [row for row in rows[:_NAMED] if row[2] in _WITH_ROWS]
         mend = tuple(f"ALTER TABLE {quote(str(row[0]), str(row[1]))} ENGINE = InnoDB;" for row in movable)
         yield Finding("warning", text, mend)
+
+
+def _rounded(connection: Connection[Any]) -> Iterator[Finding]:
+    names = rounded_columns(connection)
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        text = (
+            f"FLOAT columns: {', '.join(names[:_NAMED])}{more}; servers print six digits of them, so logical images "
+            "hold no more, and the log may not find such rows again in tables without a primary key"
+        )
+        yield Finding("warning", text, ("make them DOUBLE, or take physical images",))
 
 
 def _tools(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:

@@ -24,3 +24,13 @@ def not_transactional(connection: Connection[Any]) -> list[Row]:
         f"WHERE table_type = 'BASE TABLE' AND {not_system('table_schema')} "
         "AND engine NOT IN ('InnoDB', 'ROCKSDB', 'BLACKHOLE') ORDER BY 1, 2",
     )
+
+
+def rounded_columns(connection: Connection[Any]) -> list[str]:
+    """Columns whose values the servers print, and so dump, with six digits only."""
+    rows = query(
+        connection,
+        "SELECT table_schema, table_name, column_name FROM information_schema.columns "
+        f"WHERE data_type = 'float' AND {not_system('table_schema')} ORDER BY 1, 2, 3",
+    )
+    return [".".join(map(str, row)) for row in rows]

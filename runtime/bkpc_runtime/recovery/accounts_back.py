@@ -75,18 +75,22 @@ class AccountsBack:
 
     statements: tuple[AccountStatement, ...]
     kept: frozenset[AccountName]
+    views: frozenset[tuple[str, str]]
     flavour: Flavour
     problems: list[str] = field(default_factory=list)
 
     @classmethod
-    def on(cls, target: Target, flavour: Flavour, statements: tuple[AccountStatement, ...]) -> AccountsBack:
-        """Looks at the target.
+    def on(cls, target: Target, image: Image, store: Store, identities: Sequence[Secret]) -> AccountsBack:
+        """Reads what the image holds, and looks at the target.
 
         Raises:
             Refused: grants take back parts of others, which the target does not do: they would allow too much.
         """
+        statements = statements_of(image, store, identities)
+        views = [(one.schema, view) for one in image.manifest.inventory for view in one.views]
+        views += [(one.schema, one.table) for one in image.manifest.parts if one.kind == "doubtful"]
         with closing(target.connect()) as connection:
-            back = cls(statements, frozenset(existing_accounts(connection)), flavour)
+            back = cls(statements, frozenset(existing_accounts(connection)), frozenset(views), image.manifest.flavour)
             revoking = sorted({one.account for one in back.wanted() if one.revokes})
             partly = not revoking or query(connection, "SELECT @@GLOBAL.partial_revokes")[0][0]
         if not partly:
@@ -117,13 +121,20 @@ class AccountsBack:
                     self._run(connection, one.sql.reveal(), f"{one.account.text} can't be created")
 
     def grant(self, target: Target) -> None:
-        """Everything that is granted to them, once there is what it is granted on."""
+        """What is granted to them, once tables and code are there: who defines a view must be allowed to use it."""
         with closing(target.connect()) as connection:
             for one in self.wanted():
-                if not one.creates:
+                if not one.creates and not one.on_one_of(self.views):
                     self._grant(connection, one)
             if self.flavour == "mariadb":
                 self._give_up_roles(connection)
+
+    def grant_on_views(self, target: Target) -> None:
+        """The rest, once views are there."""
+        with closing(target.connect()) as connection:
+            for one in self.wanted():
+                if one.on_one_of(self.views):
+                    self._grant(connection, one)
 
     def _grant(self, connection: Connection[Any], one: AccountStatement) -> None:
         text = one.sql.reveal()

@@ -116,8 +116,11 @@ def load_image(
     facts: ServerFacts,
     identities: Sequence[Secret],
     progress: Callable[[Part, int, int], None],
+    before_views: Callable[[], None] = lambda: None,
 ) -> None:
     """All parts in order; then the inventories must be equal.
+
+    Not those of accounts: `before_views` gives definers what they need.
 
     Raises:
         ToolFailed: the client refused a part.
@@ -130,6 +133,8 @@ def load_image(
     with client_options(target.address, facts.flavour) as options:
         for number, part in enumerate(parts, 1):
             progress(part, number, len(parts))
+            if part.kind == "views":
+                before_views()
             try:
                 _load_part(image, store, part, client_command(facts, str(options)), identities)
             except ToolFailed as problem:

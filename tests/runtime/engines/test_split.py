@@ -68,3 +68,12 @@ def test_where_the_chunks_end_does_not_matter(ends: list[int]) -> None:
 def test_a_dump_that_is_not_as_expected_fails(dump: bytes, says: str) -> None:
     with pytest.raises(ToolFailed, match=says):
         cut(dump, [], EXPECTED)
+
+
+def test_a_name_with_line_ends() -> None:
+    """As both tools write it: the comment goes on."""
+    strange = "a\n-- b\r\nTable structure for table `c`\n--\n"
+    written = strange.replace("`", "``").replace("\n", "\n-- ")
+    dump = START + mark("Current Database", "s") + f"\n--\n-- Table structure for table `{written}`\n--\n".encode()
+    _, found = cut(dump + ROWS + END, [], [Piece("s", ""), Piece("s", strange)])
+    assert found[Piece("s", strange)].count(b"INSERT") == 1

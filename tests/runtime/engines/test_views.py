@@ -7,7 +7,8 @@ from bkpc_runtime.engines.views import View, in_order
 
 def view(name: str, *used: str) -> View:
     tables = ", ".join(f"`s`.`{one}`" for one in used) or "dual"
-    return View("s", name, f"CREATE OR REPLACE VIEW `s`.`{name}` AS select 1 from {tables}", "utf8mb4_general_ci")
+    made = f"CREATE OR REPLACE VIEW `s`.`{name}` AS select 1 from {tables}"
+    return View("s", name, made.encode(), "utf8mb4_general_ci")
 
 
 def names(*views: View) -> list[str]:

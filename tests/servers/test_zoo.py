@@ -1,0 +1,38 @@
+"""A zoo of all that a server can hold comes back as it was, from the image and through the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer, start_server
+from tests.servers.streaming import Streaming, position, wait_for
+from tests.servers.test_backup_restore import image_of, restore
+from tests.servers.whole import accounts, everything, same, typed
+from tests.servers.zoo import afterwards, script
+
+FEWEST = 60
+
+
+def test_all_of_it_comes_back(fresh_server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
+    identity = pyrage.x25519.Identity.generate()
+    key = [Secret(str(identity))]
+    store = DirectoryStore("disk", tmp_path / "backups")
+    typed(fresh_server, script(fresh_server.flavour))
+    at_image = everything(fresh_server) | accounts(fresh_server)
+    assert len(at_image) > FEWEST
+    with Streaming(fresh_server, store, str(identity.to_public())) as stream:
+        image = image_of(fresh_server, [store], [str(identity.to_public())])
+        assert any("digits of FLOAT values" in one and "zoo.keyless.a" in one for one in image.not_included)
+        typed(fresh_server, afterwards(fresh_server.flavour))
+        at_end = everything(fresh_server) | accounts(fresh_server)
+        wait_for(stream, position(fresh_server))
+    for point, wanted in ((image.id, at_image), ("latest", at_end)):
+        with start_server(fresh_server.flavour, tmp_path / f"rescue-{point}") as rescue:
+            restore(store, rescue, point, key)
+            same(everything(rescue) | accounts(rescue), wanted)
