@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed, StoreFailed
@@ -14,6 +15,7 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.schedule import is_due
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.copy import copy_image
+from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
@@ -133,8 +135,8 @@ def _useless(world: World, job: contract.Job, image: Image) -> str:
     return reason
 
 
-def stream_of(world: World, stream: contract.Stream, store: str) -> LogStream:
-    """A stream into one of its stores, ready to run: the server has been asked what it is.
+def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: int = LIMIT) -> LogStream:
+    """A stream into its stores, ready to run: the server has been asked what it is. `work` is its own folder.
 
     Raises:
         ServerFailed: the server can't be reached, or writes no binlog.
@@ -142,17 +144,23 @@ def stream_of(world: World, stream: contract.Stream, store: str) -> LogStream:
     (database,) = world.databases(stream.database)
     facts = _facts(world, database)
     prefix = layout.prefix_of(database.name, facts.identity)
-    # A first start goes back to the image that is to be continued.
-    newest = next(catalogue.images(world.store(store), prefix), None)
+
+    def oldest(store: Store) -> str:
+        """A first start goes back to the image that is to be continued."""
+        newest = next(catalogue.images(store, prefix), None)
+        return newest.position.file if newest else ""
+
     return LogStream(
         lambda: world.connect(database),
         facts,
-        world.store(store),
+        [world.store(name) for name in stream.stores],
+        work=work,
         flush_seconds=stream.flush_ms / 1000,
         pack=lambda plain: packed(plain, stream.recipients),
         prefix=prefix,
-        oldest=newest.position.file if newest else "",
+        oldest=oldest,
         encrypted=bool(stream.recipients),
+        spool_limit=spool_limit,
     )
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
+import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import connect
@@ -23,16 +28,25 @@ _IN_USE = 4 + 17
 class Streaming:
     """Streams while its block runs; `prefix` is where in the store."""
 
-    def __init__(self, server: ThrowawayServer, store: Store, recipient: str = "", flush_seconds: float = 0.2) -> None:
+    def __init__(
+        self,
+        server: ThrowawayServer,
+        store: Store | Sequence[Store],
+        recipient: str = "",
+        flush_seconds: float = 0.2,
+        **options: Any,
+    ) -> None:
         address = parse_address(server.url)
         connection = connect(address)
         facts = read_facts(connection)
         connection.close()
         recipients = [recipient] if recipient else []
+        self._work = Path(tempfile.gettempdir()) / f"bkpc-work-{secrets.token_hex(8)}"
         self.prefix = layout.prefix_of("shop", facts.identity)
         self.stream = LogStream(
-            lambda: connect(address), facts, store, flush_seconds=flush_seconds,
-            pack=lambda plain: packed(plain, recipients), prefix=self.prefix, encrypted=bool(recipients),
+            lambda: connect(address), facts, [*store] if isinstance(store, Sequence) else [store],
+            work=self._work, flush_seconds=flush_seconds,
+            pack=lambda plain: packed(plain, recipients), prefix=self.prefix, encrypted=bool(recipients), **options,
         )  # fmt: skip
         self.all_stored: bool | None = None
         self._stop = threading.Event()
@@ -48,6 +62,7 @@ class Streaming:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        shutil.rmtree(self._work, ignore_errors=True)
 
 
 def position(server: ThrowawayServer) -> Position:

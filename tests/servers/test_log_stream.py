@@ -16,7 +16,7 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import segments
 from bkpc_runtime.repository.segments import LogGap, archived_file, read_log
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps import log_stream
+from bkpc_runtime.steps import log_cutting, log_stream
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import StoredObject
 from bkpc_runtime.transfer.inbound import unpacked
@@ -89,7 +89,7 @@ def test_it_goes_on_where_the_store_ends(writing: ThrowawayServer, store: Direct
 def test_a_stream_ended_inside_a_huge_event_asks_for_all_of_it_again(
     writing: ThrowawayServer, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_stream, "SEGMENT_BYTES", 1 << 20)
+    monkeypatch.setattr(log_cutting, "SEGMENT_BYTES", 1 << 20)
     monkeypatch.setattr(log_stream, "LAST_PATIENCE", 1.0)
     first = position(writing).file
     insert(writing, 1, 20 << 20)

@@ -1,4 +1,4 @@
-"""Carries packed log segments into one store, in order, for as long as it takes."""
+"""Carries packed log into one store, in order, for as long as it takes."""
 
 from __future__ import annotations
 
@@ -6,40 +6,33 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from bkpc_runtime.errors import RuntimeFailure
-from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.steps.log_parcels import Gap, Parcel
+from bkpc_runtime.steps.log_start import Start
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A packed object on its way.
+class Delivery:
+    """One store's queue and the thread that empties it; a failing store is tried again until it works.
 
-    `arrived` (Unix seconds) is when its oldest byte came from the server, `committed` the timestamp of
-    its last event. `segment` is None for the small objects beside the segments.
+    `durable` is how far the store's log reaches without a gap; `told` is called whenever that moves.
     """
 
-    key: str
-    body: bytes
-    segment: Segment | None
-    arrived: float
-    committed: float
-
-
-class Delivery:
-    """One store's queue and the thread that empties it; a failing store is tried again until it works."""
-
-    def __init__(self, store: Store, durable: Position | None) -> None:
-        self.store = store
-        self.durable = durable
-        self.committed = 0.0
+    def __init__(self, store: Store, prefix: str, start: Start, told: Callable[[], None]) -> None:
+        self.store, self.prefix = store, prefix
+        self.epoch = start.epoch
+        self.durable = start.position
+        self.durable_commit = 0.0
         self.failure = ""
+        self.failing_since: float | None = None
+        self.told = told
+        self._queued = start.position
         self._queue: deque[Parcel] = deque()
         self._lock = threading.Condition()
         self._ending = False
@@ -47,15 +40,19 @@ class Delivery:
         self._thread.start()
 
     def add(self, parcel: Parcel) -> None:
-        """Queues a parcel."""
+        """Queues a parcel that `expect`ed this store; one that the store has already is let pass."""
         with self._lock:
+            if self._ending or not parcel.new_to(self._queued):
+                parcel.taken()
+                return
+            self._queued = parcel.end
             self._queue.append(parcel)
             self._lock.notify_all()
 
     def waiting(self) -> tuple[int, float | None]:
         """Bytes not durable yet, and when the oldest of them arrived."""
         with self._lock:
-            return sum(len(one.body) for one in self._queue), self._queue[0].arrived if self._queue else None
+            return sum(one.size for one in self._queue), self._queue[0].arrived if self._queue else None
 
     def end(self, patience: float) -> bool:
         """Delivers what is queued for up to `patience` seconds; whether all of it arrived."""
@@ -64,47 +61,67 @@ class Delivery:
             self._lock.notify_all()
             self._lock.wait_for(lambda: not self._queue, patience)
             arrived = not self._queue
-            self._queue.clear()
+            while self._queue:
+                self._queue.popleft().taken()
             self._lock.notify_all()
         self._thread.join(1)
         return arrived
 
     def _run(self) -> None:
-        pause = 0.5
         while True:
             with self._lock:
                 self._lock.wait_for(lambda: self._queue or self._ending)
                 if not self._queue:
                     return
                 parcel = self._queue[0]
+            epoch = self.epoch + isinstance(parcel.content, Gap)
+            for key, body in parcel.objects(self.prefix, epoch):
+                if not self._put(key, body):
+                    return
+            self._arrived(parcel, epoch)
+
+    def _put(self, key: str, body: Callable[[], bytes]) -> bool:
+        """False only when nobody waits for it any more."""
+        pause = 0.5
+        while True:
             try:
-                self.store.put(parcel.key, parcel.body)
+                self.store.put(key, body())
             except Exception as failure:  # a thread that died would lose the log in silence
                 if not isinstance(failure, RuntimeFailure):
-                    log.exception("putting %s", parcel.key)
-                self._report(str(failure))
-                with self._lock:
-                    self._lock.wait_for(lambda: self._ending, pause)
-                    if self._ending:
-                        time.sleep(min(pause, 0.2))
-                pause = min(_LONGEST_PAUSE, pause * 2)
-                continue
-            pause = 0.5
-            self._report("")
-            self._arrived(parcel)
+                    log.exception("putting %s", key)
+                self._report(str(failure) or repr(failure))
+            else:
+                self._report("")
+                return True
+            with self._lock:
+                self._lock.wait_for(lambda: self._ending, pause)
+                ending = self._ending
+                if ending and not self._queue:
+                    return False
+            if ending:
+                time.sleep(min(pause, 0.2))
+            pause = min(_LONGEST_PAUSE, pause * 2)
 
     def _report(self, failure: str) -> None:
-        if failure != self.failure:
-            self.failure = failure
-            log.warning("log does not reach %s: %s", self.store.name, failure) if failure else log.info(
-                "log reaches %s again", self.store.name
-            )
+        if failure == self.failure:
+            return
+        self.failure = failure
+        if failure:
+            self.failing_since = self.failing_since or time.time()
+            log.warning("log does not reach %s: %s", self.store.name, failure)
+        else:
+            self.failing_since = None
+            log.info("log reaches %s again", self.store.name)
 
-    def _arrived(self, parcel: Parcel) -> None:
+    def _arrived(self, parcel: Parcel, epoch: int) -> None:
         with self._lock:
-            if parcel.segment:
-                self.durable = Position(parcel.segment.file, parcel.segment.end)
-                self.committed = parcel.committed
-            if self._queue and self._queue[0] is parcel:
-                self._queue.popleft()
+            if not self._queue or self._queue[0] is not parcel:  # the end came first
+                return
+            self._queue.popleft()
+            self.epoch = epoch
+            self.durable = parcel.end
+            if isinstance(parcel.content, Segment):
+                self.durable_commit = parcel.committed
             self._lock.notify_all()
+        parcel.taken()
+        self.told()

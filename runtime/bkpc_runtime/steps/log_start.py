@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pymysql.connections import Connection
 
 from bkpc_runtime.mysql.binlog.receiver import LogVanished, first_event
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
-from bkpc_runtime.repository.segments import epochs, gap_key, newest_end, origin, origin_key
-from bkpc_runtime.steps.log_delivery import Parcel
+from bkpc_runtime.repository.segments import epochs, newest_end, origin
+from bkpc_runtime.steps.log_parcels import Gap, event_digest
 from bkpc_runtime.stores.store import Store
+
+Connect: TypeAlias = "Callable[[], Connection[Any]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`parcels` go into the store before any segment."""
+    """Where one store's log goes on, and in which epoch. `origin` is the hash of that file's first event, if known.
+
+    `gap`: the store must be told of it before anything else; the epoch is the one before it.
+    """
 
     epoch: int
     position: Position
-    parcels: tuple[Parcel, ...] = ()
+    origin: str = ""
+    gap: Gap | None = None
+
+    @property
+    def next(self) -> Position:
+        """What is to be read next."""
+        return self.gap.position if self.gap else self.position
 
 
-def find_start(
-    connect: Callable[[], Connection[Any]], facts: ServerFacts, store: Store, prefix: str, oldest: str
-) -> Start:
+def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, oldest: str) -> Start:
     """Where the archived log of the newest epoch ends; after a break, the server's oldest file in a new epoch.
 
     `oldest` is the binlog a first start begins with; the server's current one if empty, or no longer there.
@@ -44,43 +51,33 @@ def find_start(
         names = [one.name for one in list_binlogs(connection)]
     if position is None:
         return Start(epoch, Position(names[0], 0))
-    reason = _broken(connect, facts, store, prefix, epoch=epoch, position=position, names=names)
-    if not reason:
-        return Start(epoch, position)
-    new = Position(names[0], 0)
-    gap = {"from": position.text, "to": new.text, "reason": reason, "detected_at": int(time.time())}
-    body = json.dumps(gap, sort_keys=True).encode()
-    parcel = Parcel(gap_key(prefix, epoch + 1), body, None, time.time(), 0.0)
-    return Start(epoch + 1, new, (parcel,))
+    known = origin(store, prefix, epoch, position.file)
+    return Start(epoch, position, known, gap_after(connect, facts, position, known))
 
 
-def origin_of(prefix: str, epoch: int, file: str, beginning: bytes, arrived: float) -> Parcel:
-    """The object that lets a later start recognise the file without decrypting a segment."""
-    size = int.from_bytes(beginning[13:17], "little")
-    body = json.dumps({"first_event_sha256": _digest(beginning[4 : 4 + size])}).encode()
-    return Parcel(origin_key(prefix, epoch, file), body, None, arrived, 0.0)
+def gap_after(connect: Connect, facts: ServerFacts, position: Position, known: str, vanished: str = "") -> Gap | None:
+    """The gap between log that ends at `position` and what the server has; None where the server's continues it.
 
-
-def _digest(event: bytes) -> str:
-    return hashlib.sha256(event).hexdigest()
-
-
-def _broken(
-    connect: Callable[[], Connection[Any]], facts: ServerFacts, store: Store, prefix: str, *,
-    epoch: int, position: Position, names: list[str],
-) -> str:  # fmt: skip
-    """Why the server's log does not continue the archived one; empty if it does."""
-    if position.file not in names:
-        return f"the server no longer has {position.file}"
+    `known` is the hash of the first event of the position's file; empty where it is not known. `vanished`: what the
+    server said when it was asked for this position, if it could not send it.
+    """
     with connect() as connection:
         sizes = {one.name: one.size for one in list_binlogs(connection)}
-        if sizes[position.file] < position.offset:
-            return f"the server's {position.file} is shorter than the archived one"
+    reason = _broken(connect, facts, position, known, sizes) or vanished
+    return Gap(position, Position(next(iter(sizes)), 0), reason, int(time.time())) if reason else None
+
+
+def _broken(connect: Connect, facts: ServerFacts, position: Position, known: str, sizes: dict[str, int]) -> str:
+    """Why the server's log does not continue the archived one; empty if it does."""
+    if position.file not in sizes:
+        return f"the server no longer has {position.file}"
+    if sizes[position.file] < position.offset:
+        return f"the server's {position.file} is shorter than the archived one"
+    with connect() as connection:
         try:
             event = first_event(connection, facts, position.file)
         except LogVanished as failure:
             return str(failure)
-    known = origin(store, prefix, epoch, position.file)
-    if known and known != _digest(event):
+    if known and known != event_digest(event):
         return f"the server's {position.file} is another file of the same name"
     return ""

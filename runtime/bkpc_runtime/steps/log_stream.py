@@ -1,237 +1,293 @@
-"""The hot stream: a server's binlog into one store, segment by segment, for ever.
+"""The hot stream: a server's binlog into its stores, segment by segment, for ever.
 
-The store is the only memory: after a restart of either side the stream goes on where the store's log
-ends. What is not durable yet is still in the server's binlog, so nothing is kept locally. Each store
-has a stream of its own: one that is slow or away holds up no other.
+The stores are the only memory: after a restart of either side the stream goes on where each store's log ends. One
+receiver feeds all stores that keep up. One that is far behind, or away for so long that the spool fills, is let go: a
+receiver of its own brings it back from the server's binlog, so it holds up no other.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
-from pymysql.connections import Connection
-
-from bkpc_runtime.errors import RuntimeFailure, ServerFailed, StoreFailed
-from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, Received, Rotated, receive
-from bkpc_runtime.mysql.connection import server_errors
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.mysql.binlog.receiver import ReplicaIdentity
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
-from bkpc_runtime.repository.segments import Segment, end_key
-from bkpc_runtime.steps.log_delivery import Delivery, Parcel
-from bkpc_runtime.steps.log_start import find_start, origin_of
+from bkpc_runtime.repository.segments import order, sequence
+from bkpc_runtime.steps.log_acknowledging import Acknowledging, SyncWish
+from bkpc_runtime.steps.log_delivery import Delivery
+from bkpc_runtime.steps.log_group import AnotherServer, LogGroup, StreamSource
+from bkpc_runtime.steps.log_parcels import Parcel
+from bkpc_runtime.steps.log_spool import LIMIT, Spool
+from bkpc_runtime.steps.log_start import Connect, Start, find_start
+from bkpc_runtime.steps.log_state import StoreState, StreamState, stream_state
+from bkpc_runtime.steps.wake import Wake
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
-Connect: TypeAlias = "Callable[[], Connection[Any]]"
-SEGMENT_BYTES = 16 << 20
-WAITING_BYTES = 32 << 20
-_LONGEST_PAUSE = 15.0
-_SILENT = 3.0
 LAST_PATIENCE = 30.0
 """How long a stream that is told to stop goes on trying to store what it has, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamState:
-    """The stream at one moment; times in Unix seconds, `lag_seconds` is the RPO if the server died now.
-
-    The lag is 0 only while the server itself says, once a second, that there is nothing more.
-    `failure` is empty while all is well.
-    """
-
-    connected: bool
-    epoch: int
-    received: Position | None
-    received_commit: float
-    durable: Position | None
-    durable_commit: float
-    lag_seconds: float
-    failure: str
+_LATE = 5.0
+"""Seconds that stores which have answered wait for those which have not."""
+_RETRY = 3.0
+_NEAR = 32 << 20
+_MEETING = 20.0
 
 
 class LogStream:
-    """Streams one server's binlog into a store; `pack` compresses and encrypts a segment.
+    """Streams one server's binlog into stores; `pack` compresses and encrypts a segment.
 
-    `prefix` is `<database>/<identity>`; `oldest` is the binlog a first start begins with (the server's
-    current one if empty); `encrypted` says whether `pack` encrypts, which the key's ending shows.
+    `prefix` is `<database>/<identity>`; `oldest` gives the binlog that a store's first start begins with (the server's
+    current one if empty); `encrypted` says whether `pack` encrypts, which the key's ending shows. `work` is a folder
+    on local disk that belongs to this stream.
     """
 
     def __init__(
         self,
         source_connect: Connect,
         facts: ServerFacts,
-        store: Store,
+        stores: Sequence[Store],
         *,
+        work: Path,
         flush_seconds: float,
         pack: Callable[[bytes], bytes],
         prefix: str,
         encrypted: bool = False,
-        oldest: str = "",
+        oldest: Callable[[Store], str] = lambda _: "",
+        spool_limit: int = LIMIT,
+        sync: SyncWish | None = None,
     ) -> None:
-        self.connect = source_connect
-        self.facts = facts
-        self.store = store
-        self.flush_seconds = flush_seconds
-        self.pack = pack
+        self.stores = tuple(stores)
         self.prefix = prefix
-        self.encrypted = encrypted
-        self.oldest = oldest
-        self._delivery: Delivery | None = None
-        self._lock = threading.Lock()
-        self._begin(Position("", 0))
-        self._connected = False
-        self._stopping: Callable[[], bool] = lambda: False
+        self.sync = sync
+        self._source = StreamSource(source_connect, facts, prefix, flush_seconds, pack, encrypted)
+        self._work, self._limit, self._oldest = work, spool_limit, oldest
+        self._main: LogGroup | None = None
+        self._began = time.time()
         self._failure = ""
-        self._contact = time.time()
-        self._epoch = 0
-        self._received: Position | None = None
-        self._commit = 0.0
+        self._lock = threading.Lock()
+        self._away: dict[str, StoreState] = {}
+        self._behind: dict[str, tuple[LogGroup, Delivery]] = {}
+        self._threads: list[threading.Thread] = []
+        self._stop = threading.Event()
+        self._undelivered = False
 
     def state(self) -> StreamState:
         """A snapshot; may be called from any thread."""
-        now = time.time()
         with self._lock:
-            delivery = self._delivery
-            # A silent server may have committed since it was last heard.
-            silent = self._contact if now - self._contact > _SILENT or not self._connected else None
-            waiting = (delivery.waiting()[1] if delivery else None, self._arrived, silent)
-            oldest = min((at for at in waiting if at is not None), default=now)
-            return StreamState(
-                connected=self._connected,
-                epoch=self._epoch,
-                received=self._received,
-                received_commit=self._commit,
-                durable=delivery.durable if delivery else None,
-                durable_commit=delivery.committed if delivery else 0.0,
-                lag_seconds=max(0.0, now - oldest),
-                failure=self._failure or (delivery.failure if delivery else ""),
-            )
+            away, behind = list(self._away.values()), list(self._behind.values())
+            return stream_state(self._main, away, behind, self._failure)
 
     def run(self, stop: threading.Event) -> bool:
-        """Streams until `stop` is set, then flushes; whether everything received is durable.
+        """Streams until `stop` is set, then flushes; whether everything received is durable in every store.
 
-        Lost connections are made again.
+        Raises:
+            AnotherServer: the server at the address is not the one that this began with.
+            StepFailed: the log can't be kept on local disk.
         """
-        self._stopping = stop.is_set
-        pause, durable = 0.5, True
-        while not stop.is_set():
-            begun = time.monotonic()
-            try:
-                durable = self._session(stop)
-            except (ServerFailed, StoreFailed) as failure:
-                durable = False
-                self._failure = str(failure)
-                log.warning("log stream of %s to %s: %s", self.prefix, self.store.name, failure)
-            pause = 0.5 if time.monotonic() - begun > 30 else min(_LONGEST_PAUSE, pause * 2)
-            if not stop.is_set():
-                stop.wait(pause)
-        return durable
+        self._stop = stop
+        ended = threading.Event()
 
-    def _session(self, stop: threading.Event) -> bool:
-        """One connection's life. Bytes of an event that was cut off are forgotten with it."""
-        start = find_start(self.connect, self.facts, self.store, self.prefix, self.oldest)
-        connection = self.connect()
-        self._delivery = Delivery(self.store, start.position if start.position.offset else None)
-        with self._lock:
-            self._epoch = start.epoch
-            self._begin(start.position)
-        for parcel in start.parcels:
-            self._send(parcel)
-        arrived = False
+        def over() -> bool:
+            return stop.is_set() or ended.is_set()
+
         try:
-            self._connected, self._failure = True, ""
-            text = "log stream of %s to %s from %s, epoch %d"
-            log.info(text, self.prefix, self.store.name, start.position.text, start.epoch)
-            with server_errors("the server's binlog stream"):
-                for received in receive(connection, self.facts, start.position):
-                    self._take(received)
-                    if stop.is_set():
-                        break
+            while not over() and self._main is None:
+                self._open(over)
+            if self._main:
+                self._main.run(lambda: over() or self._let_go(over))
         finally:
-            self._connected = False
-            _close(connection)
-            self._cut()
-            arrived = self._delivery.end(LAST_PATIENCE if stop.is_set() else 5.0)
-            if not arrived:
-                log.warning("log not delivered to %s is asked for again later", self.store.name)
-        return arrived
+            ended.set()
+            for thread in self._threads:
+                thread.join()
+            patience = LAST_PATIENCE if stop.is_set() else 5.0
+            stored = self._main.end(patience) if self._main else not self._failure
+            if not stored:
+                log.warning("log not delivered is asked for again later")
+        return stored and not self._undelivered
 
-    def _begin(self, position: Position) -> None:
-        self._file, self._from = position.file, position.offset
-        self._pieces: list[bytes] = []
-        self._size = self._complete = 0
-        self._arrived: float | None = None
-        self._opened = time.monotonic()
-
-    def _take(self, received: Received) -> None:
-        now = time.time()
-        self._contact = now
-        if isinstance(received, Rotated):
-            self._cut()
-            key = end_key(self.prefix, self._epoch, self._file, self._from)
-            self._send(Parcel(key, b"", None, now, self._commit))
-            with self._lock:
-                self._begin(Position(received.file, 0))
-        elif isinstance(received, Chunk):
-            with self._lock:
-                self._add(received, now)
-        if self._complete and (self._size >= SEGMENT_BYTES or time.monotonic() - self._opened >= self.flush_seconds):
-            self._cut()
-        if self._size >= SEGMENT_BYTES:
-            self._cut(part=True)
-        if isinstance(received, Idle):
-            self._received = received.position
-
-    def _add(self, chunk: Chunk, now: float) -> None:
-        if not self._pieces:
-            self._opened = time.monotonic()
-            self._arrived = now
-        self._pieces.append(chunk.data)
-        self._size += len(chunk.data)
-        if chunk.complete:
-            self._complete = self._size
-            self._received = Position(chunk.file, chunk.end)
-            self._commit = float(chunk.timestamp)
-
-    def _cut(self, *, part: bool = False) -> None:
-        """Packs and sends the whole events so far; a beginning of an event stays, unless `part`."""
-        size = self._size if part else self._complete
-        if not size:
+    def _open(self, over: Callable[[], bool]) -> None:
+        """Begins with the stores that answer; the others are tried again beside it."""
+        starts = self._starts(over)
+        if not starts:
             return
-        joined = b"".join(self._pieces)
-        self._pieces.clear()
-        body, rest = (joined, b"") if size == len(joined) else (joined[:size], joined[size:])
-        del joined
-        packed = self.pack(body)
-        digest = hashlib.sha256(packed).hexdigest()
-        end = self._from + len(body)
-        segment = Segment(self._epoch, self._file, self._from, end, digest, self.encrypted, part)
-        arrived = self._arrived or time.time()
-        if self._from == 0:
-            self._send(origin_of(self.prefix, self._epoch, self._file, body, arrived))
-        del body
-        self._send(Parcel(segment.key(self.prefix), packed, segment, arrived, self._commit))
+        together = _together(starts, self.sync.quorum if self.sync else 1)
+        first = min((starts[store] for store in together), key=lambda one: order(one.next))
+        wake = Wake()
+        deliveries = [_delivery(store, self.prefix, starts[store], wake.set) for store in together]
+        spool = Spool(self._work / "spool", self.prefix, self._limit)
+        spool.clear()
+        acknowledging = Acknowledging(self.sync, self.prefix) if self.sync else None
+        if acknowledging and len(together) < acknowledging.wish.quorum:
+            acknowledging.degrade(deliveries)
+        origin = "" if first.gap else first.origin
         with self._lock:
-            self._begin(Position(self._file, end))
-            if rest:
-                self._pieces, self._size, self._arrived = [rest], len(rest), time.time()
+            self._main = LogGroup(self._source, deliveries, first.next, origin, spool, wake, acknowledging)
+            self._failure = ""
+        for store in self.stores:
+            if store not in together:
+                self._bring_back(store, over)
 
-    def _send(self, parcel: Parcel) -> None:
-        """Hands a parcel to the store's delivery; waits while that is too far behind. Never drops one."""
-        delivery = self._delivery
-        assert delivery is not None
+    def _starts(self, over: Callable[[], bool]) -> dict[Store, Start]:
+        """Where each store's log goes on: of all that say so in time, and at least of as many as commits wait for."""
+        least = self.sync.quorum if self.sync else 1
+        patience = self.sync.patience if self.sync else None
+        begun = time.monotonic()
+        found: dict[Store, Start] = {}
+        pool = ThreadPoolExecutor(len(self.stores), "start")
+        asked: dict[Future[Start], Store] = {}
+        try:
+            while not over():
+                asked |= {
+                    pool.submit(self._start, one): one for one in self.stores if one not in {*found, *asked.values()}
+                }
+                done, _ = wait(asked, 0.2)
+                for one in done:
+                    store = asked.pop(one)
+                    try:
+                        found[store] = one.result()
+                    except RuntimeFailure as problem:
+                        self._not_there(store, problem)
+                late = time.monotonic() - begun > _LATE
+                given_up = patience is not None and time.monotonic() - begun > patience
+                if len(found) == len(self.stores) or (found and (given_up or (late and len(found) >= least))):
+                    return found
+                time.sleep(_RETRY / 10 if not done else min(_RETRY, _LATE / 5))
+            return {}
+        finally:
+            pool.shutdown(wait=False)
+
+    def _start(self, store: Store) -> Start:
+        return find_start(self._source.connect, self._source.facts, store, self.prefix, self._oldest(store))
+
+    def _not_there(self, store: Store, problem: RuntimeFailure) -> None:
+        if str(problem) != self._failure:
+            log.warning("log stream of %s to %s: %s", self.prefix, store.name, problem)
+        with self._lock:
+            if self._main is None:
+                self._failure = str(problem)
+            lag = time.time() - self._began
+            self._away[store.name] = StoreState(store.name, 0, None, 0.0, lag, 0, str(problem), behind=True)
+
+    def _let_go(self, over: Callable[[], bool]) -> bool:
+        """A full spool: stores that are behind go, as long as one is left that keeps up. Never ends the stream."""
+        main = self._main
+        if main and main.pausing and not main.outgoing.failure:
+            waiting = {one: one.waiting()[0] for one in main.deliveries}
+            least = min(waiting.values())
+            for delivery, size in waiting.items():
+                if size > main.outgoing.spool.limit // 2 > least:
+                    log.error(
+                        "store %s is left behind at %s, %d bytes wait for it: the server's binlog brings it back",
+                        delivery.store.name, delivery.durable.text, size,
+                    )  # fmt: skip
+                    main.outgoing.release(delivery)
+                    delivery.end(0)
+                    self._bring_back(delivery.store, over)
+        return False
+
+    def _bring_back(self, store: Store, over: Callable[[], bool]) -> None:
+        thread = threading.Thread(target=self._catch_up, args=(store, over), name=f"{store.name} catches up")
+        self._threads.append(thread)
+        thread.start()
+
+    def _catch_up(self, store: Store, over: Callable[[], bool]) -> None:
+        """Tries until the store is back among the others."""
+        while not over():
+            try:
+                if self._caught_up(store, over):
+                    return
+            except AnotherServer:
+                return  # the main group meets it, too
+            except RuntimeFailure as problem:
+                self._not_there(store, problem)
+            except Exception:  # a thread that died would leave the store behind in silence
+                log.exception("bringing %s back", store.name)
+            until = time.monotonic() + _RETRY
+            while not over() and time.monotonic() < until:
+                time.sleep(0.1)
+
+    def _caught_up(self, store: Store, over: Callable[[], bool]) -> bool:
+        main = self._main
+        assert main is not None
+        start = self._start(store)
+        wake = Wake()
+        delivery = _delivery(store, self.prefix, start, wake.set)
+        spool = Spool(self._work / f"catch-up-{store.name}", self.prefix, self._limit)
+        spool.clear()
+        origin = "" if start.gap else start.origin
+        source = replace(self._source, replica=ReplicaIdentity())
+        group = LogGroup(source, [delivery], start.next, origin, spool, wake)
+        with self._lock:
+            self._away.pop(store.name, None)
+            self._behind[store.name] = (group, delivery)
+        back = False
+        try:
+            with ExitStack() as still:
+                meeting = _Meeting(main, group, still)
+                group.run(lambda: over() or meeting.held())
+                group.outgoing.end()
+                if meeting.met and not over():
+                    main.outgoing.adopt(delivery)
+                    back = True
+        finally:
+            with self._lock:
+                del self._behind[store.name]
+            if not back:
+                group.outgoing.end()
+                self._undelivered |= not delivery.end(LAST_PATIENCE if self._stop.is_set() else 1.0)
+            wake.close()
+        if back:
+            log.info("store %s has caught up", store.name)
+        return back
+
+
+class _Meeting:
+    """Two groups at one place: when `group` is near, `main` stands still until it is there, too."""
+
+    def __init__(self, main: LogGroup, group: LogGroup, still: ExitStack) -> None:
+        self._main, self._group, self._still = main, group, still
+        self._place: Position | None = None
+        self._until = 0.0
+
+    @property
+    def met(self) -> bool:
+        return self._place is not None and order(self._group.cutter.boundary) >= order(self._place)
+
+    def held(self) -> bool:
+        """Whether there is nothing more to do: they have met, or could not."""
+        if self._place is None and self._near():
+            self._until = time.monotonic() + _MEETING
+            self._place = self._still.enter_context(self._main.still())
+        return self._place is not None and (self.met or time.monotonic() > self._until)
+
+    def _near(self) -> bool:
+        ours, theirs = self._group.cutter.boundary, self._main.cutter.boundary
+        if self._group.received is None or self._group.outgoing.paused():
+            return False
+        waiting = sum(one.waiting()[0] for one in self._group.deliveries)
+        same = ours.file == theirs.file and theirs.offset - ours.offset < _NEAR
+        return (same or order(ours) >= order(theirs)) and waiting < _NEAR
+
+
+def _together(starts: dict[Store, Start], least: int) -> list[Store]:
+    """The stores that one receiver feeds: those near the one that has most, and as many as commits wait for."""
+    ranked = sorted(starts, key=lambda store: order(starts[store].next), reverse=True)
+    newest = sequence(starts[ranked[0]].next.file)
+    near = [store for store in ranked if newest - sequence(starts[store].next.file) <= 1]
+    return near if len(near) >= least else ranked[:least]
+
+
+def _delivery(store: Store, prefix: str, start: Start, told: Callable[[], None]) -> Delivery:
+    delivery = Delivery(store, prefix, start, told)
+    if start.gap:
+        parcel = Parcel(start.gap, arrived=time.time())
+        parcel.expect(1)
         delivery.add(parcel)
-        while not self._stopping() and delivery.waiting()[0] > WAITING_BYTES:
-            time.sleep(0.05)
-
-
-def _close(connection: Connection[Any]) -> None:
-    try:
-        connection._force_close()  # type: ignore[attr-defined]
-    except (OSError, RuntimeFailure):
-        log.debug("closing failed", exc_info=True)
+    return delivery

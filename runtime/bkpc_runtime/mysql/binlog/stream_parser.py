@@ -1,0 +1,257 @@
+"""What a server sends to a replica, cut into events; the bytes of a binlog come out as they are in its file.
+
+Packets are cut from the socket's bytes, events from packets, and whole events are joined into chunks. Each event is
+checked by CRC and by position. What has no place in the file (fake rotations, repeated format descriptions,
+heartbeats) is not passed on.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from bkpc_runtime.errors import ServerFailed
+from bkpc_runtime.mysql.flavour import Position
+
+MAGIC = b"\xfebin"
+HEADER = struct.Struct("<IBIIIH")
+ROTATE, FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2 = 4, 15, 27, 41
+_SPECIAL = frozenset((ROTATE, FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2))
+ARTIFICIAL = 0x20
+SEMI_SYNC = 0xEF
+"""The first of the two bytes before each event of a semi-synchronous stream."""
+_FULL_PACKET = 0xFFFFFF
+_READ = 512 * 1024
+
+
+class LogVanished(ServerFailed):
+    """The server no longer has the log from the position asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes `[start, end)` of binlog `file`.
+
+    `complete` is false while the last event goes on in the next chunk; `timestamp` (Unix seconds) is
+    that of the last event. `awaited`: where the last event ends that a commit waits for; 0 for none.
+    """
+
+    file: str
+    start: int
+    end: int
+    data: bytes
+    complete: bool
+    timestamp: int
+    awaited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What follows belongs to binlog `file`, from its beginning."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The server has nothing beyond `position` at this moment."""
+
+    position: Position
+
+
+Received = Chunk | Rotated | Idle
+
+
+class StreamParser:
+    """The stream of one connection; see the module. `read` takes what has come.
+
+    `semi_sync`: it was asked for; `semi_synchronous` says whether the server does it, once its first event is there.
+    """
+
+    def __init__(self, sock: Any, start: Position, asked: int, *, semi_sync: bool = False) -> None:
+        self.sock = sock
+        self.semi_sync = semi_sync
+        self.semi_synchronous: bool | None = None if semi_sync else False
+        self.awaited = 0
+        self.buffer = bytearray(2 * _READ)
+        self.filled = 0
+        self.file = start.file
+        self.skip_until = start.offset
+        self.expected = asked
+        self.checksum = True
+        self.ready: list[Received] = []
+        self.pieces: list[memoryview | bytes] = []
+        self.piece_start = asked
+        self.timestamp = 0
+        self.long: tuple[int, int, int] | None = None
+        self.wanted = self.long_wanted = False
+        self.rotated = False
+        if start.offset < 4:
+            self._begin_file()
+
+    def read(self) -> list[Received]:
+        """What the next bytes of the socket complete; waits for them."""
+        count = self.sock.recv_into(memoryview(self.buffer)[self.filled :])
+        if not count:
+            raise ServerFailed("the server closed the binlog stream", retryable=True)
+        filled = self.filled + count
+        with memoryview(self.buffer) as view:
+            used, needed = self._packets(view, filled)
+            self._close_chunk(complete=self.long is None)
+        self.filled = filled - used
+        if needed > len(self.buffer):
+            self.buffer = bytearray(self.buffer[used:filled]).ljust(needed + _READ, b"\0")
+        elif used:
+            self.buffer[: self.filled] = self.buffer[used:filled]
+        ready, self.ready = self.ready, []
+        return ready
+
+    def _packets(self, view: memoryview, filled: int) -> tuple[int, int]:
+        """Handles every whole packet; returns bytes used, and the room the next packet needs."""
+        at = 0
+        while filled - at >= 4:
+            length = view[at] | view[at + 1] << 8 | view[at + 2] << 16
+            if filled - at - 4 < length:
+                return at, length + 4
+            body = view[at + 4 : at + 4 + length]
+            at += 4 + length
+            if self.long is not None:
+                self._continue(body, last=length < _FULL_PACKET)
+                continue
+            if not length or body[0]:
+                self._no_event(bytes(body))
+            event = self._unwrapped(body)
+            if length == _FULL_PACKET:
+                self._begin_long(event)
+            else:
+                self._event(event)
+        return at, 0
+
+    def _unwrapped(self, body: memoryview) -> memoryview:
+        """The event of a packet, without what stands before it. Whether there are the two bytes of semi-sync is
+        settled with the first event, which is short: one alone could begin with 0xEF by chance."""
+        if self.semi_synchronous is None:
+            (size,) = struct.unpack_from("<I", body, 12) if len(body) >= 16 else (0,)
+            self.semi_synchronous = body[1] == SEMI_SYNC and size == len(body) - 3
+        self.wanted = False
+        if not self.semi_synchronous:
+            return body[1:]
+        if body[1] != SEMI_SYNC:
+            raise ServerFailed("the server's semi-synchronous stream is not one", retryable=True)
+        self.wanted = bool(body[2])
+        return body[3:]
+
+    def _event(self, event: memoryview) -> None:
+        timestamp, kind, _, size, end, flags = HEADER.unpack_from(event)
+        if size != len(event):
+            raise ServerFailed(f"an event of {self.file} has {len(event)} bytes, its header says {size}")
+        if (flags & ARTIFICIAL or kind in _SPECIAL) and self._handled(event, kind, end, flags):
+            return
+        self._place(end, size)
+        if self.checksum and crc32(event[:-4]) != int.from_bytes(event[-4:], "little"):
+            text = f"an event of {self.file} before {end} came damaged: its checksum differs"
+            raise ServerFailed(text, retryable=True)
+        self.expected += size
+        if self.wanted:
+            self.awaited = self.expected
+        if self.expected > self.skip_until:
+            self.pieces.append(event)
+            self.timestamp = timestamp or self.timestamp
+        else:
+            self.piece_start = self.expected
+
+    def _place(self, end: int, size: int) -> None:
+        # MariaDB 11.4 and later may leave the position of an event inside a transaction empty.
+        if end and end != (self.expected + size) & 0xFFFFFFFF:
+            raise ServerFailed(
+                f"{self.file} has a hole: expected an event at {self.expected}, one ends at {end}",
+                retryable=True,
+            )
+
+    def _handled(self, event: memoryview, kind: int, end: int, flags: int) -> bool:
+        """Whether the event has no place in the file."""
+        if kind in {HEARTBEAT, HEARTBEAT_V2}:
+            self._close_chunk(complete=True)
+            self.ready.append(Idle(Position(self.file, max(self.expected, self.skip_until))))
+            return True
+        if kind == FORMAT_DESCRIPTION:
+            # The algorithm stands before the checksum, which a format description always has.
+            self.checksum = event[-5] == 1
+            return self.expected != 4 or end == 0
+        if kind == ROTATE and (flags & ARTIFICIAL or end == 0):
+            self._fake_rotation(event)
+            return True
+        return bool(flags & ARTIFICIAL)
+
+    def _fake_rotation(self, event: memoryview) -> None:
+        body = bytes(event[19:])
+        if crc32(event[:-4]) == int.from_bytes(event[-4:], "little"):
+            body = body[:-4]
+        file = body[8:].decode()
+        if file == self.file:
+            return
+        self._close_chunk(complete=True)
+        self.file, self.expected, self.skip_until = file, 4, 0
+        self.ready.append(Rotated(file))
+        self._begin_file()
+
+    def _begin_file(self) -> None:
+        self.ready.append(Chunk(self.file, 0, 4, MAGIC, complete=True, timestamp=self.timestamp))
+        self.piece_start = 4
+
+    def _begin_long(self, event: memoryview) -> None:
+        timestamp, _, _, size, end, _ = HEADER.unpack_from(event)
+        self._place(end, size)
+        self.timestamp = timestamp
+        self.long = (size - len(event), 0, 0)
+        self.long_wanted = self.wanted
+        self._add_long(event)
+
+    def _continue(self, body: memoryview, *, last: bool) -> None:
+        assert self.long is not None
+        left, crc, tail = self.long
+        self.long = (left - len(body), crc, tail)
+        self._add_long(body)
+        if not last:
+            return
+        left, crc, tail = self.long
+        self.long = None
+        if left or (self.checksum and crc != tail):
+            raise ServerFailed(f"a long event of {self.file} came damaged", retryable=True)
+        if self.long_wanted:
+            self.awaited = self.expected
+
+    def _add_long(self, body: memoryview) -> None:
+        """Counts a part of a long event; its last 4 bytes, which may be split, are the checksum."""
+        assert self.long is not None
+        left, crc, tail = self.long
+        summed = max(0, len(body) - max(0, 4 - left))
+        crc = crc32(body[:summed], crc)
+        for position, byte in enumerate(body[summed:], start=4 - left - (len(body) - summed)):
+            tail |= byte << 8 * position
+        self.long = (left, crc, tail)
+        self.expected += len(body)
+        if self.expected > self.skip_until:
+            self.pieces.append(body)
+        else:
+            self.piece_start = self.expected
+
+    def _close_chunk(self, *, complete: bool) -> None:
+        if not self.pieces and not self.awaited:
+            return
+        data = b"".join(self.pieces)
+        self.pieces.clear()
+        end = self.piece_start + len(data)
+        self.ready.append(Chunk(self.file, self.piece_start, end, data, complete, self.timestamp, self.awaited))
+        self.piece_start, self.awaited = end, 0
+
+    def _no_event(self, body: bytes) -> None:
+        if body[:1] == b"\xff":
+            (code,) = struct.unpack_from("<H", body, 1)
+            text = body[9:].decode(errors="replace") if body[3:4] == b"#" else body[3:].decode(errors="replace")
+            if code == 1236:
+                raise LogVanished(f"the server cannot send its binlog from {self.file}:{self.expected}: {text}")
+            raise ServerFailed(f"the server ended the binlog stream: {text} (error {code})", retryable=True)
+        raise ServerFailed("the server ended the binlog stream", retryable=True)

@@ -1,0 +1,91 @@
+"""Cuts a stream into segments: at ends of events, when enough has come or it has waited long enough."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from bkpc_runtime.mysql.binlog.receiver import Chunk
+from bkpc_runtime.mysql.flavour import Position
+
+SEGMENT_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Bytes `[start, start + len(body))` of binlog `file`; see `Segment` and `Parcel`."""
+
+    file: str
+    start: int
+    body: bytes
+    part: bool
+    arrived: float
+    committed: float
+
+    @property
+    def end(self) -> Position:
+        return Position(self.file, self.start + len(self.body))
+
+
+class Cutter:
+    """What has been received and not yet been cut; begins at `position`. `awaited`: a commit waits for some of it."""
+
+    def __init__(self, position: Position) -> None:
+        self.committed = 0.0
+        self.begin(position)
+
+    def begin(self, position: Position) -> None:
+        """What comes next is at `position`; what is here is forgotten."""
+        self.boundary = position
+        """The end of the last whole event: where a new connection goes on."""
+        self._go_on(position)
+
+    def _go_on(self, position: Position) -> None:
+        self.file, self._start = position.file, position.offset
+        self._pieces: list[bytes] = []
+        self._size = self._complete = 0
+        self.arrived: float | None = None
+        self._opened = time.monotonic()
+        self.awaited = False
+
+    @property
+    def cut_to(self) -> Position:
+        """Everything before has been cut."""
+        return Position(self.file, self._start)
+
+    def add(self, chunk: Chunk, arrived: float) -> None:
+        """`arrived`: when it came, in Unix seconds."""
+        if not self._pieces:
+            self._opened = time.monotonic()
+            self.arrived = arrived
+        self._pieces.append(chunk.data)
+        self._size += len(chunk.data)
+        self.awaited = self.awaited or bool(chunk.awaited)
+        if chunk.complete:
+            self._complete = self._size
+            self.boundary = Position(chunk.file, chunk.end)
+            self.committed = float(chunk.timestamp)
+
+    @property
+    def full(self) -> bool:
+        return self._size >= SEGMENT_BYTES
+
+    def due_in(self, flush_seconds: float) -> float:
+        """Seconds until what is here has waited long enough; `flush_seconds` while there is nothing."""
+        if not self._complete:
+            return flush_seconds
+        return max(0.0, self._opened + flush_seconds - time.monotonic())
+
+    def cut(self, *, part: bool = False) -> Cut | None:
+        """The whole events so far; a beginning of an event stays, unless `part`."""
+        size = self._size if part else self._complete
+        if not size:
+            return None
+        joined = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        body, rest = (joined, b"") if size == len(joined) else (joined[:size], joined[size:])
+        cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed)
+        self._go_on(cut.end)
+        if rest:
+            self._pieces, self._size, self.arrived = [rest], len(rest), time.time()
+        return cut

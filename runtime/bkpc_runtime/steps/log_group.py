@@ -1,0 +1,264 @@
+"""One receiver, and the stores it feeds: a server's binlog into all of them, across lost connections."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bkpc_runtime.errors import RuntimeFailure, StepFailed
+from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogVanished, Received, Receiver, ReplicaIdentity, Rotated
+from bkpc_runtime.mysql.connection import server_errors
+from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
+from bkpc_runtime.steps.log_acknowledging import Acknowledging
+from bkpc_runtime.steps.log_cutting import Cut, Cutter
+from bkpc_runtime.steps.log_delivery import Delivery
+from bkpc_runtime.steps.log_outgoing import Outgoing
+from bkpc_runtime.steps.log_parcels import FileEnd, origin_of
+from bkpc_runtime.steps.log_spool import Spool
+from bkpc_runtime.steps.log_start import Connect, gap_after
+from bkpc_runtime.steps.wake import Wake
+
+log = logging.getLogger(__name__)
+_LONGEST_PAUSE = 15.0
+_TURN = 0.5
+SILENT = 3.0
+"""Seconds after which a server that says nothing may have committed something."""
+
+
+class AnotherServer(StepFailed):
+    """At the address there is another server than the one this stream began with."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSource:
+    """A server's log, and how it is stored. `prefix` is `<database>/<identity>`; `pack` compresses and encrypts."""
+
+    connect: Connect
+    facts: ServerFacts
+    prefix: str
+    flush_seconds: float
+    pack: Callable[[bytes], bytes]
+    encrypted: bool
+    replica: ReplicaIdentity = field(default_factory=ReplicaIdentity)
+
+
+class LogGroup:
+    """`deliveries` are fed from `position` on, whose file's first event has the hash `origin` (if known).
+
+    `acknowledging`: commits wait for these stores.
+    """
+
+    def __init__(
+        self,
+        source: StreamSource,
+        deliveries: list[Delivery],
+        position: Position,
+        origin: str,
+        spool: Spool,
+        wake: Wake,
+        acknowledging: Acknowledging | None = None,
+    ) -> None:
+        self.source, self.acknowledging = source, acknowledging
+        self.cutter = Cutter(position)
+        self.outgoing = Outgoing(source.pack, spool, deliveries, wake.set, position, encrypted=source.encrypted)
+        for delivery in deliveries:
+            delivery.told = wake.set
+        self.connected = False
+        self.failure = ""
+        self.pausing = ""
+        """Why nothing is read, while nothing is."""
+        self.contact = time.time()
+        self.received: Position | None = None
+        self.idle = False
+        self.semi_synchronous: bool | None = None
+        self._origin = origin
+        self._given = position
+        self._vanished = ""
+        self._wake = wake
+        self._begun = False
+        self._reading = threading.Lock()
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        return list(self.outgoing.deliveries)
+
+    def oldest(self) -> float | None:
+        """When the oldest arrived that is on no disk of ours and in no store."""
+        found = [at for at in (self.cutter.arrived, self.outgoing.oldest()) if at is not None]
+        return min(found, default=None)
+
+    def run(self, over: Callable[[], bool]) -> None:
+        """Until `over`; lost connections are made again.
+
+        Raises:
+            AnotherServer: the server at the address is not the one that this began with.
+        """
+        pause = 0.5
+        while not over():
+            begun = time.monotonic()
+            try:
+                self._session(over)
+            except AnotherServer:
+                raise
+            except LogVanished as failure:
+                # A file made anew within the second of the old one begins with the same event. What this stream has
+                # received itself is another matter: the server may have it again.
+                self._vanished = str(failure) if self.cutter.boundary == self._given else ""
+                self.failure = str(failure)
+                log.warning("log stream of %s: %s", self.source.prefix, failure)
+            except RuntimeFailure as failure:
+                self.failure = str(failure)
+                log.warning("log stream of %s: %s", self.source.prefix, failure)
+            if self.outgoing.broken:
+                raise StepFailed(f"the log stream broke off: {self.outgoing.broken}", retryable=True)
+            pause = 0.5 if time.monotonic() - begun > 30 else min(_LONGEST_PAUSE, pause * 2)
+            until = time.monotonic() + pause
+            while not over() and time.monotonic() < until:
+                self._wake.wait(min(_TURN, pause))
+                self._acknowledge(None)
+
+    @contextmanager
+    def still(self) -> Iterator[Position]:
+        """Nothing more is received in this block; everything up to the position given has been cut."""
+        with self._reading:
+            self._cut()
+            yield self.cutter.cut_to
+
+    def end(self, patience: float) -> bool:
+        """Hands on what is here and lets the stores take it for so many seconds; whether all have all of it."""
+        self.outgoing.end()
+        until = time.monotonic() + patience
+        stored = [one.end(max(0.0, until - time.monotonic())) for one in self.deliveries]
+        self._wake.close()
+        return all(stored)
+
+    def _session(self, over: Callable[[], bool]) -> None:
+        """One connection's life. Bytes of an event that was cut off are forgotten with it."""
+        if not self._may_ask(over):
+            return
+        connection = self.source.connect()
+        try:
+            self._same_server(connection)
+            self._look_for_a_gap()
+            semi_sync = self.acknowledging is not None
+            receiver = Receiver(
+                connection, self.source.facts, self.cutter.boundary, identity=self.source.replica, semi_sync=semi_sync
+            )
+            receiver.wake_by(self._wake.descriptor)
+            names = ", ".join(one.store.name for one in self.deliveries)
+            log.info("log stream of %s to %s from %s", self.source.prefix, names, self.cutter.boundary.text)
+            self.contact = time.time()
+            self.connected, self.failure = True, ""
+            while not over() and not self.outgoing.broken:
+                self._turn(receiver)
+        finally:
+            self.connected = self.idle = False
+            with server_errors("the server"):
+                connection._force_close()  # type: ignore[attr-defined]
+            with self._reading:
+                self._cut()
+                self.cutter.begin(self.cutter.boundary)
+            if self.acknowledging:
+                self.acknowledging.forget()
+
+    def _may_ask(self, over: Callable[[], bool]) -> bool:
+        """What is asked for counts as acknowledged: with `sync`, only where a quorum of stores has all before it."""
+        acknowledging = self.acknowledging
+        if not acknowledging:
+            return True
+        asked = self.cutter.boundary
+        acknowledging.expect(asked)
+        while not over():
+            if acknowledging.may_return(self.deliveries) or acknowledging.degraded_since:
+                return True
+            self._wake.wait(_TURN)
+        return False
+
+    def _same_server(self, connection: object) -> None:
+        identity = read_facts(connection).identity  # type: ignore[arg-type]
+        if identity != self.source.facts.identity:
+            raise AnotherServer(
+                f"the server at this address is another one: {identity}, not {self.source.facts.identity}",
+                help="its log is archived on its own, and a full image of it is due",
+                retryable=True,
+            )
+
+    def _look_for_a_gap(self) -> None:
+        """After the first connection: whether the server's log still continues what was received."""
+        if self._begun and self.cutter.boundary.offset:
+            gap = gap_after(self.source.connect, self.source.facts, self.cutter.boundary, self._origin, self._vanished)
+            if gap:
+                log.error(
+                    "log stream of %s: THE LOG HAS A GAP after %s: %s; a new full image is due",
+                    self.source.prefix, gap.from_.text, gap.reason,
+                )  # fmt: skip
+                with self._reading:
+                    self.outgoing.take(gap)
+                    self.cutter.begin(gap.position)
+                    self._origin = ""
+        self._begun = True
+
+    def _turn(self, receiver: Receiver) -> None:
+        self.pausing = self.outgoing.full()
+        if self.pausing or self.outgoing.paused():
+            receiver.pause()
+            self.idle = False
+            self._wake.wait(_TURN)
+        else:
+            received = receiver.wait(min(_TURN, self._due_in()))
+            self._wake.clear()
+            self.semi_synchronous = receiver.semi_synchronous
+            with self._reading:
+                for one in received:
+                    self._take(one)
+                if self._due_in() <= 0:
+                    self._cut()
+        self._acknowledge(receiver)
+
+    def _due_in(self) -> float:
+        acknowledging = self.acknowledging
+        waits = acknowledging and self.cutter.awaited and not acknowledging.degraded_since
+        # What comes while a group is on its way makes up the next: as many objects as the stores can take.
+        if acknowledging and waits and not acknowledging.under_way(self.cutter.cut_to):
+            return 0.0
+        return self.cutter.due_in(self.source.flush_seconds)
+
+    def _take(self, received: Received) -> None:
+        self.contact = now = time.time()
+        if isinstance(received, Rotated):
+            self._cut()
+            self.outgoing.take(FileEnd(self.cutter.boundary, received.file))
+            self.cutter.begin(Position(received.file, 0))
+            self._origin = ""
+        elif isinstance(received, Chunk):
+            self.idle = False
+            self.cutter.add(received, now)
+            if received.complete:
+                self.received = Position(received.file, received.end)
+            if received.awaited and self.acknowledging:
+                self.acknowledging.expect(Position(received.file, received.awaited))
+            if self.cutter.full:
+                self._cut()
+            if self.cutter.full:
+                self._hand_on(self.cutter.cut(part=True))
+        if isinstance(received, Idle):
+            self.received, self.idle = received.position, True
+
+    def _cut(self) -> None:
+        self._hand_on(self.cutter.cut())
+
+    def _hand_on(self, cut: Cut | None) -> None:
+        if cut:
+            if cut.start == 0:
+                self._origin = origin_of(cut.body)
+            self.outgoing.take(cut)
+
+    def _acknowledge(self, receiver: Receiver | None) -> None:
+        if self.acknowledging:
+            position = self.acknowledging.may_return(self.deliveries)
+            if position and receiver and receiver.semi_synchronous:
+                receiver.acknowledge(position)

@@ -1,0 +1,142 @@
+"""What a stream carries to its stores: packed segments, ends of files, gaps. One parcel goes to several stores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository.segments import Segment, end_key, gap_key, order, origin_key
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The log breaks off at `from_` and goes on at `position`, for `reason`: a new epoch begins."""
+
+    from_: Position
+    position: Position
+    reason: str
+    detected_at: int
+
+    def body(self) -> bytes:
+        """GAP.json."""
+        gap = {
+            "from": self.from_.text,
+            "to": self.position.text,
+            "reason": self.reason,
+            "detected_at": self.detected_at,
+        }
+        return json.dumps(gap, sort_keys=True).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class FileEnd:
+    """The server's binlog ends at `position`: the server went on to binlog `then`."""
+
+    position: Position
+    then: str
+
+
+Content = Segment | FileEnd | Gap
+"""A `Segment` here is of no epoch yet: each store counts its own."""
+
+
+class Parcel:
+    """Something on its way to `left` stores. A segment's packed bytes are in memory, or on disk, until all have it.
+
+    `arrived` (Unix seconds) is when its oldest byte came from the server, `committed` the timestamp of its last
+    event, `origin` the hash of the first event of a file that begins here.
+    """
+
+    def __init__(
+        self, content: Content, body: bytes = b"", *, arrived: float = 0.0, committed: float = 0.0, origin: str = ""
+    ) -> None:
+        self.content = content
+        self.size = len(body)
+        self.arrived, self.committed, self.origin = arrived, committed, origin
+        self._lock = threading.Lock()
+        self._body: bytes | None = body
+        self._fetch: Callable[[], bytes] | None = None
+        self._release: Callable[[], None] | None = None
+        self._left = 0
+        self.changed = threading.Event()
+        """Set whenever a store has taken it."""
+
+    @property
+    def end(self) -> Position:
+        """Where the log stands when this is stored."""
+        if isinstance(self.content, Segment):
+            return Position(self.content.file, self.content.end)
+        if isinstance(self.content, FileEnd):
+            return Position(self.content.then, 0)
+        return self.content.position
+
+    @property
+    def left(self) -> int:
+        """How many stores have still to take it."""
+        with self._lock:
+            return self._left
+
+    def expect(self, stores: int) -> None:
+        """So many stores are to take it."""
+        with self._lock:
+            self._left += stores
+
+    def on_disk(self, fetch: Callable[[], bytes], release: Callable[[], None]) -> None:
+        """The body is on disk from now on; `release` is called when nobody needs it any more."""
+        with self._lock:
+            self._body, self._fetch, self._release = None, fetch, release
+            done = self._left <= 0
+        if done:
+            release()
+
+    def body(self) -> bytes:
+        """The packed bytes."""
+        with self._lock:
+            body, fetch = self._body, self._fetch
+        if body is not None:
+            return body
+        assert fetch is not None
+        return fetch()
+
+    def taken(self) -> None:
+        """One store has it, or needs it no more."""
+        with self._lock:
+            self._left -= 1
+            done, release = self._left <= 0, self._release
+        self.changed.set()
+        if done and release:
+            release()
+
+    def new_to(self, position: Position) -> bool:
+        """Whether a store whose log ends at `position` lacks any of this."""
+        return isinstance(self.content, Gap) or order(self.end) > order(position)
+
+    def objects(self, prefix: str, epoch: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """The keys to be written, in this order, and what under each."""
+        content = self.content
+        if isinstance(content, Gap):
+            yield gap_key(prefix, epoch), content.body
+        elif isinstance(content, FileEnd):
+            yield end_key(prefix, epoch, content.position.file, content.position.offset), bytes
+        else:
+            if content.start == 0:
+                yield origin_key(prefix, epoch, content.file), self._origin
+            yield replace(content, epoch=epoch).key(prefix), self.body
+
+    def _origin(self) -> bytes:
+        return json.dumps({"first_event_sha256": self.origin}).encode()
+
+
+def event_digest(event: bytes) -> str:
+    """What a later start recognises a binlog by."""
+    return hashlib.sha256(event).hexdigest()
+
+
+def origin_of(beginning: bytes) -> str:
+    """The digest of the first event of a file that begins with `beginning`."""
+    size = int.from_bytes(beginning[13:17], "little")
+    return event_digest(beginning[4 : 4 + size])
