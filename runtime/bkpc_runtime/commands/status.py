@@ -11,6 +11,7 @@ from typing import Any
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
+from bkpc_runtime.commands.status_stream import add_work, stream_lines, stream_rows
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.mysql.flavour import current_position, read_facts
@@ -25,6 +26,7 @@ EXAMPLE = "example: bkpc status plan.json --format json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     parser.add_argument("--format", choices=["text", "json"], default="text")
+    add_work(parser)
 
 
 @reported
@@ -33,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     rows = []
     fine = True
+    streams = stream_rows(world, arguments.work)
     for database in world.databases(None):
         source = _source_position(world, database)
         rows += [_row(world, database, name, source, now) for name in world.stores_of(database.name)]
@@ -40,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         overdue = [job.id for job in due_jobs(world, jobs, now)]
         for row in rows:
             if row["database"] == database.name:
+                row["stream"] = streams.get((database.name, row["store"]))
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
         fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
     if arguments.format == "json":
@@ -108,6 +112,8 @@ def _print(row: dict[str, Any]) -> None:
         count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"
         print(f"  {count}, {Duration(Fraction(row['image_age_seconds'])).human()} old")
         print(f"  {_log_words(row)}")
+    for line in stream_lines(row["stream"]) if row["stream"] else ():
+        print(f"  {line}")
     if row["severed"]:
         print(f"  problem: {row['severed']}")
     if row["promised_rpo_seconds"] is not None:

@@ -63,7 +63,9 @@ def gap_after(connect: Connect, facts: ServerFacts, position: Position, known: s
     """
     with connect() as connection:
         sizes = {one.name: one.size for one in list_binlogs(connection)}
-    reason = _broken(connect, facts, position, known, sizes) or vanished
+    reason = _broken(connect, facts, position, known, sizes)
+    if not reason and vanished:
+        reason = f"the server's {position.file} is another file of the same name, or damaged: {vanished}"
     return Gap(position, Position(next(iter(sizes)), 0), reason, int(time.time())) if reason else None
 
 

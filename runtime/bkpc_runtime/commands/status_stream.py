@@ -1,0 +1,83 @@
+"""What `bkpc status` says of log streams: how far each store is, from the agent of this machine where there is one."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from bkpc_grammar.quantities import Duration
+from bkpc_runtime.work_folder import Published, published, stream_folder, work_folder
+from bkpc_runtime.world import World
+
+_OLD = 10.0
+"""Seconds after which what a running agent has said is told with its age."""
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="the folder that `bkpc agent` works in")
+
+
+def stream_rows(world: World, given: Path | None) -> dict[tuple[str, str], dict[str, Any]]:
+    """For each database and store of a stream: what the agent has said of it, and whether it is running here."""
+    work = work_folder(given, world.folder, world.environ)
+    rows = {}
+    for stream in world.plan.streams:
+        said = published(stream_folder(work, stream.id))
+        for store in stream.stores:
+            rows[stream.database, store] = _row(said, store)
+    return rows
+
+
+def _row(said: Published | None, store: str) -> dict[str, Any]:
+    if said is None:
+        return {"agent": "none here"}
+    stream = said.stream
+    found = next((one for one in stream["stores"] if one["store"] == store), {})
+    age = max(0.0, time.time() - said.written_at)
+    return {
+        "agent": "running" if said.running else "stopped",
+        "as_of": datetime.fromtimestamp(said.written_at, UTC).isoformat(timespec="seconds"),
+        "age_seconds": round(age, 1),
+        # What was not stored then is older now, unless somebody else has stored it since.
+        "lag_seconds": round(found.get("lag_seconds", 0.0) + (age if said.running else 0), 2) if found else None,
+        "acknowledged_lag_seconds": round(stream["acknowledged_lag"], 2),
+        "waiting_bytes": found.get("waiting", 0),
+        "behind": found.get("behind", False),
+        "connected": stream["connected"],
+        "problem": found.get("failure") or stream["problem"],
+        "pausing": stream["pausing"],
+        "sync": stream["sync"],
+        "degraded_since": stream["degraded_since"],
+        "commit_waits_seconds": round(stream["commit_waits"], 2),
+    }
+
+
+def stream_lines(row: dict[str, Any]) -> Iterator[str]:
+    """A line or two for people."""
+    if row["agent"] == "none here":
+        yield "agent: none has run with this work folder; lag is only known as bytes"
+        return
+    if row["agent"] == "stopped":
+        left = f"; {row['waiting_bytes']:,} bytes were not in this store then" if row["waiting_bytes"] else ""
+        yield f"agent: NOT RUNNING here since {row['as_of']}{left}"
+        return
+    old = f" ({row['age_seconds']:.0f} s ago)" if row["age_seconds"] > _OLD else ""
+    lag = "unknown" if row["lag_seconds"] is None else _seconds(row["lag_seconds"])
+    yield (
+        f"agent: lag {lag} in this store, {_seconds(row['acknowledged_lag_seconds'])} on any disk{old}"
+        + (f"; {row['waiting_bytes']:,} bytes wait" if row["waiting_bytes"] else "")
+        + ("; catching up by itself" if row["behind"] else "")
+    )
+    if row["problem"]:
+        yield f"problem: {row['problem']}"
+    if row["pausing"]:
+        yield f"problem: no log is read: {row['pausing']}"
+
+
+def _seconds(seconds: float) -> str:
+    return Duration(Fraction(str(round(seconds, 1)))).human()
