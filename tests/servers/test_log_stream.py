@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyrage
@@ -242,3 +243,96 @@ def test_two_streams_at_once_waste_work_but_spoil_nothing(writing: ThrowawayServ
     found = archived(store, one.prefix, 1, Position(first, 0))
     assert found == {name: body for name, body in binlogs(writing).items() if name >= first}
     assert segments.epochs(store, one.prefix) == [1]
+
+
+def test_one_receiver_feeds_all_stores(writing: ThrowawayServer, store: DirectoryStore, tmp_path: Path) -> None:
+    far = DirectoryStore("far", tmp_path / "far")
+    first = position(writing)
+    both = Streaming(writing, [store, far])
+    with both as stream:
+        insert(writing, 20)
+        flush(writing)
+        insert(writing, 5)
+        wait_for(stream, position(writing))
+        assert receivers(writing) == 1
+        assert [one.durable for one in stream.state().stores] == [position(writing)] * 2
+    own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
+    for one in (store, far):
+        assert archived(one, both.prefix, 1, Position(first.file, 0)) == own
+
+
+def receivers(server: ThrowawayServer) -> int:
+    """How many replicas are being sent the log."""
+    return sum(str(row[4]).startswith("Binlog Dump") for row in server.run("SHOW PROCESSLIST"))
+
+
+class Switched(DirectoryStore):
+    """Takes nothing while it is `away`."""
+
+    away = False
+
+    def put(self, key: str, body: bytes) -> StoredObject:
+        if self.away:
+            raise StoreUnreachable("away")
+        return super().put(key, body)
+
+
+def test_a_store_that_is_away_for_long_is_let_go_and_comes_back(
+    writing: ThrowawayServer, store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_cutting, "SEGMENT_BYTES", 1 << 20)
+    far = Switched("far", tmp_path / "far")
+    first = position(writing)
+    both = Streaming(writing, [store, far], spool_limit=8 << 20)
+    with both as stream:
+        insert(writing)
+        wait_for(stream, position(writing))
+        far.away = True
+        rest = "0x" + os.urandom(1 << 20).hex()
+        writing.run(*[f"INSERT INTO w.t (body) VALUES ({rest})"] * 14)
+        end = position(writing)
+        await_(lambda: stream.state().of("disk").durable == end)
+        await_(lambda: stream.state().of("far").behind)
+        assert stream.state().of("far").lag_seconds > 0
+        far.away = False
+        insert(writing, 3)
+        wait_for(stream, position(writing), patience=60)
+        await_(lambda: not stream.state().of("far").behind)
+        insert(writing, 3)
+        wait_for(stream, position(writing))
+        await_(lambda: receivers(writing) == 1)
+    own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
+    for one in (store, far):
+        assert archived(one, both.prefix, 1, Position(first.file, 0)) == own
+
+
+def test_when_all_stores_are_away_reading_stops_and_nothing_is_lost(
+    writing: ThrowawayServer, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_cutting, "SEGMENT_BYTES", 1 << 20)
+    only = Switched("disk", store.root)
+    first = position(writing)
+    one = Streaming(writing, only, spool_limit=6 << 20)
+    with one as stream:
+        insert(writing)
+        wait_for(stream, position(writing))
+        only.away = True
+        rest = "0x" + os.urandom(1 << 20).hex()
+        writing.run(*[f"INSERT INTO w.t (body) VALUES ({rest})"] * 14)
+        await_(lambda: "bytes wait in" in stream.state().pausing)
+        assert stream.state().spooled <= 6 << 20
+        assert stream.state().acknowledged is not None
+        assert stream.state().of("disk").lag_seconds > 0
+        only.away = False
+        wait_for(stream, position(writing), patience=60)
+        assert stream.state().pausing == ""
+    own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
+    assert archived(store, one.prefix, 1, Position(first.file, 0)) == own
+
+
+def await_(true: Callable[[], bool], patience: float = 30) -> None:
+    for _ in range(int(patience / 0.05)):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come about")

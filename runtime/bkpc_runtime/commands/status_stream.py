@@ -37,7 +37,7 @@ def _row(said: Published | None, store: str) -> dict[str, Any]:
     if said is None:
         return {"agent": "none here"}
     stream = said.stream
-    found = next((one for one in stream["stores"] if one["store"] == store), {})
+    found: dict[str, Any] = next((one for one in stream["stores"] if one["store"] == store), {})
     age = max(0.0, time.time() - said.written_at)
     return {
         "agent": "running" if said.running else "stopped",

@@ -15,7 +15,7 @@ from bkpc_runtime.steps.log_start import Start
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE = 5.0
 
 
 class Delivery:
@@ -87,6 +87,8 @@ class Delivery:
             try:
                 self.store.put(key, body())
             except Exception as failure:  # a thread that died would lose the log in silence
+                if self._ending and not self._queue:
+                    return False
                 if not isinstance(failure, RuntimeFailure):
                     log.exception("putting %s", key)
                 self._report(str(failure) or repr(failure))

@@ -86,6 +86,11 @@ class LogGroup:
     def deliveries(self) -> list[Delivery]:
         return list(self.outgoing.deliveries)
 
+    @property
+    def has_delivered(self) -> bool:
+        """Whether each store has taken something."""
+        return all(one.durable != self._given for one in self.deliveries)
+
     def oldest(self) -> float | None:
         """When the oldest arrived that is on no disk of ours and in no store."""
         found = [at for at in (self.cutter.arrived, self.outgoing.oldest()) if at is not None]

@@ -13,7 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from bkpc_runtime.errors import StepFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.segments import Segment
-from bkpc_runtime.steps.log_cutting import SEGMENT_BYTES, Cut
+from bkpc_runtime.steps import log_cutting
+from bkpc_runtime.steps.log_cutting import Cut
 from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_parcels import FileEnd, Gap, Parcel, origin_of
 from bkpc_runtime.steps.log_spool import Spool
@@ -59,7 +60,7 @@ class Outgoing:
 
     def full(self) -> str:
         """Why nothing more should be read until stores have taken some; empty while there is room."""
-        return self.failure or self.spool.full(SEGMENT_BYTES * (_QUEUED + 1))
+        return self.failure or self.spool.full(log_cutting.SEGMENT_BYTES * (_QUEUED + 1))
 
     def oldest(self) -> float | None:
         """When the oldest that no delivery has yet been given arrived."""

@@ -76,12 +76,12 @@ class StreamState:
         return self.problem or next((one.failure for one in self.stores if one.failure), "")
 
 
-def store_state(group: LogGroup, delivery: Delivery, now: float, *, behind: bool) -> StoreState:
-    """A store that a group feeds."""
+def store_state(group: LogGroup, delivery: Delivery, now: float, behind_since: float | None = None) -> StoreState:
+    """A store that a group feeds; `behind_since` is when the oldest came that one lacks which catches up."""
     waiting, arrived = delivery.waiting()
     since = [at for at in (arrived, group.oldest(), silent_since(group, now)) if at is not None]
-    if behind and delivery.durable_commit:  # what arrives only now may have been committed long ago
-        since.append(delivery.durable_commit)
+    if behind_since is not None:  # what arrives only now was committed long ago
+        since.append(max(behind_since, delivery.durable_commit))
     return StoreState(
         delivery.store.name,
         delivery.epoch,
@@ -90,7 +90,7 @@ def store_state(group: LogGroup, delivery: Delivery, now: float, *, behind: bool
         max(0.0, now - min(since, default=now)),
         waiting,
         delivery.failure,
-        behind,
+        behind_since is not None,
     )
 
 
@@ -111,14 +111,14 @@ def sync_word(group: LogGroup) -> str:
 
 
 def stream_state(
-    main: LogGroup | None, behind: list[StoreState], others: list[tuple[LogGroup, Delivery]], problem: str
+    main: LogGroup | None, behind: list[StoreState], others: list[tuple[tuple[LogGroup, Delivery], float]], problem: str
 ) -> StreamState:
-    """All of a stream: `main` group, stores without a group, and groups that catch up."""
+    """All of a stream: `main` group, stores without a group, and groups that catch up (each since when)."""
     now = time.time()
     if main is None:
         return StreamState(False, None, None, 0.0, tuple(behind), "waiting", None, 0.0, 0, "", problem)
-    stores = [store_state(main, one, now, behind=False) for one in main.deliveries]
-    stores += [store_state(group, one, now, behind=True) for group, one in others]
+    stores = [store_state(main, one, now) for one in main.deliveries]
+    stores += [store_state(group, one, now, since) for (group, one), since in others]
     since = [at for at in (main.oldest(), silent_since(main, now)) if at is not None]
     acknowledging = main.acknowledging
     return StreamState(

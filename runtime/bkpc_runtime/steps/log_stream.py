@@ -37,7 +37,7 @@ _LATE = 5.0
 """Seconds that stores which have answered wait for those which have not."""
 _RETRY = 3.0
 _NEAR = 32 << 20
-_MEETING = 20.0
+_MEETING = 5.0
 
 
 class LogStream:
@@ -73,6 +73,8 @@ class LogStream:
         self._failure = ""
         self._lock = threading.Lock()
         self._away: dict[str, StoreState] = {}
+        self._since: dict[str, float] = {}
+        """When the oldest came that a store lacks which is not fed with the others."""
         self._behind: dict[str, tuple[LogGroup, Delivery]] = {}
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
@@ -81,8 +83,19 @@ class LogStream:
     def state(self) -> StreamState:
         """A snapshot; may be called from any thread."""
         with self._lock:
-            away, behind = list(self._away.values()), list(self._behind.values())
-            return stream_state(self._main, away, behind, self._failure)
+            main, behind = self._main, list(self._behind.values())
+            fed = {one.store.name for one in main.deliveries} if main else set()
+            fed |= {one.store.name for _, one in behind}
+            away = [self._away.get(name) or self._unfed(name) for name in self._names() if name not in fed]
+            since = [self._since.get(one.store.name, self._began) for _, one in behind]
+            return stream_state(main, away, [*zip(behind, since, strict=True)], self._failure)
+
+    def _names(self) -> list[str]:
+        return [one.name for one in self.stores]
+
+    def _unfed(self, store: str, problem: str = "") -> StoreState:
+        lag = time.time() - self._since.get(store, self._began)
+        return StoreState(store, 0, None, 0.0, lag, 0, problem, behind=True)
 
     def run(self, stop: threading.Event) -> bool:
         """Streams until `stop` is set, then flushes; whether everything received is durable in every store.
@@ -172,8 +185,7 @@ class LogStream:
         with self._lock:
             if self._main is None:
                 self._failure = str(problem)
-            lag = time.time() - self._began
-            self._away[store.name] = StoreState(store.name, 0, None, 0.0, lag, 0, str(problem), behind=True)
+            self._away[store.name] = self._unfed(store.name, str(problem))
 
     def _let_go(self, over: Callable[[], bool]) -> bool:
         """A full spool: stores that are behind go, as long as one is left that keeps up. Never ends the stream."""
@@ -188,6 +200,7 @@ class LogStream:
                         delivery.store.name, delivery.durable.text, size,
                     )  # fmt: skip
                     main.outgoing.release(delivery)
+                    self._since[delivery.store.name] = delivery.waiting()[1] or time.time()
                     delivery.end(0)
                     self._bring_back(delivery.store, over)
         return False
@@ -265,15 +278,21 @@ class _Meeting:
         if self._place is None and self._near():
             self._until = time.monotonic() + _MEETING
             self._place = self._still.enter_context(self._main.still())
-        return self._place is not None and (self.met or time.monotonic() > self._until)
+        # The others must not stand still for a store that goes away at this very moment.
+        failing = self._group.pausing or any(one.failure for one in self._group.deliveries)
+        return self._place is not None and bool(self.met or failing or time.monotonic() > self._until)
 
     def _near(self) -> bool:
         ours, theirs = self._group.cutter.boundary, self._main.cutter.boundary
         if self._group.received is None or self._group.outgoing.paused():
             return False
+        if any(one.failure for one in self._group.deliveries):
+            return False
         waiting = sum(one.waiting()[0] for one in self._group.deliveries)
+        if order(ours) < order(theirs) and not self._group.has_delivered:
+            return False
         same = ours.file == theirs.file and theirs.offset - ours.offset < _NEAR
-        return (same or order(ours) >= order(theirs)) and waiting < _NEAR
+        return (same or order(ours) >= order(theirs)) and waiting < min(_NEAR, self._main.outgoing.spool.limit // 4)
 
 
 def _together(starts: dict[Store, Start], least: int) -> list[Store]:
