@@ -17,7 +17,7 @@ $(VENV)/ready: pyproject.toml
 	@touch $@
 
 servers-mariadb:
-	@bash tests/database_server/need.sh mariadb-server age zstd
+	@bash tests/database_server/need.sh mariadb-server mariadb-backup age zstd
 
 servers-mysql:
 	@bash tests/database_server/need.sh age zstd debootstrap

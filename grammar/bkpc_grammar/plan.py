@@ -173,7 +173,10 @@ class Job(Part, frozen=True):
         tuple[str, ...], Meta(description="the stores written; those of `verify` and `expire` keep marks of them")
     ]
     recipients: Annotated[tuple[str, ...], Meta(description="age public keys; empty: stored unencrypted")]
-    engine: Annotated[Literal["logical"], Meta(description="how the image is taken")]
+    engine: Annotated[
+        Literal["logical", "physical"],
+        Meta(description="how an image is taken: as SQL, or as the server's files by what preflight finds for that"),
+    ]
     limit: Annotated[BytesPerSecond | None, Meta(description="the most this job may use, or null")]
     reserve: Annotated[tuple[Reservation, ...], Meta(description="sorted by resource")]
     expect_bytes: Annotated[Bytes, Meta(description="bytes to move at most")]

@@ -12,9 +12,10 @@ from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed, StoreFaile
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.schedule import is_due
-from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.copy import copy_image
+from bkpc_runtime.steps.image import IMAGES, run_image
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
@@ -24,7 +25,7 @@ from bkpc_runtime.world import World
 log = logging.getLogger(__name__)
 GRACE = timedelta(days=3)
 """What a try that was broken off left in a store stays at least this long, and twice as long as any job may take."""
-RUNNABLE = frozenset({"backup.full", "copy"})
+RUNNABLE = IMAGES | {"copy"}
 """The kinds of jobs this version runs; `compile` warns of policies that need more."""
 
 
@@ -36,7 +37,7 @@ def run_job(world: World, job: contract.Job) -> str:
     """
     if job.kind not in RUNNABLE:
         raise BadUsage(f"job `{job.id}` is of kind {job.kind}, which this version does not run")
-    told = _full_image(world, job) if job.kind == "backup.full" else _copy(world, job)
+    told = _image(world, job) if job.kind in IMAGES else _copy(world, job)
     _sweep(world, job)
     return told
 
@@ -55,21 +56,12 @@ def _sweep(world: World, job: contract.Job) -> None:
             log.info("%s unfinished uploads dropped from store `%s`", dropped, name)
 
 
-def _full_image(world: World, job: contract.Job) -> str:
-    (database,) = world.databases(job.database)
-    address, password = world.login(database)
+def _image(world: World, job: contract.Job) -> str:
     stores = [world.store(name) for name in job.stores]
-    manifest = take_image(
-        Source(database.name, address, password),
-        stores,
-        job.recipients,
-        expected_size=job.expect_bytes,
-        limit=job.limit,
-    )
-    told = (
-        f"image {manifest.id} of `{database.name}`: {len(manifest.parts)} parts, {manifest.stored_size:,} bytes stored"
-    )
-    return told + _asked(stores)
+    manifest = run_image(world, job, stores)
+    since = f", what changed since {manifest.parent}" if manifest.parent else ""
+    told = f"image {manifest.id} of `{job.database}`{since}: {len(manifest.parts)} parts, "
+    return f"{told}{manifest.stored_size:,} bytes stored{_asked(stores)}"
 
 
 def _copy(world: World, job: contract.Job) -> str:
@@ -79,7 +71,9 @@ def _copy(world: World, job: contract.Job) -> str:
     if image is None:
         raise StepFailed(f"store `{source.name}` has no image of `{job.database}` to copy", retryable=True)
     targets = [world.store(name) for name in job.stores]
-    moved = sum(copy_image(image, source, target, limit=job.limit) for target in targets)
+    # The full image first: one without what it builds on is of no use.
+    chain = catalogue.chain(image, catalogue.all_images(source, job.database) if image.manifest.parent else ())
+    moved = sum(copy_image(one, source, target, limit=job.limit) for target in targets for one in chain)
     told = f"image {image.manifest.id} of `{job.database}` copied to {', '.join(job.stores)}: {moved:,} bytes"
     return told + _asked([source, *targets])
 
@@ -91,10 +85,10 @@ def _asked(stores: Sequence[Store]) -> str:
 
 
 def newest_image(world: World, job: contract.Job) -> Image | None:
-    """The newest image that every store of a job holds."""
+    """The newest image that every store of a job holds; of a full level a full one as it takes them."""
     newest: Image | None = None
     for name in job.stores:
-        found = catalogue.newest(world.store(name), job.database)
+        found = catalogue.newest(world.store(name), job.database, lambda manifest: _is_of(manifest, job))
         if found is None:
             return None
         if newest is None or found.manifest.id < newest.manifest.id:
@@ -102,15 +96,30 @@ def newest_image(world: World, job: contract.Job) -> Image | None:
     return newest
 
 
+def _is_of(manifest: Manifest, job: contract.Job) -> bool:
+    if job.kind == "backup.full":
+        return manifest.kind == "full" and manifest.physical == (job.engine == "physical")
+    return job.kind != "backup.incremental" or manifest.physical
+
+
+def _serves(full: contract.Job, job: contract.Job) -> bool:
+    """Whether an incremental image could begin from the full one of another job."""
+    same = full.database == job.database and set(job.stores) <= set(full.stores)
+    return same and full.kind == "backup.full" and full.engine == "physical"
+
+
+_ORDER = {"backup.full": 0, "backup.incremental": 1, "copy": 2}
+
+
 def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[contract.Job]:
-    """The jobs whose newest output is older than their last release: images first, copies of them after."""
-    due = []
-    for job in sorted(jobs, key=lambda one: (one.kind == "copy", one.id)):
-        if job.kind not in RUNNABLE:
-            continue
+    """The jobs whose newest output is older than their last release: full images, incremental ones, then copies."""
+    due: list[contract.Job] = []
+    for job in sorted((one for one in jobs if one.kind in RUNNABLE), key=lambda one: (_ORDER[one.kind], one.id)):
         newest = newest_image(world, job)
         if newest and job.kind == "backup.full" and _useless(world, job, newest):
             newest = None
+        if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
+            continue  # the full image that is due is all that changed
         began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
         if is_due(job.schedule, began, now):
             due.append(job)

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime.engines.picking import lacking, name_for
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql import preflight
+from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import read_facts
-from bkpc_runtime.mysql.preflight import Finding
+from bkpc_runtime.steps.image import IMAGES, kind_of
 from bkpc_runtime.world import World
 
 
@@ -44,7 +46,11 @@ def _database(world: World, database: contract.Database) -> Looked:
         try:
             facts = read_facts(connection)
             what = f"{facts.flavour} {facts.version_text} at {database.address}"
-            return Looked(database.name, what, tuple(preflight.look(connection, facts, wanted)))
+            kinds = {kind_of(job) for job in world.plan.jobs if job.database == database.name and job.kind in IMAGES}
+            engines = {name_for(kind, facts) for kind in kinds}
+            found = preflight.look(connection, facts, wanted, engines, incremental="incremental" in kinds)
+            address, _ = world.login(database)
+            return Looked(database.name, what, (*found, *lacking(connection, facts, address, kinds)))
         finally:
             connection.close()
     except RuntimeFailure as problem:

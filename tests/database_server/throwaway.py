@@ -197,6 +197,18 @@ def start(installation: Installation, folder: Path, **options: Option) -> Iterat
 
 
 @contextmanager
+def start_over(installation: Installation, datadir: Path, **options: Option) -> Iterator[ThrowawayServer]:
+    """A running server over a data folder that is there; it goes with the server."""
+    server = ThrowawayServer(installation, datadir.parent, options)
+    server.datadir, server.errors = datadir, datadir.parent / f"{datadir.name}.log"
+    try:
+        server.start()
+        yield server
+    finally:
+        server.discard()
+
+
+@contextmanager
 def start_mariadb(folder: Path, **options: Option) -> Iterator[ThrowawayServer]:
     """A MariaDB server of this machine's packages."""
     with start(find_mariadb(), folder, **options) as server:

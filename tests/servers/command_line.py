@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyrage
+from msgspec.structs import replace
 
+from bkpc_grammar.canonical import canonical_bytes, read_plan, sealed
 from tests.database_server import ThrowawayServer
 from tests.demo import policy
 
@@ -53,6 +55,19 @@ class Office:
         office.write(policy.mended(server.port, office.recipient))
         office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
         return office
+
+    def plan_physical(self) -> None:
+        """The policy with physical full images, compiled; and a job that takes an incremental one every hour."""
+        text = policy.mended(self.server.port, self.recipient).replace("1h to disk", "1h to disk by physical")
+        self.write(text)
+        self.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+        path = self.folder / "plan.json"
+        plan = read_plan(path.read_bytes(), "plan.json")
+        (full,) = [job for job in plan.jobs if job.kind == "backup.full"]
+        hourly = replace(full.schedule, cadence="hourly", period_ms=3_600_000, at_minute=None)
+        more = replace(full, id="shop/incremental/disk", kind="backup.incremental", schedule=hourly)
+        jobs = tuple(sorted((*plan.jobs, more), key=lambda job: job.id))
+        path.write_bytes(canonical_bytes(sealed(replace(plan, jobs=jobs))))
 
     def write(self, text: str) -> None:
         (self.folder / "shop.bkp").write_text(text)

@@ -15,8 +15,8 @@ from bkpc_runtime.mysql import preflight
 from bkpc_runtime.mysql.address import Address, parse_address
 from bkpc_runtime.mysql.binlog.receiver import first_event
 from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import current_position, read_facts
-from bkpc_runtime.mysql.preflight import Finding
 from bkpc_runtime.mysql.preflight_privileges import needed_privileges
 from bkpc_runtime.repository.manifest import Inventory
 from bkpc_runtime.secret import Secret

@@ -12,7 +12,7 @@ from bkpc_compiler.planning.objectives import LineOf, objectives_of
 from bkpc_compiler.planning.recoveries import recoveries_of
 from bkpc_compiler.planning.settings import settings_of
 from bkpc_compiler.planning.upkeep import flow_of, retention_of, upkeep_of
-from bkpc_compiler.program.model import Credentials, Database, Policy, Protection, Schedule, Store
+from bkpc_compiler.program.model import ColdLevel, Credentials, Database, Policy, Protection, Schedule, Store
 from bkpc_compiler.timetable.placement import Slot
 from bkpc_grammar import plan
 from bkpc_grammar.address import host_and_port, never_leaves
@@ -156,7 +156,7 @@ def _job(job: JobDemand, slot: Slot, policy: Policy, analysis: Analysis) -> plan
         source_store=job.source,
         stores=(job.store,),
         recipients=_recipients(policy),
-        engine="logical",
+        engine="logical" if isinstance(job.level, ColdLevel) else job.level.engine,
         limit=_limit(job),
         reserve=_reserve(job),
         expect_bytes=job.bytes.bytes_up(),

@@ -197,14 +197,18 @@ class Schedule:
     span: Span
 
 
+Engine = Literal["logical", "physical"]
+
+
 @dataclass(frozen=True, slots=True)
 class ImageLevel:
-    """`full …` or `incremental … to STORES`."""
+    """`full … [by ENGINE]` or `incremental … to STORES`."""
 
     kind: str  # "full" | "incremental"
     schedule: Schedule
     stores: tuple[Given[str], ...]
     span: Span  # the whole clause
+    engine: Engine = "logical"  # or "physical", which every incremental image is
 
 
 @dataclass(frozen=True, slots=True)

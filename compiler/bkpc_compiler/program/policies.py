@@ -12,6 +12,7 @@ from bkpc_compiler.program.model import (
     Cadence,
     ColdLevel,
     Encryption,
+    Engine,
     Flow,
     Given,
     HotLevel,
@@ -29,6 +30,7 @@ from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import Duration, duration
 
+_ENGINES: tuple[Engine, Engine] = ("logical", "physical")
 _WAYS = ("timepoint", "increment", "files")
 _SHORTEST_LOCK, _LONGEST_LOCK = duration(1, "d"), duration(70 * 365, "d")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -52,7 +54,7 @@ class PolicyReader:
             self._promises(kinds.get("promise", [])),
             self._response(last.get("respond"), "detect"),
             self._response(last.get("respond"), "activate"),
-            tuple(ImageLevel(one.kind, self.schedule(one), self._stores(one), one.span) for one in images),
+            self._images(images),
             tuple(self._hot(one) for one in kinds.get("hot", ())),
             tuple(self._cold(one) for one in kinds.get("cold", ())),
             self._keep(last["keep"]) if "keep" in last else None,
@@ -133,6 +135,28 @@ class PolicyReader:
         names = clause.clause("names")
         assert names is not None
         return tuple(self._store(word) for word in names.words("NAME"))
+
+    def _images(self, clauses: list[Clause]) -> tuple[ImageLevel, ...]:
+        """Where there are incremental images, full ones are physical unless they say otherwise: only these go on."""
+        going_on = {store.value for one in clauses if one.kind == "incremental" for store in self._stores(one)}
+        levels = tuple(self._image(one, going_on) for one in clauses)
+        begun = {
+            store.value for one in levels if one.kind == "full" and one.engine == "physical" for store in one.stores
+        }
+        for clause in clauses:
+            engine = clause.clause("engine")
+            lost = [one.value for one in self._stores(clause) if one.value in going_on - begun]
+            if engine and lost:
+                message = f"the incremental images in `{lost[0]}` have no physical full image to begin from"
+                raise wrong_value(engine.span, message, "write `by physical`, or leave it out")
+        return levels
+
+    def _image(self, clause: Clause, going_on: set[str]) -> ImageLevel:
+        stores, engine = self._stores(clause), clause.clause("engine")
+        physical = clause.kind == "incremental" or any(one.value in going_on for one in stores)
+        if engine:
+            physical = known(engine.name, "engine", _ENGINES) == "physical"
+        return ImageLevel(clause.kind, self.schedule(clause), stores, clause.span, _ENGINES[physical])
 
     def _cold(self, clause: Clause) -> ColdLevel:
         source, stores = self._store(clause.name), self._stores(clause)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from bkpc_runtime.commands.outcome import add_plan, reported, world_of
 from bkpc_runtime.repository import catalogue
@@ -31,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
                         "database": database.name,
                         "store": name,
                         "image": image.manifest.id,
+                        "kind": image.manifest.kind,
+                        "engine": image.manifest.engine,
+                        "parent": image.manifest.parent or None,
                         "finished": image.manifest.finished,
                         "position": image.position.text,
                         "log_to": window.end.text if window else None,
@@ -45,9 +49,16 @@ def run(arguments: argparse.Namespace) -> int:
     for row in rows:
         end = f"log to {row['log_to']}" if row["log_to"] else "no log"
         print(
-            f"{row['database']}  {row['store']}  {row['image']}  {row['parts']} parts  "
+            f"{row['database']}  {row['store']}  {row['image']}  {_what(row)}{row['parts']} parts  "
             f"{row['stored_bytes']:,} bytes  at {row['position']}, {end}"
         )
     if not rows:
         print("no images yet: bkpc apply takes the first")
     return 0
+
+
+def _what(row: dict[str, Any]) -> str:
+    """How an image was taken, and what it builds on; nothing of a full logical one."""
+    if row["parent"]:
+        return f"{row['engine']}, since {row['parent']}  "
+    return "" if row["engine"] == "logical" else f"{row['engine']}  "

@@ -1,4 +1,4 @@
-"""`bkpc restore`: a database back to a point in time, into an empty server."""
+"""`bkpc restore`: a database back to a point in time, into an empty server or data directory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
+from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.errors import Refused
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.binlog.events import Statement
@@ -31,7 +32,11 @@ EXAMPLE = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     parser.add_argument("database", metavar="DB")
-    parser.add_argument("--into", required=True, metavar="URL", help="an empty server of the same flavour")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--into", metavar="URL", help="an empty server of the same flavour: takes logical images")
+    target.add_argument(
+        "--into-datadir", type=Path, metavar="FOLDER", help="an empty data directory on this machine: physical images"
+    )
     parser.add_argument(
         "--to", default="latest", metavar="POINT", help="a time, FILE:POSITION, the id of an image, or latest (default)"
     )
@@ -46,9 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     (database,) = world.databases(arguments.database)
     store = world.store(arguments.store or world.stores_of(database.name)[0])
+    identities = identities_of(arguments)
+    if arguments.into_datadir:
+        folder, dry_run = arguments.into_datadir, arguments.dry_run
+        return restore_folder(store, database.name, arguments.to, folder, identities, dry_run=dry_run)
     target_address = parse_address(arguments.into)
     target = Target(target_address, target_address.password())
-    identities = identities_of(arguments)
     choice = choose(store, database.name, arguments.to, identities)
     facts = ready_target(target, choice.image)
     sealed = choice.image.manifest.encrypted and not identities

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore import identities_of
 from bkpc_runtime.repository import catalogue
+from bkpc_runtime.steps.try_out import tried
 from bkpc_runtime.steps.verify import verify_image
 
 EXAMPLE = "example: bkpc verify plan.json orders --identity key.txt"
@@ -17,6 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     parser.add_argument("database", nargs="?", metavar="DB", help="only this database")
     parser.add_argument("--store", metavar="NAME", help="only this store")
+    parser.add_argument(
+        "--deep", action="store_true", help="restore each chain of physical images, and start a server on it"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="FOLDER",
+        help="where --deep restores them (default: a temporary folder)",
+    )
     add_identity(parser)
 
 
@@ -35,8 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
             for problem in catalogue.unreadable(store, database.name):
                 problems += 1
                 print(f"damaged  {database.name}  {name}  {problem}")
-            for image in catalogue.all_images(store, database.name):
+            images = catalogue.all_images(store, database.name)
+            for image in images:
                 found = verify_image(image, store, identities)
+                if arguments.deep and not found.problems:
+                    found = tried(found, image, images, store, identities, arguments.work)
                 checked += 1
                 problems += len(found.problems)
                 end = f", log to {found.window_end.text}" if found.window_end else ", no log"

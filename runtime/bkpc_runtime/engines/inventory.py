@@ -76,3 +76,17 @@ def read_contents(connection: Connection[Any]) -> Contents:
         for schema, kinds in sorted(found.items())
     )
     return Contents(schemas, frozenset(sequences), digest.hexdigest(), versioned)
+
+
+def there_throughout(before: Contents, after: Contents) -> tuple[Contents, bool]:
+    """What was there before and after, and whether that is less than either."""
+    then = {one.schema: one for one in after.schemas}
+    kept = tuple(without_more(one, then[one.schema]) for one in before.schemas if one.schema in then)
+    loose = kept != before.schemas or kept != after.schemas
+    return Contents(kept, before.sequences & after.sequences, after.stamp, before.versioned), loose
+
+
+def without_more(one: Inventory, other: Inventory) -> Inventory:
+    """Of one inventory only what the other has too."""
+    kinds = {kind: tuple(name for name in getattr(one, kind) if name in set(getattr(other, kind))) for kind in _QUERIES}
+    return Inventory(schema=one.schema, **kinds)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 from pymysql.connections import Connection
 
 from bkpc_grammar.plan import Preflight
 from bkpc_runtime.errors import ServerFailed
 from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import Flavour, ServerFacts, position_statement
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight_privileges import (
+    LOGICAL,
     POSITION,
     may_read_accounts,
     missing_privileges,
@@ -24,6 +25,7 @@ from bkpc_runtime.mysql.preflight_privileges import (
 )
 from bkpc_runtime.mysql.preflight_tools import tool_problems
 from bkpc_runtime.mysql.schemas import not_system, not_transactional, rounded_columns
+from bkpc_runtime.repository.manifest import Engine
 
 OLDEST: dict[Flavour, tuple[int, int]] = {"mysql": (8, 0), "mariadb": (10, 6)}
 _NAMED = 5
@@ -31,31 +33,28 @@ _WITH_ROWS = frozenset({"MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV"})
 """Engines without transactions whose tables InnoDB can take over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it must be, and the statements or lines that mend it.
+def look(
+    connection: Connection[Any],
+    facts: ServerFacts,
+    wanted: Preflight,
+    engines: Collection[Engine] = LOGICAL,
+    *,
+    incremental: bool = False,
+) -> list[Finding]:
+    """Everything that is wrong with a server, for a plan that wants `wanted` of it and images by `engines`.
 
-    A problem prevents a backup, or makes it one that can't be relied on; a warning does not.
+    An `incremental` image reads the beginning of the log in which the one before it stands.
     """
-
-    kind: Literal["problem", "warning"]
-    text: str
-    mend: tuple[str, ...]
-
-
-def look(connection: Connection[Any], facts: ServerFacts, wanted: Preflight) -> list[Finding]:
-    """Everything that is wrong with a server, for a plan that wants `wanted` of it."""
     checks: list[Callable[[], Iterator[Finding]]] = [
         lambda: version_findings(facts),
-        lambda: privileges(connection, facts, stream=wanted.binlog),
+        lambda: privileges(connection, facts, stream=wanted.binlog or incremental, engines=engines),
         lambda: _accounts(connection, facts),
         lambda: binlog_findings(facts, wanted),
         lambda: _gaps(connection, facts, wanted),
         lambda: _tls(connection, wanted),
         lambda: _contents(connection, facts),
-        lambda: _engines(connection),
-        lambda: _rounded(connection),
-        lambda: _tools(facts, wanted),
+        lambda: _not_as_they_are(connection) if "logical" in engines else iter(()),
+        lambda: _tools(facts, wanted, engines),
     ]
     return [finding for check in checks for finding in _kept(check)]
 
@@ -76,11 +75,13 @@ def version_findings(facts: ServerFacts) -> Iterator[Finding]:
         yield Finding("problem", text, ("upgrade the server",))
 
 
-def privileges(connection: Connection[Any], facts: ServerFacts, *, stream: bool) -> Iterator[Finding]:
+def privileges(
+    connection: Connection[Any], facts: ServerFacts, *, stream: bool, engines: Collection[Engine] = LOGICAL
+) -> Iterator[Finding]:
     """What the account lacks."""
     account = account_of(connection)
     grants = read_grants(connection, facts.flavour)
-    needed = needed_privileges(facts, stream=stream)
+    needed = needed_privileges(facts, stream=stream, engines=engines)
     missing = missing_privileges(grants, needed)
     if missing:
         role = sufficient_role(connection, facts.flavour, grants, missing)
@@ -219,6 +220,12 @@ def _engines(connection: Connection[Any]) -> Iterator[Finding]:
         yield Finding("warning", text, mend)
 
 
+def _not_as_they_are(connection: Connection[Any]) -> Iterator[Finding]:
+    """What SQL does not hold as the server does."""
+    yield from _engines(connection)
+    yield from _rounded(connection)
+
+
 def _rounded(connection: Connection[Any]) -> Iterator[Finding]:
     names = rounded_columns(connection)
     if names:
@@ -230,8 +237,9 @@ def _rounded(connection: Connection[Any]) -> Iterator[Finding]:
         yield Finding("warning", text, ("make them DOUBLE, or take physical images",))
 
 
-def _tools(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
-    for kind, text, mend in tool_problems(facts, ("dump", "client", *(("binlog",) if wanted.binlog else ()))):
+def _tools(facts: ServerFacts, wanted: Preflight, engines: Collection[Engine]) -> Iterator[Finding]:
+    kinds = (*(("dump",) if "logical" in engines else ()), "client", *(("binlog",) if wanted.binlog else ()))
+    for kind, text, mend in tool_problems(facts, kinds):
         yield Finding(kind, text, (mend,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from pymysql.connections import Connection
@@ -13,11 +13,18 @@ from bkpc_runtime.errors import ServerFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Flavour, ServerFacts
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.repository.manifest import Engine
 
 _IMAGE = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
 _STREAM = "REPLICATION SLAVE"
 POSITION: dict[Flavour, str] = {"mysql": "REPLICATION CLIENT", "mariadb": "BINLOG MONITOR"}
 """What lets an account ask where the server writes its binlog."""
+LOGICAL: tuple[Engine, ...] = ("logical",)
+_PHYSICAL: dict[Engine, tuple[str, ...]] = {
+    "mariabackup": ("RELOAD", "PROCESS", "LOCK TABLES", POSITION["mariadb"]),
+    "clone": ("PROCESS", "BACKUP_ADMIN"),
+    "xtrabackup": ("RELOAD", "PROCESS", "LOCK TABLES", "BACKUP_ADMIN", POSITION["mysql"]),
+}
 _FLUSH_TABLES_SINCE = (8, 0, 23)
 _INSTEAD = {
     "FLUSH_TABLES": {"RELOAD"},
@@ -33,18 +40,19 @@ _DENIED = ("(error 1044)", "(error 1142)", "(error 1143)", "(error 1227)")
 _SYSTEM = frozenset({"`information_schema`", "`mysql`", "`performance_schema`", "`sys`"})
 
 
-def needed_privileges(facts: ServerFacts, *, stream: bool) -> tuple[str, ...]:
+def needed_privileges(facts: ServerFacts, *, stream: bool, engines: Collection[Engine] = LOGICAL) -> tuple[str, ...]:
     """What the account must be allowed on all schemas: what it may not see would not be in an image.
 
     MySQL's dump tool locks all tables for the moment in which it takes the position; FLUSH_TABLES allows that and,
     unlike RELOAD, not to delete the log. MariaDB's gets the position from the snapshot itself.
     """
     needed = [*_IMAGE]
-    if facts.flavour == "mysql" and (facts.log_bin or stream):
+    if "logical" in engines and facts.flavour == "mysql" and (facts.log_bin or stream):
         needed.append("FLUSH_TABLES" if facts.version >= _FLUSH_TABLES_SINCE else "RELOAD")
-    if stream or (facts.flavour == "mysql" and facts.log_bin):
+    needed += [one for name, more in _PHYSICAL.items() if name in engines for one in more]
+    if stream or (facts.flavour == "mysql" and facts.log_bin and "logical" in engines):
         needed.append(POSITION[facts.flavour])
-    return (*needed, _STREAM) if stream else tuple(needed)
+    return tuple(dict.fromkeys((*needed, _STREAM) if stream else needed))
 
 
 def missing_privileges(grants: Iterable[str], needed: Iterable[str]) -> list[str]:

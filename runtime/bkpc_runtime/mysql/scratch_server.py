@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -20,8 +21,9 @@ from pathlib import Path
 
 from bkpc_runtime.errors import ServerFailed, StepFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
-from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import Flavour
+from bkpc_runtime.mysql.identifiers import literal
 from bkpc_runtime.mysql.tools import find_tool
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,18 @@ _CAREFREE = {
     "skip_networking": "ON",
 }
 """What is in it can be restored again: it need not survive a power cut. No event may fire in it."""
+_QUIET: dict[Flavour, dict[str, str]] = {
+    "mariadb": {"skip_slave_start": "ON", "skip_log_bin": "ON"},
+    "mysql": {
+        "skip_replica_start": "ON",
+        "skip_log_bin": "ON",
+        "persisted_globals_load": "OFF",
+        "auto_generate_certs": "OFF",
+        "caching_sha2_password_auto_generate_rsa_keys": "OFF",
+        "loose_sha256_password_auto_generate_rsa_keys": "OFF",
+    },
+}
+_LAYOUT = ("innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +64,11 @@ class ScratchServer:
     folder: Path
     socket: Path
     process: subprocess.Popen[bytes]
+    address: Address
 
     @property
     def datadir(self) -> Path:
         return self.folder / "data"
-
-    @property
-    def address(self) -> Address:
-        return _root(self.socket)
 
 
 def _root(socket: Path) -> Address:
@@ -97,13 +108,66 @@ def scratch_server(
     try:
         chosen = {**_CAREFREE, **_taken_over(variables), **(options or {})}
         _initialise(flavour, program, folder, chosen)
-        process = _start(flavour, program, folder, run / "s", chosen)
-        yield ScratchServer(flavour, folder, run / "s", process)
+        process = _start(flavour, program, folder, _root(run / "s"), chosen)
+        yield ScratchServer(flavour, folder, run / "s", process, _root(run / "s"))
     finally:
         if process is not None:
             _stop(process)
         shutil.rmtree(run, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def server_over(
+    flavour: Flavour, folder: Path, variables: Mapping[str, str], options: Mapping[str, str] | None = None
+) -> Iterator[ScratchServer]:
+    """A server over data that is there, in `folder`/data: with its own accounts, and one more while the block runs.
+
+    The data outlives it, so that it must stop in good order; it writes no binary log, replicates nothing and is reached
+    over its socket alone.
+
+    Raises:
+        ToolFailed: the server's program is not installed.
+        ServerFailed: it does not start, or did not stop as it should: the data is then good for nothing.
+    """
+    program = find_server(flavour)
+    run = Path(tempfile.mkdtemp(prefix="bkpc-", dir="/tmp"))
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        address, guest = _guest(run)
+        chosen = {**_CAREFREE, **_QUIET[flavour], **_taken_over(variables), **_files(variables), **(options or {})}
+        chosen["init_file"] = str(run / "init.sql")
+        process = _start(flavour, program, folder, address, chosen)
+        yield ScratchServer(flavour, folder, run / "s", process, address)
+        with connect(address) as connection:
+            query(connection, f"DROP USER {guest}")
+        _stop(process)
+        if process.returncode != 0:
+            raise ServerFailed(f"the server over the restored data did not stop in good order: {process.returncode}")
+    finally:
+        if process is not None:
+            _stop(process)
+        shutil.rmtree(run, ignore_errors=True)
+
+
+def _guest(run: Path) -> tuple[Address, str]:
+    """An account that the server makes as it starts: what is restored has its own, whose passwords nobody gave us."""
+    name, password = f"bkpc-{secrets.token_hex(4)}", f"Aa1-{secrets.token_urlsafe(32)}"
+    account = f"{literal(name)}@'localhost'"
+    made = f"CREATE USER {account} IDENTIFIED BY {literal(password)};\n"
+    _write_private(run / "init.sql", f"{made}GRANT ALL ON *.* TO {account} WITH GRANT OPTION;\n")
+    _write_private(run / "password", password)
+    return Address(name, "", 0, str(run / "s"), "disabled", "", "", str(run / "password")), account
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _files(variables: Mapping[str, str]) -> dict[str, str]:
+    """How InnoDB's files are laid out, which the server must be told."""
+    return {name: variables[name] for name in _LAYOUT if variables.get(name)}
 
 
 def _room(work: Path, needed: int) -> None:
@@ -146,9 +210,9 @@ def _initialise(flavour: Flavour, program: str, folder: Path, chosen: Mapping[st
 
 
 def _start(
-    flavour: Flavour, program: str, folder: Path, socket: Path, chosen: Mapping[str, str]
+    flavour: Flavour, program: str, folder: Path, address: Address, chosen: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    fixed = {"datadir": str(folder / "data"), "socket": str(socket), "pid_file": str(folder / "pid")}
+    fixed = {"datadir": str(folder / "data"), "socket": address.socket, "pid_file": str(folder / "pid")}
     if flavour == "mysql":
         fixed |= {"mysqlx": "OFF", "secure_file_priv": ""}
     command = [program, "--no-defaults", *_account(), *_options(fixed), *_options(chosen)]
@@ -156,21 +220,21 @@ def _start(
     with errors.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
-        _wait(process, socket, errors)
+        _wait(process, address, errors)
     except BaseException:
         _stop(process)
         raise
     return process
 
 
-def _wait(process: subprocess.Popen[bytes], socket: Path, errors: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], address: Address, errors: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         if process.poll() is not None:
             raise ServerFailed(f"the scratch server did not start: {_last(errors.read_text(errors='replace'))}")
-        if socket.exists():
+        if Path(address.socket).exists():
             try:
-                connect(_root(socket)).close()
+                connect(address).close()
                 return
             except ServerFailed as problem:
                 if not problem.retryable:

@@ -19,10 +19,14 @@ _PROGRAMS = {
     ("mariadb", "binlog"): ("mariadb-binlog",),
     ("mariadb", "server"): ("mariadbd",),
     ("mariadb", "initialise"): ("mariadb-install-db",),
+    ("mariadb", "mariabackup"): ("mariadb-backup", "mariabackup"),
+    ("mariadb", "mbstream"): ("mbstream",),
     ("mysql", "dump"): ("mysqldump",),
     ("mysql", "client"): ("mysql",),
     ("mysql", "binlog"): ("mysqlbinlog",),
     ("mysql", "server"): ("mysqld",),
+    ("mysql", "xtrabackup"): ("xtrabackup",),
+    ("mysql", "xbstream"): ("xbstream",),
 }
 _PACKAGES = {
     "mariadb": "mariadb-client",
@@ -32,6 +36,13 @@ _PACKAGES = {
 _SERVER_PACKAGES = {
     "mariadb": "mariadb-server",
     "mysql": "mysql-server (on Debian from MySQL's repository: https://dev.mysql.com/downloads/repo/apt/)",
+}
+_PHYSICAL_PACKAGES = {
+    **dict.fromkeys(("mariabackup", "mbstream"), "mariadb-backup"),
+    **dict.fromkeys(
+        ("xtrabackup", "xbstream"),
+        "percona-xtrabackup-NN of the server's series (from Percona's repository: https://docs.percona.com/)",
+    ),
 }
 _SERVER_KINDS = frozenset({"server", "initialise"})
 _SERVER_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
@@ -53,7 +64,7 @@ _SSL = {
 
 
 def find_tool(flavour: Flavour, kind: str) -> str:
-    """The path of the flavour's `dump`, `client`, `binlog`, `server` or `initialise` program.
+    """The path of one of the flavour's programs: `dump`, `client`, `binlog`, `server`, `initialise`, `mariabackup`, …
 
     Searched in BKPC_MYSQL_BIN (folders, as in PATH), then in PATH; `ToolFailed` names the package.
     """
@@ -66,7 +77,7 @@ def find_tool(flavour: Flavour, kind: str) -> str:
         # MariaDB's packages install links under MySQL's names; a dump goes back into its own flavour.
         if found and not (flavour == "mysql" and "mariadb" in Path(found).resolve().name):
             return found
-    package = (_SERVER_PACKAGES if of_server else _PACKAGES)[flavour]
+    package = _PHYSICAL_PACKAGES.get(kind) or (_SERVER_PACKAGES if of_server else _PACKAGES)[flavour]
     raise ToolFailed(
         f"{' or '.join(names)} is not installed",
         help=f"apt-get install {package}, or name its folder in BKPC_MYSQL_BIN",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused
+from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused
 from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout
@@ -17,6 +18,7 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
 
+log = logging.getLogger(__name__)
 _FIRST = 4
 _OUT_OF_ORDER = timedelta(minutes=1)
 """Statements that run side by side may be written in another order than they began in; more is a clock set back."""
@@ -34,18 +36,17 @@ class Choice:
     by_time: bool = False
 
 
-def choose(store: Store, database: str, to: str, identities: Sequence[Secret]) -> Choice:
+def choose(store: Store, database: str, to: str, identities: Sequence[Secret], *, physical: bool = False) -> Choice:
     """The newest image from before the asked point whose log reaches it.
 
     `to` is a time (ISO 8601; UTC unless it says otherwise), `FILE:POSITION`, the id of an image, or `latest`.
+    A running server takes logical images, an empty data directory `physical` ones with all that they build on.
 
     Raises:
         PolicyBroken: no image, or nothing that reaches the point.
         BadUsage: `to` is none of the four.
     """
-    images = catalogue.all_images(store, database)
-    if not images:
-        raise PolicyBroken(f"store `{store.name}` has no image of `{database}`")
+    images = _fitting(store, database, to, physical=physical)
     if to == "latest":
         return _latest(store, images[0], identities)
     if layout.is_image_id(to):
@@ -57,6 +58,30 @@ def choose(store: Store, database: str, to: str, identities: Sequence[Secret]) -
             raise BadUsage(f"no transaction begins at {stop.text}: the first bytes of a binlog are its head")
         return _at_position(store, images, stop, identities)
     return _at_time(store, images, parse_time(to), identities)
+
+
+def _fitting(store: Store, database: str, to: str, *, physical: bool) -> list[Image]:
+    """The images that the target takes, newest first."""
+    all_ = catalogue.all_images(store, database)
+    if not all_:
+        raise PolicyBroken(f"store `{store.name}` has no image of `{database}`")
+    other, way = ("logical", "--into URL") if physical else ("physical", "--into-datadir FOLDER")
+    kind = [one for one in all_ if one.manifest.physical == physical]
+    if not kind or to in {one.manifest.id for one in all_} - {one.manifest.id for one in kind}:
+        which = f"image {to} is" if kind else f"all images of `{database}` in store `{store.name}` are"
+        raise BadUsage(f"{which} {other}: the target can't take that", help=f"say {way}")
+    whole = []
+    for image in kind:
+        try:
+            catalogue.chain(image, all_)
+            whole.append(image)
+        except DamagedBackup as problem:
+            if to == image.manifest.id:
+                raise
+            log.error("not counted: %s", problem)
+    if not whole:
+        raise PolicyBroken(f"store `{store.name}` has no image of `{database}` with all that it builds on")
+    return whole
 
 
 def parse_time(text: str) -> datetime:

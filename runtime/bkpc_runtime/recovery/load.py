@@ -9,7 +9,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from bkpc_runtime.engines.inventory import read_contents
+from bkpc_runtime.engines.inventory import read_contents, without_more
 from bkpc_runtime.engines.process import Program
 from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
@@ -141,7 +141,7 @@ def load_image(
                 if part.kind != "doubtful":
                     raise
                 log.warning("view %s.%s was broken before, and can't be made: %s", part.schema, part.table, problem)
-    _compare(image, target)
+    compare(image, target)
 
 
 def _load_part(image: Image, store: Store, part: Part, command: Sequence[str], identities: Sequence[Secret]) -> None:
@@ -155,7 +155,12 @@ def _load_part(image: Image, store: Store, part: Part, command: Sequence[str], i
         program.finish()
 
 
-def _compare(image: Image, target: Target) -> None:
+def compare(image: Image, target: Target) -> None:
+    """Whether a server holds what an image does.
+
+    Raises:
+        DamagedBackup: it does not; the message names what is missing.
+    """
     connection = target.connect()
     try:
         doubtful = frozenset((one.schema, one.table) for one in image.manifest.parts if one.kind == "doubtful")
@@ -163,7 +168,10 @@ def _compare(image: Image, target: Target) -> None:
     finally:
         connection.close()
     for wanted in image.manifest.inventory:
-        if found.get(wanted.schema) != wanted:
+        there = found.get(wanted.schema)
+        if image.manifest.inventory_loose and there is not None:
+            there = without_more(there, wanted)
+        if there != wanted:
             raise DamagedBackup(
                 f"after the load, schema {wanted.schema} is not what the image holds: {_difference(wanted, found)}"
             )

@@ -47,7 +47,9 @@ def replay(
         return ()
     log_ = transactions(_pieces(window, stop, store, identities))
     after = (one for one in log_ if order(Position(one.file, one.start)) >= order(start))
-    accounts = tuple(one for one in after if is_of_accounts(one))
+    # A physical image has its accounts with it, and the log goes on from there.
+    physical = window.image.manifest.physical
+    accounts = () if physical else tuple(one for one in after if is_of_accounts(one))
     left_out = [(one.file, one.start, one.end) for one in accounts]
     with tempfile.TemporaryDirectory(prefix="bkpc-replay-") as folder:
         files = _written_out(_pieces(window, stop, store, identities), left_out, Path(folder), progress)

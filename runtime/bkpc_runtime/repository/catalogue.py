@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,8 +78,8 @@ def _read(store: Store, prefix: str, name: str) -> Image | DamagedBackup | None:
         return problem
 
 
-def newest(store: Store, database: str) -> Image | None:
-    """The newest complete image of all servers of a database; no other manifest is read."""
+def newest(store: Store, database: str, fits: Callable[[Manifest], bool] = lambda _: True) -> Image | None:
+    """The newest complete image of all servers of a database that `fits`; no older manifest is read."""
     found = [
         (name.rstrip("/"), prefix)
         for prefix in prefixes(store, database)
@@ -88,8 +88,9 @@ def newest(store: Store, database: str) -> Image | None:
     for name, prefix in sorted((one for one in found if layout.is_image_id(one[0])), reverse=True):
         image = _read(store, prefix, name)
         if isinstance(image, Image):
-            return image
-        if image is not None:
+            if fits(image.manifest):
+                return image
+        elif image is not None:
             log.error("not counted: %s", image)
     return None
 

@@ -90,6 +90,11 @@ class Manifest(_Record, frozen=True, omit_defaults=True):
     inventory_loose: bool = False
 
     @property
+    def physical(self) -> bool:
+        """Whether it is a server's files, which go into a data directory, and not SQL."""
+        return self.engine != "logical"
+
+    @property
     def stored_size(self) -> int:
         return sum(part.sums.stored_size for part in self.parts)
 

@@ -13,6 +13,7 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.engines.engine import Engine, Server, Taken
 from bkpc_runtime.engines.logical import Logical
+from bkpc_runtime.engines.picking import refuse_lacking
 from bkpc_runtime.errors import PolicyBroken, Refused, ServerFailed, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.binlog.receiver import first_event
@@ -32,6 +33,7 @@ _KEPT_VARIABLES = (
     "version", "max_allowed_packet", "character_set_server", "collation_server", "sql_mode",
     "lower_case_table_names", "time_zone",
     "system_time_zone", "gtid_mode", "gtid_domain_id", "server_id", "binlog_format", "binlog_row_image",
+    "innodb_page_size", "innodb_data_file_path", "innodb_undo_tablespaces",
 )  # fmt: skip
 
 
@@ -80,9 +82,10 @@ def take_image(
     connection = connect(source.address, source.password)
     try:
         facts = read_facts(connection)
-        for lacking in privileges(connection, facts, stream=False):
+        for lacking in privileges(connection, facts, stream=False, engines=(engine.name,)):
             # What an account may not see would be missing from the image without a word.
             raise PolicyBroken(f"`{source.database}`: {lacking.text}", help=lacking.mend[0])
+        refuse_lacking(connection, facts, source.address, engine)
         with _one_writer(connection, source):
             for attempt in range(1, _ATTEMPTS + 1):
                 writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock))

@@ -53,6 +53,7 @@ def verify_image(image: Image, store: Store, identities: Sequence[Secret]) -> Ve
         except (DamagedBackup, Refused, ObjectMissing) as problem:
             problems.append(str(problem))
     problems += _manifest_problems(image)
+    problems += _chain_problems(image, store)
     window = catalogue.window(store, image)
     severed = catalogue.severed(store, image)
     if severed:
@@ -62,9 +63,21 @@ def verify_image(image: Image, store: Store, identities: Sequence[Secret]) -> Ve
     return Verified(image.manifest.id, len(image.manifest.parts), read, window.end if window else None, tuple(problems))
 
 
+def _chain_problems(image: Image, store: Store) -> Iterator[str]:
+    """What an incremental image builds on must be there; it is read when its own turn comes."""
+    try:
+        catalogue.chain(image, catalogue.images(store, image.prefix) if image.manifest.parent else ())
+    except DamagedBackup as problem:
+        yield str(problem)
+
+
 def _manifest_problems(image: Image) -> Iterator[str]:
     """What a manifest says against itself."""
     manifest = image.manifest
+    if manifest.physical:
+        if not manifest.parts:
+            yield f"the manifest of {manifest.id} names no parts"
+        return
     parts = {(one.schema, one.table) for one in manifest.parts if one.kind == "table"}
     missing = [
         f"{one.schema}.{table}"

@@ -1,0 +1,59 @@
+"""`bkpc restore … --into-datadir`: a physical image, and the log after it, into an empty data directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bkpc_runtime.commands.outcome import say
+from bkpc_runtime.errors import Refused
+from bkpc_runtime.recovery.choice import choose
+from bkpc_runtime.recovery.into_data_folder import restore_into_folder
+from bkpc_runtime.recovery.pages import needed_bytes
+from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.store import Store
+
+_TOLD = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
+"""What the server that is to start on the files must be told as its source was, where it is not the default."""
+_DEFAULTS = {"innodb_page_size": "16384", "innodb_data_file_path": "ibdata1:12M:autoextend"}
+
+
+def restore_folder(
+    store: Store, database: str, to: str, path: Path, identities: Sequence[Secret], *, dry_run: bool
+) -> int:
+    """Says what will be done, does it unless `dry_run`; the exit code."""
+    choice = choose(store, database, to, identities, physical=True)
+    chain = catalogue.chain(choice.image, catalogue.all_images(store, database))
+    for image in chain:
+        manifest = image.manifest
+        say(f"image  {manifest.id}, {manifest.kind}, by {manifest.engine} of {manifest.flavour} "
+            f"{manifest.server_version}, {manifest.stored_size:,} bytes")  # fmt: skip
+    if choice.window and choice.stop:
+        say(f"log    from {choice.image.position.text} to {choice.stop.text}")
+    say(f"into   {path}, up to {needed_bytes(chain):,} bytes")
+    if dry_run:
+        return 0
+    if choice.image.manifest.encrypted and not identities:
+        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    began = time.monotonic()
+    owner = restore_into_folder(choice, store, path, identities, say)
+    say(f"restored in {time.monotonic() - began:.1f} s; the files belong to {owner}")
+    for line in _remarks(choice.image, owner, path):
+        say(line)
+    print(f"{database} is restored to {choice.stop.text if choice.stop else choice.image.position.text}")
+    return 0
+
+
+def _remarks(image: Image, owner: str, path: Path) -> list[str]:
+    """What the person who starts the server must know."""
+    variables = image.manifest.variables
+    set_ = {name: variables[name] for name in _TOLD if variables.get(name, "") not in {"", _DEFAULTS.get(name, "0")}}
+    remarks = [f"start its server with {name} = {value}" for name, value in set_.items()]
+    if owner == "root":
+        remarks.append(f"no server runs as root: chown -R mysql:mysql {path}")
+    if any(one.events for one in image.manifest.inventory):
+        remarks.append("it holds events, which fire as soon as it starts: event_scheduler = OFF until you have looked")
+    return remarks

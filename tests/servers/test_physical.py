@@ -1,0 +1,152 @@
+"""Physical images: full and incremental, with what came between, back into a data directory a server starts on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from bkpc_runtime.engines.page_copy import PageCopy
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.recovery.choice import choose
+from bkpc_runtime.recovery.into_data_folder import restore_into_folder
+from bkpc_runtime.repository.manifest import Manifest
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.backup import Source, take_image
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer, start_mariadb
+from tests.database_server.installation import find_mariadb
+from tests.database_server.throwaway import start_over
+from tests.demo.shop import load
+from tests.servers.command_line import PASSWORD, Office
+from tests.servers.streaming import Streaming, position, wait_for
+from tests.servers.test_backup_restore import fingerprint
+
+BETWEEN = (
+    "INSERT INTO shop.audit (what) VALUES ('between')",
+    "TRUNCATE shop.reviews",
+    "ALTER TABLE shop.products ADD COLUMN colour VARCHAR(20) DEFAULT 'red', FORCE",
+    "CREATE TABLE shop.younger (id INT PRIMARY KEY, t TEXT)",
+    "INSERT INTO shop.younger VALUES (1, 'young')",
+    "CREATE TABLE shop.passing (id INT) ENGINE = Aria",
+    "INSERT INTO shop.passing VALUES (3), (4)",
+    "CREATE USER 'made'@'%' IDENTIFIED BY 'later'",
+    "GRANT SELECT ON shop.* TO 'made'@'%'",
+)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThrowawayServer]:
+    if "mariadb" not in os.environ.get("SERVERS", "mariadb mysql"):
+        pytest.skip("SERVERS leaves MariaDB out")
+    with start_mariadb(tmp_path / "shop") as server:
+        monkeypatch.setenv("BKPC_MYSQL_BIN", str(server.bin))
+        load(server)
+        server.run("CREATE TABLE shop.leaving (id INT)", "CREATE TABLE shop.old (id INT) ENGINE = MyISAM")
+        yield server
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> tuple[str, Secret]:
+    identity = pyrage.x25519.Identity.generate()
+    path = tmp_path / "key.txt"
+    path.write_text(f"{identity}\n")
+    path.chmod(0o600)
+    return str(identity.to_public()), Secret(str(identity))
+
+
+def image(server: ThrowawayServer, store: DirectoryStore, recipient: str, parent: Manifest | None = None) -> Manifest:
+    source = Source("shop", parse_address(server.url), Secret(""))
+    return take_image(source, [store], [recipient], expected_size=1 << 20, engine=PageCopy("mariabackup", parent))
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[ThrowawayServer]:
+    """A server over what was restored."""
+    with start_over(find_mariadb(), folder) as server:
+        yield server
+
+
+def accounts(server: ThrowawayServer) -> list[tuple[object, ...]]:
+    return server.run("SELECT user, host, plugin, authentication_string FROM mysql.user ORDER BY 1, 2")
+
+
+def test_a_chain_and_the_log_after_it_come_back(
+    shop: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+) -> None:
+    with Streaming(shop, store, key[0]) as stream:
+        full = image(shop, store, key[0])
+        shop.run(*BETWEEN, "DROP TABLE shop.leaving")
+        first = image(shop, store, key[0], full)
+        shop.run("UPDATE shop.younger SET t = REPEAT('older', 1000)", "DROP TABLE shop.passing")
+        second = image(shop, store, key[0], first)
+        at_image = fingerprint(shop)
+        shop.run("INSERT INTO shop.younger VALUES (2, 'of the log')", "ALTER USER 'made'@'%' IDENTIFIED BY 'changed'")
+        wanted, users, stop = fingerprint(shop), accounts(shop), position(shop)
+        shop.run("DROP DATABASE shop")
+        wait_for(stream, position(shop))
+    assert [one.kind for one in (full, first, second)] == ["full", "incremental", "incremental"]
+    assert (first.parent, second.parent) == (full.id, first.id)
+    assert second.plain_size < full.plain_size / 2
+    for to, expected in ((stop.text, wanted), (second.id, at_image)):
+        folder = tmp_path / to.replace(":", "-")
+        choice = choose(store, "shop", to, [key[1]], physical=True)
+        assert choice.image.manifest == second
+        restore_into_folder(choice, store, folder, [key[1]], lambda _: None)
+        assert not any(path.name.startswith(("xtrabackup", ".bkpc", "backup-my")) for path in folder.iterdir())
+        with started(folder) as rescue:
+            assert fingerprint(rescue) == expected
+            if to == stop.text:
+                assert accounts(rescue) == users
+            assert not rescue.run("SELECT user FROM mysql.user WHERE user LIKE 'bkpc%'")
+    by_hand(next(store.root.glob("shop/*/images")), (full, first, second), tmp_path)
+    with started(tmp_path / "hand") as rescue:
+        assert fingerprint(rescue) == at_image
+
+
+def by_hand(images: Path, chain: tuple[Manifest, ...], folder: Path) -> None:
+    """As `docs/repository-format.md` says."""
+    script = ["set -e -o pipefail", "mkdir hand"]
+    for image in chain:
+        into, parts = "increment" if image.parent else "hand", images / image.id
+        more = " --incremental-dir=increment; rm -r increment" if image.parent else ""
+        opened = f"for part in {parts}/part-*.zst.age; do age -d -i key.txt $part | zstd -d; done"
+        script += [f"mkdir -p {into}", f"{opened} | mbstream -x -C {into}"]
+        script += [f"mariadb-backup --prepare --use-memory=1G --target-dir=hand{more}"]
+    subprocess.run(["bash", "-c", "\n".join(script)], check=True, cwd=folder, capture_output=True)
+
+
+def test_as_a_policy_asks_for_them(shop: ThrowawayServer, tmp_path: Path) -> None:
+    """With the privileges that preflight prints and no more; the password is on no command line."""
+    office = Office.opened(tmp_path / "office", shop)
+    office.plan_physical()
+    shop.run("DROP USER 'backup'@'%'", f"CREATE USER 'backup'@'%' IDENTIFIED BY '{PASSWORD}'")
+    shop.run("SET GLOBAL sync_binlog = 1")
+    asked = office.bkpc("preflight", "plan.json", expect=1).text
+    (grant,) = [line.strip() for line in asked.splitlines() if line.strip().startswith("GRANT")]
+    shop.run(grant.rstrip(";"))
+    assert "no problems" in office.bkpc("preflight", "plan.json", expect=0).text
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    shop.run(*BETWEEN)
+    told = office.bkpc("run", "plan.json", "shop/incremental/disk", expect=0).text
+    assert "what changed since" in told
+    wanted = fingerprint(shop)
+    assert "mariabackup, since" in office.bkpc("list", "plan.json", expect=0).text
+    assert "0 problems" in office.bkpc("verify", "plan.json", "--deep", expect=0).text
+    refused = office.bkpc("restore", "plan.json", "shop", "--into", shop.url, expect=2).text
+    assert "--into-datadir" in refused
+    folder = tmp_path / "back"
+    office.bkpc("restore", "plan.json", "shop", "--into-datadir", str(folder), expect=0)
+    assert "not empty" in office.bkpc("restore", "plan.json", "shop", "--into-datadir", str(folder), expect=5).text
+    with started(folder) as rescue:
+        assert fingerprint(rescue) == wanted
+    # A server set up anew has pages of the same numbers.
+    shop.run("RESET MASTER")
+    told = office.bkpc("run", "plan.json", "shop/incremental/disk", expect=0).text
+    assert "takes a full image" in told
+    assert "what changed since" not in told
