@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
@@ -72,7 +71,7 @@ class Agent:
 
     def _do_due_jobs(self, stop: threading.Event) -> None:
         try:
-            due = due_jobs(self._world, self._world.plan.jobs, datetime.now(UTC))
+            due = due_jobs(self._world, self._world.plan.jobs, self._world.clock())
         except RuntimeFailure as problem:
             log.error("can't look for due jobs: %s %s", problem, problem.help)
             return

@@ -45,7 +45,7 @@ def run_job(world: World, job: contract.Job) -> str:
 def _sweep(world: World, job: contract.Job) -> None:
     """What broken-off tries left in the job's stores costs money: it goes when nobody can be at it any more."""
     longest = max(timedelta(milliseconds=one.timeout_ms) for one in world.plan.jobs)
-    before = (datetime.now(UTC) - max(GRACE, 2 * longest)).timestamp()
+    before = (world.clock() - max(GRACE, 2 * longest)).timestamp()
     for name in job.stores:
         try:
             dropped = world.store(name).sweep(before)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +32,18 @@ _SSL: dict[str, SslMode] = {
 }
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """A plan and where its relative paths and environment variables are looked up."""
+    """A plan and where its relative paths and environment variables are looked up; `clock` says what time it is."""
 
     plan: contract.Plan
     folder: Path
     environ: Mapping[str, str]
+    clock: Callable[[], datetime] = _now
 
     @property
     def document(self) -> bytes:

@@ -64,10 +64,15 @@ class Body:
         self._ended = not chunked and not size
         self._until: int | None = None
         self._read = 0
+        self._garbled = False
 
     def break_after(self, size: int) -> None:
         """Has the connection break once more than so many bytes of the body were read: a fault."""
         self._until = size
+
+    def garble(self) -> None:
+        """Has a bit of what is read first come in turned: a fault."""
+        self._garbled = True
 
     def read(self, most: int) -> bytes:
         """Up to `most` bytes, nothing at the end; raises ConnectionError when the client breaks off."""
@@ -96,6 +101,9 @@ class Body:
                 self._file.readline(8)
             else:
                 self._ended = True
+        if self._garbled:
+            self._garbled = False
+            chunk = bytes([chunk[0] ^ 1]) + chunk[1:]
         return chunk
 
     def all(self) -> bytes:

@@ -137,6 +137,8 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(fault.seconds)
             if fault.kind == "interrupt":
                 self._body.break_after(fault.after)
+            if fault.kind == "garble":
+                self._body.garble()
             if fault.kind == "refuse":
                 raise ConnectionError("a fault that a test asked for")
 

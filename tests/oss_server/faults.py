@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["status", "delay", "reset", "truncate", "corrupt", "late", "lost", "refuse", "interrupt"]
+Kind = Literal["status", "delay", "reset", "truncate", "corrupt", "late", "lost", "refuse", "interrupt", "garble"]
+
+
+_UPLOAD_ID = re.compile(r"uploadId=[^&]*")
 
 
 @dataclass(slots=True)
@@ -19,7 +22,8 @@ class Fault:
     `kind`: `status` answers with `status` and `code` instead of doing what was asked; `delay` waits `seconds` first;
     `reset` and `truncate` end the body after `after` bytes (with RST, or as if all were sent: FIN); `corrupt` turns
     one bit of byte `after`; `late` does what was asked and answers `seconds` later; `lost` does it and never answers;
-    `refuse` closes the connection before anything was done; `interrupt` once `after` bytes of an upload were read.
+    `refuse` closes the connection before anything was done; `interrupt` once `after` bytes of an upload were read;
+    `garble` turns a bit of the first bytes of an upload before they are kept.
 
     `method` and `match` (a regular expression over `METHOD bucket/key?query`) say which requests; of these, each
     `nth` (counted from 1, 0 for any), or a share `per_mille` of them (1000: all); `times` of them at most (0: no end).
@@ -56,8 +60,15 @@ class Fault:
 
 @dataclass(slots=True)
 class Faults:
-    """The rules in force. `seed` makes rates repeatable; `full` refuses puts for want of space."""
+    """The rules in force. `full` refuses puts for want of space.
 
+    `rotation`: the first request for each thing is struck by the next of these that fits it, from number `turn` on;
+    when it is tried again, it is not. So every request of a test fails, and every request can be mended.
+    """
+
+    rotation: tuple[Fault, ...] = ()
+    turn: int = 0
+    known: set[str] = field(default_factory=set)
     rules: list[Fault] = field(default_factory=list)
     breaks: list[int] = field(default_factory=list)
     full: bool = False
@@ -74,7 +85,19 @@ class Faults:
                 if rule.applies(line, method, self.chance):
                     found.append(rule)
             self.rules = [rule for rule in self.rules if not rule.times or rule.done < rule.times]
-            return found
+            return found + self._in_turn(line, method)
+
+    def _in_turn(self, line: str, method: str) -> list[Fault]:
+        same = _UPLOAD_ID.sub("", line)
+        if not self.rotation or same in self.known:
+            return []
+        self.known.add(same)
+        for _ in self.rotation:
+            rule = self.rotation[self.turn % len(self.rotation)]
+            self.turn += 1
+            if rule.applies(line, method, self.chance):
+                return [rule]
+        return []
 
     def next_break(self) -> int | None:
         """Where to cut the next object read, if a test asked for that."""

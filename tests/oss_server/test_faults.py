@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.oss_server import OssServer
+from tests.oss_server.faults import Fault
 
 BODY = bytes(range(256)) * 4096
 
@@ -99,6 +100,25 @@ def test_done_but_late_and_done_but_never_told(server: OssServer, bucket: Any) -
     with pytest.raises(oss2.exceptions.RequestError):
         bucket.put_object("a", b"3")
     assert read(bucket) == b"3"
+
+
+def test_the_first_request_for_each_thing_fails_in_turn(server: OssServer, bucket: Any) -> None:
+    server.faults.rotation = (Fault("status", status=500), Fault("lost", method="PUT"), Fault("status", status=503))
+    for key, status in (("a", 500), ("b", -2), ("c", 503), ("d", 500)):
+        with pytest.raises(oss2.exceptions.OssError) as raised:
+            bucket.put_object(key, b"1")
+        assert raised.value.status == status
+        bucket.put_object(key, b"1")
+    with pytest.raises(oss2.exceptions.ServerError):
+        bucket.get_object("a")  # never `lost`, which is for puts alone
+    assert bucket.get_object("a").read() == b"1"
+
+
+def test_an_upload_is_garbled_and_its_checksum_tells(server: OssServer, bucket: Any) -> None:
+    server.fault("garble", method="PUT", times=1)
+    with pytest.raises(oss2.exceptions.InconsistentError):
+        bucket.put_object("a", b"0123")
+    assert bucket.get_object("a").read() == b"1123"
 
 
 def test_a_refused_connection_did_nothing(server: OssServer, bucket: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,10 +86,7 @@ def find_tool(flavour: Flavour, kind: str) -> str:
 
 @contextmanager
 def client_options(address: Address, flavour: Flavour) -> Iterator[Path]:
-    """An options file with the login, in memory only: pass it first, as `--defaults-file=PATH`.
-
-    Not on disk: nothing cleans up after `kill -9`.
-    """
+    """An options file (mode 0600) with the login: pass it first, as `--defaults-file=PATH`."""
     lines = ["[client]", f"user={_value(address.user)}"]
     password = address.password().reveal()
     if password:
@@ -103,14 +101,14 @@ def client_options(address: Address, flavour: Flavour) -> Iterator[Path]:
         if address.ssl_mode == "disabled" and flavour == "mysql":
             # caching_sha2_password without TLS asks for the server's key once.
             lines.append("loose-get-server-public-key")
-    handle = os.memfd_create("bkpc")
+    handle, name = tempfile.mkstemp(prefix="bkpc-", suffix=".cnf")
+    path = Path(name)
     try:
-        # Tools leave out options that others may write.
-        os.fchmod(handle, 0o600)
-        os.write(handle, ("\n".join(lines) + "\n").encode())
-        yield Path(f"/proc/{os.getpid()}/fd/{handle}")
+        with os.fdopen(handle, "w") as file:
+            file.write("\n".join(lines) + "\n")
+        yield path
     finally:
-        os.close(handle)
+        path.unlink(missing_ok=True)
 
 
 def _value(text: str) -> str:

@@ -65,6 +65,7 @@ def run_image(world: World, job: contract.Job, stores: Sequence[Store]) -> Manif
         expected_size=job.expect_bytes,
         engine=engine_called(name, parent),
         limit=job.limit,
+        clock=world.clock,
     )
 
 

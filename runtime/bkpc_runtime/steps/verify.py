@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused
+from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout, segments
 from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound, unpacked
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +37,14 @@ def verify_image(image: Image, store: Store, identities: Sequence[Secret]) -> Ve
     for part in image.manifest.parts:
         key = layout.part_key(image.prefix, image.manifest.id, part.name)
         try:
-            digest = hashlib.sha256()
-            if identities or not image.manifest.encrypted:
-                plain = inbound(
-                    store.read(key),
-                    name=key,
-                    encrypted=image.manifest.encrypted,
-                    identities=identities,
-                    expected=part.sums,
-                )
-                for _ in plain:
-                    pass
-            else:
-                for chunk in store.read(key):
-                    digest.update(chunk)
-                if digest.hexdigest() != part.sums.stored_sha256:
-                    raise DamagedBackup(f"{key} is damaged: its SHA-256 is not the one in the manifest")
+            try:
+                _read_part(image, part, key, store, identities)
+            except (DamagedBackup, StoreFailed) as problem:
+                if isinstance(problem, StoreFailed) and not problem.retryable:
+                    raise
+                # What was spoiled on the way only must not be told as damage: nobody looks twice at what is lost.
+                log.warning("%s: read again", problem)
+                _read_part(image, part, key, store, identities)
             read += part.sums.stored_size
         except (DamagedBackup, Refused, ObjectMissing) as problem:
             problems.append(str(problem))
@@ -69,6 +65,21 @@ def _chain_problems(image: Image, store: Store) -> Iterator[str]:
         catalogue.chain(image, catalogue.images(store, image.prefix) if image.manifest.parent else ())
     except DamagedBackup as problem:
         yield str(problem)
+
+
+def _read_part(image: Image, part: Part, key: str, store: Store, identities: Sequence[Secret]) -> None:
+    if identities or not image.manifest.encrypted:
+        plain = inbound(
+            store.read(key), name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums
+        )
+        for _ in plain:
+            pass
+        return
+    digest = hashlib.sha256()
+    for chunk in store.read(key):
+        digest.update(chunk)
+    if digest.hexdigest() != part.sums.stored_sha256:
+        raise DamagedBackup(f"{key} is damaged: its SHA-256 is not the one in the manifest")
 
 
 def _manifest_problems(image: Image) -> Iterator[str]:

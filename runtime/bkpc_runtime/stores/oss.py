@@ -12,7 +12,7 @@ from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key
 from bkpc_runtime.stores.oss_calls import OssCalls
-from bkpc_runtime.stores.oss_download import OssReader
+from bkpc_runtime.stores.oss_download import OssReader, Spoiled
 from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.oss_upload import OssWriter, limit_header
 from bkpc_runtime.stores.patience import Patience
@@ -55,7 +55,13 @@ class OssStore:
             return writer.commit()
 
     def get(self, key: str) -> bytes:
-        return b"".join(self.read(key))
+        trying = self._patience.began()
+        while True:
+            try:
+                return b"".join(self.read(key))
+            except Spoiled:
+                if not trying.wait(0.0, None):
+                    raise
 
     def read(self, key: str, start: int = 0, end: int | None = None, *, limit: int | None = None) -> Iterator[bytes]:
         name = self._object_name(key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -81,6 +82,7 @@ class OssCalls:
                     self.requests += 1
                 return _answered(work, self._bucket)
             except oss2.exceptions.OssError as problem:
+                _let_go(problem)
                 if not is_transient(problem):
                     raise failure(problem, self.described, key) from problem
                 if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
@@ -147,6 +149,14 @@ def _answered(work: Callable[[Any], T], bucket: Any) -> T:
         return work(bucket)
     except requests.RequestException as problem:
         raise oss2.exceptions.RequestError(problem) from problem
+
+
+def _let_go(problem: BaseException) -> None:
+    """urllib3 keeps what failed in a cycle: its socket would stay open until the collector of cycles comes by."""
+    seen: BaseException | None = problem
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__context__
 
 
 def _parts(name: str, upload: str, after: str, bucket: Any) -> Any:

@@ -2,7 +2,8 @@
 
 At most four ranges are in memory: one that goes out, three that come in on connections of their own. Each is tried
 again by itself, from where it broke off; all are of one version of the object (`If-Match`). What was got is compared
-by CRC-64 with what the service keeps, put together from the ranges when the whole object was read.
+by CRC-64 with what the service keeps when the whole object was read: an object of one range before a byte of it goes
+out (it is asked for again where the sums differ), a larger one with its last.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ RANGE = 8 * MIB
 CONNECTIONS = 4
 _CHUNK = MIB
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+class Spoiled(StoreFailed):
+    """What came is not what the service keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ class OssReader:
             return
         self._etag = answer.etag
         total = self._total(answer, start)
+        if (start, answer.content_length) == (0, total) and total <= RANGE:
+            yield from self._in_memory(answer, total)
+            return
         stop = total if end is None else min(end, total)
         middle = min(start + answer.content_length, stop)
         sums: list[tuple[int, int]] = []
@@ -70,6 +78,18 @@ class OssReader:
                 threads.shutdown(wait=True, cancel_futures=True)
         if (start, stop) == (0, total):
             self._check(answer, combined(sums))
+
+    def _in_memory(self, answer: Any, size: int) -> list[bytes]:
+        """A whole object, as the service keeps it."""
+        trying, first = self._patience.began(), answer
+        while True:
+            sums: list[tuple[int, int]] = []
+            chunks = list(_counted(self._arriving(0, size, first), sums))
+            if spoiled(answer, combined(sums)) is None:
+                return chunks
+            first = None
+            if not trying.wait(0.0, self._given_up):
+                raise self._wrong()
 
     def fetch(self, start: int, end: int) -> _Fetched:
         """A whole range; empty once nobody waits for it."""
@@ -129,11 +149,14 @@ class OssReader:
     def _check(self, answer: Any, crc: int) -> None:
         """The whole object has been read: its CRC-64 must be what the service keeps."""
         if spoiled(answer, crc) is not None:
-            raise StoreFailed(
-                f"store {self._calls.described} at {self._key}: bytes were spoiled on the way, their CRC-64 differs",
-                help="read it again; where it stays so, `bkpc verify`",
-                retryable=True,
-            )
+            raise self._wrong()
+
+    def _wrong(self) -> Spoiled:
+        return Spoiled(
+            f"store {self._calls.described} at {self._key}: bytes were spoiled on the way, their CRC-64 differs",
+            help="read it again; where it stays so, `bkpc verify`",
+            retryable=True,
+        )
 
 
 class _Ahead:
