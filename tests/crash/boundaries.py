@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ def _run(
         sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
         os.chdir(folder)
         os.environ.update(environ)
+        tempfile.tempdir = None  # the parent's choice is remembered
         opened = World.store
         traced = lambda world, name: TracedStore(opened(world, name), boundaries)  # noqa: E731
         World.store = traced  # type: ignore[method-assign,assignment]

@@ -85,10 +85,13 @@ def crashing(tmp_path: Path) -> Iterator[Crashing]:
         office = Office.opened(tmp_path / "office", server)
         office.write(POLICY.format(port=server.port, recipient=office.recipient))
         office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+        (tmp_path / "temporary").mkdir()
+        office.environ["TMPDIR"] = str(tmp_path / "temporary")
         made = Crashing(office)
         for arguments in COMMANDS.values():
             assert made.run(arguments).code == 0
         yield made
+        assert not list((tmp_path / "temporary").iterdir()), "what was killed left something behind"
 
 
 def chosen(count: int) -> range:

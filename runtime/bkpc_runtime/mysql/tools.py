@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +85,10 @@ def find_tool(flavour: Flavour, kind: str) -> str:
 
 @contextmanager
 def client_options(address: Address, flavour: Flavour) -> Iterator[Path]:
-    """An options file (mode 0600) with the login: pass it first, as `--defaults-file=PATH`."""
+    """An options file with the login, in memory only: pass it first, as `--defaults-file=PATH`.
+
+    Not on disk: nothing cleans up after `kill -9`.
+    """
     lines = ["[client]", f"user={_value(address.user)}"]
     password = address.password().reveal()
     if password:
@@ -101,14 +103,14 @@ def client_options(address: Address, flavour: Flavour) -> Iterator[Path]:
         if address.ssl_mode == "disabled" and flavour == "mysql":
             # caching_sha2_password without TLS asks for the server's key once.
             lines.append("loose-get-server-public-key")
-    handle, name = tempfile.mkstemp(prefix="bkpc-", suffix=".cnf")
-    path = Path(name)
+    handle = os.memfd_create("bkpc")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write("\n".join(lines) + "\n")
-        yield path
+        # Tools leave out options that others may write.
+        os.fchmod(handle, 0o600)
+        os.write(handle, ("\n".join(lines) + "\n").encode())
+        yield Path(f"/proc/{os.getpid()}/fd/{handle}")
     finally:
-        path.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _value(text: str) -> str:
