@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint soundness crash servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket
+.PHONY: demo test fast lint soundness crash retention servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -49,6 +49,12 @@ CASES ?= 1000000
 SEED ?= 1
 soundness: $(VENV)/ready
 	$(BIN)/python -m tests.soundness --cases $(CASES) --seed $(SEED)
+
+# Lives of a database drawn at random, through expiry: what is promised stays, what should go goes.
+EXAMPLES ?= 2000
+STEPS ?= 60
+retention: $(VENV)/ready
+	EXAMPLES=$(EXAMPLES) STEPS=$(STEPS) $(BIN)/pytest -q tests/runtime/retention/test_machine.py
 
 # bkpc and its server killed at every boundary with a store, not at one in twelve.
 crash: $(VENV)/ready $(addprefix servers-,$(SERVERS))

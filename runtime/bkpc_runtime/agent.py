@@ -7,11 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import RuntimeFailure
-from bkpc_runtime.executor import due_jobs, run_job, stream_of
+from bkpc_runtime.executor import due_jobs, due_upkeep, run_job, stream_of
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stream_watch import StreamWatch
@@ -32,6 +33,7 @@ class Agent:
         self._retry_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._undelivered: list[str] = []
+        self._kept_up: dict[str, datetime] = {}
 
     def run(self, stop: threading.Event) -> bool:
         """Returns whether everything that was received is durable in every store.
@@ -75,12 +77,14 @@ class Agent:
         except RuntimeFailure as problem:
             log.error("can't look for due jobs: %s %s", problem, problem.help)
             return
-        for job in due:
+        for job in (*due, *due_upkeep(self._world.plan.jobs, self._kept_up, self._world.clock())):
             if stop.is_set() or time.monotonic() < self._retry_at.get(job.id, 0):
                 continue
+            began = self._world.clock()
             try:
                 log.info("%s", run_job(self._world, job))
                 self._failures.pop(job.id, None)
+                self._kept_up[job.id] = began
             except RuntimeFailure as problem:
                 self._postpone(job, problem)
 

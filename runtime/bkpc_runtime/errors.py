@@ -8,6 +8,7 @@
     │   │   ├── StoreUnreachable
     │   │   ├── StoreFull
     │   │   ├── StoreDenied
+    │   │   │   └── StoreLocked   a retention lock protects the object
     │   │   └── ObjectMissing
     │   ├── ServerFailed      a database server refused, failed or vanished
     │   └── ToolFailed        a program such as `mariadb-dump` failed
@@ -56,6 +57,10 @@ class StoreFull(StoreFailed):
 
 
 class StoreDenied(StoreFailed):
+    pass
+
+
+class StoreLocked(StoreDenied):
     pass
 
 

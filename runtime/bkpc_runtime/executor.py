@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
+from bkpc_runtime.upkeep import run_expiry
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
 GRACE = timedelta(days=3)
 """What a try that was broken off left in a store stays at least this long, and twice as long as any job may take."""
-RUNNABLE = IMAGES | {"copy"}
+RUNNABLE = IMAGES | {"copy", "expire"}
 """The kinds of jobs this version runs; `compile` warns of policies that need more."""
 
 
@@ -37,6 +38,8 @@ def run_job(world: World, job: contract.Job) -> str:
     """
     if job.kind not in RUNNABLE:
         raise BadUsage(f"job `{job.id}` is of kind {job.kind}, which this version does not run")
+    if job.kind == "expire":
+        return run_expiry(world, job)
     told = _image(world, job) if job.kind in IMAGES else _copy(world, job)
     _sweep(world, job)
     return told
@@ -114,7 +117,7 @@ _ORDER = {"backup.full": 0, "backup.incremental": 1, "copy": 2}
 def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[contract.Job]:
     """The jobs whose newest output is older than their last release: full images, incremental ones, then copies."""
     due: list[contract.Job] = []
-    for job in sorted((one for one in jobs if one.kind in RUNNABLE), key=lambda one: (_ORDER[one.kind], one.id)):
+    for job in sorted((one for one in jobs if one.kind in _ORDER), key=lambda one: (_ORDER[one.kind], one.id)):
         newest = newest_image(world, job)
         if newest and job.kind == "backup.full" and _useless(world, job, newest):
             newest = None
@@ -124,6 +127,11 @@ def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[
         if is_due(job.schedule, began, now):
             due.append(job)
     return due
+
+
+def due_upkeep(jobs: Sequence[contract.Job], done: Mapping[str, datetime], now: datetime) -> list[contract.Job]:
+    """The expiries whose last run, by id in `done`, began before their last release."""
+    return [job for job in jobs if job.kind == "expire" and is_due(job.schedule, done.get(job.id), now)]
 
 
 def _useless(world: World, job: contract.Job, image: Image) -> str:

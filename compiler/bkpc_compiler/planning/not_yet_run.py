@@ -95,8 +95,6 @@ def _left_to_people(policy: Policy, folders: set[str]) -> Iterator[tuple[Span, s
     if policy.lock and unlocked:
         names = ", ".join(f"`{name}`" for name in unlocked)
         yield policy.lock.span, f"lock a directory ({names}): whoever may write there may delete"
-    if policy.keep:
-        yield policy.keep.span, "delete what is older: more is kept than this says, and paid for"
     for way, words in _WITHOUT.items():
         if way in policy.recover_by:
             yield policy.span, f"bring back {words} (`recover by {way}`): a restore is of everything"

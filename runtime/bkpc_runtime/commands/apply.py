@@ -12,7 +12,7 @@ from bkpc_runtime.errors import Refused, RuntimeFailure
 from bkpc_runtime.executor import due_jobs, run_job
 from bkpc_runtime.outdated import refuse_outdated
 from bkpc_runtime.preflight import look_at
-from bkpc_runtime.repository import layout
+from bkpc_runtime.repository.plans import put_in_force
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc apply plan.json --yes"
@@ -82,7 +82,7 @@ def _images(world: World, arguments: argparse.Namespace) -> int:
         return 0
     _store_plan(world, names)
     worst = 0
-    for job in due:
+    for job in (*due, *(one for one in jobs if one.kind == "expire")):
         try:
             say(run_job(world, job))
         except RuntimeFailure as problem:
@@ -109,7 +109,4 @@ def _agreed(question: str) -> bool:
 
 def _store_plan(world: World, databases: set[str]) -> None:
     for name in sorted({name for one in databases for name in world.stores_of(one)}):
-        store = world.store(name)
-        key = layout.plan_key(world.plan.header.digest)
-        if store.head(key) is None:
-            store.put(key, world.document)
+        put_in_force(world.store(name), world.plan, world.clock())

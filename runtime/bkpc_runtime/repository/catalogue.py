@@ -55,16 +55,23 @@ def images(store: Store, prefix: str) -> Iterator[Image]:
 
 def unreadable(store: Store, database: str) -> list[str]:
     """What is wrong with the manifests that can't be read, of all servers of a database."""
-    found = (one for prefix in prefixes(store, database) for one in _manifests(store, prefix))
-    return [str(one) for one in found if isinstance(one, DamagedBackup)]
+    return [one for prefix in prefixes(store, database) for one in unreadable_of(store, prefix)]
+
+
+def unreadable_of(store: Store, prefix: str) -> list[str]:
+    """What is wrong with the manifests of one server that can't be read."""
+    return [str(one) for one in _manifests(store, prefix) if isinstance(one, DamagedBackup)]
+
+
+def survey(store: Store, prefix: str) -> Iterator[tuple[str, Image | DamagedBackup | None]]:
+    """Every folder of an image by its id, newest first: the image, or why it can't be read; None: no manifest."""
+    names = [name.rstrip("/") for name in store.folders(layout.images_folder(prefix))]
+    for name in sorted(filter(layout.is_image_id, names), reverse=True):
+        yield name, _read(store, prefix, name)
 
 
 def _manifests(store: Store, prefix: str) -> Iterator[Image | DamagedBackup]:
-    names = [name.rstrip("/") for name in store.folders(layout.images_folder(prefix))]
-    for name in sorted(filter(layout.is_image_id, names), reverse=True):
-        found = _read(store, prefix, name)
-        if found is not None:
-            yield found
+    return (found for _, found in survey(store, prefix) if found is not None)
 
 
 def _read(store: Store, prefix: str, name: str) -> Image | DamagedBackup | None:

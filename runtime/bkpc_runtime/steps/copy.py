@@ -9,6 +9,7 @@ from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part, encode_manifest
 from bkpc_runtime.steps.backup import verify_sizes
+from bkpc_runtime.steps.reading import spare_leftovers
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.throttle import Throttle
 
@@ -19,6 +20,7 @@ def copy_image(image: Image, source: Store, target: Store, *, limit: int | None 
     Raises:
         DamagedBackup: a part in `source` is not what its manifest says; the copy then does not appear.
     """
+    spare_leftovers(target, image.prefix, image.manifest.id)
     throttle = Throttle(limit) if limit else None
     moved = 0
     held = {one.key: one.size for one in target.list(layout.image_folder(image.prefix, image.manifest.id))}

@@ -17,6 +17,7 @@ from bkpc_runtime.stores.store import StoredObject
 
 _CHUNK = 1024 * 1024
 _UNFINISHED = ".unfinished-"
+_TRIES = 10
 
 
 class DirectoryStore:
@@ -40,6 +41,12 @@ class DirectoryStore:
     ) -> DirectoryWriter:
         with self._failures(key):
             target = self._path(key)
+            for _ in range(_TRIES):
+                try:
+                    self._make_folders(target.parent)
+                    return DirectoryWriter(self, key, target)
+                except FileNotFoundError:  # whoever deleted the last of others took the folder, too
+                    continue
             self._make_folders(target.parent)
             return DirectoryWriter(self, key, target)
 
@@ -81,25 +88,50 @@ class DirectoryStore:
         with self._failures(prefix):
             self._be_a_folder()
             root = self.root / checked_key(folder) if folder else self.root
-            found = [
-                StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
-                for path in root.rglob("*")
-                if not path.name.startswith(_UNFINISHED) and path.is_file()
-            ]
+            found = list(self._files(root))
         wanted = (one for one in found if one.key.startswith(prefix) and one.key > after)
         yield from sorted(wanted, key=lambda one: one.key)
+
+    def _files(self, root: Path) -> Iterator[StoredObject]:
+        """Everything below a folder; what another deletes meanwhile may be in it or not."""
+        for folder, _, names in os.walk(root, onerror=_unless_gone):
+            for name in names:
+                path = Path(folder, name)
+                if name.startswith(_UNFINISHED):
+                    continue
+                try:
+                    yield StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
+                except FileNotFoundError:
+                    continue
 
     def folders(self, prefix: str) -> Iterator[str]:
         folder = prefix.rstrip("/")
         with self._failures(prefix):
             self._be_a_folder()
             root = self.root / checked_key(folder) if folder else self.root
-            names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+            names = sorted(path.name for path in _entries(root) if path.is_dir())
         yield from names
 
     def delete(self, key: str) -> None:
         with self._failures(key):
-            self._path(key).unlink(missing_ok=True)
+            path = self._path(key)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return
+            # A manifest must not come back after a power cut when its parts have gone.
+            with contextlib.suppress(FileNotFoundError):  # another has deleted the folder with it
+                sync_folder(path.parent)
+            self._drop_empty(path.parent)
+
+    def _drop_empty(self, folder: Path) -> None:
+        """A folder is there while there is something in it, as in a bucket."""
+        while folder != self.root:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
 
     def sweep(self, before: float) -> int:
         dropped = 0
@@ -158,6 +190,18 @@ class DirectoryStore:
         return StoreFailed(what)
 
 
+def _unless_gone(problem: OSError) -> None:
+    if not isinstance(problem, FileNotFoundError):
+        raise problem
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 _under_way: set[Path] = set()
 """Files that this process writes. One told to stop may have no other hold of them at that moment."""
 
@@ -178,7 +222,11 @@ class DirectoryWriter:
         self._file: BinaryIO | None = None
         self._size = 0
         _under_way.add(self._path)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError:
+            _under_way.discard(self._path)
+            raise
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 
     def write(self, chunk: bytes) -> None:

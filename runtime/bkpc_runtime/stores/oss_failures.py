@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreLocked, StoreUnreachable
 
 _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     "NoSuchBucket": (
@@ -25,7 +25,7 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
         "grant it oss:GetObject, oss:PutObject, oss:DeleteObject, oss:ListObjects, oss:AbortMultipartUpload",
     ),
     "UserDisable": (StoreDenied, "the account is disabled", "usually an overdue bill: see the provider's console"),
-    "FileImmutable": (StoreDenied, "the bucket's retention policy protects the object", "wait until it lapses"),
+    "FileImmutable": (StoreLocked, "the bucket's retention policy protects the object", "wait until it lapses"),
     "WORMConfigurationLocked": (StoreFailed, "the bucket has a retention policy already", "run it again"),
     "InvalidObjectState": (StoreFailed, "the object is archived and not thawed", "restore (thaw) it first"),
 }

@@ -16,7 +16,6 @@ def test_a_policy_of_what_is_run_compiles_without_a_word() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  keep 14d", "delete what is older"),
         ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  lock 14d", "lock a directory (`disk`, `far`)"),
         ("hot  to", "recover by increment\n  hot  to", "bring back only what changed"),
         ("hot  to", "recover by files\n  hot  to", "bring back single tables"),
@@ -57,14 +56,15 @@ def test_growth_is_looked_at_by_check() -> None:
 
 
 def test_an_override_is_told_beside_its_policy() -> None:
-    text = SMALL.replace("protect shop with basic", "protect shop with basic { keep 30d }\nprotect other with basic")
+    text = SMALL.replace("  keep 14d\n", "  lock 14d\n")
+    text = text.replace("protect shop with basic", "protect shop with basic { lock 30d }\nprotect other with basic")
     text += 'database other at here { mysql "o" credentials env A, B size 1GiB writes 1MiB/h }\n'
     told = [text[one.primary.span.start : one.primary.span.end] for one in compiled(text).diagnostics]
-    assert told == ["keep 14d", "keep 30d"]
+    assert told == ["lock 14d", "lock 30d"]
 
 
 def test_one_clause_for_two_databases_is_told_once() -> None:
-    text = SMALL.replace("protect shop with", "protect shop, other with")
+    text = SMALL.replace("  keep 14d\n", "  lock 14d\n").replace("protect shop with", "protect shop, other with")
     text += 'database other at here { mysql "o" credentials env A, B size 1GiB writes 1MiB/h }\n'
     assert len(compiled(text).diagnostics) == 1
 

@@ -1,0 +1,163 @@
+"""What the stores of a database hold, read once: images, log and marks, with all that expiry is decided from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository import catalogue, marks, segments
+from bkpc_runtime.repository.archive import Epoch, archive_of
+from bkpc_runtime.repository.marks import Mark
+from bkpc_runtime.stores.store import Store
+
+READING_LASTS = timedelta(days=14)
+"""A restore that began longer ago has ended, or nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """A complete image in one store.
+
+    `held`: why it is kept until somebody releases it, in words; empty where it isn't. `judged`: whether it was compared
+    with its predecessors. `verified`, `damaged`: what was found when it was last read back. `reading`: whether a
+    restore may be reading it. `windows`: for each store whose log continues it, the epoch there and how far.
+    """
+
+    prefix: str
+    id: str
+    began: datetime
+    finished: datetime
+    position: Position
+    parent: str = ""
+    held: str = ""
+    judged: bool = False
+    verified: bool = False
+    damaged: bool = False
+    reading: bool = False
+    windows: tuple[tuple[str, int, Position], ...] = ()
+    stored_size: int = 0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether others may go because it is there."""
+        return not self.held and not self.damaged
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.prefix, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one store holds of a database. `logs` and `marks` by server's folder; `garbage`: folders of parts that
+    no manifest names; `unreadable`: what is wrong with manifests that can't be read."""
+
+    store: str
+    images: tuple[KnownImage, ...] = ()
+    logs: tuple[tuple[str, tuple[Epoch, ...]], ...] = ()
+    marks: tuple[tuple[str, tuple[Mark, ...]], ...] = ()
+    garbage: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    def marks_of(self, prefix: str) -> tuple[Mark, ...]:
+        return dict(self.marks).get(prefix, ())
+
+
+def holdings_of(stores: Iterable[Store], database: str, now: datetime) -> tuple[Holding, ...]:
+    """What each of `stores`, which are all that keep something of a database, holds of it."""
+    looks = [_Look(store, database) for store in stores]
+    return tuple(look.holding(looks, now) for look in looks)
+
+
+class _Look:
+    """One store, read. Of manifests only what is needed is kept: they name every table."""
+
+    def __init__(self, store: Store, database: str) -> None:
+        self.store = store
+        self.images: list[tuple[KnownImage, str]] = []
+        self.unreadable: list[str] = []
+        self.garbage: list[tuple[str, str]] = []
+        prefixes = catalogue.prefixes(store, database)
+        # Marks first: an image that comes later has no marks yet, and none is taken for another's.
+        self.marks = {prefix: marks.marks(store, prefix) for prefix in prefixes}
+        for prefix in prefixes:
+            self._read_images(prefix)
+        self.logs = {prefix: archive_of(store, prefix) for prefix in prefixes}
+        self._origins: dict[tuple[str, int, str], str] = {}
+
+    def _read_images(self, prefix: str) -> None:
+        for name, found in catalogue.survey(self.store, prefix):
+            if found is None:
+                self.garbage.append((prefix, name))
+            elif isinstance(found, catalogue.Image):
+                self.images.append((_known(found), found.manifest.binlog_origin))
+            else:
+                self.unreadable.append(str(found))
+
+    def holding(self, looks: Iterable[_Look], now: datetime) -> Holding:
+        found = []
+        for image, origin in self.images:
+            # A copy is held with the image it was copied from.
+            told = [mark for look in looks for mark in look.marks.get(image.prefix, ())]
+            verified = marks.newest(self.marks[image.prefix], marks.VERIFIED, image.id)
+            readers = (one.at for one in told if (one.kind, one.subject) == (marks.READING, image.id))
+            found.append(
+                replace(
+                    image,
+                    held=held(image.id, told),
+                    judged=any(one.subject == image.id and one.kind in {marks.JUDGED, marks.RELEASED} for one in told),
+                    verified=verified is not None and verified.word == "ok",
+                    damaged=verified is not None and verified.word == "damaged",
+                    reading=any(at > now - READING_LASTS for at in readers),
+                    windows=tuple(window for look in looks for window in look.windows(image, origin)),
+                )
+            )
+        return Holding(
+            self.store.name,
+            tuple(sorted(found, key=lambda one: one.id)),
+            tuple(sorted(self.logs.items())),
+            tuple(sorted(self.marks.items())),
+            tuple(self.garbage),
+            tuple(self.unreadable),
+        )
+
+    def windows(self, image: KnownImage, origin: str) -> list[tuple[str, int, Position]]:
+        """The newest epoch here whose log continues an image."""
+        if not image.position.file:
+            return []
+        for epoch in reversed(self.logs.get(image.prefix, ())):
+            end = epoch.end_from(image.position)
+            if end is not None and self._same(image, epoch.number, origin):
+                return [(self.store.name, epoch.number, end)]
+        return []
+
+    def _same(self, image: KnownImage, epoch: int, wanted: str) -> bool:
+        key = (image.prefix, epoch, image.position.file)
+        if key not in self._origins:
+            self._origins[key] = segments.origin(self.store, *key)
+        there = self._origins[key]
+        return not there or not wanted or there == wanted
+
+
+def _known(image: catalogue.Image) -> KnownImage:
+    manifest = image.manifest
+    return KnownImage(
+        prefix=image.prefix,
+        id=manifest.id,
+        began=datetime.fromisoformat(manifest.began),
+        finished=datetime.fromisoformat(manifest.finished),
+        position=image.position,
+        parent=manifest.parent,
+        stored_size=manifest.stored_size,
+    )
+
+
+def held(image: str, told: Iterable[Mark]) -> str:
+    """Why an image is held; empty where it is not, or where a person has released it."""
+    known = list(told)
+    judged = marks.newest(known, marks.JUDGED, image)
+    if judged is None or judged.word != "hold" or marks.newest(known, marks.RELEASED, image):
+        return ""
+    return "it differs from its predecessors"

@@ -1,0 +1,65 @@
+"""Jobs that keep a repository in order, from the plan's words to the steps that do them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from bkpc_grammar import plan as contract
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.flavour import read_facts
+from bkpc_runtime.repository import plans
+from bkpc_runtime.repository.expiry import Rules, rules_of
+from bkpc_runtime.steps.expire import Source, expire
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.world import World
+
+log = logging.getLogger(__name__)
+_COMPARED = ("keep_ms", "daily", "weekly", "monthly", "yearly", "lock_ms", "timezone")
+
+
+def run_expiry(world: World, job: contract.Job) -> str:
+    """Expires what the plan in force no longer keeps; a sentence for each store.
+
+    Raises:
+        ServerFailed: the server does not answer: then nothing expires.
+        StoreFailed: a store does not answer, or failed; what was begun is finished by the next run.
+    """
+    (database,) = world.databases(job.database)
+    stores = {name: world.store(name) for name in world.stores_of(database.name)}
+    unagreed = [why for name, store in stores.items() if (why := _not_agreed(world, store, name, database.name))]
+    if unagreed:
+        return f"nothing of `{database.name}` expires: {unagreed[0]}"
+    source = _source(world, database)
+    done = expire(tuple(stores.values()), database.name, rules(world.plan, database.name), source, world.clock())
+    return f"expiry of `{database.name}`: " + "; ".join(one.text for one in done)
+
+
+def rules(plan: contract.Plan, database: str) -> Mapping[str, Rules]:
+    """What a plan keeps of a database, by store."""
+    flow = next((one for one in plan.flow if one.database == database), None)
+    return {one.store: rules_of(one, flow) for one in plan.retention if one.database == database}
+
+
+def _not_agreed(world: World, store: Store, name: str, database: str) -> str:
+    """Why this plan may not delete: only one that was applied, and so agreed to, does."""
+    force = plans.in_force(store, database)
+    if force is None:
+        return f"no plan is in force in store `{name}`; bkpc apply puts this one in force"
+    if force.plan is None:
+        return f"the plan in force in store `{name}` can't be read: {force.unreadable}"
+    ours = next(one for one in world.plan.retention if (one.database, one.store) == (database, name))
+    theirs = force.retention(database, name)
+    if theirs is None or any(getattr(ours, one) != getattr(theirs, one) for one in _COMPARED):
+        return f"the plan in force in store `{name}` keeps something else; bkpc apply puts this one in force"
+    return ""
+
+
+def _source(world: World, database: contract.Database) -> Source:
+    connection = world.connect(database)
+    try:
+        seconds = float(query(connection, "SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])
+        return Source(read_facts(connection).identity, datetime.fromtimestamp(seconds, UTC))
+    finally:
+        connection.close()
