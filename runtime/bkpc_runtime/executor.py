@@ -16,6 +16,7 @@ from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.schedule import is_due
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.image import IMAGES, run_image
+from bkpc_runtime.steps.log_acknowledging import SyncWish
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
@@ -178,7 +179,16 @@ def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: in
         oldest=oldest,
         encrypted=bool(stream.recipients),
         spool_limit=spool_limit,
+        sync=_sync_wish(stream),
     )
+
+
+def _sync_wish(stream: contract.Stream) -> SyncWish | None:
+    """`degrade` gives up waiting; whatever else is said, or not said, commits wait."""
+    if not stream.sync:
+        return None
+    after = stream.degrade_after_ms if stream.on_outage == "degrade" else None
+    return SyncWish(stream.quorum, None if after is None else after / 1000)
 
 
 def _facts(world: World, database: contract.Database) -> ServerFacts:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.engines.picking import lacking, name_for
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql import preflight
 from bkpc_runtime.mysql.finding import Finding
-from bkpc_runtime.mysql.flavour import read_facts
+from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.mysql.semi_sync import read_semi_sync, sync_findings
 from bkpc_runtime.steps.image import IMAGES, kind_of
 from bkpc_runtime.world import World
 
@@ -50,11 +54,25 @@ def _database(world: World, database: contract.Database) -> Looked:
             engines = {name_for(kind, facts) for kind in kinds}
             found = preflight.look(connection, facts, wanted, engines, incremental="incremental" in kinds)
             address, _ = world.login(database)
-            return Looked(database.name, what, (*found, *lacking(connection, facts, address, kinds)))
+            sync = _sync(world, database, connection, facts)
+            return Looked(database.name, what, (*found, *sync, *lacking(connection, facts, address, kinds)))
         finally:
             connection.close()
     except RuntimeFailure as problem:
         return Looked(database.name, what, (_failed(problem),))
+
+
+def _sync(
+    world: World, database: contract.Database, connection: Connection[Any], facts: ServerFacts
+) -> Iterator[Finding]:
+    for stream in world.plan.streams:
+        if stream.database == database.name and stream.sync:
+            try:
+                state = read_semi_sync(connection, facts)
+            except RuntimeFailure as problem:
+                yield _failed(problem)
+                return
+            yield from sync_findings(state, facts, stream.degrade_after_ms)
 
 
 def _store(world: World, name: str) -> Looked:

@@ -5,17 +5,64 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.mysql.semi_sync import SemiSync, not_in_force, read_semi_sync
 from bkpc_runtime.steps.log_state import StoreState, StreamState
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.work_folder import publish
 
 log = logging.getLogger(__name__)
 _LOOK = 0.5
+_SYNC_LOOK = 2.0
+_COMMITS_WAIT = 3.0
 _AGAIN = 60.0
 """Seconds before the same is said again."""
+
+
+class SyncWatch:
+    """Asks the server, every other second, whether commits really wait: it stops to do so without telling anybody."""
+
+    def __init__(self, name: str, running: LogStream) -> None:
+        self._name, self._running = name, running
+        self._not_waited: int | None = None
+        self._said = ""
+        self._said_at = 0.0
+        self.problem = ""
+
+    def run(self, end: threading.Event) -> None:
+        connection: Connection[Any] | None = None
+        while not end.wait(_SYNC_LOOK):
+            try:
+                connection = connection or self._running.connect()
+                self._look(read_semi_sync(connection, self._running.facts))
+            except RuntimeFailure as failure:
+                self.problem = f"the server can't be asked whether commits wait: {failure}"
+                if connection:
+                    connection._force_close()  # type: ignore[attr-defined]
+                connection = None
+        if connection:
+            connection.close()
+
+    def _look(self, state: SemiSync) -> None:
+        self.problem = not_in_force(state)
+        now = time.monotonic()
+        if self.problem and (not self._said or now - self._said_at > _AGAIN):
+            log.error("stream %s: ALARM: COMMITS DO NOT WAIT FOR STORES: %s", self._name, self.problem)
+            self._said, self._said_at = self.problem, now
+        elif self._said and not self.problem:
+            log.warning("stream %s: commits wait for stores again", self._name)
+            self._said = ""
+        if self._not_waited is not None and state.not_waited > self._not_waited:
+            text = "stream %s: ALARM: %d commits have returned without waiting for anybody"
+            log.error(text, self._name, state.not_waited - self._not_waited)
+        self._not_waited = state.not_waited
 
 
 class StreamWatch:
@@ -26,20 +73,31 @@ class StreamWatch:
         self._end = threading.Event()
         self._told: set[str] = set()
         self._said: dict[str, float] = {}
+        self._sync = SyncWatch(stream.id, running) if stream.sync else None
 
     def end(self) -> None:
         self._end.set()
 
     def run(self) -> None:
+        if self._sync:
+            threading.Thread(target=self._sync.run, args=(self._end,), daemon=True).start()
         while not self._end.wait(_LOOK):
             self._look()
         self._look()
 
     def _look(self) -> None:
         state = self._running.state()
+        if self._sync:
+            state = replace(state, sync_problem=self._sync.problem)
         publish(self._folder, state)
         for store in state.stores:
             self._store(state, store)
+        if state.commit_waits > _COMMITS_WAIT:
+            text = "stream %s: COMMITS HAVE BEEN WAITING for stores for %.0f s: %s"
+            self._say("commits", text, self._stream.id, state.commit_waits, state.failure or "they are slow")
+        if state.degraded_since:
+            text = "stream %s: DEGRADED for %.0f s: commits return without being stored: %s"
+            self._say("degraded", text, self._stream.id, time.time() - state.degraded_since, state.failure)
         if state.pausing:
             self._say("pausing", "stream %s: NO LOG IS READ: %s", self._stream.id, state.pausing)
 

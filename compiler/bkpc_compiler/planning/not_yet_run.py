@@ -56,8 +56,6 @@ def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
     levels = [*(one.stores for one in policy.images), *(one.stores for one in policy.cold)]
     images = {store.value for stores in levels for store in stores}
     for hot in policy.hot:
-        if hot.sync:
-            yield hot.span, "`hot sync`"
         if images and not images & {store.value for store in hot.stores}:
             yield hot.span, "a recovery from an image in one store and log in another"
 

@@ -11,7 +11,14 @@ from typing import Any
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
-from bkpc_runtime.commands.status_stream import add_work, stream_lines, stream_rows
+from bkpc_runtime.commands.status_stream import (
+    add_work,
+    stream_lines,
+    stream_rows,
+    sync_fine,
+    sync_line,
+    sync_rows,
+)
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.mysql.flavour import current_position, read_facts
@@ -35,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     rows = []
     fine = True
-    streams = stream_rows(world, arguments.work)
+    streams, syncs = stream_rows(world, arguments.work), sync_rows(world)
     for database in world.databases(None):
         source = _source_position(world, database)
         rows += [_row(world, database, name, source, now) for name in world.stores_of(database.name)]
@@ -44,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         for row in rows:
             if row["database"] == database.name:
                 row["stream"] = streams.get((database.name, row["store"]))
+                row["sync"] = syncs.get(database.name) if row["stream"] else None
+                fine = fine and (not row["sync"] or sync_fine(row["sync"], row["stream"]))
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
         fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
     if arguments.format == "json":
@@ -112,6 +121,8 @@ def _print(row: dict[str, Any]) -> None:
         count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"
         print(f"  {count}, {Duration(Fraction(row['image_age_seconds'])).human()} old")
         print(f"  {_log_words(row)}")
+    if row["sync"]:
+        print(f"  {sync_line(row['sync'], row['stream'])}")
     for line in stream_lines(row["stream"]) if row["stream"] else ():
         print(f"  {line}")
     if row["severed"]:

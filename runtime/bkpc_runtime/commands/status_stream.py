@@ -10,7 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.mysql.flavour import read_facts
+from bkpc_runtime.mysql.semi_sync import not_in_force, read_semi_sync
 from bkpc_runtime.work_folder import Published, published, stream_folder, work_folder
 from bkpc_runtime.world import World
 
@@ -54,7 +58,52 @@ def _row(said: Published | None, store: str) -> dict[str, Any]:
         "sync": stream["sync"],
         "degraded_since": stream["degraded_since"],
         "commit_waits_seconds": round(stream["commit_waits"], 2),
+        "sync_problem": stream["sync_problem"],
     }
+
+
+def sync_rows(world: World) -> dict[str, dict[str, Any]]:
+    """For each database with `hot sync`: what its server says of it, and why it is not in force, if it isn't."""
+    rows = {}
+    for stream in world.plan.streams:
+        if stream.sync:
+            (database,) = world.databases(stream.database)
+            rows[stream.database] = {
+                "stores": list(stream.stores),
+                "quorum": stream.quorum,
+                "on_outage": stream.on_outage or "hold",
+                "problem": _not_in_force(world, database),
+            }
+    return rows
+
+
+def _not_in_force(world: World, database: contract.Database) -> str:
+    try:
+        connection = world.connect(database)
+        try:
+            return not_in_force(read_semi_sync(connection, read_facts(connection)))
+        finally:
+            connection.close()
+    except RuntimeFailure as problem:
+        return f"not known: {problem}"
+
+
+def sync_line(row: dict[str, Any], stream: dict[str, Any] | None) -> str:
+    """Whether commits wait, for people. What the agent of this machine knows comes first."""
+    stores = f"{row['quorum']} of {', '.join(row['stores'])}"
+    if stream and stream["agent"] == "running" and stream["degraded_since"]:
+        since = datetime.fromtimestamp(stream["degraded_since"], UTC).isoformat(timespec="seconds")
+        return f"problem: DEGRADED since {since}: commits return without being stored in {stores}"
+    if row["problem"]:
+        return f"problem: commits do not wait for {stores}: {row['problem']}"
+    waits = stream["commit_waits_seconds"] if stream and stream["agent"] == "running" else 0
+    if waits > 1:
+        return f"problem: commits have been waiting for {stores} for {_seconds(waits)}"
+    return f"commits wait for {stores}"
+
+
+def sync_fine(row: dict[str, Any], stream: dict[str, Any] | None) -> bool:
+    return sync_line(row, stream).startswith("commits wait")
 
 
 def stream_lines(row: dict[str, Any]) -> Iterator[str]:

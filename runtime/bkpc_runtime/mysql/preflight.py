@@ -121,21 +121,21 @@ def binlog_findings(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
         yield Finding("problem", text, (f"in the server's configuration, below [mysqld]: {how}; restart the server",))
     if facts.server_id == 0:
         text = "server_id is 0: the server sends its log to nobody"
-        yield Finding("problem", text, _setting(facts, "server_id", "1"))
+        yield Finding("problem", text, setting(facts, "server_id", "1"))
     reconnect = "connections that are open keep the old setting: let applications connect again"
     if facts.binlog_format.upper() != "ROW":
         text = f"binlog_format is {facts.binlog_format}: statements may give other rows when they are replayed"
-        yield Finding("problem", text, (*_setting(facts, "binlog_format", "ROW"), reconnect))
+        yield Finding("problem", text, (*setting(facts, "binlog_format", "ROW"), reconnect))
     if facts.row_image.upper() not in {"FULL", "FULL_NODUP"}:
         text = f"binlog_row_image is {facts.row_image}: the log does not show whole rows"
-        yield Finding("warning", text, (*_setting(facts, "binlog_row_image", "FULL"), reconnect))
+        yield Finding("warning", text, (*setting(facts, "binlog_row_image", "FULL"), reconnect))
     yield from _expiry(facts, wanted)
     if facts.variable("sync_binlog") != "1":
         text = "sync_binlog is not 1: after a power failure the log may lack what was committed"
-        yield Finding("warning", text, _setting(facts, "sync_binlog", "1"))
+        yield Finding("warning", text, setting(facts, "sync_binlog", "1"))
     if facts.flavour == "mysql" and facts.variable("binlog_transaction_compression") == "ON":
         text = "binlog_transaction_compression is ON: `bkpc log --find` does not see rows in such transactions"
-        yield Finding("warning", text, (*_setting(facts, "binlog_transaction_compression", "OFF"), reconnect))
+        yield Finding("warning", text, (*setting(facts, "binlog_transaction_compression", "OFF"), reconnect))
 
 
 def _expiry(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
@@ -146,14 +146,14 @@ def _expiry(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
             f"the server drops its log after {facts.expire_seconds} s; "
             f"the plan needs {seconds} s, twice the time between images: so long may the stream be away"
         )
-        yield Finding("problem", text, _setting(facts, "binlog_expire_logs_seconds", str(seconds)))
+        yield Finding("problem", text, setting(facts, "binlog_expire_logs_seconds", str(seconds)))
     most = facts.variable("max_binlog_total_size", "0")
     if most != "0":
         text = f"max_binlog_total_size is {most}: beyond so many bytes the server drops log, however new it is"
-        yield Finding("warning", text, _setting(facts, "max_binlog_total_size", "0"))
+        yield Finding("warning", text, setting(facts, "max_binlog_total_size", "0"))
 
 
-def _setting(facts: ServerFacts, name: str, value: str) -> tuple[str, ...]:
+def setting(facts: ServerFacts, name: str, value: str) -> tuple[str, ...]:
     """How a variable is set so that it stays set."""
     written = value if value.isdigit() else f"'{value}'"
     if facts.flavour == "mysql":

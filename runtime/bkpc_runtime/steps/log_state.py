@@ -48,6 +48,8 @@ class StreamState:
     spooled: int
     pausing: str
     problem: str
+    sync_problem: str = ""
+    """Why commits do not wait, whatever we do: found at the server."""
 
     def of(self, store: str) -> StoreState:
         """How one store stands."""

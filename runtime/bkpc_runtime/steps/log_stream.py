@@ -66,6 +66,7 @@ class LogStream:
         self.stores = tuple(stores)
         self.prefix = prefix
         self.sync = sync
+        self.connect, self.facts = source_connect, facts
         self._source = StreamSource(source_connect, facts, prefix, flush_seconds, pack, encrypted)
         self._work, self._limit, self._oldest = work, spool_limit, oldest
         self._main: LogGroup | None = None
