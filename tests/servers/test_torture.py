@@ -56,6 +56,10 @@ class Clerk:
             except (pymysql.err.Error, OSError):
                 self._stop.wait(0.02)
 
+    def give_up(self) -> None:
+        """The server does not come back."""
+        self._stop.set()
+
     def __enter__(self) -> Clerk:
         self._thread.start()
         return self

@@ -1,0 +1,183 @@
+"""`hot sync`: a commit returns when a quorum of stores has it, and whatever else happens is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bkpc_runtime.errors import StoreUnreachable
+from bkpc_runtime.mysql.flavour import Position, read_facts
+from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, read_semi_sync
+from bkpc_runtime.repository import segments
+from bkpc_runtime.steps.log_acknowledging import SyncWish
+from bkpc_runtime.steps.log_stream import LogStream
+from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
+from tests.database_server import ThrowawayServer
+from tests.servers.streaming import Streaming, archived, binlogs, position
+from tests.servers.test_log_stream import Switched, await_
+
+
+@pytest.fixture
+def waiting(fresh_server: ThrowawayServer) -> ThrowawayServer:
+    """A server whose commits wait for a replica as good as for ever."""
+    fresh_server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY, body LONGBLOB)")
+    if fresh_server.flavour == "mysql":
+        fresh_server.run("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+    switch(fresh_server, enabled="ON", timeout=LONGEST_MS, wait_point="'AFTER_SYNC'")
+    return fresh_server
+
+
+def switch(server: ThrowawayServer, **values: object) -> None:
+    prefix = "rpl_semi_sync_source" if server.flavour == "mysql" else "rpl_semi_sync_master"
+    server.run(*(f"SET GLOBAL {prefix}_{name} = {value}" for name, value in values.items()))
+
+
+def asked(server: ThrowawayServer) -> SemiSync:
+    with server.connect() as connection:
+        return read_semi_sync(connection, read_facts(connection))
+
+
+class Commits:
+    """Commits on a thread, one after the other; when each returned."""
+
+    def __init__(self, server: ThrowawayServer, first: int, count: int = 1) -> None:
+        self.returned: dict[int, float] = {}
+        self.begun = time.monotonic()
+        self._thread = threading.Thread(target=self._write, args=(server, first, count), daemon=True)
+        self._thread.start()
+
+    def _write(self, server: ThrowawayServer, first: int, count: int) -> None:
+        with server.connect() as connection, connection.cursor() as cursor:
+            for number in range(first, first + count):
+                cursor.execute(f"INSERT INTO w.t VALUES ({number}, 'x')")
+                self.returned[number] = time.monotonic()
+
+    def done(self, patience: float) -> bool:
+        self._thread.join(patience)
+        return not self._thread.is_alive()
+
+
+def held(store: Store, prefix: str) -> Position:
+    return segments.newest_end(store, prefix, max(segments.epochs(store, prefix))) or Position("", 0)
+
+
+@contextmanager
+def two(
+    server: ThrowawayServer, tmp_path: Path, wish: SyncWish
+) -> Iterator[tuple[LogStream, DirectoryStore, Switched, str]]:
+    near, far = DirectoryStore("near", tmp_path / "near"), Switched("far", tmp_path / "far")
+    streaming = Streaming(server, [near, far], sync=wish)
+    with streaming as stream:
+        await_(lambda: stream.state().sync == "on")
+        yield stream, near, far, streaming.prefix
+
+
+def test_a_commit_returns_when_the_quorum_has_it(waiting: ThrowawayServer, tmp_path: Path) -> None:
+    first = position(waiting).file
+    with two(waiting, tmp_path, SyncWish(2, None)) as (stream, near, far, prefix):
+        assert Commits(waiting, 1, 50).done(20)
+        end = position(waiting)
+        assert held(near, prefix) == held(far, prefix) == end, "what has returned is stored"
+        assert not_in_force(asked(waiting)) == ""
+        far.away = True
+        late = Commits(waiting, 100)
+        assert not late.done(1.5), "the policy says hold"
+        assert stream.state().commit_waits > 1
+        far.away = False
+        assert late.done(20)
+        assert held(far, prefix) == position(waiting)
+        waiting.run("FLUSH BINARY LOGS")
+        assert Commits(waiting, 200, 3).done(20)
+        wide = Commits(waiting, 300), Commits(waiting, 400), Commits(waiting, 500)
+        assert all(one.done(20) for one in wide)
+        assert asked(waiting).not_waited == 0
+        # One event above a packet (16 MiB) asks for an acknowledgement, too.
+        waiting.run("INSERT INTO w.t VALUES (600, REPEAT('x', 20000000))")
+        assert held(far, prefix) == position(waiting)
+    own = {name: body for name, body in binlogs(waiting).items() if name >= first}
+    for store in (near, far):
+        assert archived(store, prefix, 1, Position(first, 0)) == own
+
+
+def test_degraded_is_told_and_comes_back(
+    waiting: ThrowawayServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with two(waiting, tmp_path, SyncWish(2, 1.0)) as (stream, near, far, prefix):
+        assert Commits(waiting, 1, 5).done(20)
+        far.away = True
+        late = Commits(waiting, 100)
+        assert late.done(10)
+        assert 0.9 < late.returned[100] - late.begun < 5
+        assert stream.state().sync == "degraded"
+        assert "ALARM: DEGRADED" in caplog.text
+        quick = Commits(waiting, 200, 20)
+        assert quick.done(5), "nobody waits while degraded"
+        far.away = False
+        await_(lambda: stream.state().sync == "on")
+        assert "commits wait for 2 stores again" in caplog.text
+        assert Commits(waiting, 300, 5).done(20)
+        assert held(near, prefix) == held(far, prefix) == position(waiting)
+        assert asked(waiting).not_waited == 0, "the server itself waited all the time"
+
+
+def test_one_of_two_is_enough_when_the_policy_says_so(waiting: ThrowawayServer, tmp_path: Path) -> None:
+    with two(waiting, tmp_path, SyncWish(1, None)) as (_, near, far, prefix):
+        far.away = True
+        assert Commits(waiting, 1, 20).done(20)
+        assert held(near, prefix) == position(waiting)
+        far.away = False
+
+
+def test_the_servers_own_fall_back_is_seen(waiting: ThrowawayServer, tmp_path: Path) -> None:
+    assert "no agent is connected" in not_in_force(asked(waiting))
+    with two(waiting, tmp_path, SyncWish(2, None)) as (_, _, far, _):
+        switch(waiting, timeout=300)
+        far.away = True
+        assert Commits(waiting, 1).done(10)
+        assert "HAS FALLEN BACK" in not_in_force(asked(waiting))
+        far.away = False
+        await_(lambda: not_in_force(asked(waiting)) == "")
+
+
+def test_a_new_connection_acknowledges_nothing_that_is_not_stored(waiting: ThrowawayServer, tmp_path: Path) -> None:
+    """The server takes what is asked for as acknowledged."""
+    with two(waiting, tmp_path, SyncWish(2, None)) as (stream, _, far, prefix):
+        assert Commits(waiting, 1, 3).done(20)
+        far.away = True
+        late = Commits(waiting, 100)
+        await_(lambda: stream.state().commit_waits > 0.2)
+        for row in waiting.run("SHOW PROCESSLIST"):
+            if str(row[4]).startswith("Binlog Dump"):
+                waiting.run(f"KILL {row[0]}")
+        assert not late.done(3), "the connection came back, the store did not"
+        far.away = False
+        assert late.done(20)
+        assert held(far, prefix) == position(waiting)
+
+
+def test_a_stream_that_begins_with_a_store_away_lets_no_commit_return(waiting: ThrowawayServer, tmp_path: Path) -> None:
+    with two(waiting, tmp_path, SyncWish(2, None)) as (_, _, _, _):
+        assert Commits(waiting, 1, 3).done(20)
+
+    class Unreadable(DirectoryStore):
+        away = True
+
+        def folders(self, prefix: str) -> Iterator[str]:
+            if self.away:
+                raise StoreUnreachable("away")
+            return super().folders(prefix)
+
+    near, far = DirectoryStore("near", tmp_path / "near"), Unreadable("far", tmp_path / "far")
+    streaming = Streaming(waiting, [near, far], sync=SyncWish(2, None))
+    late = Commits(waiting, 100)
+    with streaming:
+        assert not late.done(7)
+        far.away = False
+        assert late.done(30)
+        assert held(far, streaming.prefix) == position(waiting)

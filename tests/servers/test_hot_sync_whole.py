@@ -1,0 +1,94 @@
+"""`hot sync` from the policy to the recovery: what has returned can be restored, though server and agent die together."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.database_server import ThrowawayServer, start_server
+from tests.servers.command_line import Office
+from tests.servers.test_torture import Clerk
+
+POLICY = """\
+edition 1
+
+site here {{ region "local" }}
+store near at here {{ directory "near" }}
+store far  at here {{ directory "far" }}
+
+database shop at here {{
+  mysql "127.0.0.1:{port}"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 100MiB/h  burst 8MiB
+}}
+
+policy nothing_lost {{
+  promise against corruption {{ rpo 10s  rto 30min }}
+  full daily at 02:00 within 1h to near, far
+  hot sync to near, far {outage}
+  encrypt rest to "{recipient}"
+}}
+
+protect shop with nothing_lost
+"""
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # refused connections of PyMySQL
+
+
+def opened(folder: Path, server: ThrowawayServer, outage: str) -> Office:
+    office = Office.opened(folder, server)
+    office.write(POLICY.format(port=server.port, recipient=office.recipient, outage=outage))
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    return office
+
+
+def mended(office: Office, server: ThrowawayServer) -> list[str]:
+    """Does what preflight says until it is content; what it said."""
+    said: list[str] = []
+    for _ in range(4):
+        done = office.bkpc("preflight", "plan.json")
+        if done.code == 0:
+            return said
+        statements = [line.strip() for line in done.text.splitlines() if re.match(r"\s+(SET|INSTALL|GRANT) .*;$", line)]
+        assert statements, done.text
+        said += statements
+        server.run(*statements)
+    raise AssertionError(said)
+
+
+def test_what_has_returned_can_be_restored_from_either_store(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
+    server = fresh_server
+    server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY, body TEXT)")
+    office = opened(tmp_path / "office", server, "on outage hold")
+    before = office.bkpc("status", "plan.json", expect=1)
+    assert "commits do not wait for 2 of far, near" in before.text
+    said = mended(office, server)
+    assert any("_timeout = 4294967295" in one for one in said)
+    assert any("_enabled = 'ON'" in one for one in said)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    agent = office.start("agent", "plan.json")
+    try:
+        for _ in range(300):
+            shown = office.bkpc("status", "plan.json")
+            if shown.code == 0 and "agent: lag" in shown.text:
+                break
+            time.sleep(0.2)
+        assert "commits wait for 2 of far, near" in shown.text, shown.text + (office.folder / "agent.log").read_text()
+        with Clerk(server) as clerk:
+            time.sleep(2)
+            server.kill()
+            agent.kill()
+            agent.wait()
+            returned = set(clerk.acknowledged)
+            clerk.give_up()
+    finally:
+        agent.kill()
+        agent.wait()
+    assert len(returned) > 20
+    assert "agent: NOT RUNNING" in office.bkpc("status", "plan.json").text
+    for name in ("near", "far"):
+        with start_server(server.flavour, tmp_path / name) as rescue:
+            office.bkpc("restore", "plan.json", "shop", "--store", name, "--into", rescue.url, expect=0)
+            assert returned <= {row[0] for row in rescue.run("SELECT id FROM w.t")}
