@@ -1,4 +1,4 @@
-"""`hot sync` from the policy to the recovery: what has returned can be restored, though server and agent die together."""
+"""`hot sync` from the policy to the recovery: what has returned comes back, though server and agent die together."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def not_yet_run(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per clause that this version can check but not run."""
     for policy in _policies(analysis.program):
         for span, words in (*_beyond(policy), *_thawed(policy, analysis.setting.stores)):
-            yield _error(span, words, "it runs full images, the asynchronous binlog stream and copies of images")
+            yield _error(span, words, "it runs full images, the binlog stream and copies of images")
     for database in _protected(analysis.program):
         if database.credentials and database.credentials.kind == "file":
             note = "it reads the login of a database from two environment variables"

@@ -107,7 +107,7 @@ class _one_writer:  # noqa: N801 - reads as the block it opens
         self._connection, self._source = connection, source
 
     def __enter__(self) -> None:
-        if query(self._connection, "SELECT GET_LOCK('bkpc backup', 0)")[0][0] != 1:
+        if query(self._connection, "SELECT GET_LOCK('bkpc backup', 3)")[0][0] != 1:
             raise Refused(
                 f"another backup of `{self._source.database}` is running on its server",
                 help="wait for it, or end its connection: it holds the lock 'bkpc backup'",

@@ -39,7 +39,6 @@ def test_left_to_people(before: str, after: str, says: str) -> None:
     ("before", "after", "says"),
     [
         ("hot  to", "incremental hourly to disk\n  hot  to", "`incremental` images"),
-        ("hot  to disk", "hot sync to disk", "`hot sync`"),
         ("env SHOP_DB_USER, SHOP_DB_PASSWORD", 'file "login.cnf"', "a login from a file"),
     ],
 )
