@@ -11,6 +11,7 @@ from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, syn
 
 MYSQL = ServerFacts("mysql", (9, 7, 4), "9.7.4", "u", 1, True, "ROW", "FULL", "CRC32", "", 0, ())
 MARIADB = replace(MYSQL, flavour="mariadb", version=(10, 11, 19))
+OLD = replace(MYSQL, version=(8, 0, 11))
 GOOD = SemiSync("rpl_semi_sync_source_", True, True, 1, 0, 1, LONGEST_MS, True, "AFTER_SYNC", 0)
 
 
@@ -25,7 +26,7 @@ def test_all_is_well() -> None:
     ("state", "facts", "patience", "kind", "says", "mend"),
     [
         (replace(GOOD, prefix=""), MYSQL, None, "problem", "no semi-sync", "INSTALL PLUGIN rpl_semi_sync_source"),
-        (replace(GOOD, prefix=""), replace(MYSQL, version=(8, 0, 11)), None, "problem", "no semi-sync", "semisync_master"),
+        (replace(GOOD, prefix=""), OLD, None, "problem", "no semi-sync", "semisync_master"),
         (replace(GOOD, enabled=False), MYSQL, None, "problem", "OFF", "SET PERSIST rpl_semi_sync_source_enabled"),
         (replace(GOOD, others=1), MYSQL, None, "problem", "theirs would do", "wait_for_replica_count = 2"),
         (replace(GOOD, others=1), MARIADB, None, "problem", "theirs would do", "rpl_semi_sync_slave_enabled = OFF"),
