@@ -11,10 +11,15 @@ import pytest
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.recovery.accounts_back import AccountsBack
-from bkpc_runtime.recovery.choice import choose
-from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
-from bkpc_runtime.recovery.replay import replay
+from bkpc_runtime.recovery.choice import Start, choose, starts
+from bkpc_runtime.recovery.load import load_image, ready_target
+from bkpc_runtime.recovery.marker import Marker
+from bkpc_runtime.recovery.point import Point, parse_point
+from bkpc_runtime.recovery.recover import Means, Restored, Silent, recover
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import By, ByApplier, ByClient, Way
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
@@ -56,6 +61,9 @@ TRIGGER = """CREATE TRIGGER shop.marked BEFORE INSERT ON shop.audit FOR EACH ROW
 --
 SET NEW.what = CONCAT(NEW.what, '');
 END"""
+
+
+WAYS: list[By] = ["applier", "client"]
 
 
 @pytest.fixture(autouse=True)
@@ -105,19 +113,49 @@ def fingerprint(server: ThrowawayServer) -> list[tuple[object, ...]]:
     return found
 
 
-def restore(store: DirectoryStore, rescue: ThrowawayServer, to: str, identities: list[Secret]) -> None:
+class Watching(Silent):
+    """Remembers how the log was replayed."""
+
+    way: Way | None = None
+
+    def certain(self, start: Start, facts: ServerFacts, way: Way | None) -> None:  # noqa: ARG002
+        self.way = way
+
+    def __init__(self, target: Target, store: DirectoryStore, identities: list[Secret]) -> None:
+        self._target, self._store, self._identities = target, store, identities
+
+    def begins(self, marker: Marker) -> None:
+        (image,) = [one for one in catalogue.all_images(self._store, "shop") if one.manifest.id == marker.image]
+        self.accounts = AccountsBack.on(self._target, image, self._store, self._identities)
+        self.accounts.create(self._target)
+
+    def before_views(self) -> None:
+        self.accounts.grant(self._target)
+
+    def loaded(self) -> None:
+        self.accounts.grant_on_views(self._target)
+
+
+def restore(
+    store: DirectoryStore,
+    rescue: ThrowawayServer,
+    to: str | Point,
+    identities: list[Secret],
+    by: By = "auto",
+) -> Restored:
     target = Target(parse_address(rescue.url), Secret(""))
-    choice = choose(store, "shop", to, identities)
-    facts = ready_target(target, choice.image)
-    quiet_target(target)
-    accounts = AccountsBack.on(target, choice.image, store, identities)
-    accounts.create(target)
-    load_image(choice.image, store, target, facts, identities, lambda *_: None, lambda: accounts.grant(target))
-    accounts.grant_on_views(target)
-    if choice.window and choice.stop:
-        logged = replay(choice.window, choice.stop, store, target, facts, identities, lambda *_: None)
-        accounts.follow(target, [statement for one in logged for statement in one.statements])
-    assert not accounts.problems
+    point = parse_point(to) if isinstance(to, str) else to
+    watching = Watching(target, store, identities)
+    restored = recover(starts(store, "shop", point, identities), store, target, Means(identities, by=by), watching)
+    watching.accounts.follow(target, [statement for one in restored.accounts for statement in one.statements])
+    assert not watching.accounts.problems
+    if watching.way:
+        assert isinstance(watching.way, ByClient if by == "client" else ByApplier), watching.way
+    with rescue.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'bkpc_restore'")
+        assert cursor.fetchall() == ()
+    assert not [one.name for one in rescue.datadir.iterdir() if "bkpc" in one.name]
+    return restored
 
 
 def test_an_image_comes_back_whole(
@@ -133,8 +171,9 @@ def test_an_image_comes_back_whole(
         ready_target(target, image)
 
 
+@pytest.mark.parametrize("by", WAYS)
 def test_back_to_the_moment_before_the_drop(
-    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret]
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], by: By
 ) -> None:
     with Streaming(shop, store, key[0]) as stream:
         shop.run("INSERT INTO shop.audit (what) VALUES ('before the image')")
@@ -144,7 +183,7 @@ def test_back_to_the_moment_before_the_drop(
         wanted, stop = fingerprint(shop), position(shop)
         shop.run("DROP TABLE shop.reviews", "DELETE FROM shop.order_items", "DROP DATABASE `odd ``name`")
         wait_for(stream, position(shop))
-    restore(store, rescue, stop.text, [key[1]])
+    assert restore(store, rescue, stop.text, [key[1]], by).position == stop
     assert fingerprint(rescue) == wanted
 
 

@@ -68,7 +68,7 @@ def test_an_image_taken_while_somebody_writes_and_the_log_come_back(
     assert not list((tmp_path / "shop").glob("bkpc-clone-*"))
     folder = tmp_path / "back"
     choice = choose(store, "shop", end.text, [], physical=True)
-    restore_into_folder(choice, store, folder, [], lambda _: None)
+    restore_into_folder(choice.start, store, folder, [], lambda _: None)
     with start_over(find_mysql(), folder) as rescue:
         assert fingerprint(rescue) == wanted
         assert not rescue.run("SELECT user FROM mysql.user WHERE user LIKE 'bkpc%'")

@@ -97,7 +97,7 @@ def test_a_chain_and_the_log_after_it_come_back(
         folder = tmp_path / to.replace(":", "-")
         choice = choose(store, "shop", to, [key[1]], physical=True)
         assert choice.image.manifest == second
-        restore_into_folder(choice, store, folder, [key[1]], lambda _: None)
+        restore_into_folder(choice.start, store, folder, [key[1]], lambda _: None)
         assert not any(path.name.startswith(("xtrabackup", ".bkpc", "backup-my")) for path in folder.iterdir())
         with started(folder) as rescue:
             assert fingerprint(rescue) == expected

@@ -9,7 +9,8 @@ import pytest
 
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery.load import Target, ready_target
+from bkpc_runtime.recovery.load import ready_target
+from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.directory import DirectoryStore

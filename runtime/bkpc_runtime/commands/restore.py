@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import time
+import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
-from bkpc_runtime.errors import Refused
+from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.mysql.account_statements import AccountName
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.binlog.events import Statement
-from bkpc_runtime.mysql.binlog.transactions import Transaction
+from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.recovery.accounts_back import AccountsBack, absent_definers, holds_accounts
-from bkpc_runtime.recovery.choice import Choice, choose
-from bkpc_runtime.recovery.load import Target, load_image, quiet_target, ready_target
-from bkpc_runtime.recovery.replay import replay
+from bkpc_runtime.recovery.choice import Choice, Start, choose, starts
+from bkpc_runtime.recovery.load import MOST_CLIENTS, ready_target
+from bkpc_runtime.recovery.marker import Marker, recalled
+from bkpc_runtime.recovery.point import AtTime, before_event, parse_point
+from bkpc_runtime.recovery.recover import Means, recover, way_of
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import ByApplier, Way
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
@@ -29,6 +36,9 @@ EXAMPLE = """example:
     --into 'mysql://root@127.0.0.1:3307/?password-env=TARGET_PASSWORD' --identity key.txt"""
 
 
+_KEPT = "accounts that were there"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     parser.add_argument("database", metavar="DB")
@@ -37,13 +47,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--into-datadir", type=Path, metavar="FOLDER", help="an empty data directory on this machine: physical images"
     )
-    parser.add_argument(
-        "--to", default="latest", metavar="POINT", help="a time, FILE:POSITION, the id of an image, or latest (default)"
+    point = parser.add_mutually_exclusive_group()
+    point.add_argument(
+        "--to",
+        default="latest",
+        metavar="POINT",
+        help="a time, FILE:POSITION, GTIDs, the id of an image, or latest (default)",
+    )
+    point.add_argument(
+        "--before-event", metavar="WHAT", help="stop just before it, such as 'drop table shop.orders' (see bkpc log)"
     )
     parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
     parser.add_argument("--without-accounts", action="store_true", help="bring back no users, roles and grants")
+    parser.add_argument(
+        "--replay",
+        choices=["auto", "applier", "client"],
+        default="auto",
+        help="by the target's own applier (default where its data directory is at hand), or through its client",
+    )
+    parser.add_argument("--clients", type=_clients, metavar="N", help="tables loaded at once (default: by processors)")
+    parser.add_argument(
+        "--work", type=Path, default=Path(tempfile.gettempdir()), metavar="FOLDER",
+        help="where the log waits while the image loads, unless the target's own directory is at hand",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     add_identity(parser)
+
+
+def _clients(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MOST_CLIENTS:
+        raise argparse.ArgumentTypeError(f"from 1 to {MOST_CLIENTS}, each of which takes memory")
+    return number
 
 
 @reported
@@ -52,42 +87,37 @@ def run(arguments: argparse.Namespace) -> int:
     (database,) = world.databases(arguments.database)
     store = world.store(arguments.store or world.stores_of(database.name)[0])
     identities = identities_of(arguments)
+    point = before_event(arguments.before_event) if arguments.before_event else parse_point(arguments.to)
     if arguments.into_datadir:
         folder, dry_run = arguments.into_datadir, arguments.dry_run
-        return restore_folder(store, database.name, arguments.to, folder, identities, dry_run=dry_run)
-    target_address = parse_address(arguments.into)
-    target = Target(target_address, target_address.password())
-    choice = choose(store, database.name, arguments.to, identities)
-    facts = ready_target(target, choice.image)
-    sealed = choice.image.manifest.encrypted and not identities
-    accounts = None
-    if not arguments.without_accounts and not sealed and holds_accounts(choice.image):
-        accounts = AccountsBack.on(target, choice.image, store, identities)
-    _preview(choice, store, target)
-    _preview_accounts(choice.image, accounts, sealed=sealed)
+        return restore_folder(store, database.name, point, folder, identities, dry_run=dry_run)
+    address = parse_address(arguments.into)
+    target = Target(address, address.password())
+    if not arguments.work.is_dir():
+        raise BadUsage(f"there is no folder {arguments.work}", help="--work FOLDER holds the log while the image loads")
+    means = Means(identities, arguments.work, arguments.replay, arguments.clients)
+    telling = _Telling(store, target, identities, arguments.without_accounts)
     if arguments.dry_run:
-        return 0
-    if sealed:
-        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
-    began = time.monotonic()
-    quiet_target(target)
-    if accounts:
-        accounts.create(target)
-    load_image(
-        choice.image, store, target, facts, identities, _loading,
-        lambda: accounts.grant(target) if accounts else None,
-    )  # fmt: skip
-    if accounts:
-        accounts.grant_on_views(target)
-    loaded = time.monotonic()
-    logged: tuple[Transaction, ...] = ()
-    if choice.window and choice.stop:
-        logged = replay(choice.window, choice.stop, store, target, facts, identities, lambda *_: None)
-    _finish_accounts(accounts, target, [statement for one in logged for statement in one.statements])
-    done = time.monotonic()
-    say(f"restored in {done - began:.1f} s: {loaded - began:.1f} s image, {done - loaded:.1f} s log")
+        return _dry_run(choose(store, database.name, point, identities), target, means, telling)
+    restored = recover(starts(store, database.name, point, identities), store, target, means, telling)
+    telling.finish_accounts([statement for one in restored.accounts for statement in one.statements])
+    seconds = restored.loading + restored.replaying
+    say(f"restored in {seconds:.1f} s: {restored.loading:.1f} s image, {restored.replaying:.1f} s log")
+    if restored.last:
+        say(f"the last transaction is of {restored.last.committed.isoformat()}")
     say("the event scheduler of the target is off: SET GLOBAL event_scheduler = ON when you put it in service")
-    print(f"{database.name} is restored to {choice.stop.text if choice.stop else choice.image.position.text}")
+    print(f"{database.name} is restored to {restored.position.text}")
+    return 0
+
+
+def _dry_run(choice: Choice, target: Target, means: Means, telling: _Telling) -> int:
+    """Reads the log to its end, for the exact position."""
+    facts = ready_target(target, choice.image)
+    way = way_of(target, facts, means) if choice.window else None
+    telling.preview(choice.image, way)
+    if choice.window and choice.stop:
+        commit = f", last commit {choice.last_commit.isoformat()}" if choice.last_commit else ""
+        say(f"log    from {choice.image.position.text} to {choice.stop.text}{commit}")
     return 0
 
 
@@ -97,43 +127,90 @@ def identities_of(arguments: argparse.Namespace) -> Sequence[Secret]:
     return read_identities(Path(path)) if path else ()
 
 
-def _preview(choice: Choice, store: Store, target: Target) -> None:
-    manifest = choice.image.manifest
-    say(f"image  {manifest.id} of {manifest.flavour} {manifest.server_version}, finished {manifest.finished}")
-    say(f"       {len(manifest.parts)} parts, {manifest.stored_size:,} bytes in store `{store.name}`")
-    if choice.window and choice.stop:
-        commit = f", last commit {choice.last_commit.isoformat()}" if choice.last_commit else ""
-        say(f"log    from {choice.image.position.text} to {choice.stop.text}{commit}")
-    if choice.by_time and manifest.flavour == "mariadb":
-        say("       MariaDB's log says when a statement began: one that ran across the asked time may be in it")
-    say(f"into   {target.address.text}")
-    for one in manifest.not_included:
-        say(f"not in it: {one}")
+class _Telling:
+    """Says what is done, and brings accounts back around it."""
 
+    def __init__(self, store: Store, target: Target, identities: Sequence[Secret], without_accounts: bool) -> None:
+        self._store, self._target, self._identities = store, target, identities
+        self._without_accounts = without_accounts
+        self._accounts: AccountsBack | None = None
+        self._again = False
 
-def _preview_accounts(image: Image, accounts: AccountsBack | None, *, sealed: bool) -> None:
-    if accounts:
-        say(f"users  {accounts.count} accounts and roles with their grants")
-        if accounts.conflicts:
-            say(f"       left as they are on the target: {', '.join(one.text for one in accounts.conflicts)}")
-    elif holds_accounts(image):
-        say("users  in the image, which is encrypted" if sealed else "users  left out: --without-accounts")
+    def preview(self, image: Image, way: Way | None) -> None:
+        manifest = image.manifest
+        say(f"image  {manifest.id} of {manifest.flavour} {manifest.server_version}, finished {manifest.finished}")
+        say(f"       {len(manifest.parts)} parts, {manifest.stored_size:,} bytes in store `{self._store.name}`")
+        say(f"into   {self._target.address.text}")
+        if isinstance(way, ByApplier):
+            say(f"replay by its own applier, through {way.folder}")
+        elif way:
+            say(f"replay through its client ({way.because})")
+        for one in manifest.not_included:
+            say(f"not in it: {one}")
+        self._preview_accounts(image)
 
+    def _preview_accounts(self, image: Image) -> None:
+        if not holds_accounts(image):
+            return
+        if self._without_accounts:
+            say("users  left out: --without-accounts")
+        elif image.manifest.encrypted and not self._identities:
+            say("users  in the image, which is encrypted")
+        else:
+            self._accounts = AccountsBack.on(self._target, image, self._store, self._identities)
+            self._recall(self._accounts)
+            say(f"users  {self._accounts.count} accounts and roles with their grants")
+            if self._accounts.conflicts:
+                kept = ", ".join(one.text for one in self._accounts.conflicts)
+                say(f"       left as they are on the target: {kept}")
 
-def _finish_accounts(accounts: AccountsBack | None, target: Target, logged: Sequence[Statement]) -> None:
-    """Grants, what the log says of accounts, and who is missing."""
-    if accounts:
-        accounts.follow(target, logged)
-        for problem in accounts.problems:
-            say(f"accounts: {problem}")
-    elif logged:
-        say(f"accounts: {len(logged)} statements of the log about accounts were left out")
-    absent = absent_definers(target)
-    if absent:
-        say(f"defined by accounts that are not there: {', '.join(absent)}: views, triggers, routines and events of "
-            "theirs fail when used")  # fmt: skip
+    def certain(self, start: Start, _: ServerFacts, way: Way | None) -> None:
+        manifest = start.image.manifest
+        self.preview(start.image, way)
+        if start.window:
+            say(f"log    from {start.image.position.text}, {start.until}")
+        if isinstance(start.point, AtTime) and manifest.flavour == "mariadb":
+            say("       MariaDB's log says when a statement began: one that ran across the asked time may be in it")
+        if manifest.encrypted and not self._identities:
+            raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
 
+    def _recall(self, accounts: AccountsBack) -> None:
+        """What an earlier run has made is not the target's own."""
+        with closing(self._target.connect()) as connection:
+            found = recalled(connection, _KEPT)
+        if found is not None:
+            self._again = True
+            accounts.kept = frozenset(AccountName(user, host) for user, host in json.loads(found))
 
-def _loading(part: Part, number: int, of: int) -> None:
-    name = f"{part.schema}.{part.table}".strip(".") or part.kind
-    say(f"  [{number}/{of}] {name}")
+    def begins(self, marker: Marker) -> None:
+        if self._accounts:
+            marker.remember(_KEPT, json.dumps([[one.user, one.host] for one in sorted(self._accounts.kept)]))
+            self._accounts.create(self._target, again=self._again)
+
+    def before_views(self) -> None:
+        if self._accounts:
+            self._accounts.grant(self._target)
+
+    def loaded(self) -> None:
+        if self._accounts:
+            self._accounts.grant_on_views(self._target)
+
+    def loading(self, part: Part, number: int, of: int) -> None:
+        name = f"{part.schema}.{part.table}".strip(".") or part.kind
+        say(f"  [{number}/{of}] {name}")
+
+    def replaying(self, file: str, size: int) -> None:
+        pass
+
+    def finish_accounts(self, logged: Sequence[Statement]) -> None:
+        """Grants, what the log says of accounts, and who is missing."""
+        if self._accounts:
+            self._accounts.follow(self._target, logged)
+            for problem in self._accounts.problems:
+                say(f"accounts: {problem}")
+        elif logged:
+            say(f"accounts: {len(logged)} statements of the log about accounts were left out")
+        absent = absent_definers(self._target)
+        if absent:
+            say(f"defined by accounts that are not there: {', '.join(absent)}: views, triggers, routines and events of "
+                "theirs fail when used")  # fmt: skip

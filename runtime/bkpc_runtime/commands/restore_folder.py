@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.errors import Refused
-from bkpc_runtime.recovery.choice import choose
+from bkpc_runtime.recovery.choice import choose, starts
 from bkpc_runtime.recovery.into_data_folder import restore_into_folder
 from bkpc_runtime.recovery.pages import needed_bytes
+from bkpc_runtime.recovery.point import Point
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
@@ -22,28 +23,31 @@ _DEFAULTS = {"innodb_page_size": "16384", "innodb_data_file_path": "ibdata1:12M:
 
 
 def restore_folder(
-    store: Store, database: str, to: str, path: Path, identities: Sequence[Secret], *, dry_run: bool
+    store: Store, database: str, point: Point, path: Path, identities: Sequence[Secret], *, dry_run: bool
 ) -> int:
     """Says what will be done, does it unless `dry_run`; the exit code."""
-    choice = choose(store, database, to, identities, physical=True)
-    chain = catalogue.chain(choice.image, catalogue.all_images(store, database))
+    start = next(starts(store, database, point, identities, physical=True), None)
+    if dry_run or start is None or not start.sure:
+        # Only the log tells the exact position, or whether there is any.
+        start = choose(store, database, point, identities, physical=True).start
+    chain = catalogue.chain(start.image, catalogue.all_images(store, database))
     for image in chain:
         manifest = image.manifest
         say(f"image  {manifest.id}, {manifest.kind}, by {manifest.engine} of {manifest.flavour} "
             f"{manifest.server_version}, {manifest.stored_size:,} bytes")  # fmt: skip
-    if choice.window and choice.stop:
-        say(f"log    from {choice.image.position.text} to {choice.stop.text}")
+    if start.window:
+        say(f"log    from {start.image.position.text}, {start.until}")
     say(f"into   {path}, up to {needed_bytes(chain):,} bytes")
     if dry_run:
         return 0
-    if choice.image.manifest.encrypted and not identities:
+    if start.image.manifest.encrypted and not identities:
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
     began = time.monotonic()
-    owner = restore_into_folder(choice, store, path, identities, say)
+    owner, stop = restore_into_folder(start, store, path, identities, say)
     say(f"restored in {time.monotonic() - began:.1f} s; the files belong to {owner}")
-    for line in _remarks(choice.image, owner, path):
+    for line in _remarks(start.image, owner, path):
         say(line)
-    print(f"{database} is restored to {choice.stop.text if choice.stop else choice.image.position.text}")
+    print(f"{database} is restored to {stop.text}")
     return 0
 
 

@@ -19,41 +19,57 @@ _LAST_WORDS = 4000
 
 
 class Program:
-    """A running program; leaving the block early kills it. Its stderr goes to an unnamed file."""
+    """A running program; leaving the block early kills it. Its stderr goes to an unnamed file.
 
-    def __init__(self, command: Sequence[str], *, feeds: bool = False) -> None:
+    `feeds`: it is given bytes; `gives`: it is read from too, where one thread feeds and another reads.
+    """
+
+    def __init__(self, command: Sequence[str], *, feeds: bool = False, gives: bool = False) -> None:
         self.name = Path(command[0]).name
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE if feeds else subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if feeds else subprocess.PIPE,
+            stdout=subprocess.DEVNULL if feeds and not gives else subprocess.PIPE,
             stderr=self._complaints,
         )
-        pipe = self._process.stdin if feeds else self._process.stdout
-        assert pipe is not None
-        self._pipe = pipe
-        with contextlib.suppress(OSError):  # a larger pipe is faster, not needed
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, CHUNK)
+        self._pipes = [one for one in (self._process.stdin, self._process.stdout) if one]
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):  # a larger pipe is faster, not needed
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, CHUNK)
 
     def chunks(self) -> Iterator[bytes]:
         """What it prints, as it comes."""
-        while chunk := os.read(self._pipe.fileno(), CHUNK):
+        assert self._process.stdout is not None
+        while chunk := os.read(self._process.stdout.fileno(), CHUNK):
             yield chunk
 
     def feed(self, chunk: bytes) -> None:
         """Give it bytes; raises `ToolFailed` with its own words if it has stopped reading."""
+        assert self._process.stdin is not None
         try:
             view = memoryview(chunk)
             while view:
-                view = view[os.write(self._pipe.fileno(), view) :]
+                view = view[os.write(self._process.stdin.fileno(), view) :]
         except BrokenPipeError:
             self._process.wait()
             raise self._failed() from None
 
+    def end_input(self) -> None:
+        """It is given no more."""
+        if self._process.stdin:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+    def kill(self) -> None:
+        """Whoever feeds or reads it fails then."""
+        if self._process.poll() is None:
+            self._process.kill()
+
     def finish(self) -> None:
         """Wait for its end; raises `ToolFailed` unless it says that all went well."""
-        self._pipe.close()
+        for pipe in self._pipes:
+            pipe.close()
         if self._process.wait() != 0:
             raise self._failed()
 
@@ -73,9 +89,9 @@ class Program:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        with contextlib.suppress(OSError):
-            self._pipe.close()
+        self.kill()
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):
+                pipe.close()
         self._process.wait()
         self._complaints.close()

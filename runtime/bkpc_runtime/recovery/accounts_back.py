@@ -26,7 +26,7 @@ from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Flavour
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.schemas import not_system
-from bkpc_runtime.recovery.load import Target
+from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
@@ -113,12 +113,16 @@ class AccountsBack:
     def wanted(self) -> Iterator[AccountStatement]:
         return (one for one in self.statements if one.account not in self.kept)
 
-    def create(self, target: Target) -> None:
-        """The accounts, still without grants: definers are then there before what they define."""
+    def create(self, target: Target, *, again: bool = False) -> None:
+        """The accounts, still without grants: definers are then there before what they define.
+
+        `again`: an earlier run may have made some.
+        """
         with closing(target.connect()) as connection:
             for one in self.wanted():
                 if one.creates:
-                    self._run(connection, one.sql.reveal(), f"{one.account.text} can't be created")
+                    fine = _THERE if again else ""
+                    self._run(connection, one.sql.reveal(), f"{one.account.text} can't be created", fine=fine)
 
     def grant(self, target: Target) -> None:
         """What is granted to them, once tables and code are there: who defines a view must be allowed to use it."""

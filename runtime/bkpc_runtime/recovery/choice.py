@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused
-from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
+from bkpc_runtime.mysql.binlog import events
+from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.mysql.gtid import NONE, Gtids, gtid_list, previous_gtids
+from bkpc_runtime.recovery.point import (
+    AfterGtids,
+    AtPosition,
+    AtTime,
+    BeforeEvent,
+    Course,
+    Latest,
+    NotHere,
+    OfImage,
+    Point,
+    parse_point,
+    search_for,
+)
+from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.segments import epochs, files, order, read_log
 from bkpc_runtime.secret import Secret
@@ -19,10 +33,47 @@ from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
 
 log = logging.getLogger(__name__)
-_FIRST = 4
-_OUT_OF_ORDER = timedelta(minutes=1)
-"""Statements that run side by side may be written in another order than they began in; more is a clock set back."""
-_POSITION = re.compile(r"(.+\.\d{6,}):(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a recovery to `point` begins: load `image`, then follow the log of `window`; None: no log.
+
+    `sure`: the point lies behind this image, or nowhere; else only the log can tell, and an older image may do.
+    """
+
+    image: Image
+    window: Window | None
+    point: Point
+    before: Gtids = NONE
+    sure: bool = True
+
+    def course(self) -> Course:
+        assert self.window is not None
+        return Course(self.image.position, self.window.end, search_for(self.point, self.before))
+
+    @property
+    def skips_to(self) -> int:
+        """From where on the first file is read, its head apart. A GTID may have been committed before the snapshot."""
+        return 0 if isinstance(self.point, AfterGtids) else self.image.position.offset
+
+    @property
+    def until(self) -> str:
+        """Where it ends, in words, before the log is read."""
+        match self.point:
+            case AtTime(moment):
+                return f"what was committed until {moment.isoformat()}"
+            case AfterGtids(gtids):
+                return f"until after {gtids.text}"
+            case BeforeEvent():
+                return f"until before: {self.point.text}"
+            case _:
+                return f"to {self.reach.text}" if self.reach else "none"
+
+    @property
+    def reach(self) -> Position | None:
+        """How far the log is to be read at most."""
+        return self.point.stop if isinstance(self.point, AtPosition) else self.window.end if self.window else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +86,82 @@ class Choice:
     last_commit: datetime | None
     by_time: bool = False
 
+    @property
+    def start(self) -> Start:
+        """The same, to be done."""
+        if self.window and self.stop and order(self.stop) > order(self.image.position):
+            return Start(self.image, self.window, AtPosition(self.stop))
+        return Start(self.image, None, OfImage(self.image.manifest.id))
 
-def choose(store: Store, database: str, to: str, identities: Sequence[Secret], *, physical: bool = False) -> Choice:
-    """The newest image from before the asked point whose log reaches it.
 
-    `to` is a time (ISO 8601; UTC unless it says otherwise), `FILE:POSITION`, the id of an image, or `latest`.
+def choose(
+    store: Store, database: str, to: str | Point, identities: Sequence[Secret], *, physical: bool = False
+) -> Choice:
+    """The newest image from before the asked point whose log reaches it; reads that log once.
+
     A running server takes logical images, an empty data directory `physical` ones with all that they build on.
 
     Raises:
         PolicyBroken: no image, or nothing that reaches the point.
-        BadUsage: `to` is none of the four.
+        BadUsage: `to` is no point.
     """
-    images = _fitting(store, database, to, physical=physical)
-    if to == "latest":
-        return _latest(store, images[0], identities)
-    if layout.is_image_id(to):
-        return _image(store, images, to)
-    found = _POSITION.fullmatch(to)
-    if found:
-        stop = Position(found[1], int(found[2]))
-        if stop.offset < _FIRST:
-            raise BadUsage(f"no transaction begins at {stop.text}: the first bytes of a binlog are its head")
-        return _at_position(store, images, stop, identities)
-    return _at_time(store, images, parse_time(to), identities)
+    point = parse_point(to) if isinstance(to, str) else to
+    missing: NotHere | None = None
+    for start in starts(store, database, point, identities, physical=physical):
+        try:
+            return _followed(store, start, identities)
+        except NotHere as problem:
+            missing = problem
+    raise missing or _nothing(store, database, point)
 
 
-def _fitting(store: Store, database: str, to: str, *, physical: bool) -> list[Image]:
+def _followed(store: Store, start: Start, identities: Sequence[Secret]) -> Choice:
+    if start.window is None:
+        # `latest` without a log is the image itself.
+        stop = start.image.position if isinstance(start.point, Latest) else None
+        return Choice(start.image, None, stop, None)
+    course, reader = start.course(), Reader(start.skips_to)
+    for file, offset, body in log_pieces(store, start, identities):
+        for one in reader.feed(file, offset, body):
+            course.take(one)
+        course.passed(Position(file, reader.boundary))
+        if course.over:
+            break
+    stop = course.conclude()
+    last = course.last.committed if course.last else None
+    return Choice(start.image, start.window, stop, last, isinstance(start.point, AtTime))
+
+
+def starts(
+    store: Store, database: str, point: Point, identities: Sequence[Secret], *, physical: bool = False
+) -> Iterator[Start]:
+    """Images from which the point may be reached, the best first; reads few small objects of the log."""
+    images = _fitting(store, database, point, physical=physical)
+    match point:
+        case Latest():
+            window = catalogue.window(store, images[0])
+            _nothing_later(store, images[0], window)
+            yield Start(images[0], window, point)
+        case OfImage(wanted):
+            found = [Start(image, None, point) for image in images if image.manifest.id == wanted]
+            if not found:
+                raise PolicyBroken(f"store `{store.name}` has no image {wanted}", help=_windows(store, images))
+            yield from found
+        case AtPosition(stop):
+            yield _at_position(store, images, stop)
+        case AtTime(moment):
+            yield _at_time(store, images, moment)
+        case AfterGtids() | BeforeEvent():
+            yield from _anywhere(store, images, point, identities)
+
+
+def _fitting(store: Store, database: str, point: Point, *, physical: bool) -> list[Image]:
     """The images that the target takes, newest first."""
     all_ = catalogue.all_images(store, database)
     if not all_:
         raise PolicyBroken(f"store `{store.name}` has no image of `{database}`")
     other, way = ("logical", "--into URL") if physical else ("physical", "--into-datadir FOLDER")
+    to = point.id if isinstance(point, OfImage) else ""
     kind = [one for one in all_ if one.manifest.physical == physical]
     if not kind or to in {one.manifest.id for one in all_} - {one.manifest.id for one in kind}:
         which = f"image {to} is" if kind else f"all images of `{database}` in store `{store.name}` are"
@@ -84,16 +180,19 @@ def _fitting(store: Store, database: str, to: str, *, physical: bool) -> list[Im
     return whole
 
 
-def parse_time(text: str) -> datetime:
-    """A time with its zone; UTC where none is written."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadUsage(
-            f"{text!r} is neither a time, a position, an image nor `latest`",
-            help="such as 2026-11-23T14:05:00Z, binlog.000007:48213, 20261123T140500Z-0a1b2c3d, or latest",
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def log_pieces(store: Store, start: Start, identities: Sequence[Secret]) -> Iterator[tuple[str, int, bytes]]:
+    """The log that a recovery must see, as `segments.read_log` gives it, from the snapshot on."""
+    assert start.window is not None
+    return read_log(
+        store,
+        start.image.prefix,
+        start.window.epoch,
+        start.image.position,
+        # Beyond the point too: what lies across it is named with both its ends.
+        start.window.end,
+        unpack=lambda packed: unpacked(packed, "a log segment", identities),
+        skip=start.skips_to > 0,
+    )
 
 
 def log_of(store: Store, window: Window, identities: Sequence[Secret]) -> Iterator[Transaction]:
@@ -107,18 +206,6 @@ def log_of(store: Store, window: Window, identities: Sequence[Secret]) -> Iterat
         unpack=lambda packed: unpacked(packed, "a log segment", identities),
     )
     return transactions(pieces)
-
-
-def _latest(store: Store, image: Image, identities: Sequence[Secret]) -> Choice:
-    window = catalogue.window(store, image)
-    _nothing_later(store, image, window)
-    last: Transaction | None = None
-    for one in log_of(store, window, identities) if window else ():
-        last = one
-    stop = Position(last.file, last.end) if last else None
-    if stop is None or order(stop) < order(image.position):
-        stop = image.position
-    return Choice(image, window, stop, last.committed if last else None)
 
 
 def _nothing_later(store: Store, image: Image, window: Window | None) -> None:
@@ -135,92 +222,70 @@ def _nothing_later(store: Store, image: Image, window: Window | None) -> None:
         )
 
 
-def _image(store: Store, images: list[Image], wanted: str) -> Choice:
-    for image in images:
-        if image.manifest.id == wanted:
-            return Choice(image, None, None, None)
-    raise PolicyBroken(f"store `{store.name}` has no image {wanted}", help=_windows(store, images))
-
-
-def _at_position(store: Store, images: list[Image], stop: Position, identities: Sequence[Secret]) -> Choice:
+def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
     for image in images:
         window = catalogue.window(store, image)
         # By the whole name: `mysql-bin.000007` is not `binlog.000007`, though their numbers are the same.
         there = window and stop.file in files(store, image.prefix, window.epoch)
         if window and there and order(image.position) <= order(stop) <= order(window.end):
-            return _stopped(store, window, identities, stop)
+            return Start(image, window, AtPosition(stop))
     raise PolicyBroken(
         f"no image in store `{store.name}` has log that reaches {stop.text}", help=_windows(store, images)
     )
 
 
-def _at_time(store: Store, images: list[Image], moment: datetime, identities: Sequence[Secret]) -> Choice:
+def _at_time(store: Store, images: list[Image], moment: datetime) -> Start:
     for image in images:
         if datetime.fromisoformat(image.manifest.finished) > moment:
             continue
         window = catalogue.window(store, image)
         if window is None:
             break
-        return _stopped(store, window, identities, moment)
+        return Start(image, window, AtTime(moment))
     raise PolicyBroken(
         f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
     )
 
 
-def _stopped(store: Store, window: Window, identities: Sequence[Secret], wanted: Position | datetime) -> Choice:
-    """Walks the log to the first transaction that is not before what was asked."""
-    last: Transaction | None = None
-    first_after: Position | None = None
-    for one in log_of(store, window, identities):
-        begins = Position(one.file, one.start)
-        if order(begins) < order(window.image.position):
+def _anywhere(
+    store: Store, images: list[Image], point: AfterGtids | BeforeEvent, identities: Sequence[Secret]
+) -> Iterator[Start]:
+    """The newest image whose log holds it: only the log can tell."""
+    for image in images:
+        window = catalogue.window(store, image)
+        if window is None:
             continue
-        if first_after is None and not _beyond(one, wanted):
-            last = one
-            continue
-        first_after = first_after or begins
-        if isinstance(wanted, Position):
+        before = NONE
+        if isinstance(point, AfterGtids):
+            before = _before(store, window, identities)
+            if point.gtids.less(before).empty and not before.less(point.gtids).empty:
+                continue
+        yield Start(image, window, point, before, sure=False)
+
+
+def _before(store: Store, window: Window, identities: Sequence[Secret]) -> Gtids:
+    """What was executed when the image's binlog began."""
+    start = window.image.position
+    pieces = read_log(
+        store, window.image.prefix, window.epoch, start, Position(start.file, max(start.offset, 4)),
+        unpack=lambda packed: unpacked(packed, "a log segment", identities),
+    )  # fmt: skip
+    for event in events.walk(pieces):
+        if event.kind == events.PREVIOUS_GTIDS:
+            return previous_gtids(event.body)
+        if event.kind == events.GTID_LIST:
+            return gtid_list(event.body)
+        if event.kind in events.BEGINS:
             break
-        if one.committed < wanted - _OUT_OF_ORDER:
-            raise _times_go_back(first_after, one)
-    if isinstance(wanted, Position):
-        _on_a_boundary(wanted, last, first_after)
-        return Choice(window.image, window, wanted, last.committed if last else None)
-    if first_after is None:
-        end = last.committed.isoformat() if last else "the image itself"
-        raise Refused(
-            f"the archived log ends at {window.end.text}, its last transaction is of {end}: "
-            "it does not show what came until the asked time",
-            help="--to latest restores all there is",
-        )
-    return Choice(window.image, window, first_after, last.committed if last else None, by_time=True)
+    return NONE
 
 
-def _beyond(one: Transaction, wanted: Position | datetime) -> bool:
-    if isinstance(wanted, Position):
-        return order(Position(one.file, one.start)) >= order(wanted)
-    return one.committed + one.uncertainty > wanted
-
-
-def _times_go_back(first_after: Position, later: Transaction) -> Refused:
-    """A session may set its own clock, and MariaDB writes when a statement began: then a time names no one place."""
-    return Refused(
-        f"the log's times go back: what begins at {first_after.text} is later than asked, "
-        f"but {later.file}:{later.start} after it is not",
-        help=f"`bkpc log` finds the position to stop before; --to {first_after.text} stops at the first of them",
+def _nothing(store: Store, database: str, point: Point) -> PolicyBroken:
+    what = point.gtids.text if isinstance(point, AfterGtids) else getattr(point, "text", "")
+    return PolicyBroken(
+        f"no log in store `{store.name}` holds {what} behind an image of `{database}`",
+        help=_windows(store, catalogue.all_images(store, database)),
     )
-
-
-def _on_a_boundary(exactly: Position, last: Transaction | None, first_after: Position | None) -> None:
-    inside = last is not None and last.file == exactly.file and last.start < exactly.offset < last.end
-    if inside:
-        assert last is not None
-        raise BadUsage(
-            f"{exactly.text} is inside a transaction",
-            help=f"it goes from {last.file}:{last.start} to {last.file}:{last.end}; name one of its ends",
-        )
-    if first_after is not None and first_after.file == exactly.file and first_after.offset < exactly.offset:
-        raise BadUsage(f"{exactly.text} is not where a transaction begins")
 
 
 def _windows(store: Store, images: list[Image]) -> str:

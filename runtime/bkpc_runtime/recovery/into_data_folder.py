@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.connection import connect
-from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
 from bkpc_runtime.mysql.scratch_server import find_server, server_over
-from bkpc_runtime.recovery.choice import Choice
+from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.data_folder import DataFolder, claimed
-from bkpc_runtime.recovery.load import Target, compare
+from bkpc_runtime.recovery.load import compare
 from bkpc_runtime.recovery.pages import Progress, bring_back, needed_bytes
-from bkpc_runtime.recovery.replay import replay
+from bkpc_runtime.recovery.point import OfImage
+from bkpc_runtime.recovery.recover import Means, way_of
+from bkpc_runtime.recovery.replay import open_spool, replay
+from bkpc_runtime.recovery.spool import Spool
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import ByApplier, ByClient
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.segments import order
@@ -21,10 +27,13 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
 
-def restore_into_folder(choice: Choice, store: Store, path: Path, identities: Sequence[Secret], say: Progress) -> str:
-    """`choice` in the data directory `path`; returns who owns it. Until all is there it holds nothing that starts.
+def restore_into_folder(
+    start: Start, store: Store, path: Path, identities: Sequence[Secret], say: Progress
+) -> tuple[str, Position]:
+    """`start` in the data directory `path`; returns who owns it, and where it stands.
 
-    A server of our own over the files compares what is there with what was, and replays the log; then it is stopped.
+    Until all is there it holds nothing that starts. A server of our own over the files compares what is there with
+    what was, and replays the log, which is read meanwhile; then it is stopped.
 
     Raises:
         Refused: the folder is not empty, or log is to be replayed and the server's program is not installed.
@@ -32,16 +41,21 @@ def restore_into_folder(choice: Choice, store: Store, path: Path, identities: Se
         ToolFailed: a tool is missing or failed.
         ServerFailed: no server starts on what was restored.
     """
-    chain = catalogue.chain(choice.image, catalogue.all_images(store, choice.image.manifest.database))
-    goes_on = bool(choice.window and choice.stop and order(choice.stop) > order(choice.image.position))
-    runs = _server_there(choice.image, needed=goes_on)
-    with claimed(path, needed_bytes(chain)) as folder:
+    chain = catalogue.chain(start.image, catalogue.all_images(store, start.image.manifest.database))
+    goes_on = start.window is not None and order(start.window.end) > order(start.image.position)
+    runs = _server_there(start.image, needed=goes_on)
+    with claimed(path, needed_bytes(chain)) as folder, ExitStack() as stack:
+        spool = None
+        if goes_on:
+            spool = stack.enter_context(open_spool(start, store, identities, ByClient(folder.work, "not known yet")))
         bring_back(chain, store, folder.work, identities, say)
+        stop = start.image.position
         if runs:
-            _look_and_replay(choice, store, folder, identities, say, goes_on=goes_on)
+            stop = _look_and_replay(start, spool, folder, say)
         else:
             say("no server's program is installed here: what was restored is not compared with what was")
-        return folder.settle()
+        stack.close()
+        return folder.settle(), stop
 
 
 def _server_there(image: Image, *, needed: bool) -> bool:
@@ -57,16 +71,17 @@ def _server_there(image: Image, *, needed: bool) -> bool:
     return True
 
 
-def _look_and_replay(
-    choice: Choice, store: Store, folder: DataFolder, identities: Sequence[Secret], say: Progress, *, goes_on: bool
-) -> None:
-    manifest = choice.image.manifest
+def _look_and_replay(start: Start, spool: Spool | None, folder: DataFolder, say: Progress) -> Position:
+    manifest = start.image.manifest
     with server_over(manifest.flavour, folder.work, manifest.variables, {"max_allowed_packet": "1G"}) as server:
         target = Target(server.address, server.address.password())
-        compare(choice.image, target)
-        if goes_on and choice.window and choice.stop:
-            say(f"  log to {choice.stop.text}")
-            replay(choice.window, choice.stop, store, target, _facts(target), identities, lambda *_: None)
+        compare(start.image, target)
+        if spool is None:
+            return start.image.position
+        facts = _facts(target)
+        way = way_of(target, facts, Means(work=folder.work))
+        say("  log, by the server's own applier" if isinstance(way, ByApplier) else f"  log, by client ({way.because})")
+        return replay(spool, start, target, facts, way, lambda *_: None).stop
 
 
 def _facts(target: Target) -> ServerFacts:
@@ -87,4 +102,4 @@ def try_out(chain: Sequence[Image], store: Store, work: Path, identities: Sequen
     with claimed(work, needed_bytes(chain)) as folder:
         bring_back(chain, store, folder.work, identities, say)
         if runs:
-            _look_and_replay(Choice(image, None, None, None), store, folder, identities, say, goes_on=False)
+            _look_and_replay(Start(image, None, OfImage(image.manifest.id)), None, folder, say)

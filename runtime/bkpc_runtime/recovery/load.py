@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from pymysql.connections import Connection
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
 
 from bkpc_runtime.engines.inventory import read_contents, without_more
 from bkpc_runtime.engines.process import Program
 from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed, ToolFailed
-from bkpc_runtime.mysql.address import Address
-from bkpc_runtime.mysql.connection import connect, query
+from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.recovery.marker import SCHEMA, Marker, Unfinished, refuse_others, unfinished
+from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Inventory, Part
@@ -24,31 +27,26 @@ from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The server that is restored into."""
-
-    address: Address
-    password: Secret
-
-    def connect(self) -> Connection[Any]:
-        return connect(self.address, self.password)
+MOST_CLIENTS = 8
+_ATTEMPTS = 3
+_DEADLOCK = re.compile(r"ERROR (1213|1205) ")
 
 
 def ready_target(target: Target, image: Image) -> ServerFacts:
     """What the target is, once it is known to take the image.
 
     Raises:
-        Refused: it is of the other flavour, or already holds schemas.
+        Refused: it is of the other flavour, or already holds schemas that are not from an unfinished restore of it.
     """
     connection = target.connect()
     try:
         facts = read_facts(connection)
         held = [one.schema for one in read_contents(connection).schemas if _holds_anything(one)]
+        earlier = unfinished(connection)
     finally:
         connection.close()
+    if earlier:
+        refuse_others(target, earlier, image.manifest.id)
     packet, needed = facts.variable("max_allowed_packet"), image.manifest.variables.get("max_allowed_packet", "0")
     if int(packet) < int(needed):
         raise Refused(
@@ -67,7 +65,8 @@ def ready_target(target: Target, image: Image) -> ServerFacts:
             f"the target {target.address.text} is {facts.flavour} {facts.version_text}",
             help="restore into a server of the same flavour",
         )
-    clashing = sorted(set(held) | ({one.schema for one in image.manifest.inventory} & set(held)))
+    ours = {one.schema for one in image.manifest.inventory} if earlier and earlier.image else set()
+    clashing = sorted(set(held) - ours - {SCHEMA})
     if clashing:
         raise Refused(
             f"the target {target.address.text} is not empty: it holds {', '.join(clashing[:5])}",
@@ -117,42 +116,145 @@ def load_image(
     identities: Sequence[Secret],
     progress: Callable[[Part, int, int], None],
     before_views: Callable[[], None] = lambda: None,
+    *,
+    clients: int | None = None,
+    marker: Marker | None = None,
 ) -> None:
-    """All parts in order; then the inventories must be equal.
+    """All parts, those of tables by several clients at once; then the inventories must be equal.
 
     Not those of accounts: `before_views` gives definers what they need.
+    `marker`: what an earlier run has loaded is not loaded again, and what this one loads is noted.
 
     Raises:
-        ToolFailed: the client refused a part.
+        ToolFailed: the client refused a part; the others are stopped.
         DamagedBackup: a part is not what was stored, or something is missing after the load.
     """
-    # Schemas and their sequences first: a table of one may take its numbers from another.
-    parts = sorted(
-        (part for part in image.manifest.parts if part.kind != "accounts"), key=lambda part: part.kind != "schema"
-    )
+    before = marker.before if marker else Unfinished("", frozenset(), frozenset(), False)
+    parts = [part for part in image.manifest.parts if part.kind != "accounts" and part.name not in before.loaded]
+    if any(part.kind == "objects" and part.name in before.begun for part in parts):
+        _drop_triggers(image, target)
     with client_options(target.address, facts.flavour) as options:
-        for number, part in enumerate(parts, 1):
-            progress(part, number, len(parts))
-            if part.kind == "views":
-                before_views()
-            try:
-                _load_part(image, store, part, client_command(facts, str(options)), identities)
-            except ToolFailed as problem:
-                if part.kind != "doubtful":
-                    raise
-                log.warning("view %s.%s was broken before, and can't be made: %s", part.schema, part.table, problem)
+        loading = _Loading(
+            image, store, client_command(facts, str(options)), identities, _Noted(progress, marker, parts)
+        )
+        # Schemas and their sequences first: a table of one may take its numbers from another.
+        loading.run([part for part in parts if part.kind == "schema"], 1)
+        tables = [part for part in parts if part.kind == "table"]
+        loading.run(sorted(tables, key=lambda part: -part.sums.plain_size), clients or default_clients())
+        loading.run([part for part in parts if part.kind == "objects"], 1)
+        before_views()
+        loading.run([part for part in parts if part.kind in {"views", "doubtful"}], 1)
     compare(image, target)
 
 
-def _load_part(image: Image, store: Store, part: Part, command: Sequence[str], identities: Sequence[Secret]) -> None:
-    key = layout.part_key(image.prefix, image.manifest.id, part.name)
-    plain = inbound(
-        store.read(key), name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums
-    )
-    with Program(command, feeds=True) as program:
-        for chunk in plain:
-            program.feed(chunk)
-        program.finish()
+def default_clients() -> int:
+    """As many as there are processors, within what memory is promised."""
+    return max(2, min(os.cpu_count() or 2, MOST_CLIENTS))
+
+
+def _drop_triggers(image: Image, target: Target) -> None:
+    """The dump makes them without dropping those that are there; of a run that broke off some may be."""
+    with closing(target.connect()) as connection:
+        for one in image.manifest.inventory:
+            for trigger in one.triggers:
+                query(connection, f"DROP TRIGGER IF EXISTS {quote(one.schema, trigger)}")
+
+
+class _Noted:
+    """What is told, here and in the target."""
+
+    def __init__(
+        self, progress: Callable[[Part, int, int], None], marker: Marker | None, parts: Sequence[Part]
+    ) -> None:
+        self._progress, self._marker, self._of, self._number = progress, marker, len(parts), 0
+        self._lock = threading.Lock()
+
+    def begin(self, part: Part) -> None:
+        with self._lock:
+            self._number += 1
+            self._progress(part, self._number, self._of)
+        if self._marker:
+            self._marker.begin(part.name)
+
+    def loaded(self, part: Part) -> None:
+        if self._marker:
+            self._marker.loaded(part.name)
+
+
+class _Loading:
+    """Clients that load parts at once; the first failure stops them all."""
+
+    def __init__(
+        self, image: Image, store: Store, command: Sequence[str], identities: Sequence[Secret], noted: _Noted
+    ) -> None:
+        self._image, self._store, self._command, self._identities = image, store, command, identities
+        self._noted = noted
+        self._running: set[Program] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def run(self, parts: Sequence[Part], clients: int) -> None:
+        with ThreadPoolExecutor(clients, thread_name_prefix="load") as pool:
+            loads = [pool.submit(self._one, part) for part in parts]
+            try:
+                for one in as_completed(loads):
+                    one.result()
+            except BaseException:
+                self._stop(loads)
+                raise
+
+    def _stop(self, loads: Sequence[Future[None]]) -> None:
+        for one in loads:
+            one.cancel()
+        with self._lock:
+            self._stopped = True
+            for program in self._running:
+                program.kill()
+
+    def _one(self, part: Part) -> None:
+        self._noted.begin(part)
+        try:
+            self._tried(part)
+        except ToolFailed as problem:
+            if part.kind != "doubtful":
+                name = ".".join(filter(None, (part.schema, part.table))) or part.kind
+                raise ToolFailed(
+                    f"{name} ({part.name}) can't be loaded: {problem}",
+                    help="run the same restore again: what is loaded stays",
+                    retryable=problem.retryable,
+                ) from problem
+            log.warning("view %s.%s was broken before, and can't be made: %s", part.schema, part.table, problem)
+        self._noted.loaded(part)
+
+    def _tried(self, part: Part) -> None:
+        """Tables that refer to one another may stand in one another's way; each part can be loaded again."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._load(part)
+            except ToolFailed as problem:
+                if self._stopped or not _DEADLOCK.search(str(problem)):
+                    raise
+        return self._load(part)
+
+    def _load(self, part: Part) -> None:
+        key = layout.part_key(self._image.prefix, self._image.manifest.id, part.name)
+        plain = inbound(
+            self._store.read(key), name=key, encrypted=self._image.manifest.encrypted,
+            identities=self._identities, expected=part.sums,
+        )  # fmt: skip
+        with Program(self._command, feeds=True) as program:
+            with self._lock:
+                self._running.add(program)
+                if self._stopped:
+                    program.kill()
+            try:
+                for chunk in plain:
+                    program.feed(chunk)
+                program.finish()
+            finally:
+                plain.close()
+                with self._lock:
+                    self._running.discard(program)
 
 
 def compare(image: Image, target: Target) -> None:

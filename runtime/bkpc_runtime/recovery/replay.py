@@ -1,109 +1,78 @@
-"""Replaying archived log into a restored server, up to an exact position.
+"""Replaying archived log into a restored server, up to an exact position, while it still comes from its store.
 
-The binlog files are written out as the server had them, ending exactly where the replay must stop, and
-go through the flavour's own tool into its own client.
+    with open_spool(start, store, identities, way) as spool:
+        ...                                        # load the image
+        replay(spool, target, facts, way, progress)
+
+What is replayed ends exactly where it must: bytes behind the asked point are in no file and in no pipe.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from bkpc_runtime.engines.process import Program
-from bkpc_runtime.errors import DamagedBackup
-from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
-from bkpc_runtime.mysql.flavour import Position, ServerFacts
-from bkpc_runtime.mysql.tools import client_options, find_tool
-from bkpc_runtime.recovery.accounts import Range, is_of_accounts, without
-from bkpc_runtime.recovery.load import Target, client_command
-from bkpc_runtime.repository.catalogue import Window
-from bkpc_runtime.repository.segments import order, read_log
+from bkpc_runtime.mysql.flavour import ServerFacts
+from bkpc_runtime.recovery.applier import replay_by_applier
+from bkpc_runtime.recovery.choice import Start, log_pieces
+from bkpc_runtime.recovery.client import replay_by_client
+from bkpc_runtime.recovery.point import AtTime
+from bkpc_runtime.recovery.spool import Found, Spool
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import SPOOLED, ByApplier, Way
+from bkpc_runtime.repository.segments import log_size
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.inbound import unpacked
 
 
-def replay(
-    window: Window,
-    stop: Position,
-    store: Store,
-    target: Target,
-    facts: ServerFacts,
-    identities: Sequence[Secret],
-    progress: Callable[[str, int], None],
-) -> tuple[Transaction, ...]:
-    """Everything after the image's position and before `stop`, which is the start of a transaction.
-
-    Returns what is about accounts, which it left out.
+def open_spool(start: Start, store: Store, identities: Sequence[Secret], way: Way) -> Spool:
+    """The log of `start` on its way to disk, once its block is entered.
 
     Raises:
-        ToolFailed: the tool or the client stopped: the target is then not restored, and must be emptied.
-        LogGap: the archive lacks part of the way.
-        DamagedBackup: a segment is not what was stored.
+        StepFailed: there is no room for it.
     """
-    start = window.image.position
-    if order(stop) <= order(start):
-        return ()
-    log_ = transactions(_pieces(window, stop, store, identities))
-    after = (one for one in log_ if order(Position(one.file, one.start)) >= order(start))
-    # A physical image has its accounts with it, and the log goes on from there.
-    physical = window.image.manifest.physical
-    accounts = () if physical else tuple(one for one in after if is_of_accounts(one))
-    left_out = [(one.file, one.start, one.end) for one in accounts]
-    with tempfile.TemporaryDirectory(prefix="bkpc-replay-") as folder:
-        files = _written_out(_pieces(window, stop, store, identities), left_out, Path(folder), progress)
-        with client_options(target.address, facts.flavour) as options:
-            _pipe(files, start, facts, str(options))
-    return accounts
-
-
-def _pieces(
-    window: Window, stop: Position, store: Store, identities: Sequence[Secret]
-) -> Iterator[tuple[str, int, bytes]]:
-    return read_log(
-        store,
-        window.image.prefix,
-        window.epoch,
-        window.image.position,
-        stop,
-        unpack=lambda packed: unpacked(packed, "a log segment", identities),
+    assert start.window is not None
+    assert start.reach is not None
+    if isinstance(way, ByApplier):
+        # What a restore has left that was killed.
+        for left in way.folder.glob(f"{SPOOLED}.*"):
+            left.unlink()
+    # Where only the log tells the point, it may lie far before the end.
+    exact = not isinstance(start.point, AtTime) and start.sure
+    window = start.window
+    needed = log_size(store, start.image.prefix, window.epoch, start.image.position, start.reach) if exact else 0
+    return Spool(
+        log_pieces(store, start, identities),
+        start.course(),
+        way.place,
+        skips_to=start.skips_to,
+        anonymous=start.image.manifest.flavour == "mysql",
+        # A physical image has its accounts with it, and the log goes on from there.
+        with_accounts=start.image.manifest.physical,
+        needed=needed,
     )
 
 
-def _written_out(
-    pieces: Iterable[tuple[str, int, bytes]],
-    left_out: Sequence[Range],
-    folder: Path,
-    progress: Callable[[str, int], None],
-) -> list[Path]:
-    files: list[Path] = []
-    expected = 0
-    for file, offset, body in pieces:
-        path = folder / file
-        if not files or files[-1] != path:
-            files.append(path)
-            expected = 0
-        if offset != expected:
-            raise DamagedBackup(f"the archived log of {file} does not continue at {offset}")
-        expected = offset + len(body)
-        with path.open("ab") as out:
-            out.write(without(offset, body, [one[1:] for one in left_out if one[0] == file]))
-        progress(file, expected)
-    return files
+def await_point(spool: Spool, start: Start) -> None:
+    """Waits for the end of the log where only what comes after the point shows that it is one."""
+    if isinstance(start.point, AtTime) or not start.sure:
+        spool.found()
 
 
-def _pipe(files: Sequence[Path], start: Position, facts: ServerFacts, options: str) -> None:
-    command = [
-        find_tool(facts.flavour, "binlog"),
-        "--no-defaults",
-        f"--start-position={start.offset}",
-        *(["--skip-gtids"] if facts.flavour == "mysql" else []),
-        *map(str, files),
-    ]
-    with Program(command) as reader, Program(client_command(facts, options), feeds=True) as client:
-        for chunk in reader.chunks():
-            client.feed(chunk)
-        # The reader first: what it did not print must not be committed as if it were all.
-        reader.finish()
-        client.finish()
+def replay(
+    spool: Spool, start: Start, target: Target, facts: ServerFacts, way: Way, progress: Callable[[str, int], None]
+) -> Found:
+    """Everything after the image and before the asked point; returns when all of it is executed.
+
+    `progress` is told of binlogs and bytes. `spool.accounts` is then what was left out.
+
+    Raises:
+        ToolFailed, ServerFailed: the target stopped: it is then not restored, and must be emptied.
+        LogGap: the archive lacks part of the way.
+        DamagedBackup: a segment is not what was stored.
+        Refused, BadUsage: the log shows that the asked point is none.
+    """
+    await_point(spool, start)
+    done = replay_by_applier(spool, target, facts, way, progress) if isinstance(way, ByApplier) else 0
+    if not isinstance(way, ByApplier) or spool.files(done):
+        replay_by_client(spool, target, facts, progress, done)
+    return spool.found()

@@ -16,10 +16,12 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.ahead import ahead
 
 _NAME = re.compile(r"(\d{12,})-(\d{12,})(\.part)?\.([0-9a-f]{64})\.zst(\.age)?")
 _END = re.compile(r"(\d{12,})\.end")
@@ -196,13 +198,38 @@ def read_log(
     end: Position | None,
     *,
     unpack: Callable[[bytes], bytes],
+    skip: bool = False,
 ) -> Iterator[tuple[str, int, bytes]]:
-    """Archived log as `(binlog, offset, bytes)`, in order, every byte once.
+    """Archived log as `(binlog, offset, bytes)`, in order, every byte once; several objects are fetched ahead.
 
     The first file comes from its beginning (a reader needs its format description), the last up to
-    `end`; without `end`, all there is. Raises `LogGap` with the exact range that is missing and
+    `end`; without `end`, all there is. `skip`: of the first file only the segment with its beginning comes, and
+    then what is from `start` on. Raises `LogGap` with the exact range that is missing and
     `DamagedBackup` when stored bytes are not those their name promises.
     """
+    pieces = _pieces(store, prefix, epoch, start, end, skip=skip)
+    for piece, body in ahead((one.end - one.start, partial(_fetched, store, prefix, one, unpack)) for one in pieces):
+        yield piece.segment.file, piece.start, body
+
+
+def log_size(store: Store, prefix: str, epoch: int, start: Position, end: Position) -> int:
+    """How many bytes of log lie between two positions, by the names of segments."""
+    pieces = _pieces(store, prefix, epoch, start, end, skip=True)
+    return sum(one.end - one.start for one in pieces if (one.segment.file, one.end) != (start.file, start.offset))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Bytes `[start, end)` of a binlog, to be taken out of a segment."""
+
+    segment: Segment
+    start: int
+    end: int
+
+
+def _pieces(
+    store: Store, prefix: str, epoch: int, start: Position, end: Position | None, *, skip: bool
+) -> Iterator[_Piece]:
     wanted = [
         file
         for file in files(store, prefix, epoch)
@@ -215,8 +242,8 @@ def read_log(
         if file != wanted[-1] and not archived.whole:
             known = f"{archived.reach} to {archived.end}" if archived.end else f"from {archived.reach} on"
             raise LogGap(f"the archived log lacks bytes {known} of {file}")
-        needed = max(limit or 0, start.offset if file == start.file else 0)
-        yield from _read_file(store, prefix, archived, file, limit=limit, needed=needed, unpack=unpack)
+        first = start.offset if file == start.file else 0
+        yield from _pieces_of(archived, file, limit=limit, needed=max(limit or 0, first), skip_to=first if skip else 0)
 
 
 def _whole(found: list[str], start: Position, end: Position | None) -> None:
@@ -230,25 +257,29 @@ def _whole(found: list[str], start: Position, end: Position | None) -> None:
         raise LogGap(f"the archived log lacks {names}" + (" and more" if len(missing) > 5 else ""))
 
 
-def _read_file(
-    store: Store, prefix: str, archived: ArchivedFile, file: str, *, limit: int | None, needed: int,
-    unpack: Callable[[bytes], bytes],
-) -> Iterator[tuple[str, int, bytes]]:  # fmt: skip
+def _pieces_of(archived: ArchivedFile, file: str, *, limit: int | None, needed: int, skip_to: int) -> Iterator[_Piece]:
     at = 0
     for segment in archived.segments:
         if segment.end <= at:
             continue
         if segment.start > at:
             raise LogGap(f"the archived log lacks bytes {at} to {segment.start} of {file}")
-        body = _fetch(store, prefix, segment, unpack)[at - segment.start :]
-        if limit is not None:
-            body = body[: limit - at]
-        yield file, at, body
-        at += len(body)
+        end = segment.end if limit is None else min(segment.end, limit)
+        if at == 0 or end > skip_to:
+            yield _Piece(segment, at if at == 0 else max(at, skip_to), end)
+        at = end
         if limit is not None and at >= limit:
             return
     if at < needed:
         raise LogGap(f"the archived log lacks bytes {at} to {needed} of {file}")
+
+
+def _fetched(store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes], bytes]) -> tuple[_Piece, bytes]:
+    segment = piece.segment
+    body = _fetch(store, prefix, segment, unpack)
+    if (piece.start, piece.end) != (segment.start, segment.end):
+        body = body[piece.start - segment.start : piece.end - segment.start]
+    return piece, body
 
 
 def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes], bytes]) -> bytes:

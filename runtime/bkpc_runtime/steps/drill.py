@@ -19,13 +19,15 @@ from bkpc_runtime.errors import DamagedBackup, PolicyBroken, Refused, ServerFail
 from bkpc_runtime.mysql.fingerprint import Fingerprint, fingerprint
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
 from bkpc_runtime.mysql.scratch_server import scratch_server
-from bkpc_runtime.recovery.load import Target, load_image, ready_target
-from bkpc_runtime.recovery.replay import replay
+from bkpc_runtime.recovery.choice import Start
+from bkpc_runtime.recovery.point import AtPosition, OfImage
+from bkpc_runtime.recovery.recover import Means, Silent, recover
+from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, MeasuredStep, drills, keep_drill, new_drill_id
 from bkpc_runtime.repository.manifest import Manifest
-from bkpc_runtime.repository.segments import order, sequence
+from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
@@ -83,7 +85,7 @@ def run_drill(
         with measuring.step("provision"):
             server = scratch_server(manifest.flavour, asked.work, manifest.variables, needed_bytes=_room(manifest))
             target = Target(stack.enter_context(server).address, Secret(""))
-        problems = _restored(image, window, stop, store, target, asked.identities, measuring)
+        problems = _restored(_start(image, window, stop), store, target, Means(asked.identities, asked.work), measuring)
         restored = None if problems else _fingerprint_of(target, measuring)
     point = stop or image.position
     at_source = source if restored and source and source.position == point else None
@@ -173,37 +175,34 @@ def _reached(
         time.sleep(_LOOK_SECONDS)
 
 
-def _restored(
-    image: Image,
-    window: Window | None,
-    stop: Position | None,
-    store: Store,
-    target: Target,
-    identities: Sequence[Secret],
-    measuring: _Measuring,
-) -> list[str]:
+def _start(image: Image, window: Window | None, stop: Position | None) -> Start:
+    if window and stop:
+        return Start(image, window, AtPosition(stop))
+    return Start(image, None, OfImage(image.manifest.id))
+
+
+def _restored(start: Start, store: Store, target: Target, means: Means, measuring: _Measuring) -> list[str]:
     """What is wrong with the backup; empty when it came back."""
+    moved = _Moved()
     try:
-        facts = ready_target(target, image)
-        with measuring.step("restore.image", image.manifest.plain_size):
-            load_image(image, store, target, facts, identities, lambda *_: None)
-        if window and stop and order(stop) > order(image.position):
-            moved: dict[str, int] = {}
-            began = time.monotonic()
-            replay(window, stop, store, target, facts, identities, moved.__setitem__)
-            took = round((time.monotonic() - began) * 1000)
-            measuring.steps.append(
-                MeasuredStep(kind="restore.log", milliseconds=took, plain_bytes=_log_bytes(image, moved))
-            )
+        done = recover([start], store, target, means, moved)
     except (DamagedBackup, ToolFailed, Refused) as problem:
         return [str(problem)]
+    image, replayed = round(done.loading * 1000), round(done.replaying * 1000)
+    size = start.image.manifest.plain_size
+    measuring.steps.append(MeasuredStep(kind="restore.image", milliseconds=image, plain_bytes=size))
+    if moved.size:
+        measuring.steps.append(MeasuredStep(kind="restore.log", milliseconds=replayed, plain_bytes=moved.size))
     return []
 
 
-def _log_bytes(image: Image, moved: dict[str, int]) -> int:
-    first = sequence(image.position.file)
-    before = sum(image.position.offset for file in moved if sequence(file) == first)
-    return max(0, sum(moved.values()) - before)
+class _Moved(Silent):
+    """How much log was replayed."""
+
+    size = 0
+
+    def replaying(self, file: str, size: int) -> None:  # noqa: ARG002
+        self.size += size
 
 
 def _fingerprint_of(target: Target, measuring: _Measuring) -> Fingerprint:

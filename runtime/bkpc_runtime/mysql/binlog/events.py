@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from bkpc_runtime.errors import DamagedBackup
 
 QUERY, STOP, ROTATE, FORMAT_DESCRIPTION, XID, TABLE_MAP = 2, 3, 4, 15, 16, 19
-ROWS_QUERY, GTID, ANONYMOUS_GTID, XA_PREPARE, PAYLOAD, TAGGED_GTID = 29, 33, 34, 38, 40, 42
-ANNOTATE_ROWS, MARIADB_GTID, QUERY_COMPRESSED = 160, 162, 165
+ROWS_QUERY, GTID, ANONYMOUS_GTID, PREVIOUS_GTIDS, XA_PREPARE, PAYLOAD, TAGGED_GTID = 29, 33, 34, 35, 38, 40, 42
+ANNOTATE_ROWS, MARIADB_GTID, GTID_LIST, QUERY_COMPRESSED = 160, 162, 163, 165
 BEGINS = frozenset({GTID, ANONYMOUS_GTID, TAGGED_GTID, MARIADB_GTID})
 """Events that begin a transaction."""
 ROWS = {
@@ -40,6 +40,7 @@ class Event:
     kind: int
     timestamp: int
     flags: int
+    server_id: int
     body: bytes
 
 
@@ -51,69 +52,89 @@ def walk(pieces: Iterable[tuple[str, int, bytes]]) -> Iterator[Event]:
     Raises:
         DamagedBackup: the bytes are not a binlog.
     """
-    current, walker = "", _Walker("")
+    walker = Walker("")
     for file, offset, body in pieces:
-        if file != current:
-            current, walker = file, _Walker(file)
-        if offset != walker.received:
-            raise DamagedBackup(f"the log of {file} does not continue at {walker.received} but at {offset}")
-        yield from walker.feed(body)
+        if file != walker.file:
+            walker = Walker(file)
+        yield from walker.feed(offset, body)
 
 
-class _Walker:
-    """The walk through one file; of a long event only the beginning is kept."""
+class Walker:
+    """The walk through one file; of a long event only the beginning is kept.
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+    `skips_to`: where an event begins that may follow the file's first segment at once.
+    """
+
+    def __init__(self, file: str, skips_to: int = 0) -> None:
+        self.file = file
+        self._skips_to = skips_to
         self.received = 0
         self._buffer = bytearray()
         self._at = 0
         self._checksum = 0
         self._long: Event | None = None
 
-    def feed(self, body: bytes) -> Iterator[Event]:
+    @property
+    def checksums(self) -> bool:
+        """Whether events end in a CRC-32."""
+        return self._checksum == _CRC32
+
+    def feed(self, offset: int, body: bytes) -> Iterator[Event]:
+        if offset == self._skips_to and offset > self.received:
+            # What was cut off by the skip is of no use to anybody.
+            self.received = self._at = offset
+            self._long = None
+            self._buffer.clear()
+        if offset != self.received:
+            raise DamagedBackup(f"the log of {self.file} does not continue at {self.received} but at {offset}")
         self.received += len(body)
         if self._long is not None:
             if self.received < self._long.end:
                 return
-            yield self._long
-            body = body[len(body) - (self.received - self._long.end) :]
-            self._long = None
+            long, self._long = self._long, None
+            self._at = long.end
+            yield long
+            body = body[len(body) - (self.received - long.end) :]
         self._buffer += body
         view_at = 0
         if self._at == 0 and len(self._buffer) >= len(_MAGIC):
             if self._buffer[:4] != _MAGIC:
-                raise DamagedBackup(f"{self._file} does not begin like a binlog")
+                raise DamagedBackup(f"{self.file} does not begin like a binlog")
             view_at = self._at = 4
         while self._at and len(self._buffer) - view_at >= HEADER:
             event = self._event(view_at)
             if event is None:
                 break
-            self._at = event.end
             if event.end > self.received:
                 self._long, view_at = event, len(self._buffer)
-            else:
-                yield event
-                view_at += event.end - event.start
+                break
+            self._at = event.end
+            view_at += event.end - event.start
+            yield event
         del self._buffer[:view_at]
 
     def _event(self, at: int) -> Event | None:
         """The event that begins at `at` of the buffer; None while too little of it is there."""
-        timestamp, kind, _, size, _, flags = struct.unpack_from("<IBIIIH", self._buffer, at)
+        timestamp, kind, server_id, size, _, flags = struct.unpack_from("<IBIIIH", self._buffer, at)
         if size < HEADER:
-            raise DamagedBackup(f"at {self._at} of {self._file} there is no event")
+            raise DamagedBackup(f"at {self._at} of {self.file} there is no event")
         there = len(self._buffer) - at
         if there < size and (there < HEADER + _KEPT or size < HEADER + _KEPT + 4):
             return None
         last = at + size - self._trailer(kind, at, size)
         kept = bytes(self._buffer[at + HEADER : min(last, at + HEADER + _KEPT)])
-        return Event(self._file, self._at, self._at + size, kind, timestamp, flags, kept)
+        return Event(self.file, self._at, self._at + size, kind, timestamp, flags, server_id, kept)
 
     def _trailer(self, kind: int, at: int, size: int) -> int:
         if kind == FORMAT_DESCRIPTION:
             self._checksum = self._buffer[at + size - 5]
             return 5
-        return 4 if self._checksum == _CRC32 else 0
+        return 4 if self.checksums else 0
+
+
+def size_of(header: bytes) -> int:
+    """How long an event is, by its first bytes."""
+    return int.from_bytes(header[9:13], "little")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +184,7 @@ def gtid_of(event: Event) -> str:
     """The GTID that an event of `BEGINS` announces; empty for anonymous ones."""
     if event.kind == MARIADB_GTID:
         sequence, domain = struct.unpack_from("<QI", event.body)
-        return f"{domain}-{sequence}"
+        return f"{domain}-{event.server_id}-{sequence}"
     if event.kind == GTID:
         source = event.body[1:17].hex()
         number = int.from_bytes(event.body[17:25], "little")

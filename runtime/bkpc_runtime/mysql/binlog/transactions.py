@@ -27,6 +27,7 @@ class Transaction:
 
     `committed` is exact to the microsecond where the server writes it (MySQL), else a whole second that
     the commit lies in: then `uncertainty` is one second. `opaque`: compressed, its content is not looked at.
+    `kind` is that of the event it begins with; `server_id` the server that first committed it.
     """
 
     file: str
@@ -38,6 +39,8 @@ class Transaction:
     statements: tuple[events.Statement, ...]
     changes: tuple[Change, ...]
     opaque: bool = False
+    kind: int = 0
+    server_id: int = 0
 
 
 @dataclass(slots=True)
@@ -51,20 +54,63 @@ class _Open:
     statements: list[events.Statement] = field(default_factory=list)
     changes: dict[Change, None] = field(default_factory=dict)
     begun: bool = False
+    kind: int = 0
+    server_id: int = 0
 
 
 def transactions(pieces: Iterable[tuple[str, int, bytes]]) -> Iterator[Transaction]:
     """The complete transactions in `(file, offset, bytes)` pieces, in order; see `events.walk`."""
-    running: _Open | None = None
-    tables: dict[int, tuple[str, str]] = {}
-    for event in events.walk(pieces):
+    reader = Reader()
+    for piece in pieces:
+        yield from reader.feed(*piece)
+
+
+class Reader:
+    """Feed it pieces; it gives complete transactions. `skips_to`: as `events.Walker`, of the first file.
+
+    `boundary` is the end of the last event that is in no unfinished transaction; `open_at` where that one begins.
+    """
+
+    def __init__(self, skips_to: int = 0) -> None:
+        self._walker: events.Walker | None = None
+        self._skips_to = skips_to
+        self._running: _Open | None = None
+        self._tables: dict[int, tuple[str, str]] = {}
+        self.boundary = 0
+        self.head = 0
+
+    @property
+    def open_at(self) -> int | None:
+        return self._running.start if self._running else None
+
+    @property
+    def checksums(self) -> bool:
+        return self._walker is not None and self._walker.checksums
+
+    def feed(self, file: str, offset: int, body: bytes) -> Iterator[Transaction]:
+        if self._walker is None or self._walker.file != file:
+            self._walker = events.Walker(file, 0 if self._walker else self._skips_to)
+            self._running, self.boundary, self.head = None, 0, 0
+        for event in self._walker.feed(offset, body):
+            found = self._take(event)
+            if self._running is None:
+                self.boundary = event.end
+            if found:
+                yield found
+
+    def _take(self, event: Event) -> Transaction | None:
+        running = self._running
         if event.kind in events.BEGINS:
-            running = _Open(event.file, event.start, events.gtid_of(event), events.commit_microseconds(event))
-            running.begun = events.opens_block(event)
-            tables.clear()
-        elif running is not None and _ends(event, running, tables):
-            yield _closed(running, event)
-            running = None
+            self._running = _Open(event.file, event.start, events.gtid_of(event), events.commit_microseconds(event))
+            self._running.kind, self._running.server_id = event.kind, event.server_id
+            self._running.begun = events.opens_block(event)
+            self._tables.clear()
+        elif running is not None and _ends(event, running, self._tables):
+            self._running = None
+            return _closed(running, event)
+        elif event.kind == events.FORMAT_DESCRIPTION and not self.head:
+            self.head = event.end
+        return None
 
 
 def _ends(event: Event, running: _Open, tables: dict[int, tuple[str, str]]) -> bool:
@@ -108,4 +154,6 @@ def _closed(running: _Open, last: Event) -> Transaction:
         tuple(running.statements),
         tuple(running.changes),
         last.kind == events.PAYLOAD,
+        running.kind,
+        running.server_id,
     )

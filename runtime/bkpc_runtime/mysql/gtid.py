@@ -1,0 +1,132 @@
+"""GTIDs as people write them: MySQL's sets (`uuid:1-5:8`, `uuid:tag:3`), MariaDB's positions (`0-1-57,1-2-9`)."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+_SOURCE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
+_INTERVAL = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+_MARIADB = re.compile(r"(\d{1,10})-(\d{1,10})-(\d{1,20})")
+
+
+@dataclass(frozen=True, slots=True)
+class Gtids:
+    """A set of GTIDs: closed intervals of numbers by source.
+
+    A source is `uuid` or `uuid:tag` in MySQL; in MariaDB `domain`, where a number stands for all up to it.
+    `servers`: MariaDB's server of the last transaction of each domain, as it was written.
+    """
+
+    intervals: dict[str, list[tuple[int, int]]]
+    servers: dict[str, int]
+
+    def holds(self, source: str, number: int) -> bool:
+        return any(first <= number <= last for first, last in self.intervals.get(source, ()))
+
+    def less(self, other: Gtids) -> Gtids:
+        """What is in this set and not in the other."""
+        left = {source: _less(mine, other.intervals.get(source, [])) for source, mine in self.intervals.items()}
+        return Gtids({source: rest for source, rest in left.items() if rest}, self.servers)
+
+    @property
+    def empty(self) -> bool:
+        return not self.intervals
+
+    @property
+    def text(self) -> str:
+        if self.servers:
+            return ",".join(f"{one}-{self.servers[one]}-{ranges[-1][1]}" for one, ranges in self.intervals.items())
+        return ",".join(f"{one}:{':'.join(map(_written, ranges))}" for one, ranges in self.intervals.items())
+
+
+NONE = Gtids({}, {})
+
+
+def _written(interval: tuple[int, int]) -> str:
+    return str(interval[0]) if interval[0] == interval[1] else f"{interval[0]}-{interval[1]}"
+
+
+def _less(mine: list[tuple[int, int]], theirs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    left = mine
+    for low, high in theirs:
+        cut: list[tuple[int, int]] = []
+        for first, last in left:
+            cut += [(first, min(last, low - 1)), (max(first, high + 1), last)]
+        left = [(first, last) for first, last in cut if first <= last]
+    return left
+
+
+def parse_gtids(text: str) -> Gtids | None:
+    """The GTIDs a text means; None where it is no such text."""
+    return _parse_mariadb(text) or _parse_mysql(text)
+
+
+def _parse_mariadb(text: str) -> Gtids | None:
+    found = [_MARIADB.fullmatch(one.strip()) for one in text.split(",")]
+    if not all(found):
+        return None
+    ranges = {one[1]: [(1, int(one[3]))] for one in found if one}
+    return Gtids(ranges, {one[1]: int(one[2]) for one in found if one}) if len(ranges) == len(found) else None
+
+
+def _parse_mysql(text: str) -> Gtids | None:
+    intervals: dict[str, list[tuple[int, int]]] = {}
+    for one in text.lower().split(","):
+        source, *rest = (word.strip() for word in one.split(":"))
+        if not _SOURCE.fullmatch(source) or not rest:
+            return None
+        key = source
+        for word in rest:
+            found = _INTERVAL.fullmatch(word)
+            if found:
+                first, last = int(found[1]), int(found[2] or found[1])
+                if not 0 < first <= last:
+                    return None
+                intervals.setdefault(key, []).append((first, last))
+            elif _TAG.fullmatch(word):
+                key = f"{source}:{word}"
+            else:
+                return None
+    return Gtids({source: sorted(ranges) for source, ranges in intervals.items()}, {}) if intervals else None
+
+
+def split_gtid(text: str) -> tuple[str, int]:
+    """Source and number of one transaction's GTID, of either flavour."""
+    if ":" in text:
+        source, _, number = text.rpartition(":")
+        return source, int(number)
+    return text.partition("-")[0], int(text.rpartition("-")[2])
+
+
+def previous_gtids(body: bytes) -> Gtids:
+    """The set in a MySQL PREVIOUS_GTIDS event: what was executed before the file began. Sets with tags: nothing."""
+    (count,) = struct.unpack_from("<Q", body)
+    if body[7]:  # since 8.3, where there are tags: another encoding
+        return NONE
+    intervals: dict[str, list[tuple[int, int]]] = {}
+    at = 8
+    for _ in range(count):
+        raw = body[at : at + 16].hex()
+        source = f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
+        (number,) = struct.unpack_from("<Q", body, at + 16)
+        at += 24
+        pairs = [struct.unpack_from("<QQ", body, at + 16 * one) for one in range(number)]
+        intervals[source] = [(first, last - 1) for first, last in pairs]
+        at += 16 * number
+    return Gtids(intervals, {})
+
+
+def gtid_list(body: bytes) -> Gtids:
+    """The state in a MariaDB GTID_LIST event: the last of each domain before the file began."""
+    (count,) = struct.unpack_from("<I", body)
+    intervals: dict[str, list[tuple[int, int]]] = {}
+    servers: dict[str, int] = {}
+    for one in range(count & 0x0FFFFFFF):
+        domain, server, number = struct.unpack_from("<IIQ", body, 4 + 16 * one)
+        highest = intervals.get(str(domain), [(1, 0)])[0][1]
+        if number >= highest:
+            intervals[str(domain)], servers[str(domain)] = [(1, number)], server
+    return Gtids(intervals, servers)

@@ -1,0 +1,153 @@
+"""A replay through the client: `mysqlbinlog | mysql`, fed with the log as it comes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bkpc_runtime.engines.process import Program
+from bkpc_runtime.errors import ServerFailed, ToolFailed
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.flavour import ServerFacts
+from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.recovery.load import client_command
+from bkpc_runtime.recovery.spool import LogFile, Spool
+from bkpc_runtime.recovery.target import Target
+
+log = logging.getLogger(__name__)
+_PACKET = 1 << 30
+_MAGIC = 4
+_KEPT = 24
+_AT_LINE = re.compile(r" at line (\d+)")
+_MARK = re.compile(rb"end_log_pos (\d+)")
+
+
+def replay_by_client(
+    spool: Spool, target: Target, facts: ServerFacts, progress: Callable[[str, int], None], after: int = 0
+) -> None:
+    """Everything that is spooled beyond the first `after` files.
+
+    Raises:
+        ToolFailed: the tool or the client stopped; the client's last position is named.
+    """
+    command = [find_tool(facts.flavour, "binlog"), "--no-defaults"]
+    # Of the first file only what comes after the image is there, which strictness takes for a loss.
+    command += ["--skip-gtids", "-"] if facts.flavour == "mysql" else ["--loose-skip-gtid-strict-mode", "-"]
+    with (
+        _large_packets(target, facts),
+        client_options(target.address, facts.flavour) as options,
+        Program(command, feeds=True, gives=True) as reader,
+        Program(client_command(facts, str(options)), feeds=True) as client,
+    ):
+        feeding = _Feeding(spool.stream(after), reader, progress)
+        place = _Place()
+        for chunk in reader.chunks():
+            place.note(chunk)
+            try:
+                client.feed(chunk)
+            except ToolFailed as problem:
+                raise place.named(problem, feeding.file) from problem
+        feeding.finish()
+        # The reader first: what it did not print must not be committed as if it were all.
+        reader.finish()
+        try:
+            client.finish()
+        except ToolFailed as problem:
+            raise place.named(problem, feeding.file) from problem
+
+
+class _Feeding:
+    """Feeds the binlog tool on a thread: all files as one stream, as if they were one."""
+
+    def __init__(
+        self, pieces: Iterator[tuple[LogFile, bytes]], reader: Program, progress: Callable[[str, int], None]
+    ) -> None:
+        self._pieces, self._reader, self._progress = pieces, reader, progress
+        self._failure: BaseException | None = None
+        self.file = ""
+        self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            for one, chunk in self._stream():
+                self.file = one.name
+                self._reader.feed(chunk)
+                self._progress(one.name, len(chunk))
+        except BaseException as problem:  # noqa: BLE001 - raised again by finish
+            self._failure = problem
+        finally:
+            self._reader.end_input()
+
+    def _stream(self) -> Iterator[tuple[LogFile, bytes]]:
+        current = ""
+        for one, chunk in self._pieces:
+            # A later file goes on where the one before ended: its format description needs no magic before it.
+            yield (one, chunk[_MAGIC:]) if current not in {"", one.name} else (one, chunk)
+            current = one.name
+
+    def finish(self) -> None:
+        self._thread.join()
+        if self._failure:
+            raise self._failure
+
+
+class _Place:
+    """Where in the log the client was when it failed at a line: what it was given last is kept."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
+        self._lines = 1
+
+    def note(self, chunk: bytes) -> None:
+        self._chunks.append((self._lines, chunk))
+        self._lines += chunk.count(b"\n")
+
+    def named(self, problem: ToolFailed, file: str) -> ToolFailed:
+        found = _AT_LINE.search(str(problem))
+        mark = self._before(int(found[1])) if found else None
+        where = f"the event that ends at {mark} of its binlog (the last one read is {file})" if mark else file
+        return ToolFailed(
+            f"the replay stopped at {where}: {problem}",
+            help="the target is not restored: empty it, then restore to the position before that",
+        )
+
+    def _before(self, line: int) -> int | None:
+        kept = b"".join(chunk for _, chunk in self._chunks)
+        first = self._chunks[0][0] if self._chunks else line
+        lines = kept.split(b"\n")[: max(0, line - first + 1)]
+        for text in reversed(lines):
+            found = _MARK.search(text) if text.startswith(b"#") else None
+            if found:
+                return int(found[1])
+        return None
+
+
+@contextmanager
+def _large_packets(target: Target, facts: ServerFacts) -> Iterator[None]:
+    """A large event is one statement of the client: longer than most servers take."""
+    before = int(facts.variable("max_allowed_packet", "0"))
+    if before >= _PACKET:
+        yield
+        return
+    _set_packet(target, _PACKET)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ServerFailed):
+            _set_packet(target, before)
+
+
+def _set_packet(target: Target, size: int) -> None:
+    connection = target.connect()
+    try:
+        query(connection, f"SET GLOBAL max_allowed_packet = {size}")
+    except ServerFailed as problem:
+        log.warning("max_allowed_packet stays as it is, and a large event would stop the replay: %s", problem)
+    finally:
+        connection.close()

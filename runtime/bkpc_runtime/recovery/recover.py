@@ -1,0 +1,162 @@
+"""A whole recovery: the log is read ahead while the image loads, and replayed when it is loaded."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bkpc_runtime.errors import PolicyBroken
+from bkpc_runtime.mysql.binlog.transactions import Transaction
+from bkpc_runtime.mysql.flavour import Position, ServerFacts
+from bkpc_runtime.recovery.choice import Start
+from bkpc_runtime.recovery.load import load_image, quiet_target, ready_target
+from bkpc_runtime.recovery.marker import Marker
+from bkpc_runtime.recovery.point import NotHere
+from bkpc_runtime.recovery.replay import await_point, open_spool, replay
+from bkpc_runtime.recovery.spool import Spool
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import By, Way, find_way
+from bkpc_runtime.repository.manifest import Part
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """With what a recovery is done: `work` holds the log meanwhile, where the target's own directory doesn't."""
+
+    identities: Sequence[Secret] = ()
+    work: Path = Path(tempfile.gettempdir())
+    by: By = "auto"
+    clients: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done. `accounts`: transactions of the log about accounts, which were left out. Times in seconds."""
+
+    position: Position
+    last: Transaction | None
+    accounts: tuple[Transaction, ...]
+    loading: float
+    replaying: float
+
+
+class Teller(Protocol):
+    """Who follows a recovery."""
+
+    def certain(self, start: Start, facts: ServerFacts, way: Way | None, /) -> None:
+        """It is known what will be done, and nothing is changed yet; raises to keep it so."""
+        ...
+
+    def begins(self, marker: Marker, /) -> None:
+        """The target is quiet and marked: the load begins."""
+        ...
+
+    def before_views(self) -> None: ...
+    def loaded(self) -> None:
+        """All of the image."""
+        ...
+
+    def loading(self, part: Part, number: int, of: int, /) -> None: ...
+    def replaying(self, file: str, size: int, /) -> None:
+        """So many bytes more of a binlog were given to the target."""
+        ...
+
+
+class Silent:
+    """Follows a recovery, and says nothing."""
+
+    def certain(self, start: Start, facts: ServerFacts, way: Way | None) -> None:
+        pass
+
+    def begins(self, marker: Marker) -> None:
+        pass
+
+    def before_views(self) -> None:
+        pass
+
+    def loaded(self) -> None:
+        pass
+
+    def loading(self, part: Part, number: int, of: int) -> None:
+        pass
+
+    def replaying(self, file: str, size: int) -> None:
+        pass
+
+
+def recover(starts: Iterable[Start], store: Store, target: Target, means: Means, teller: Teller) -> Restored:
+    """Into an empty target, or one in which the same recovery broke off.
+
+    Raises:
+        RuntimeFailure: the target is not restored. Until the replay begins, running it again goes on.
+    """
+    missing: NotHere | None = None
+    for start in starts:
+        facts = ready_target(target, start.image)
+        with _log(start, store, target, facts, means) as (spool, way):
+            if spool and not start.sure:
+                try:
+                    spool.found()
+                except NotHere as problem:
+                    missing = problem
+                    continue
+            teller.certain(start, facts, way)
+            return _restored(start, store, target, facts, means, teller, spool, way)
+    raise missing or PolicyBroken(f"no log in store `{store.name}` holds what was asked for behind an image")
+
+
+def way_of(target: Target, facts: ServerFacts, means: Means) -> Way:
+    """How the log would be replayed."""
+    with closing(target.connect()) as connection:
+        return find_way(connection, target.address, facts, means.work, means.by)
+
+
+@contextmanager
+def _log(
+    start: Start, store: Store, target: Target, facts: ServerFacts, means: Means
+) -> Iterator[tuple[Spool | None, Way | None]]:
+    if start.window is None:
+        yield None, None
+        return
+    with tempfile.TemporaryDirectory(prefix="bkpc-replay-", dir=means.work) as folder:
+        way = way_of(target, facts, Means(means.identities, Path(folder), means.by))
+        with open_spool(start, store, means.identities, way) as spool:
+            yield spool, way
+
+
+def _restored(
+    start: Start,
+    store: Store,
+    target: Target,
+    facts: ServerFacts,
+    means: Means,
+    teller: Teller,
+    spool: Spool | None,
+    way: Way | None,
+) -> Restored:
+    image = start.image
+    with Marker(target, image.manifest.id) as marker:
+        began = time.monotonic()
+        quiet_target(target)
+        teller.begins(marker)
+        load_image(
+            image, store, target, facts, means.identities, teller.loading, teller.before_views,
+            clients=means.clients, marker=marker,
+        )  # fmt: skip
+        teller.loaded()
+        loaded = time.monotonic()
+        if spool is None or way is None:
+            marker.done()
+            return Restored(image.position, None, (), loaded - began, 0.0)
+        await_point(spool, start)
+        marker.replaying()
+        found = replay(spool, start, target, facts, way, teller.replaying)
+        marker.done()
+        return Restored(found.stop, found.last, tuple(spool.accounts), loaded - began, time.monotonic() - loaded)
