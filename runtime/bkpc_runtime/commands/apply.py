@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
+from bkpc_runtime.commands import keeping
 from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines, look_at_buckets, make
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if not _ready(world, arguments.only):
         return max(code, 1)
+    code = max(code, _keep_less(world, arguments))
     worst = max(code, _images(world, arguments))
     for problem in held_back:
         complain(problem)
@@ -67,6 +69,25 @@ def _settings(world: World, arguments: argparse.Namespace) -> tuple[int | None, 
         say("the buckets were not changed")
         return worst, waiting
     return max(worst, make(looked, lock_forever=arguments.yes_lock_forever)), waiting
+
+
+def _keep_less(world: World, arguments: argparse.Namespace) -> int:
+    """Tells what the plan in force keeps and this one does not; the exit code of what can't be looked at.
+
+    Raises:
+        Refused: nobody has agreed to it.
+    """
+    ahead, problems = keeping.look_ahead(world, arguments.only)
+    for problem in problems:
+        complain(problem)
+    if keeping.shortened(ahead):
+        for line in keeping.lines(one for one in ahead if one.shortens):
+            say(line)
+        if not arguments.yes and not _agreed("keep less than so far?"):
+            raise Refused(
+                "this plan keeps less than so far, and nobody agreed to that", help="say --yes if it is meant"
+            )
+    return max((problem.exit_code for problem in problems), default=0)
 
 
 def _images(world: World, arguments: argparse.Namespace) -> int:

@@ -206,6 +206,7 @@ def test_only_one_databases_buckets(desk: Desk) -> None:
     assert desk.run("plan", "plan.json", "--only", "wiki").stdout.splitlines() == [
         "+ wiki/full/disk: backup.full to disk (missing or overdue)",
         "images: 1 to take",
+        "expiry: nothing is to go",
     ]
     assert desk.run("plan", "plan.json", "--only", "shop").returncode == 3
     assert desk.run("plan", "plan.json", "--only", "nobody").returncode == 2

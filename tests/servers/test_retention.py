@@ -1,0 +1,59 @@
+"""What is too old goes, on a real server: `apply` agrees, `run` marks and deletes, a server that is away stops it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.mysql.flavour import Position, read_facts
+from bkpc_runtime.repository import catalogue, layout, marks
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer
+from tests.runtime.retention import made
+from tests.runtime.retention.made import DAY
+from tests.servers.command_line import Office
+
+
+def test_from_policy_to_deletion(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
+    fresh_server.run(
+        "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)"
+    )
+    office = Office.opened(tmp_path / "office", fresh_server)
+    store = DirectoryStore("disk", office.folder / "backups")
+    connection = connect(parse_address(fresh_server.url))
+    identity = read_facts(connection).identity
+    connection.close()
+    prefix = layout.prefix_of("shop", identity)
+    now = datetime.now(UTC)
+    for age in (30, 20, 10):
+        made.put_image(store, made.manifest(now - age * DAY, Position("", 0), identity=identity))
+    assert (
+        "nothing of `shop` expires: no plan is in force"
+        in office.bkpc("run", "plan.json", "shop/expire", expect=0).text
+    )
+
+    refused = office.bkpc("apply", "plan.json", expect=5)  # nobody at the terminal to agree
+    assert "keeps less" in refused.text
+    assert "say --yes" in refused.text
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    tombstones = marks.tombstones(marks.marks(store, prefix))
+    # The image of 20 days ago is where the points of 14 days begin.
+    assert [marks.time_of(one).date() for one in tombstones] == [(now - 30 * DAY).date()]
+    assert len(catalogue.all_images(store, "shop")) == 4
+
+    (subject, mark) = next(iter(tombstones.items()))
+    store.delete(mark.key(prefix))
+    marks.put(store, prefix, marks.EXPIRING, subject, "due", now - 4 * DAY)
+    fresh_server.stop()
+    away = office.bkpc("run", "plan.json", "shop/expire")
+    assert away.code == 4
+    assert len(catalogue.all_images(store, "shop")) == 4
+    fresh_server.start()
+    done = office.bkpc("run", "plan.json", "shop/expire", expect=0)
+    assert "1 images deleted" in done.text
+    assert subject not in {one.manifest.id for one in catalogue.all_images(store, "shop")}
+    office.write((office.folder / "shop.bkp").read_text().replace("keep 14d", "keep 7d"))
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    assert "keeps something else" in office.bkpc("run", "plan.json", "shop/expire", expect=0).text
