@@ -57,7 +57,7 @@ def _bounds(answer: Answer) -> str:
     most = answer.most.human(promised) if answer.most else "no bound"
     if answer.verdict is Verdict.PROVED:
         return f"≤ {most}"
-    if answer.lower is None:
+    if answer.least is None:
         if answer.choice.cut_off:
             return "no way back"
         if answer.choice.lines and not answer.nowhere:
@@ -66,8 +66,8 @@ def _bounds(answer: Answer) -> str:
     if answer.overfull is not None:
         return "no bound"
     if answer.verdict is Verdict.REFUTED:
-        return f"≥ {answer.lower.total.human_down(promised)}"
-    return f"{answer.lower.total.human_down(promised)} … {most}"
+        return f"≥ {answer.least.human_down(promised)}"
+    return f"{answer.least.human_down(promised)} … {most}"
 
 
 def _terms(answer: Answer) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Edit, Label
-from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.verdict import Answer, Verdict
 from bkpc_compiler.passes import Checked
 from bkpc_compiler.rules.outgrown import calendar_month
@@ -87,8 +86,8 @@ def _verdict(answer: Answer) -> dict[str, Any]:
         "scope": answer.promise.scope.value,
         "objective": answer.kind,
         "promised_ms": answer.objective.value.milliseconds_up(),
-        "at_most_ms": _total(answer.upper),
-        "at_least_ms": _total(answer.lower),
+        "at_most_ms": _milliseconds(answer.most),
+        "at_least_ms": _milliseconds(answer.least),
     }
 
 
@@ -127,11 +126,11 @@ def _ahead(outlook: Outlook, today: date | None) -> Iterator[dict[str, Any] | No
                 "first_month_not_proved": found.month.number,
                 "calendar_month": calendar_month(today, found.month.number) if today else None,
                 "verdict": found.then.verdict.value,
-                "at_most_ms": found.then.most.milliseconds_up() if found.then.most else None,
-                "at_least_ms": _total(found.then.lower),
+                "at_most_ms": _milliseconds(found.then.most),
+                "at_least_ms": _milliseconds(found.then.least),
                 "size_bytes": size.bytes_up(),
             }
 
 
-def _total(bound: Bound | None) -> int | None:
-    return bound.total.milliseconds_up() if bound else None
+def _milliseconds(duration: Duration | None) -> int | None:
+    return duration.milliseconds_up() if duration else None

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
-from bkpc_compiler.feasibility.recovery_point import Line, most_lost
+from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most
 from bkpc_compiler.feasibility.recovery_time import ready_after
 from bkpc_compiler.feasibility.thaw import asked_of, thaw_days
 from bkpc_compiler.feasibility.together import Outage
@@ -77,17 +78,17 @@ def common_age(lines: Sequence[Line | None]) -> int | None:
     """
     worst = 0
     for line in lines:
-        most = most_lost(line, WHOLE) if line is not None else None
+        most = lost_at_most(line, WHOLE) if line is not None else None
         if most is None:
             return None
-        worst = max(worst, most.total.milliseconds_up())
+        worst = max(worst, ceil(most * 1000))
     return worst + image_before_logs([line for line in lines if line is not None])
 
 
 def image_before_logs(lines: Sequence[Line]) -> int:
     """Milliseconds by which the log of one may reach the snapshot of another's image later than that is whole."""
     images = [line.image.staleness for line in lines if line.log is None]
-    late = [most.total.milliseconds_up() for line in lines if line.log and (most := most_lost(line, WHOLE))]
+    late = [ceil(most * 1000) for line in lines if line.log and (most := lost_at_most(line, WHOLE)) is not None]
     fresh = [fresh for ages in images if ages is not None for ramps in ages.times for fresh, _ in ramps]
     return max(0, max(late) - min(fresh)) if late and fresh else 0
 

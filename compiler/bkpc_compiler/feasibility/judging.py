@@ -15,9 +15,9 @@ from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.holding import Short, image_before_logs, shorts_of
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
-from bkpc_compiler.feasibility.recovery_point import least_lost, lost_at_most, most_lost
+from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_least, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
-from bkpc_compiler.feasibility.together import Outage, least_time, most_time, never_back, time_bounds
+from bkpc_compiler.feasibility.together import Outage, least_seconds, least_time, most_time, never_back, time_bounds
 from bkpc_compiler.program.model import Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
 
@@ -40,6 +40,9 @@ class Judging(Protocol):
     def upper(self) -> Bound | None: ...
 
     def lower(self) -> Bound | None: ...
+
+    def least(self) -> Fraction | None:
+        """The total of `lower`, in seconds."""
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict: ...
 
@@ -83,51 +86,77 @@ class PointJudging(Struct, frozen=True):
     promise: Promise
 
     def most(self) -> Duration | None:
-        line = self.choice.line
-        if line is None:
-            return None
-        if self.members():
-            upper = self.upper()
-            return upper.total if upper else None
-        lost = lost_at_most(line, self.promise.rpo_quantile)
-        return None if lost is None else Duration(lost)
+        found = self._slowest()
+        return Duration(found[1] + self._late()) if found else None
 
     def upper(self) -> Bound | None:
         """A group goes back to a point that all its members have: the loss is that of its slowest.
 
         Two members without a log have no point in common.
         """
-        line = self.choice.line
-        if line is None:
+        found = self._slowest()
+        if found is None:
             return None
+        name, _, line = found
         upper = most_lost(line, self.promise.rpo_quantile)
-        lines = [line]
-        for name, other in self.members():
-            if other.line is None or upper is None:
+        assert upper is not None
+        if name != self.choice.database.name:
+            upper = _of(name, upper)
+        late = self._late()
+        return (
+            upper.plus(Term("until the logs of its group have reached its snapshot", Duration(late))) if late else upper
+        )
+
+    def _slowest(self) -> tuple[str, Fraction, Line] | None:
+        """The member of the group whose line loses most, first of all itself, and how many seconds that is."""
+        slowest: tuple[str, Fraction, Line] | None = None
+        imaged = 0
+        for name, choice in ((self.choice.database.name, self.choice), *self.members()):
+            line = choice.line
+            lost = lost_at_most(line, self.promise.rpo_quantile) if line else None
+            if line is None or lost is None:
                 return None
-            lines.append(other.line)
-            high = most_lost(other.line, self.promise.rpo_quantile)
-            upper = None if high is None else max(upper, _of(name, high), key=_total)
-        imaged = sum(one.log is None for one in lines)
-        if upper is None or imaged > 1:
+            imaged += line.log is None
+            if slowest is None or lost > slowest[1]:
+                slowest = name, lost, line
+        return None if imaged > 1 else slowest
+
+    def _late(self) -> Fraction:
+        """Seconds until the logs of its group have reached the snapshot of the one that has no log."""
+        lines = [line for _, one in self.members() if (line := one.line)]
+        if self.choice.line is None or not lines or all(one.log for one in (self.choice.line, *lines)):
+            return Fraction(0)
+        return Fraction(image_before_logs([self.choice.line, *lines]), 1000)
+
+    def least(self) -> Fraction | None:
+        if self.choice.line is None:
             return None
-        late = image_before_logs(lines) if imaged else 0
-        words = "until the logs of its group have reached its snapshot"
-        return upper.plus(Term(words, Duration(Fraction(late, 1000)))) if late else upper
+        least = self._least_of(self.choice)
+        for _, other in self.members():
+            if other.line is None or least is None:
+                return least
+            low = self._least_of(other)
+            least = None if low is None else max(least, low)
+        return least
+
+    def _least_of(self, choice: Choice) -> Fraction | None:
+        scope, share = self.promise.scope, self.promise.rpo_quantile
+        lows = [low for line in choice.readable if (low := lost_at_least(line, scope, share)) is not None]
+        return min(lows, default=None)
 
     def lower(self) -> Bound | None:
         """What no line betters that is left, neither of its own nor of another member of its group."""
         if self.choice.line is None:
             return None
-        lower = self._least_of(self.choice)
+        lower = self._lower_of(self.choice)
         for name, other in self.members():
             if other.line is None or lower is None:
                 return lower
-            low = self._least_of(other)
-            lower = None if low is None else max(lower, _of(name, low), key=_total)
+            low = self._lower_of(other)
+            lower = None if low is None else _of(name, low) if low.total > lower.total else lower
         return lower
 
-    def _least_of(self, choice: Choice) -> Bound | None:
+    def _lower_of(self, choice: Choice) -> Bound | None:
         scope, share = self.promise.scope, self.promise.rpo_quantile
         lows = [low for line in choice.readable if (low := least_lost(line, scope, share)) is not None]
         return min(lows, key=_total, default=None)
@@ -173,6 +202,11 @@ class TimeJudging(Struct, frozen=True):
             return None
         return least_time(self.outage, self.choice, self.promise.rto_quantile)
 
+    def least(self) -> Fraction | None:
+        if not self.choice.ways or self._never:
+            return None
+        return least_seconds(self.outage, self.choice, self.promise.rto_quantile)
+
     def shorts(self) -> tuple[Short, ...]:
         return self.commons.shorts(self.outage, self.choice)
 
@@ -194,8 +228,8 @@ class TimeJudging(Struct, frozen=True):
 def _verdict(objective: Duration, most: Duration | None, judging: Judging) -> Verdict:
     if most is not None and most.amount <= objective.amount:
         return Verdict.UNDECIDED if judging.shorts() else Verdict.PROVED
-    lower = judging.lower()
-    return Verdict.REFUTED if lower is not None and lower.total > objective else Verdict.UNDECIDED
+    least = judging.least()
+    return Verdict.REFUTED if least is not None and least > objective.amount else Verdict.UNDECIDED
 
 
 def _total(bound: Bound) -> Duration:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from msgspec import Struct
+
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import JobDemand
@@ -46,31 +48,58 @@ def least_back(choice: Choice, share: Fraction) -> Bound | None:
     return min((_least(one, follows) for one in ways), key=_total, default=None)
 
 
-def least_together(path: Sequence[Choice]) -> Bound | None:
+class Passing(Struct, frozen=True):
+    """What of one database must pass each resource, whatever way back is taken: its image, and a log that must follow.
+
+    `first`: before the first byte of an image; `then`: of all that a way back with that log reads; `last`: after it.
+    """
+
+    images: Mapping[Resource, AtBest]
+    logs: Mapping[Resource, AtBest]
+    first: Bound
+    then: Bound
+    last: Bound
+
+
+def passing_of(choice: Choice) -> Passing:
+    """What of `choice.database` must pass."""
+    back, follows = _images_back(choice), _follows(choice, Fraction(1))
+    recoveries, nothing = choice.recoveries, Bound(())
+    logs = _passed(recoveries, follows) if follows else {}
+    return Passing(
+        {one: least[0] for one, least in _passed(back, None).items()},
+        {one: parts[-1] for one, parts in logs.items() if parts[-1].follows},
+        min((_lead(way, way.line.image.store) for way in back), key=_total, default=nothing),
+        min(_leads(recoveries), key=_total, default=nothing),
+        Bound(recoveries[0].tail) if recoveries else nothing,
+    )
+
+
+def least_together(path: Sequence[Passing]) -> Bound | None:
     """All images of `path`, and the log of one of them, through one resource at its full capacity.
 
     The log of one: the instants at which the images of two are oldest need not be the same.
     """
     images: dict[Resource, list[AtBest]] = {}
-    logs: dict[Resource, AtBest] = {}
     leads: dict[Resource, list[Bound]] = {}
-    for choice in path:
-        back = _images_back(choice)
-        for one, least in _passed(back, None).items():
-            images.setdefault(one, []).append(least[0])
-            leads.setdefault(one, []).append(min((_lead(way, way.line.image.store) for way in back), key=_total))
-        follows = _follows(choice, Fraction(1))
-        for one, parts in _passed(choice.recoveries, follows).items() if follows else ():
-            logged = parts[-1]
-            if logged.follows and (one not in logs or logged.transfer.bytes > logs[one].transfer.bytes):
-                logs[one] = logged
-                leads.setdefault(one, []).extend(_leads(choice.recoveries))
+    logs: dict[Resource, Passing] = {}
+    for passing in path:
+        for one, image in passing.images.items():
+            images.setdefault(one, []).append(image)
+            leads.setdefault(one, []).append(passing.first)
+        for one in passing.logs:
+            if one not in logs or _long(passing, one) > _long(logs[one], one):
+                logs[one] = passing
     if not images:
         return None
-    through = {one: (*parts, *((logs[one],) if one in logs else ())) for one, parts in images.items()}
+    through = {one: (*parts, *((logs[one].logs[one],) if one in logs else ())) for one, parts in images.items()}
     narrow = max(through, key=lambda one: (_bytes(through[one]) / one.most, one.name))
-    tail = path[0].recoveries[0].tail if path[0].recoveries else ()
-    return Bound((*min(leads[narrow], key=_total).terms, _crowded(through[narrow], narrow), *tail))
+    first = (*leads[narrow], *((logs[narrow].then,) if narrow in logs else ()))
+    return Bound((*min(first, key=_total).terms, _crowded(through[narrow], narrow), *path[0].last.terms))
+
+
+def _long(passing: Passing, one: Resource) -> tuple[int, Fraction]:
+    return passing.logs[one].transfer.bytes, passing.then.total.amount
 
 
 def comes_back(choice: Choice) -> bool:

@@ -47,7 +47,7 @@ class Patience(Struct, frozen=True):
 class Setting:
     """What does not change while one program is judged.
 
-    `patience`: of each policy, by identity; filled as it is asked for.
+    `patience`: of each policy, by identity; `joint`: of several, by theirs. Filled as they are asked for.
     """
 
     program: Program
@@ -56,6 +56,7 @@ class Setting:
     databases: Mapping[str, Database]
     grouped: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what goes back to one point, by member
     patience: dict[int, Patience] = field(default_factory=dict)
+    joint: dict[tuple[int, ...], Policy] = field(default_factory=dict)
 
     def patience_of(self, policy: Policy) -> Patience:
         """The times that `policy` gives, in milliseconds."""

@@ -10,15 +10,16 @@ from msgspec import Struct, structs
 
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.crowds import crowded
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
-from bkpc_compiler.feasibility.recovery_least import comes_back, least_back, least_together
+from bkpc_compiler.feasibility.recovery_least import Passing, comes_back, least_back, least_together, passing_of
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Queueing
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Database, Given, Promise, Protection
+from bkpc_compiler.program.model import Database, Given, Policy, Promise, Protection
 from bkpc_grammar.quantities import Duration
 
 
@@ -59,6 +60,20 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
         return schedule_of(recoveries, self.left, _latest_finishes(self))
 
     @once
+    def passing(self) -> Mapping[str, Passing]:
+        """What of each must pass, whatever the schedule."""
+        return {name: passing_of(choice) for name, choice in self.choices.items()}
+
+    @once
+    def crowded(self) -> Mapping[str, Fraction]:
+        """Seconds that each and all it waits for take through one resource at least; without those that wait for
+        nothing."""
+        databases = self.setting.databases
+        if len(self.hit) == 1 or not any(databases[name].needs for name in self.choices):
+            return {}
+        return crowded(self.passing, self.hit, databases)
+
+    @once
     def served(self) -> dict[str, int | None]:
         """Milliseconds until each is in service; filled as they are asked for."""
         return {}
@@ -87,15 +102,15 @@ def outage_of(
     for name in loss.databases:
         protection = protections.get(name)
         if protection is not None:
-            choices[name] = choose(setting, demand, left, protection, _promised(protection, loss), loss)
+            choices[name] = choose(setting, demand, left, protection, _promised(protection.policy, loss), loss)
     for name in loss.along:
         hit = [protections[one] for one in setting.grouped[name] if one in choices]
         choices[name] = _along(setting, demand, left, loss, protections[name], sorted(hit, key=_name))
     return Outage(setting, loss, left, choices)
 
 
-def _promised(protection: Protection, loss: Loss) -> Promise | None:
-    return next((one for one in protection.policy.promises if one.scope is loss.scope), None)
+def _promised(policy: Policy, loss: Loss) -> Promise | None:
+    return next((one for one in policy.promises if one.scope is loss.scope), None)
 
 
 def _name(protection: Protection) -> str:
@@ -107,19 +122,27 @@ def _along(
 ) -> Choice:
     """How one that is up goes back with those of its group that are `hit`: on a line that keeps what is promised of
     them, the least loss first; nobody acts on it before they are noticed."""
-    policies = [protection.policy, *(one.policy for one in hit)]
-    policy = replace(
-        protection.policy,
-        detect=_longest([one.detect for one in policies]),
-        activate=_longest([one.activate for one in policies]),
-    )
-    promises = [promise for one in hit if (promise := _promised(one, loss)) is not None]
+    policies = tuple({id(one.policy): one.policy for one in hit}.values())
+    again = replace(protection, policy=_noticed_with(setting, protection.policy, policies))
+    promises = [promise for one in policies if (promise := _promised(one, loss)) is not None]
     promises.sort(key=lambda one: (one.rpo is None, one.rpo.value.amount if one.rpo else 0))
-    again = replace(protection, policy=policy)
     found = [choose(setting, demand, left, again, promises[0] if promises else None, loss)]
     while len(found) < len(promises) and not found[-1].kept:
         found.append(choose(setting, demand, left, again, promises[len(found)], loss))
     return found[-1] if found[-1].kept else found[0]
+
+
+def _noticed_with(setting: Setting, policy: Policy, others: Sequence[Policy]) -> Policy:
+    """`policy`, acted on when the last of `others` is: the same for all that ask for the same."""
+    key = (id(policy), *map(id, others))
+    if key not in setting.joint:
+        policies = (policy, *others)
+        setting.joint[key] = replace(
+            policy,
+            detect=_longest([one.detect for one in policies]),
+            activate=_longest([one.activate for one in policies]),
+        )
+    return setting.joint[key]
 
 
 def _longest(given: Sequence[Given[Duration] | None]) -> Given[Duration] | None:
@@ -130,15 +153,20 @@ def _latest_finishes(outage: Outage) -> dict[str, Fraction]:
     """In seconds: a database must be back by its own promise, and by those of all that need it. Nothing is promised
     of one that only goes back with its group."""
     databases = outage.setting.databases
+    promised = [
+        (choice.promise.rto.value.amount, name)
+        for name, choice in outage.choices.items()
+        if choice.promise is not None and choice.promise.rto is not None and name in outage.hit
+    ]
     allowed: dict[str, Fraction] = {}
-    for name, choice in outage.choices.items():
-        if choice.promise is None or choice.promise.rto is None or name not in outage.hit:
-            continue
-        within = choice.promise.rto.value.amount
-        for one in (name, *needed_by(databases, choice.database, outage.down)):
-            if one not in allowed or within < allowed[one]:
+    for within, name in sorted(promised):  # what is found once was found for the least
+        ahead = [name]
+        while ahead:
+            one = ahead.pop()
+            if one not in allowed:
                 allowed[one] = within
-    return allowed
+                ahead += [need.value for need in databases[one].needs]
+    return {name: within for name, within in allowed.items() if name in outage.down}
 
 
 def _with_thaw_queue(recovery: Recovery, everyone: Mapping[str, int]) -> Recovery:
@@ -264,11 +292,20 @@ def least_time(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
     """No schedule has `choice.database` in service before."""
     if share < 1:
         return least_back(choice, share)
-    waited = needed_by(outage.setting.databases, choice.database, outage.hit)
-    path = [outage.choices[name] for name in (choice.database.name, *waited) if name in outage.choices]
     lower = _at_best(outage, choice.database.name)
-    crowded = least_together(path) if len(path) > 1 else None
-    return crowded if crowded is not None and lower is not None and crowded.total > lower.total else lower
+    together = outage.crowded.get(choice.database.name)
+    if together is None or lower is None or together <= lower.total.amount:
+        return lower
+    waited = needed_by(outage.setting.databases, choice.database, outage.hit)
+    return least_together([outage.passing[one] for one in (choice.database.name, *waited) if one in outage.choices])
+
+
+def least_seconds(outage: Outage, choice: Choice, share: Fraction) -> Fraction | None:
+    """The total of `least_time`."""
+    lower = least_back(choice, share) if share < 1 else _at_best(outage, choice.database.name)
+    if lower is None or share < 1:
+        return lower.total.amount if lower else None
+    return max(lower.total.amount, outage.crowded.get(choice.database.name, Fraction(0)))
 
 
 def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | None:

@@ -55,6 +55,12 @@ class Answer(Struct, frozen=True, eq=False, dict=True):
         return self.judging.lower()
 
     @once
+    def least(self) -> Duration | None:
+        """The total of `lower`, whose terms are made only for what is shown."""
+        seconds = self.judging.least()
+        return None if seconds is None else Duration(seconds)
+
+    @once
     def shorts(self) -> tuple[Short, ...]:
         """What may be gone when the recovery reads it: nothing is proved while there is any."""
         return () if self.verdict is Verdict.PROVED else self.judging.shorts()
@@ -72,7 +78,7 @@ class Answer(Struct, frozen=True, eq=False, dict=True):
     @property
     def overfull(self) -> Overfull | None:
         """Where its bound would do, but no plan keeps it beside the promises of others: why."""
-        below = self.lower is not None and self.lower.total <= self.objective.value
+        below = self.least is not None and self.least <= self.objective.value
         return self.judging.overfull if below and self.verdict is Verdict.REFUTED else None
 
 

@@ -23,7 +23,7 @@ def rto_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
 def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     whole, terms = most_told(answer)
     promised = answer.objective.value
-    least = answer.lower.total.human_down(promised) if answer.lower else "0s"
+    least = answer.least.human_down(promised) if answer.least else "0s"
     most = f"at most {whole}" if answer.upper else "no upper bound"
     primary = Label(answer.objective.span, f"at least {least}, {most}")
     costs = labels_of(terms, primary)
