@@ -77,6 +77,7 @@ oss-conformance: $(VENV)/ready $(SUITES)/ready
 # Side by side with a peer in one run; prints ratios.
 bench: $(VENV)/ready servers-$(SERVER)
 	$(BIN)/python -m bench.full_image --server $(SERVER)
+	$(if $(filter mariadb,$(SERVER)),$(BIN)/python -m bench.physical_image)
 	$(BIN)/python -m bench.stream_lag --server $(SERVER)
 	$(BIN)/python -m bench.cold_check
 

@@ -21,7 +21,7 @@ POSITION: dict[Flavour, str] = {"mysql": "REPLICATION CLIENT", "mariadb": "BINLO
 """What lets an account ask where the server writes its binlog."""
 LOGICAL: tuple[Engine, ...] = ("logical",)
 _PHYSICAL: dict[Engine, tuple[str, ...]] = {
-    "mariabackup": ("RELOAD", "PROCESS", "LOCK TABLES", POSITION["mariadb"]),
+    "mariabackup": ("RELOAD", "PROCESS", POSITION["mariadb"]),
     "clone": ("PROCESS", "BACKUP_ADMIN"),
     "xtrabackup": ("RELOAD", "PROCESS", "LOCK TABLES", "BACKUP_ADMIN", POSITION["mysql"]),
 }
@@ -46,7 +46,8 @@ def needed_privileges(facts: ServerFacts, *, stream: bool, engines: Collection[E
     MySQL's dump tool locks all tables for the moment in which it takes the position; FLUSH_TABLES allows that and,
     unlike RELOAD, not to delete the log. MariaDB's gets the position from the snapshot itself.
     """
-    needed = [*_IMAGE]
+    # Files are copied whoever asks; the account must see all only to say what is in them.
+    needed = [one for one in _IMAGE if one != "SHOW VIEW" or "logical" in engines]
     if "logical" in engines and facts.flavour == "mysql" and (facts.log_bin or stream):
         needed.append("FLUSH_TABLES" if facts.version >= _FLUSH_TABLES_SINCE else "RELOAD")
     needed += [one for name, more in _PHYSICAL.items() if name in engines for one in more]

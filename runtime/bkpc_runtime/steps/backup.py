@@ -236,7 +236,8 @@ class _OpenPart:
         except BaseException:
             self.abort()
             raise
-        self.outbound = Outbound(self._deliver, image.recipients, image.throttle)
+        large = what[0] == "stream"
+        self.outbound = Outbound(self._deliver, image.recipients, image.throttle, large=large)
 
     def _deliver(self, chunk: bytes) -> None:
         for writer in self._writers:

@@ -16,13 +16,15 @@ from bkpc_runtime.transfer.throttle import Throttle
 _BLOCK = 1024 * 1024
 _WAITING = 8
 _LEVEL = 1
+_THREADS = 2
 
 
 class Outbound:
     """A sink for one object. `write` plain bytes, then `finish` for the sums; the caller commits its writers.
 
     `deliver` takes stored bytes, on a thread of its own where there are `recipients`. An error in any stage
-    is raised by the next `write` or by `finish`.
+    is raised by the next `write` or by `finish`. A `large` object is compressed by threads of its own, beside whoever
+    reads and hashes; they cost more than they bring where objects are many and small.
     """
 
     def __init__(
@@ -30,11 +32,14 @@ class Outbound:
         deliver: Callable[[bytes], None],
         recipients: Sequence[str] = (),
         throttle: Throttle | None = None,
+        *,
+        large: bool = False,
     ) -> None:
         self._plain = hashlib.sha256()
         self._plain_size = 0
         self._stored = _Stored(deliver, throttle)
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+        threads = _THREADS if large else 0
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, threads=threads).compressobj()
         self._sealing = _Sealing(self._stored.write, recipients) if recipients else None
         self._next = self._sealing.write if self._sealing else self._stored.write
 
