@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -138,6 +139,9 @@ def test_as_a_policy_asks_for_them(shop: ThrowawayServer, tmp_path: Path) -> Non
     wanted = fingerprint(shop)
     assert "mariabackup, since" in office.bkpc("list", "plan.json", expect=0).text
     assert "0 problems" in office.bkpc("verify", "plan.json", "--deep", expect=0).text
+    newest = json.loads(office.bkpc("list", "plan.json", "--format", "json").text)[0]["image"]
+    drilled = office.bkpc("drill", "plan.json", "shop", "--image", newest, expect=0).text
+    assert "compared with the source at the same position" in drilled
     refused = office.bkpc("restore", "plan.json", "shop", "--into", shop.url, expect=2).text
     assert "--into-datadir" in refused
     folder = tmp_path / "back"

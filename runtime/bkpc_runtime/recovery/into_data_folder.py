@@ -78,13 +78,14 @@ def _look_and_replay(start: Start, spool: Spool | None, folder: DataFolder, say:
         compare(start.image, target)
         if spool is None:
             return start.image.position
-        facts = _facts(target)
+        facts = facts_of(target)
         way = way_of(target, facts, Means(work=folder.work))
         say("  log, by the server's own applier" if isinstance(way, ByApplier) else f"  log, by client ({way.because})")
         return replay(spool, start, target, facts, way, lambda *_: None).stop
 
 
-def _facts(target: Target) -> ServerFacts:
+def facts_of(target: Target) -> ServerFacts:
+    """What a server says it is."""
     connection = connect(target.address, target.password)
     try:
         return read_facts(connection)

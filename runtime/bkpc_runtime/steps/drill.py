@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,10 +25,12 @@ from bkpc_runtime.recovery.recover import Means, Silent, recover
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, MeasuredStep, drills, keep_drill, new_drill_id
+from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, drills, keep_drill, new_drill_id
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.drill_pages import restored_pages
+from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
 
@@ -45,20 +47,6 @@ class Asked:
     work: Path
     patience_seconds: float
     identities: Sequence[Secret]
-
-
-@dataclass(slots=True)
-class _Measuring:
-    """The steps as they went."""
-
-    steps: list[MeasuredStep] = field(default_factory=list)
-
-    @contextmanager
-    def step(self, kind: str, plain_bytes: int = 0) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        took = round((time.monotonic() - began) * 1000)
-        self.steps.append(MeasuredStep(kind=kind, milliseconds=took, plain_bytes=plain_bytes))  # type: ignore[arg-type]
 
 
 def run_drill(
@@ -79,14 +67,12 @@ def run_drill(
     if image.manifest.encrypted and not asked.identities:
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
     told(f"image {image.manifest.id}, to {stop.text if stop else image.position.text}")
-    measuring = _Measuring()
+    measuring = Measuring()
     manifest = image.manifest
+    start, means = _start(image, window, stop), Means(asked.identities, asked.work)
     with ExitStack() as stack:
-        with measuring.step("provision"):
-            server = scratch_server(manifest.flavour, asked.work, manifest.variables, needed_bytes=_room(manifest))
-            target = Target(stack.enter_context(server).address, Secret(""))
-        problems = _restored(_start(image, window, stop), store, target, Means(asked.identities, asked.work), measuring)
-        restored = None if problems else _fingerprint_of(target, measuring)
+        target, problems = _back(start, store, means, measuring, stack, told)
+        restored = _fingerprint_of(target, measuring) if target and not problems else None
     point = stop or image.position
     at_source = source if restored and source and source.position == point else None
     if at_source and restored:
@@ -181,18 +167,29 @@ def _start(image: Image, window: Window | None, stop: Position | None) -> Start:
     return Start(image, None, OfImage(image.manifest.id))
 
 
-def _restored(start: Start, store: Store, target: Target, means: Means, measuring: _Measuring) -> list[str]:
+def _back(
+    start: Start, store: Store, means: Means, measuring: Measuring, stack: ExitStack, told: Callable[[str], None]
+) -> tuple[Target | None, list[str]]:
+    """A server of our own that holds `start` until `stack` is closed; or what is wrong with the backup."""
+    manifest = start.image.manifest
+    if manifest.physical:
+        return restored_pages(start, store, means, measuring, stack, told)
+    with measuring.step("provision"):
+        server = scratch_server(manifest.flavour, means.work, manifest.variables, needed_bytes=_room(manifest))
+        target = Target(stack.enter_context(server).address, Secret(""))
+    return target, _restored(start, store, target, means, measuring)
+
+
+def _restored(start: Start, store: Store, target: Target, means: Means, measuring: Measuring) -> list[str]:
     """What is wrong with the backup; empty when it came back."""
     moved = _Moved()
     try:
         done = recover([start], store, target, means, moved)
     except (DamagedBackup, ToolFailed, Refused) as problem:
         return [str(problem)]
-    image, replayed = round(done.loading * 1000), round(done.replaying * 1000)
-    size = start.image.manifest.plain_size
-    measuring.steps.append(MeasuredStep(kind="restore.image", milliseconds=image, plain_bytes=size))
+    measuring.add("restore.image", done.loading, start.image.manifest.plain_size)
     if moved.size:
-        measuring.steps.append(MeasuredStep(kind="restore.log", milliseconds=replayed, plain_bytes=moved.size))
+        measuring.add("restore.log", done.replaying, moved.size)
     return []
 
 
@@ -205,7 +202,7 @@ class _Moved(Silent):
         self.size += size
 
 
-def _fingerprint_of(target: Target, measuring: _Measuring) -> Fingerprint:
+def _fingerprint_of(target: Target, measuring: Measuring) -> Fingerprint:
     connection = target.connect()
     try:
         facts: ServerFacts = read_facts(connection)
