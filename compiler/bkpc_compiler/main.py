@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("bkpc_runtime.commands.status", "what exists, against what is promised"),
     "list": ("bkpc_runtime.commands.list", "images and log segments"),
     "verify": ("bkpc_runtime.commands.verify", "hashes, continuity, decryptability"),
+    "release": ("bkpc_runtime.commands.release", "free an image that is held"),
     "log": ("bkpc_runtime.commands.log", "find the moment an event happened"),
     "restore": ("bkpc_runtime.commands.restore", "bring a database back to a point in time"),
     "drill": ("bkpc_runtime.commands.drill", "restore into a scratch server, compare, measure"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import RuntimeFailure
-from bkpc_runtime.executor import due_jobs, due_upkeep, run_job, stream_of
+from bkpc_runtime.executor import due_jobs, due_upkeep, keep_up, run_job, stream_of
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stream_watch import StreamWatch
@@ -33,7 +33,6 @@ class Agent:
         self._retry_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._undelivered: list[str] = []
-        self._kept_up: dict[str, datetime] = {}
 
     def run(self, stop: threading.Event) -> bool:
         """Returns whether everything that was received is durable in every store.
@@ -48,6 +47,7 @@ class Agent:
             threads = [threading.Thread(target=self._stream, args=(one, stop), name=one.id) for one in streams]
             for thread in threads:
                 thread.start()
+            threading.Thread(target=self._keep_up, args=(stop,), name="upkeep", daemon=True).start()
             while not stop.is_set():
                 self._do_due_jobs(stop)
                 stop.wait(_LOOK)
@@ -77,16 +77,35 @@ class Agent:
         except RuntimeFailure as problem:
             log.error("can't look for due jobs: %s %s", problem, problem.help)
             return
-        for job in (*due, *due_upkeep(self._world.plan.jobs, self._kept_up, self._world.clock())):
+        for job in due:
             if stop.is_set() or time.monotonic() < self._retry_at.get(job.id, 0):
                 continue
-            began = self._world.clock()
             try:
                 log.info("%s", run_job(self._world, job))
                 self._failures.pop(job.id, None)
-                self._kept_up[job.id] = began
             except RuntimeFailure as problem:
                 self._postpone(job, problem)
+
+    def _keep_up(self, stop: threading.Event) -> None:
+        """Verification and expiry, beside the jobs that have a slot: nothing is lost where they are broken off."""
+        done: dict[str, datetime] = {}
+        while not stop.is_set():
+            for job in due_upkeep(self._world.plan.jobs, done, self._world.clock()):
+                if stop.is_set() or time.monotonic() < self._retry_at.get(job.id, 0):
+                    continue
+                began = self._world.clock()
+                try:
+                    told = keep_up(self._world, job)
+                    if told:
+                        log.info("%s", told)
+                    self._failures.pop(job.id, None)
+                    done[job.id] = began
+                except RuntimeFailure as problem:
+                    self._postpone(job, problem)
+                except Exception:
+                    log.exception("%s", job.id)
+                    done[job.id] = began
+            stop.wait(_LOOK)
 
     def _postpone(self, job: contract.Job, problem: RuntimeFailure) -> None:
         failures = self._failures[job.id] = self._failures.get(job.id, 0) + 1

@@ -21,14 +21,16 @@ from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
-from bkpc_runtime.upkeep import run_expiry
+from bkpc_runtime.upkeep import judge_database, run_expiry, run_verification
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
 GRACE = timedelta(days=3)
 """What a try that was broken off left in a store stays at least this long, and twice as long as any job may take."""
-RUNNABLE = IMAGES | {"copy", "expire"}
+RUNNABLE = IMAGES | {"copy", "expire", "verify"}
 """The kinds of jobs this version runs; `compile` warns of policies that need more."""
+LOOK = timedelta(minutes=5)
+"""So often it is looked whether an image is there that was not verified."""
 
 
 def run_job(world: World, job: contract.Job) -> str:
@@ -41,6 +43,8 @@ def run_job(world: World, job: contract.Job) -> str:
         raise BadUsage(f"job `{job.id}` is of kind {job.kind}, which this version does not run")
     if job.kind == "expire":
         return run_expiry(world, job)
+    if job.kind == "verify":
+        return run_verification(world, job)
     told = _image(world, job) if job.kind in IMAGES else _copy(world, job)
     _sweep(world, job)
     return told
@@ -65,7 +69,12 @@ def _image(world: World, job: contract.Job) -> str:
     manifest = run_image(world, job, stores)
     since = f", what changed since {manifest.parent}" if manifest.parent else ""
     told = f"image {manifest.id} of `{job.database}`{since}: {len(manifest.parts)} parts, "
-    return f"{told}{manifest.stored_size:,} bytes stored{_asked(stores)}"
+    told += f"{manifest.stored_size:,} bytes stored{_asked(stores)}"
+    try:
+        return "; ".join((told, *judge_database(world, job.database)))
+    except RuntimeFailure as problem:  # the image is there: the next expiry compares it
+        log.warning("image %s is not compared with its predecessors yet: %s", manifest.id, problem)
+        return told
 
 
 def _copy(world: World, job: contract.Job) -> str:
@@ -131,8 +140,15 @@ def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[
 
 
 def due_upkeep(jobs: Sequence[contract.Job], done: Mapping[str, datetime], now: datetime) -> list[contract.Job]:
-    """The expiries whose last run, by id in `done`, began before their last release."""
-    return [job for job in jobs if job.kind == "expire" and is_due(job.schedule, done.get(job.id), now)]
+    """The expiries whose last run, by id in `done`, began before their last release, and the verifications that have
+    not looked for long whether there is a new image."""
+    looks = [job for job in jobs if job.kind == "verify" and now - done.get(job.id, now - LOOK) >= LOOK]
+    return looks + [job for job in jobs if job.kind == "expire" and is_due(job.schedule, done.get(job.id), now)]
+
+
+def keep_up(world: World, job: contract.Job) -> str:
+    """Does what is due of such a job; empty where nothing was."""
+    return run_verification(world, job, due_only=True) if job.kind == "verify" else run_job(world, job)
 
 
 def _useless(world: World, job: contract.Job, image: Image) -> str:

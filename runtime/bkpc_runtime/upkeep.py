@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.repository import plans
 from bkpc_runtime.repository.expiry import Rules, rules_of
+from bkpc_runtime.schedule import last_start
 from bkpc_runtime.steps.expire import Source, expire
+from bkpc_runtime.steps.judge import judge_images, limits_of
+from bkpc_runtime.steps.verification import due_images, verify_into_mark
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.identity import read_identities
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
@@ -32,8 +38,46 @@ def run_expiry(world: World, job: contract.Job) -> str:
     if unagreed:
         return f"nothing of `{database.name}` expires: {unagreed[0]}"
     source = _source(world, database)
+    judge_database(world, database.name)
     done = expire(tuple(stores.values()), database.name, rules(world.plan, database.name), source, world.clock())
     return f"expiry of `{database.name}`: " + "; ".join(one.text for one in done)
+
+
+def run_verification(world: World, job: contract.Job, *, due_only: bool = False) -> str:
+    """Reads back what has its turn in the job's stores; a sentence, empty where nothing was due.
+
+    Raises:
+        DamagedBackup: an image is not what was written.
+    """
+    now = world.clock()
+    path = world.environ.get("BKPC_AGE_IDENTITY")
+    identities = read_identities(Path(path)) if path else ()
+    done: list[str] = []
+    damaged: list[str] = []
+    for name in job.stores:
+        store = world.store(name)
+        for image in due_images(store, job.database, last_start(job.schedule, now) if due_only else now):
+            problems = verify_into_mark(image, store, identities, job.limit, world.clock())
+            done.append(f"image {image.manifest.id} in {name}")
+            damaged += problems
+    if damaged:
+        raise DamagedBackup(f"`{job.database}`: {'; '.join(damaged[:5])}", help="a new image is taken by `bkpc run`")
+    if not done:
+        return "" if due_only else f"nothing of `{job.database}` is there to be verified"
+    return f"verified of `{job.database}`: {', '.join(done)}"
+
+
+def judge_database(world: World, database: str) -> tuple[str, ...]:
+    """Compares new images with their predecessors, where the policy says so; what is held or remarkable, in words."""
+    limits = limits_of(next((one for one in world.plan.flow if one.database == database), None))
+    if limits is None:
+        return ()
+    stores = [world.store(name) for name in world.stores_of(database)]
+    judged = judge_images(stores, database, limits, world.clock())
+    words = {"hold": "held", "warn": "warning"}
+    return tuple(
+        f"{words[one.word]}: image {image}: {'; '.join(one.reasons)}" for image, one in judged if one.word in words
+    )
 
 
 def rules(plan: contract.Plan, database: str) -> Mapping[str, Rules]:

@@ -57,3 +57,35 @@ def test_from_policy_to_deletion(fresh_server: ThrowawayServer, tmp_path: Path) 
     office.write((office.folder / "shop.bkp").read_text().replace("keep 14d", "keep 7d"))
     office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
     assert "keeps something else" in office.bkpc("run", "plan.json", "shop/expire", expect=0).text
+
+
+FLOW = """  flow { size warn 20% hold 50%  verify every backup }
+  keep"""
+
+
+def test_an_image_that_lost_its_rows_is_held_until_somebody_frees_it(
+    fresh_server: ThrowawayServer, tmp_path: Path
+) -> None:
+    fresh_server.run(
+        "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY, body LONGBLOB)",
+        *[f"INSERT INTO shop.t VALUES ({number}, REPEAT(UUID(), 20000))" for number in range(4)],
+    )  # fmt: skip
+    office = Office.opened(tmp_path / "office", fresh_server)
+    office.write((office.folder / "shop.bkp").read_text().replace("  keep", FLOW))
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    applied = office.bkpc("apply", "plan.json", "--yes", expect=0)
+    assert "verified of `shop`: image" in applied.text
+    assert "disk: nothing to expire" in applied.text
+
+    fresh_server.run("TRUNCATE shop.t")
+    told = office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
+    assert "held: image" in told.text
+    store = DirectoryStore("disk", office.folder / "backups")
+    newest = catalogue.all_images(store, "shop")[0].manifest.id
+    assert f"the newest image, {newest}, is held" in office.bkpc("run", "plan.json", "shop/expire", expect=0).text
+    assert office.bkpc("release", "plan.json", "shop", newest, "--because", " ").code == 2
+    freed = office.bkpc("release", "plan.json", "shop", newest, "--because", "a test emptied it", expect=0)
+    assert f"image {newest} of `shop` is released" in freed.text
+    assert "is not verified yet" in office.bkpc("run", "plan.json", "shop/expire", expect=0).text
+    assert newest in office.bkpc("run", "plan.json", "shop/full/disk/verify", expect=0).text
+    assert "disk: nothing to expire" in office.bkpc("run", "plan.json", "shop/expire", expect=0).text

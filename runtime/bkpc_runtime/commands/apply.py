@@ -10,7 +10,7 @@ from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
 from bkpc_runtime.errors import Refused, RuntimeFailure
-from bkpc_runtime.executor import due_jobs, run_job
+from bkpc_runtime.executor import due_jobs, keep_up
 from bkpc_runtime.outdated import refuse_outdated
 from bkpc_runtime.preflight import look_at
 from bkpc_runtime.repository.plans import put_in_force
@@ -103,9 +103,12 @@ def _images(world: World, arguments: argparse.Namespace) -> int:
         return 0
     _store_plan(world, names)
     worst = 0
-    for job in (*due, *(one for one in jobs if one.kind == "expire")):
+    kept_up = sorted((one for one in jobs if one.kind in {"verify", "expire"}), key=lambda one: one.kind, reverse=True)
+    for job in (*due, *kept_up):
         try:
-            say(run_job(world, job))
+            told = keep_up(world, job)
+            if told:
+                say(told)
         except RuntimeFailure as problem:
             complain(problem)
             worst = max(worst, problem.exit_code)

@@ -9,6 +9,7 @@ from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say,
 from bkpc_runtime.commands.restore import identities_of
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.steps.try_out import tried
+from bkpc_runtime.steps.verification import tell
 from bkpc_runtime.steps.verify import verify_image
 
 EXAMPLE = "example: bkpc verify plan.json orders --identity key.txt"
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
             images = catalogue.all_images(store, database.name)
             for image in images:
                 found = verify_image(image, store, identities)
+                content = bool(identities) or not image.manifest.encrypted
+                tell(image, store, found.damage, found.bytes_read, world.clock(), content=content)
                 if arguments.deep and not found.problems:
                     found = tried(found, image, images, store, identities, arguments.work)
                 checked += 1

@@ -83,6 +83,11 @@ def put(store: Store, prefix: str, kind: str, subject: str, word: str, now: date
     return mark
 
 
+def put_again(store: Store, prefix: str, mark: Mark) -> None:
+    """The same mark in another store."""
+    _write(store, prefix, mark, {"copied": True})
+
+
 def revoke(store: Store, prefix: str, mark: Mark, **told: Any) -> None:
     """Takes a tombstone back. It no longer counts once this has begun, even where it can't be removed."""
     revoked = Mark(mark.stamp, mark.kind, mark.subject, "revoked")

@@ -15,48 +15,69 @@ from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound, unpacked
+from bkpc_runtime.transfer.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was read back of one image and the log that continues it. `problems` is empty when all is well."""
+    """What was read back of one image and the log that continues it. `problems` is empty when all is well; `damage`:
+    those of the image itself."""
 
     image: str
     parts: int
     bytes_read: int
     window_end: Position | None
     problems: tuple[str, ...]
+    damage: tuple[str, ...] = ()
 
 
 def verify_image(image: Image, store: Store, identities: Sequence[Secret]) -> Verified:
     """Reads every byte of an image and of its log; with `identities` also decrypts, expands and hashes again."""
-    read = 0
-    problems: list[str] = []
-    for part in image.manifest.parts:
-        key = layout.part_key(image.prefix, image.manifest.id, part.name)
-        try:
-            try:
-                _read_part(image, part, key, store, identities)
-            except (DamagedBackup, StoreFailed) as problem:
-                if isinstance(problem, StoreFailed) and not problem.retryable:
-                    raise
-                # What was spoiled on the way only must not be told as damage: nobody looks twice at what is lost.
-                log.warning("%s: read again", problem)
-                _read_part(image, part, key, store, identities)
-            read += part.sums.stored_size
-        except (DamagedBackup, Refused, ObjectMissing) as problem:
-            problems.append(str(problem))
-    problems += _manifest_problems(image)
-    problems += _chain_problems(image, store)
+    damage, read = read_back(image, store, identities)
+    problems = list(damage)
     window = catalogue.window(store, image)
     severed = catalogue.severed(store, image)
     if severed:
         problems.append(severed)
     if window:
         problems += _log_problems(store, image.prefix, window, identities)
-    return Verified(image.manifest.id, len(image.manifest.parts), read, window.end if window else None, tuple(problems))
+    end = window.end if window else None
+    return Verified(image.manifest.id, len(image.manifest.parts), read, end, tuple(problems), damage)
+
+
+def read_back(
+    image: Image, store: Store, identities: Sequence[Secret], limit: int | None = None
+) -> tuple[tuple[str, ...], int]:
+    """What is wrong with an image, every byte of which is read, and how many those are; `limit`: bytes per second."""
+    read = 0
+    problems: list[str] = []
+    throttle = Throttle(limit) if limit else None
+    for part in image.manifest.parts:
+        key = layout.part_key(image.prefix, image.manifest.id, part.name)
+        try:
+            try:
+                _read_part(image, part, _paced(store.read(key, limit=limit), throttle), key, identities)
+            except (DamagedBackup, StoreFailed) as problem:
+                if isinstance(problem, StoreFailed) and not problem.retryable:
+                    raise
+                # What was spoiled on the way only must not be told as damage: nobody looks twice at what is lost.
+                log.warning("%s: read again", problem)
+                _read_part(image, part, _paced(store.read(key, limit=limit), throttle), key, identities)
+            read += part.sums.stored_size
+        except (DamagedBackup, Refused, ObjectMissing) as problem:
+            problems.append(str(problem))
+    problems += _manifest_problems(image)
+    problems += _chain_problems(image, store)
+    return tuple(problems), read
+
+
+def _paced(chunks: Iterator[bytes], throttle: Throttle | None) -> Iterator[bytes]:
+    for chunk in chunks:
+        if throttle:
+            throttle.take(len(chunk))
+        yield chunk
 
 
 def _chain_problems(image: Image, store: Store) -> Iterator[str]:
@@ -67,16 +88,14 @@ def _chain_problems(image: Image, store: Store) -> Iterator[str]:
         yield str(problem)
 
 
-def _read_part(image: Image, part: Part, key: str, store: Store, identities: Sequence[Secret]) -> None:
+def _read_part(image: Image, part: Part, chunks: Iterator[bytes], key: str, identities: Sequence[Secret]) -> None:
     if identities or not image.manifest.encrypted:
-        plain = inbound(
-            store.read(key), name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums
-        )
+        plain = inbound(chunks, name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums)
         for _ in plain:
             pass
         return
     digest = hashlib.sha256()
-    for chunk in store.read(key):
+    for chunk in chunks:
         digest.update(chunk)
     if digest.hexdigest() != part.sums.stored_sha256:
         raise DamagedBackup(f"{key} is damaged: its SHA-256 is not the one in the manifest")

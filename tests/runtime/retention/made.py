@@ -29,12 +29,12 @@ def rules(
 
 def manifest(
     began: datetime, position: Position, *, parent: str = "", took: timedelta = HOUR, identity: str = SERVER,
-    parts: int = 2, origin: str = "",
+    parts: int = 2, origin: str = "", encrypted: bool = False,
 ) -> Manifest:  # fmt: skip
     sums = Sums(
         plain_size=9, plain_sha256="0" * 64, stored_size=len(BODY), stored_sha256=hashlib.sha256(BODY).hexdigest()
     )
-    names = [layout.part_name(number + 1, encrypted=False) for number in range(parts)]
+    names = [layout.part_name(number + 1, encrypted=encrypted) for number in range(parts)]
     return Manifest(
         format_version=1,
         id=layout.new_image_id(began),
@@ -49,7 +49,7 @@ def manifest(
         binlog_offset=position.offset,
         binlog_origin=origin,
         gtid="",
-        encrypted=False,
+        encrypted=encrypted,
         parts=tuple(Part(name=name, kind="table", schema="shop", table=name, sums=sums) for name in names),
         inventory=(),
         sequences=(),
