@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint soundness crash retention servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket
+.PHONY: demo test fast lint soundness crash retention servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket test-oss oss-day
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -80,6 +80,16 @@ bench: $(VENV)/ready servers-$(SERVER)
 	$(if $(filter mariadb,$(SERVER)),$(BIN)/python -m bench.physical_image)
 	$(BIN)/python -m bench.stream_lag --server $(SERVER)
 	$(BIN)/python -m bench.cold_check
+
+# All tests of servers that use a store, on a bucket instead of a directory.
+test-oss: $(VENV)/ready $(addprefix servers-,$(SERVERS))
+	STORE=oss $(BIN)/pytest -q tests/servers/test_backup_restore.py tests/servers/test_breaks.py tests/servers/test_clone.py \
+	  tests/servers/test_log_stream.py tests/servers/test_physical.py tests/servers/test_troubled_servers.py
+
+# 24 hours of the virtual clock with faults at 2 % of all requests; CI lives two of them.
+HOURS ?= 24
+oss-day: $(VENV)/ready servers-$(SERVER)
+	SERVERS=$(SERVER) BKPC_OSS_HOURS=$(HOURS) $(BIN)/pytest -q -s tests/servers/test_day_on_a_bucket.py
 
 # The driver of OSS beside oss2's own transfers, on the tests' server. ROUNDS: the more, the less a busy machine shows.
 ROUNDS ?= 7

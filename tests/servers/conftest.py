@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.oss import OssStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
+from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 
 FLAVOURS = os.environ.get("SERVERS", "mariadb mysql").replace(",", " ").split()
 
@@ -29,5 +34,18 @@ def fresh_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
+def disk(tmp_path: Path) -> DirectoryStore:
+    """For what looks into its files, or is built from it."""
     return DirectoryStore("disk", tmp_path / "backups")
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A directory; a bucket where a test asks for both, and everywhere with STORE=oss (`make test-oss`)."""
+    if getattr(request, "param", os.environ.get("STORE", "directory")) == "directory":
+        yield DirectoryStore("disk", tmp_path / "backups")
+        return
+    with OssServer(tmp_path / "oss") as server:
+        key = AccessKey(KEY_ID, Secret(KEY_SECRET))
+        yield OssStore("bucket", server.bucket(), server.endpoint, REGION, "some/where", lambda: key)
+        assert server.problems == []

@@ -107,7 +107,3 @@ def archived(store: Store, prefix: str, epoch: int, start: Position, key: Secret
         assert offset == len(found.get(file, b""))
         found[file] = found.get(file, b"") + body
     return {name: cleared(body) for name, body in found.items()}
-
-
-def folder_of(store_root: Path, prefix: str, epoch: int, file: str) -> Path:
-    return store_root / prefix / "logs" / f"{epoch:06d}" / file

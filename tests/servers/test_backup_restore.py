@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyrage
@@ -27,9 +27,11 @@ from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digest, quoted, tables
 from tests.demo.shop import load
+from tests.servers.kinds_of_store import BOTH, keys
 from tests.servers.streaming import Streaming, position, wait_for
 
 HOSTILE = """
@@ -94,7 +96,7 @@ def key(tmp_path: Path) -> tuple[str, Secret]:
     return str(identity.to_public()), Secret(str(identity))
 
 
-def image_of(server: ThrowawayServer, stores: list[DirectoryStore], recipients: list[str]) -> Manifest:
+def image_of(server: ThrowawayServer, stores: Sequence[Store], recipients: list[str]) -> Manifest:
     return take_image(Source("shop", parse_address(server.url), Secret("")), stores, recipients, expected_size=1 << 20)
 
 
@@ -121,7 +123,7 @@ class Watching(Silent):
     def certain(self, start: Start, facts: ServerFacts, way: Way | None) -> None:  # noqa: ARG002
         self.way = way
 
-    def __init__(self, target: Target, store: DirectoryStore, identities: list[Secret]) -> None:
+    def __init__(self, target: Target, store: Store, identities: list[Secret]) -> None:
         self._target, self._store, self._identities = target, store, identities
 
     def begins(self, marker: Marker) -> None:
@@ -137,7 +139,7 @@ class Watching(Silent):
 
 
 def restore(
-    store: DirectoryStore,
+    store: Store,
     rescue: ThrowawayServer,
     to: str | Point,
     identities: list[Secret],
@@ -159,7 +161,7 @@ def restore(
 
 
 def test_an_image_comes_back_whole(
-    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret]
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: Store, key: tuple[str, Secret]
 ) -> None:
     image_of(shop, [store], [key[0]])
     target = Target(parse_address(rescue.url), Secret(""))
@@ -173,7 +175,7 @@ def test_an_image_comes_back_whole(
 
 @pytest.mark.parametrize("by", WAYS)
 def test_back_to_the_moment_before_the_drop(
-    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], by: By
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: Store, key: tuple[str, Secret], by: By
 ) -> None:
     with Streaming(shop, store, key[0]) as stream:
         shop.run("INSERT INTO shop.audit (what) VALUES ('before the image')")
@@ -187,7 +189,7 @@ def test_back_to_the_moment_before_the_drop(
     assert fingerprint(rescue) == wanted
 
 
-def test_latest_is_everything(shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore) -> None:
+def test_latest_is_everything(shop: ThrowawayServer, rescue: ThrowawayServer, store: Store) -> None:
     with Streaming(shop, store) as stream:
         image_of(shop, [store], [])
         shop.run("UPDATE shop.products SET stock = stock * 2", "DROP TABLE shop.reviews")
@@ -196,9 +198,7 @@ def test_latest_is_everything(shop: ThrowawayServer, rescue: ThrowawayServer, st
     assert fingerprint(rescue) == fingerprint(shop)
 
 
-def test_a_point_inside_a_transaction_or_beyond_the_log_is_refused(
-    shop: ThrowawayServer, store: DirectoryStore
-) -> None:
+def test_a_point_inside_a_transaction_or_beyond_the_log_is_refused(shop: ThrowawayServer, store: Store) -> None:
     with Streaming(shop, store) as stream:
         image_of(shop, [store], [])
         before = position(shop)
@@ -216,17 +216,18 @@ def test_a_point_inside_a_transaction_or_beyond_the_log_is_refused(
         choose(store, "shop", "yesterday", [])
 
 
+@BOTH
 def test_a_damaged_part_is_found_by_verify_and_never_restored(
-    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret]
+    shop: ThrowawayServer, rescue: ThrowawayServer, store: Store, key: tuple[str, Secret]
 ) -> None:
     manifest = image_of(shop, [store], [key[0]])
     (image,) = catalogue.all_images(store, "shop")
     assert verify_image(image, store, []).problems == ()
     assert verify_image(image, store, [key[1]]).problems == ()
-    victim = next(store.root.glob(f"**/{manifest.parts[3].name}"))
-    body = bytearray(victim.read_bytes())
+    (victim,) = keys(store, manifest.parts[3].name)
+    body = bytearray(store.get(victim))
     body[-40] ^= 4
-    victim.write_bytes(body)
+    store.put(victim, bytes(body))
     for identities in ([], [key[1]]):
         (problem,) = verify_image(image, store, identities).problems
         assert manifest.parts[3].name in problem
@@ -236,7 +237,8 @@ def test_a_damaged_part_is_found_by_verify_and_never_restored(
         load_image(image, store, target, facts, [key[1]], lambda *_: None)
 
 
-def test_a_missing_segment_blocks_the_way_across_it(shop: ThrowawayServer, store: DirectoryStore) -> None:
+@BOTH
+def test_a_missing_segment_blocks_the_way_across_it(shop: ThrowawayServer, store: Store) -> None:
     with Streaming(shop, store) as stream:
         image_of(shop, [store], [])
         ends = []
@@ -244,14 +246,14 @@ def test_a_missing_segment_blocks_the_way_across_it(shop: ThrowawayServer, store
             shop.run(f"INSERT INTO shop.audit (what) VALUES ('{number}')")
             ends.append(position(shop))
             wait_for(stream, ends[-1])
-    segments = sorted(store.root.glob("**/logs/**/*.zst"))
-    segments[-2].unlink()
+    store.delete([key for key in keys(store, ".zst") if "/logs/" in key][-2])
     assert choose(store, "shop", ends[0].text, []).stop == ends[0]
     with pytest.raises(RuntimeFailure, match="reaches"):
         choose(store, "shop", ends[2].text, [])
 
 
-def test_an_image_is_copied_once_and_resumed(shop: ThrowawayServer, store: DirectoryStore, tmp_path: Path) -> None:
+@BOTH
+def test_an_image_is_copied_once_and_resumed(shop: ThrowawayServer, store: Store, tmp_path: Path) -> None:
     manifest = image_of(shop, [store], [])
     far = DirectoryStore("far", tmp_path / "far")
     (image,) = catalogue.all_images(store, "shop")
@@ -263,7 +265,7 @@ def test_an_image_is_copied_once_and_resumed(shop: ThrowawayServer, store: Direc
     assert copy_image(image, store, far) == manifest.parts[0].sums.stored_size
 
 
-def test_an_account_that_may_not_see_all_makes_no_image(shop: ThrowawayServer, store: DirectoryStore) -> None:
+def test_an_account_that_may_not_see_all_makes_no_image(shop: ThrowawayServer, store: Store) -> None:
     shop.run("CREATE USER 'near'@'%'", "GRANT ALL ON shop.* TO 'near'@'%'", "GRANT RELOAD ON *.* TO 'near'@'%'")
     address = parse_address(shop.url.replace("user=root", "user=near"))
     with pytest.raises(PolicyBroken, match="lacks SELECT") as raised:
@@ -272,7 +274,7 @@ def test_an_account_that_may_not_see_all_makes_no_image(shop: ThrowawayServer, s
     assert catalogue.all_images(store, "shop") == []
 
 
-def test_two_backups_of_one_server_at_once_are_refused(shop: ThrowawayServer, store: DirectoryStore) -> None:
+def test_two_backups_of_one_server_at_once_are_refused(shop: ThrowawayServer, store: Store) -> None:
     with shop.connect() as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK('bkpc backup', 0)")
         with pytest.raises(Refused, match="another backup"):
@@ -281,12 +283,12 @@ def test_two_backups_of_one_server_at_once_are_refused(shop: ThrowawayServer, st
 
 
 def test_one_table_with_age_zstd_and_the_client_alone(
-    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+    shop: ThrowawayServer, rescue: ThrowawayServer, disk: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
 ) -> None:
     """As `docs/repository-format.md` says."""
-    manifest = image_of(shop, [store], [key[0]])
+    manifest = image_of(shop, [disk], [key[0]])
     (part,) = [one for one in manifest.parts if one.table == "products"]
-    path = next(store.root.glob(f"shop/*/images/{manifest.id}/{part.name}"))
+    path = next(disk.root.glob(f"shop/*/images/{manifest.id}/{part.name}"))
     rescue.run("CREATE DATABASE shop")
     client = " ".join(rescue.client_command("--binary-mode", "--comments"))
     subprocess.run(
@@ -296,16 +298,16 @@ def test_one_table_with_age_zstd_and_the_client_alone(
 
 
 def test_all_of_it_by_hand(
-    shop: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+    shop: ThrowawayServer, rescue: ThrowawayServer, disk: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
 ) -> None:
     """The image and the log of `docs/repository-format.md`, in one pipe each."""
-    with Streaming(shop, store, key[0]) as stream:
-        manifest = image_of(shop, [store], [key[0]])
+    with Streaming(shop, disk, key[0]) as stream:
+        manifest = image_of(shop, [disk], [key[0]])
         shop.run("INSERT INTO shop.audit (what) VALUES ('later')", "UPDATE shop.products SET stock = stock + 1")
         wanted, stop = fingerprint(shop), position(shop)
         shop.run("DROP TABLE shop.reviews")
         wait_for(stream, position(shop))
-    (folder,) = store.root.glob("shop/*")
+    (folder,) = disk.root.glob("shop/*")
     client = " ".join(rescue.client_command("--binary-mode", "--comments", "--default-character-set=utf8mb4"))
     binlog = " ".join(rescue.binlog_command(*(["--skip-gtids"] if rescue.flavour == "mysql" else [])))
     by_hand = f"""

@@ -12,8 +12,10 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer
 from tests.servers.command_line import Office
+from tests.servers.kinds_of_store import keys
 from tests.servers.streaming import Streaming, position, wait_for
 
 
@@ -24,12 +26,12 @@ def writing(fresh_server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch) -> T
     return fresh_server
 
 
-def image(server: ThrowawayServer, store: DirectoryStore) -> catalogue.Image:
+def image(server: ThrowawayServer, store: Store) -> catalogue.Image:
     take_image(Source("shop", parse_address(server.url), Secret("")), [store], [], expected_size=1)
     return catalogue.all_images(store, "shop")[0]
 
 
-def streamed(server: ThrowawayServer, store: DirectoryStore, *rows: int) -> None:
+def streamed(server: ThrowawayServer, store: Store, *rows: int) -> None:
     with Streaming(server, store) as stream:
         server.run(*(f"INSERT INTO w.t VALUES ({row})" for row in rows))
         wait_for(stream, position(server))
@@ -39,14 +41,14 @@ def reset(server: ThrowawayServer) -> None:
     server.run("RESET BINARY LOGS AND GTIDS" if server.flavour == "mysql" else "RESET MASTER")
 
 
-def broken(store: DirectoryStore, taken: catalogue.Image, says: str) -> None:
+def broken(store: Store, taken: catalogue.Image, says: str) -> None:
     assert says in catalogue.severed(store, taken)
     assert any(says in one for one in verify_image(taken, store, []).problems)
     with pytest.raises(Refused, match="later log that can't be reached"):
         choose(store, "shop", "latest", [])
 
 
-def test_log_after_a_reset_does_not_continue_the_image(writing: ThrowawayServer, store: DirectoryStore) -> None:
+def test_log_after_a_reset_does_not_continue_the_image(writing: ThrowawayServer, store: Store) -> None:
     streamed(writing, store, 1)
     taken = image(writing, store)
     streamed(writing, store, *range(2, 7))
@@ -63,7 +65,7 @@ def test_log_after_a_reset_does_not_continue_the_image(writing: ThrowawayServer,
     assert catalogue.severed(store, again) == ""
 
 
-def test_purged_log_is_told(writing: ThrowawayServer, store: DirectoryStore) -> None:
+def test_purged_log_is_told(writing: ThrowawayServer, store: Store) -> None:
     taken = image(writing, store)
     streamed(writing, store, 1, 2)
     writing.run("INSERT INTO w.t VALUES (3)", "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
@@ -75,22 +77,22 @@ def test_purged_log_is_told(writing: ThrowawayServer, store: DirectoryStore) -> 
     broken(store, taken, "no longer has")
 
 
-def test_a_missing_segment_is_told_wherever_it_was(writing: ThrowawayServer, store: DirectoryStore) -> None:
+def test_a_missing_segment_is_told_wherever_it_was(writing: ThrowawayServer, store: Store) -> None:
     taken = image(writing, store)
     for row in range(4):
         streamed(writing, store, row)
-    found = sorted(store.root.glob("**/logs/**/*.zst"))
+    found = [key for key in keys(store, ".zst") if "/logs/" in key]
     assert len(found) >= 3
     for missing in (found[1], found[0]):
-        body = missing.read_bytes()
-        missing.unlink()
+        body = store.get(missing)
+        store.delete(missing)
         assert catalogue.severed(store, taken)
         assert verify_image(taken, store, []).problems
-        missing.write_bytes(body)
+        store.put(missing, body)
     assert verify_image(taken, store, []).problems == ()
 
 
-def test_a_position_is_known_by_its_whole_name(writing: ThrowawayServer, store: DirectoryStore) -> None:
+def test_a_position_is_known_by_its_whole_name(writing: ThrowawayServer, store: Store) -> None:
     image(writing, store)
     streamed(writing, store, 1, 2)
     end = position(writing)
@@ -102,8 +104,8 @@ def test_a_position_is_known_by_its_whole_name(writing: ThrowawayServer, store: 
         choose(store, "shop", f"{end.file}:0", [])
 
 
-def test_the_first_stream_goes_back_to_the_image(writing: ThrowawayServer, store: DirectoryStore) -> None:
-    office = Office.opened(store.root.parent / "office", writing)
+def test_the_first_stream_goes_back_to_the_image(writing: ThrowawayServer, disk: DirectoryStore) -> None:
+    office = Office.opened(disk.root.parent / "office", writing)
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     writing.run("INSERT INTO w.t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO w.t VALUES (2)")
     agent = office.start("agent", "plan.json")
@@ -118,8 +120,8 @@ def test_the_first_stream_goes_back_to_the_image(writing: ThrowawayServer, store
     assert (shown.code, "all that the server has written" in shown.text) == (0, True), shown.text
 
 
-def test_after_a_break_a_new_image_is_due(writing: ThrowawayServer, store: DirectoryStore) -> None:
-    office = Office.opened(store.root.parent / "office", writing)
+def test_after_a_break_a_new_image_is_due(writing: ThrowawayServer, disk: DirectoryStore) -> None:
+    office = Office.opened(disk.root.parent / "office", writing)
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     disk = DirectoryStore("disk", office.folder / "backups")
     streamed(writing, disk, 1)
@@ -132,7 +134,7 @@ def test_after_a_break_a_new_image_is_due(writing: ThrowawayServer, store: Direc
     assert len(catalogue.all_images(disk, "shop")) == 2
 
 
-def test_a_time_that_names_no_one_place_is_refused(writing: ThrowawayServer, store: DirectoryStore) -> None:
+def test_a_time_that_names_no_one_place_is_refused(writing: ThrowawayServer, store: Store) -> None:
     """A session may set its own clock; what comes later must not be lost for it."""
     taken = image(writing, store)
     with Streaming(writing, store) as stream:
@@ -151,9 +153,9 @@ def test_a_time_that_names_no_one_place_is_refused(writing: ThrowawayServer, sto
 
 
 def test_a_manifest_that_can_not_be_read_is_told_and_keeps_no_other_from_use(
-    writing: ThrowawayServer, store: DirectoryStore
+    writing: ThrowawayServer, disk: DirectoryStore
 ) -> None:
-    office = Office.opened(store.root.parent / "office", writing)
+    office = Office.opened(disk.root.parent / "office", writing)
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
     first, second = sorted((office.folder / "backups").glob("shop/*/images/*/MANIFEST.json"))

@@ -16,7 +16,7 @@ from bkpc_runtime.recovery.into_data_folder import restore_into_folder
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
-from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_mysql
 from tests.database_server.installation import find_mysql
 from tests.database_server.throwaway import start_over
@@ -36,13 +36,13 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThrowawayS
         yield server
 
 
-def image(server: ThrowawayServer, store: DirectoryStore) -> Manifest:
+def image(server: ThrowawayServer, store: Store) -> Manifest:
     source = Source("shop", parse_address(server.url), Secret(""))
     return take_image(source, [store], [], expected_size=1 << 20, engine=Clone())
 
 
 def test_an_image_taken_while_somebody_writes_and_the_log_come_back(
-    shop: ThrowawayServer, store: DirectoryStore, tmp_path: Path
+    shop: ThrowawayServer, store: Store, tmp_path: Path
 ) -> None:
     shop.run(
         "CREATE TABLE shop.busy (id INT PRIMARY KEY AUTO_INCREMENT, n INT)", "INSERT INTO shop.busy (n) VALUES (1)"

@@ -20,6 +20,7 @@ from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_mariadb
 from tests.database_server.installation import find_mariadb
 from tests.database_server.throwaway import start_over
@@ -61,7 +62,7 @@ def key(tmp_path: Path) -> tuple[str, Secret]:
     return str(identity.to_public()), Secret(str(identity))
 
 
-def image(server: ThrowawayServer, store: DirectoryStore, recipient: str, parent: Manifest | None = None) -> Manifest:
+def image(server: ThrowawayServer, store: Store, recipient: str, parent: Manifest | None = None) -> Manifest:
     source = Source("shop", parse_address(server.url), Secret(""))
     return take_image(source, [store], [recipient], expected_size=1 << 20, engine=PageCopy("mariabackup", parent))
 
@@ -78,14 +79,14 @@ def accounts(server: ThrowawayServer) -> list[tuple[object, ...]]:
 
 
 def test_a_chain_and_the_log_after_it_come_back(
-    shop: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+    shop: ThrowawayServer, disk: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
 ) -> None:
-    with Streaming(shop, store, key[0]) as stream:
-        full = image(shop, store, key[0])
+    with Streaming(shop, disk, key[0]) as stream:
+        full = image(shop, disk, key[0])
         shop.run(*BETWEEN, "DROP TABLE shop.leaving")
-        first = image(shop, store, key[0], full)
+        first = image(shop, disk, key[0], full)
         shop.run("UPDATE shop.younger SET t = REPEAT('older', 1000)", "DROP TABLE shop.passing")
-        second = image(shop, store, key[0], first)
+        second = image(shop, disk, key[0], first)
         at_image = fingerprint(shop)
         shop.run("INSERT INTO shop.younger VALUES (2, 'of the log')", "ALTER USER 'made'@'%' IDENTIFIED BY 'changed'")
         wanted, users, stop = fingerprint(shop), accounts(shop), position(shop)
@@ -96,16 +97,16 @@ def test_a_chain_and_the_log_after_it_come_back(
     assert second.plain_size < full.plain_size / 2
     for to, expected in ((stop.text, wanted), (second.id, at_image)):
         folder = tmp_path / to.replace(":", "-")
-        choice = choose(store, "shop", to, [key[1]], physical=True)
+        choice = choose(disk, "shop", to, [key[1]], physical=True)
         assert choice.image.manifest == second
-        restore_into_folder(choice.start, store, folder, [key[1]], lambda _: None)
+        restore_into_folder(choice.start, disk, folder, [key[1]], lambda _: None)
         assert not any(path.name.startswith(("xtrabackup", ".bkpc", "backup-my")) for path in folder.iterdir())
         with started(folder) as rescue:
             assert fingerprint(rescue) == expected
             if to == stop.text:
                 assert accounts(rescue) == users
             assert not rescue.run("SELECT user FROM mysql.user WHERE user LIKE 'bkpc%'")
-    by_hand(next(store.root.glob("shop/*/images")), (full, first, second), tmp_path)
+    by_hand(next(disk.root.glob("shop/*/images")), (full, first, second), tmp_path)
     with started(tmp_path / "hand") as rescue:
         assert fingerprint(rescue) == at_image
 

@@ -22,6 +22,7 @@ from bkpc_runtime.repository.manifest import Inventory
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps import backup
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
 from tests.servers.command_line import PASSWORD, Office
@@ -124,7 +125,7 @@ def test_it_asks_for_nothing_that_a_backup_can_do_without(
         least.run(f"GRANT {privilege} ON *.* TO {ACCOUNT}")
 
 
-def imaged(server: ThrowawayServer, store: DirectoryStore) -> tuple[Inventory, ...] | None:
+def imaged(server: ThrowawayServer, store: Store) -> tuple[Inventory, ...] | None:
     """What an image by the account holds; None where there is none."""
     source = backup.Source("shop", address(server), Secret(PASSWORD))
     try:

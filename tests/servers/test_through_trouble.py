@@ -132,7 +132,7 @@ def test_a_life_in_which_every_request_fails_once(office: Office, buckets: OssSe
     assert len(buckets.faults.known) > 60
     buckets.faults.known.clear()
     with start_server(office.server.flavour, tmp_path / "rescue") as rescue:
-        restore(world.store("vault"), rescue, "latest", identity)  # type: ignore[arg-type]
+        restore(world.store("vault"), rescue, "latest", identity)
         assert digests(rescue) == digests(office.server)
     leave_nothing_behind(world, buckets)
 

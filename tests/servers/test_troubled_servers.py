@@ -13,7 +13,7 @@ from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.servers.streaming import Streaming, position, wait_for
 from tests.servers.test_backup_restore import image_of, restore
@@ -28,9 +28,7 @@ def source(fresh_server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch) -> Th
     return fresh_server
 
 
-def test_broken_views_keep_nothing_else_from_coming_back(
-    source: ThrowawayServer, store: DirectoryStore, tmp_path: Path
-) -> None:
+def test_broken_views_keep_nothing_else_from_coming_back(source: ThrowawayServer, store: Store, tmp_path: Path) -> None:
     source.run(
         "CREATE TABLE w.gone (id INT)", "CREATE VIEW w.a_broken AS SELECT * FROM w.gone", "DROP TABLE w.gone",
         "CREATE VIEW w.dropped AS SELECT c FROM w.t", "ALTER TABLE w.t DROP COLUMN c",
@@ -50,9 +48,7 @@ def test_broken_views_keep_nothing_else_from_coming_back(
         assert made == {"whole", "ghostly"}
 
 
-def test_a_schema_named_almost_like_the_servers_own(
-    source: ThrowawayServer, store: DirectoryStore, tmp_path: Path
-) -> None:
+def test_a_schema_named_almost_like_the_servers_own(source: ThrowawayServer, store: Store, tmp_path: Path) -> None:
     source.run(
         "CREATE DATABASE `Sys2`",
         "CREATE DATABASE `SYS`",
@@ -65,7 +61,7 @@ def test_a_schema_named_almost_like_the_servers_own(
         assert rescue.run("SELECT id FROM `SYS`.t") == [(7,)]
 
 
-def test_a_prepared_transaction_is_waited_for(source: ThrowawayServer, store: DirectoryStore) -> None:
+def test_a_prepared_transaction_is_waited_for(source: ThrowawayServer, store: Store) -> None:
     source.run("XA START 'x'", "INSERT INTO w.t VALUES (9, 9)", "XA END 'x'", "XA PREPARE 'x'")
     with pytest.raises(ToolFailed, match="prepared XA"):
         image_of(source, [store], [])
@@ -73,14 +69,14 @@ def test_a_prepared_transaction_is_waited_for(source: ThrowawayServer, store: Di
     image_of(source, [store], [])
 
 
-def test_tables_without_transactions_are_named(source: ThrowawayServer, store: DirectoryStore) -> None:
+def test_tables_without_transactions_are_named(source: ThrowawayServer, store: Store) -> None:
     source.run("CREATE TABLE w.old (id INT) ENGINE = MyISAM")
     image_of(source, [store], [])
     (taken,) = catalogue.all_images(store, "shop")
     assert any("w.old" in one for one in taken.manifest.not_included)
 
 
-def test_targets_are_looked_at_first(source: ThrowawayServer, store: DirectoryStore, tmp_path: Path) -> None:
+def test_targets_are_looked_at_first(source: ThrowawayServer, store: Store, tmp_path: Path) -> None:
     image_of(source, [store], [])
     (taken,) = catalogue.all_images(store, "shop")
     with start_server(source.flavour, tmp_path / "small", max_allowed_packet="16M") as small:
@@ -97,7 +93,7 @@ def test_targets_are_looked_at_first(source: ThrowawayServer, store: DirectorySt
 
 
 def test_accounts_in_the_log_are_left_out_and_all_else_is_replayed(
-    source: ThrowawayServer, store: DirectoryStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    source: ThrowawayServer, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source.run("CREATE USER before_it")
     with Streaming(source, store) as stream:
