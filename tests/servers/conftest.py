@@ -47,5 +47,5 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         return
     with OssServer(tmp_path / "oss") as server:
         key = AccessKey(KEY_ID, Secret(KEY_SECRET))
-        yield OssStore("bucket", server.bucket(), server.endpoint, REGION, "some/where", lambda: key)
+        yield OssStore("disk", server.bucket(), server.endpoint, REGION, "some/where", lambda: key)
         assert server.problems == []

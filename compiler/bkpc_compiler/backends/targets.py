@@ -57,6 +57,24 @@ def _runbook_html(plan: Plan) -> str:
     return runbook_html(plan)
 
 
+def _iam_json(plan: Plan) -> str:
+    from bkpc_compiler.backends.iam import iam_json
+
+    return iam_json(plan)
+
+
+def _iam_markdown(plan: Plan) -> str:
+    from bkpc_compiler.backends.iam import iam_markdown
+
+    return iam_markdown(plan)
+
+
+def _grants(plan: Plan) -> str:
+    from bkpc_compiler.backends.iam import grants_sql
+
+    return grants_sql(plan)
+
+
 TARGETS: dict[str, tuple[File, ...]] = {
     "graph": (
         File("svg", "graph.svg", _svg, (".svg",)),
@@ -64,6 +82,11 @@ TARGETS: dict[str, tuple[File, ...]] = {
         File("mermaid", "graph.mmd", _mermaid, (".mmd", ".mermaid")),
     ),
     "report": (File("html", "report.html", _report, (".html", ".htm")),),
+    "iam": (
+        File("json", "iam.json", _iam_json, (".json",)),
+        File("md", "iam.md", _iam_markdown, (".md", ".markdown")),
+        File("sql", "grants.sql", _grants, (".sql",)),
+    ),
     "runbook": (
         File("md", "runbook.md", _runbook_markdown, (".md", ".markdown")),
         File("html", "runbook.html", _runbook_html, (".html", ".htm")),

@@ -8,6 +8,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_grammar.plan import Preflight
+from bkpc_grammar.privileges import POSITION, grant
 from bkpc_runtime.errors import ServerFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.finding import Finding
@@ -15,7 +16,6 @@ from bkpc_runtime.mysql.flavour import Flavour, ServerFacts, position_statement
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight_privileges import (
     LOGICAL,
-    POSITION,
     may_read_accounts,
     missing_privileges,
     needed_privileges,
@@ -90,7 +90,7 @@ def privileges(
             mend = f"SET DEFAULT ROLE {role} {'TO' if facts.flavour == 'mysql' else 'FOR'} {account};"
         else:
             text = f"{account} lacks {_listed(missing)} on all schemas"
-            mend = f"GRANT {', '.join(missing)} ON *.* TO {account};"
+            mend = grant(missing, account)
         yield Finding("problem", text, (mend,))
     for taken, schema in withheld_privileges(grants, needed):
         text = f"{account} may not use {_listed(taken)} on {schema}: it would be missing from images"

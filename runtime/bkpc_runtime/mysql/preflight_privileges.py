@@ -9,23 +9,14 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from bkpc_grammar.privileges import FLUSH_TABLES_SINCE, needed
 from bkpc_runtime.errors import ServerFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Flavour, ServerFacts
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.repository.manifest import Engine
 
-_IMAGE = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
-_STREAM = "REPLICATION SLAVE"
-POSITION: dict[Flavour, str] = {"mysql": "REPLICATION CLIENT", "mariadb": "BINLOG MONITOR"}
-"""What lets an account ask where the server writes its binlog."""
 LOGICAL: tuple[Engine, ...] = ("logical",)
-_PHYSICAL: dict[Engine, tuple[str, ...]] = {
-    "mariabackup": ("RELOAD", "PROCESS", POSITION["mariadb"]),
-    "clone": ("PROCESS", "BACKUP_ADMIN"),
-    "xtrabackup": ("RELOAD", "PROCESS", "LOCK TABLES", "BACKUP_ADMIN", POSITION["mysql"]),
-}
-_FLUSH_TABLES_SINCE = (8, 0, 23)
 _INSTEAD = {
     "FLUSH_TABLES": {"RELOAD"},
     "REPLICATION CLIENT": {"SUPER"},
@@ -41,19 +32,14 @@ _SYSTEM = frozenset({"`information_schema`", "`mysql`", "`performance_schema`", 
 
 
 def needed_privileges(facts: ServerFacts, *, stream: bool, engines: Collection[Engine] = LOGICAL) -> tuple[str, ...]:
-    """What the account must be allowed on all schemas: what it may not see would not be in an image.
-
-    MySQL's dump tool locks all tables for the moment in which it takes the position; FLUSH_TABLES allows that and,
-    unlike RELOAD, not to delete the log. MariaDB's gets the position from the snapshot itself.
-    """
-    # Files are copied whoever asks; the account must see all only to say what is in them.
-    needed = [one for one in _IMAGE if one != "SHOW VIEW" or "logical" in engines]
-    if "logical" in engines and facts.flavour == "mysql" and (facts.log_bin or stream):
-        needed.append("FLUSH_TABLES" if facts.version >= _FLUSH_TABLES_SINCE else "RELOAD")
-    needed += [one for name, more in _PHYSICAL.items() if name in engines for one in more]
-    if stream or (facts.flavour == "mysql" and facts.log_bin and "logical" in engines):
-        needed.append(POSITION[facts.flavour])
-    return tuple(dict.fromkeys((*needed, _STREAM) if stream else needed))
+    """What the account must be allowed on all schemas of this server."""
+    return needed(
+        facts.flavour,
+        engines,
+        stream=stream,
+        log_bin=facts.log_bin,
+        flush_tables=facts.version >= FLUSH_TABLES_SINCE,
+    )
 
 
 def missing_privileges(grants: Iterable[str], needed: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bkpc_runtime.errors import StoreLocked
+from bkpc_runtime.errors import StoreDenied
 from bkpc_runtime.repository import layout
 from bkpc_runtime.stores.store import Store
 
@@ -97,10 +97,10 @@ def revoke(store: Store, prefix: str, mark: Mark, **told: Any) -> None:
 
 
 def remove(store: Store, prefix: str, mark: Mark) -> bool:
-    """Whether it is gone: under a retention lock it stays until that ends."""
+    """Whether it is gone: under a retention lock it stays until that ends, and with a key that may not delete."""
     try:
         store.delete(mark.key(prefix))
-    except StoreLocked:
+    except StoreDenied:
         return False
     return True
 

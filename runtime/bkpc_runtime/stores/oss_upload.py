@@ -207,7 +207,8 @@ class OssWriter:
                 raise
             return
         if spoiled(answer, combined([(one.crc, one.size) for one in sent])) is not None:
-            self._calls.do(self._key, lambda bucket: bucket.delete_object(self._name), self._patience)
+            with contextlib.suppress(StoreDenied):  # a key that may only write: no manifest will name it
+                self._calls.do(self._key, lambda bucket: bucket.delete_object(self._name), self._patience)
             raise StoreFailed(
                 f"store {self._calls.described} at {self._key}: the parts were not put together as they were sent",
                 retryable=True,

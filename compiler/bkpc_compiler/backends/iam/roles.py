@@ -1,0 +1,137 @@
+"""The least a key of OSS must be allowed, by store and role: each action was found by taking it away."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bkpc_grammar.plan import Plan, Store, StoreSettings
+
+Role = Literal["writer", "expirer", "restorer", "reconciler"]
+ROLES: dict[Role, str] = {
+    "writer": "takes images, streams the log, copies, verifies: it can't delete a backup",
+    "expirer": "marks what is no longer kept, and deletes it after the grace",
+    "restorer": "reads: restores, lists, verifies",
+    "reconciler": "makes the bucket and sets it: `bkpc plan` and the first part of `bkpc apply`",
+}
+"""What each is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Actions on one resource: `bucket`, or `bucket/…*`. `prefix`: listings below that alone."""
+
+    actions: tuple[str, ...]
+    resource: str
+    prefix: str = ""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As RAM reads it."""
+        said: dict[str, Any] = {
+            "Effect": "Allow",
+            "Action": list(self.actions),
+            "Resource": [f"acs:oss:*:*:{self.resource}"],
+        }
+        if self.prefix:
+            said["Condition"] = {"StringLike": {"oss:Prefix": [f"{self.prefix}*"]}}
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A RAM policy of one role on one store."""
+
+    role: Role
+    store: str
+    statements: tuple[Statement, ...]
+
+    @property
+    def name(self) -> str:
+        """RAM takes letters, digits and hyphens: what else a store's name holds is told apart by a hash."""
+        plain = "".join(one if one.isascii() and one.isalnum() else "-" for one in self.store)
+        told = plain if plain == self.store else f"{plain}-{hashlib.sha256(self.store.encode()).hexdigest()[:6]}"
+        return f"bkpc-{told}-{self.role}"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `aliyun ram CreatePolicy --PolicyDocument` takes."""
+        return {"Version": "1", "Statement": [one.document for one in self.statements]}
+
+
+def policies_of(plan: Plan) -> tuple[Policy, ...]:
+    """By store, then role: those that have something to do there."""
+    return tuple(policy for store in plan.estate.stores if store.kind == "oss" for policy in _of_store(plan, store))
+
+
+def _of_store(plan: Plan, store: Store) -> Iterator[Policy]:
+    written = {name for job in plan.jobs if job.kind != "expire" for name in job.stores}
+    written |= {name for stream in plan.streams for name in stream.stores}
+    place = _Place(*store.location.partition("/")[::2])
+    if store.name in written:
+        yield Policy("writer", store.name, _writer(place))
+    if any(job.kind == "expire" and store.name in job.stores for job in plan.jobs):
+        yield Policy("expirer", store.name, _expirer(place))
+    yield Policy("restorer", store.name, _restorer(place))
+    for settings in plan.settings:
+        if settings.store == store.name:
+            yield Policy("reconciler", store.name, (Statement(_reconciling(settings), place.bucket),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    bucket: str
+    prefix: str
+
+    @property
+    def folder(self) -> str:
+        """The prefix as names of objects begin with it."""
+        return f"{self.prefix.strip('/')}/" if self.prefix.strip("/") else ""
+
+    @property
+    def objects(self) -> str:
+        return f"{self.bucket}/{self.folder}*"
+
+    def below(self, pattern: str) -> str:
+        return f"{self.bucket}/{self.folder}{pattern}"
+
+
+def _restorer(place: _Place) -> tuple[Statement, ...]:
+    return (Statement(("oss:GetObject",), place.objects), Statement(("oss:ListObjects",), place.bucket, place.folder))
+
+
+def _writer(place: _Place) -> tuple[Statement, ...]:
+    """What was broken off is looked up, gone on with and dropped; a probe of its own is all that it may delete."""
+    objects = ("oss:AbortMultipartUpload", "oss:GetObject", "oss:ListParts", "oss:PutObject")
+    return (
+        Statement(objects, place.objects),
+        Statement(("oss:ListObjects",), place.bucket, place.folder),
+        Statement(("oss:ListMultipartUploads",), place.bucket),
+        Statement(("oss:DeleteObject",), place.below("probe-*")),
+    )
+
+
+def _expirer(place: _Place) -> tuple[Statement, ...]:
+    return (
+        Statement(("oss:DeleteObject", "oss:GetObject"), place.objects),
+        Statement(("oss:ListObjects",), place.bucket, place.folder),
+        Statement(("oss:PutObject",), place.below("*/marks/*")),
+    )
+
+
+def _reconciling(settings: StoreSettings) -> tuple[str, ...]:
+    subjects = {"BucketLifecycle"}
+    if settings.server_side_encryption:
+        subjects.add("BucketEncryption")
+    if settings.block_public_access:
+        subjects.add("BucketPublicAccessBlock")
+    if settings.https_only:
+        subjects.add("BucketPolicy")
+    actions = {f"oss:{verb}{one}" for one in subjects for verb in ("Get", "Put")}
+    actions |= {"oss:GetBucketInfo", "oss:PutBucket"}
+    if settings.worm_ms is not None:
+        actions |= {f"oss:{verb}BucketWorm" for verb in ("Get", "Initiate", "Complete", "Extend", "Abort")}
+        actions.add("oss:PutBucketVersioning")
+    return tuple(sorted(actions))
