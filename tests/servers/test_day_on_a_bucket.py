@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +21,12 @@ from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores import oss
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.world import World
-from tests.database_server import start_server
+from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digests
 from tests.oss_server import OssServer
 from tests.servers import test_through_trouble
 from tests.servers.command_line import Office
+from tests.servers.conftest import FLAVOURS
 from tests.servers.streaming import Streaming, position, wait_for
 from tests.servers.test_backup_restore import restore
 from tests.servers.test_through_trouble import TROUBLES, again, world_of
@@ -33,6 +35,13 @@ HOURS = int(os.environ.get("BKPC_OSS_HOURS", "2"))
 HASTY = Patience(total=8.0, first=0.01, longest=0.1, busy=2.0, answer=1.0)
 buckets, office = test_through_trouble.buckets, test_through_trouble.office
 HOURLY = (("full daily at 02:00 within 1h", "full hourly"), ("cold daily at 05:00 within 1h", "cold hourly"))
+
+
+@pytest.fixture(params=FLAVOURS[:1])
+def fresh_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayServer]:
+    """One kind of server: what differs here is the store."""
+    with start_server(request.param, tmp_path_factory.mktemp(request.param)) as running:
+        yield running
 
 
 class Day:
