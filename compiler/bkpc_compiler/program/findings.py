@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic
-from bkpc_compiler.program.names import of_another_kind
+from bkpc_compiler.program.names import of_another_kind, similar
 from bkpc_compiler.program.refusal import UnknownName, WrongValue
 from bkpc_compiler.syntax.tree import Clause
 
 KINDS = {kind: kind for kind in ("site", "store", "database", "group", "policy")} | {"class_": "class", "let": "value"}
 """Kinds of statements that declare a name, and what such a thing is called."""
+COMPARED = 50
+"""So many unknown names are compared with all that are known. Where there are more, a file is missing, rather than a
+letter in each; and comparing thousands with thousands takes minutes."""
 
 
 class Findings:
@@ -18,6 +22,7 @@ class Findings:
 
     def __init__(self, statements: Sequence[Clause], unread: Iterable[tuple[str, str]]) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self._meant_by: dict[tuple[str, str], str | None] = {}
         self._lost: set[tuple[str, str]] = set(unread)
         self._declared = {one.name.text: (KINDS[one.kind], one.name.span) for one in statements if one.kind in KINDS}
 
@@ -32,7 +37,16 @@ class Findings:
                 return
             if problem.name in self._declared:
                 found = of_another_kind(found, *self._declared[problem.name])
+            else:
+                found = replace(found, help=self._meant(problem) or found.help)
         self.diagnostics.append(found)
+
+    def _meant(self, problem: UnknownName) -> str | None:
+        """A help with what was perhaps meant by an unknown name."""
+        key = (problem.kind, problem.name)
+        if key not in self._meant_by and len(self._meant_by) < COMPARED:
+            self._meant_by[key] = similar(problem)
+        return self._meant_by.get(key)
 
     def lose(self, kind: str, name: str) -> None:
         """The statement that declares the `kind` called `name` could not be taken."""

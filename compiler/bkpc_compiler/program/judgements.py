@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from bkpc_compiler.diagnostics.diagnostic import Severity
@@ -46,18 +46,37 @@ class Declared:
 
     def that_meet(self, condition: Clause) -> list[str]:
         """The databases for which a label condition holds."""
-        return [name for name, labels in self._labels.items() if holds(condition, labels)]
+        conditions = _parts_first(condition)
+        return [name for name, labels in self._labels.items() if _holds(conditions, labels)]
 
 
 def holds(condition: Clause, labels: Mapping[str, str]) -> bool:
     """Whether a label condition holds for a database; a label it does not have equals nothing."""
-    if condition.kind in ("equals", "differs"):
-        same = labels.get(condition.name.text) == string(condition.words("STRING")[0])
-        return same if condition.kind == "equals" else not same
-    inner = [holds(one, labels) for one in condition.clauses(*_CONDITIONS)]
-    if condition.kind == "not_":
-        return not inner[0]
-    return any(inner) if condition.kind == "condition" else all(inner)
+    return _holds(_parts_first(condition), labels)
+
+
+def _parts_first(condition: Clause) -> list[tuple[Clause, int]]:
+    """All conditions in one, each after those in it, and how many these are. Nobody knows how deep they are nested."""
+    ahead, found = [condition], []
+    while ahead:
+        one = ahead.pop()
+        inner = list(one.clauses(*_CONDITIONS))
+        found.append((one, len(inner)))
+        ahead += inner
+    return found[::-1]
+
+
+def _holds(conditions: Iterable[tuple[Clause, int]], labels: Mapping[str, str]) -> bool:
+    known: list[bool] = []
+    for one, number in conditions:
+        if one.kind in ("equals", "differs"):
+            same = labels.get(one.name.text) == string(one.words("STRING")[0])
+            known.append(same if one.kind == "equals" else not same)
+            continue
+        inner = known[len(known) - number :]
+        del known[len(known) - number :]
+        known.append(not inner[0] if one.kind == "not_" else any(inner) if one.kind == "condition" else all(inner))
+    return known[0]
 
 
 def selected(statement: Clause, declared: Declared) -> list[Word]:

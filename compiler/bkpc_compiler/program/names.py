@@ -17,15 +17,18 @@ _HELPS = {"value": "declare it with `let`", "class": 'the classes of OSS come wi
 
 def unknown_name(word: Word, kind: str, known: Iterable[str]) -> UnknownName:
     """BKP1002: a name that nothing declares."""
-    near = get_close_matches(word.text, sorted(known), n=1)
     hint = _HELPS.get(kind, f"declare the {kind} or import its file")
-    if near:
-        hint = f"there is a {kind} with a similar name: `{near[0]}`"
-    elif kind in _CLOSED:
+    if kind in _CLOSED:
         hint = f"one of {', '.join(known)}"
     message = f"there is no {kind} `{word.text}`"
     found = Diagnostic("BKP1002", "unknown-name", Severity.ERROR, message, Label(word.span), help=hint)
-    return UnknownName(found, kind, word.text)
+    return UnknownName(found, kind, word.text, known)
+
+
+def similar(found: UnknownName) -> str | None:
+    """A help with the known name that is most like the unknown one; None where none is much like it."""
+    near = get_close_matches(found.name, sorted(found.known), n=1)
+    return f"there is a {found.kind} with a similar name: `{near[0]}`" if near else None
 
 
 def of_another_kind(found: Diagnostic, kind: str, declared: Span) -> Diagnostic:

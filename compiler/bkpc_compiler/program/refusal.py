@@ -3,6 +3,8 @@ through one by one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic
 
 
@@ -19,8 +21,8 @@ class FileUnread(Exception):
 
 
 class UnknownName(WrongValue):
-    """A name that no `kind` has."""
+    """A name that no `kind` has: it is none of those `known`."""
 
-    def __init__(self, diagnostic: Diagnostic, kind: str, name: str) -> None:
+    def __init__(self, diagnostic: Diagnostic, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(diagnostic)
-        self.kind, self.name = kind, name
+        self.kind, self.name, self.known = kind, name, known

@@ -30,15 +30,18 @@ def repeated(statements: Iterable[Clause]) -> list[Diagnostic]:
     """A diagnostic for every clause that its block had before."""
     found: list[Diagnostic] = []
     for statement in statements:
-        _look_into(statement, found)
+        ahead = [statement]
+        while ahead:  # conditions are nested as deep as somebody likes
+            ahead += reversed(_look_into(ahead.pop(), found))
     return found
 
 
-def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
+def _look_into(statement: Clause, found: list[Diagnostic]) -> list[Clause]:
+    """What may have blocks in it, too."""
     inner = [part for part in statement.parts if isinstance(part, Clause)]
     is_list = statement.kind in _LISTS
     if not inner and not is_list:
-        return
+        return []
     kinds = {part.kind for part in inner}
     if is_list or len(kinds) < len(inner) or not kinds.isdisjoint(_MANY):
         seen: dict[Hashable, Clause | Word] = {}
@@ -47,11 +50,12 @@ def _look_into(statement: Clause, found: list[Diagnostic]) -> None:
             if key in seen:
                 found.append(said_twice(seen[key], part))
             seen.setdefault(key, part)
-    for one in inner:
-        # Most clauses are a word and what it says; there is nothing in them.
-        last = one.parts[-1]
-        if len(one.parts) > _WORD_AND_VALUE or (isinstance(last, Clause) and last.kind != "value"):
-            _look_into(one, found)
+    # Most clauses are a word and what it says; there is nothing in them.
+    return [one for one in inner if len(one.parts) > _WORD_AND_VALUE or _is_more(one.parts[-1])]
+
+
+def _is_more(last: Clause | Word) -> bool:
+    return isinstance(last, Clause) and last.kind != "value"
 
 
 def said_twice(first: Clause | Word, second: Clause | Word) -> Diagnostic:

@@ -48,3 +48,14 @@ def test_supposing(supposed: str, holds: bool) -> None:
     assert checked.program is not None
     (test,) = checked.program.tests
     assert bool(failures_of(checked.program, test)) is not holds
+
+
+@pytest.mark.parametrize("deep", [500, 20_000])
+@pytest.mark.parametrize(("before", "after"), [("not ", ""), ("(", ")")])
+def test_conditions_are_nested_as_deep_as_anybody_likes(deep: int, before: str, after: str) -> None:
+    condition = f'{before * deep}tier == "gold"{after * deep}'
+    for tier, asked in (("gold", True), ("tin", False)):
+        text = SMALL.replace("size 1GiB", f'labels {{ tier "{tier}" }} size 1GiB')
+        checked = check(text.replace("protect shop", f"protect databases where {condition}"))
+        assert bool(checked.answers) == asked
+        assert [one.code for one in checked.diagnostics] == ([] if asked else ["BKP1010"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bkpc_compiler.program.findings import COMPARED
 from tests.compiler.one_file import SMALL, changed, check
 
 BUCKET = ('directory "backups" }\nstore far', 'oss "b" endpoint "https://x" credentials env A, B }\nstore far')
@@ -242,3 +243,13 @@ def test_an_open_brace_is_shown() -> None:
     (found,) = check(text).diagnostics
     assert found.message == "this `{` is never closed"
     assert text[: found.primary.span.start].endswith("policy basic ")
+
+
+def test_where_thousands_of_names_are_unknown_only_some_are_compared() -> None:
+    some = COMPARED + 10
+    needs = "".join(f"  needs shop{number}\n" for number in range(some))
+    found = check(changed(("size 1GiB", f"{needs}  size 1GiB"))).diagnostics
+    helps = [one.help or "" for one in found if "no database" in one.message]
+    assert len(helps) == some
+    assert sum("`shop`" in one for one in helps) == COMPARED
+    assert helps[-1] == "declare the database or import its file"
