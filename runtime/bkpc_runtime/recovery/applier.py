@@ -45,7 +45,7 @@ def replay_by_applier(
         channel = _Channel(connection, facts)
         channel.reset()
         done = 0
-        with _settings(connection) as settings, _no_list_left(facts):
+        with _settings(connection) as settings:
             while files := list(takewhile(lambda one: not one.tagged, spool.files(done))):
                 _prepare(settings, facts, spool)
                 try:
@@ -241,16 +241,6 @@ def _settings(connection: Connection[Any]) -> Iterator[_Settings]:
         yield settings
     finally:
         settings.put_back()
-
-
-@contextmanager
-def _no_list_left(facts: ServerFacts) -> Iterator[None]:
-    """MariaDB keeps an empty list of channels once there was one."""
-    path = Path(facts.variable("datadir")) / "multi-master.info"
-    there = path.exists()
-    yield
-    if not there and path.exists() and not path.stat().st_size:
-        path.unlink()
 
 
 def _literal(value: str) -> str:

@@ -24,7 +24,8 @@ _PACKET = 1 << 30
 _MAGIC = 4
 _KEPT = 24
 _AT_LINE = re.compile(r" at line (\d+)")
-_MARK = re.compile(rb"end_log_pos (\d+)")
+_BEGINS = re.compile(rb"# at (\d+)")
+_ENDS = re.compile(rb"^#.* end_log_pos (\d+)")
 
 
 def replay_by_client(
@@ -51,14 +52,14 @@ def replay_by_client(
             try:
                 client.feed(chunk)
             except ToolFailed as problem:
-                raise place.named(problem, feeding.file) from problem
+                raise place.named(problem, feeding) from problem
         feeding.finish()
         # The reader first: what it did not print must not be committed as if it were all.
         reader.finish()
         try:
             client.finish()
         except ToolFailed as problem:
-            raise place.named(problem, feeding.file) from problem
+            raise place.named(problem, feeding) from problem
 
 
 class _Feeding:
@@ -69,14 +70,17 @@ class _Feeding:
     ) -> None:
         self._pieces, self._reader, self._progress = pieces, reader, progress
         self._failure: BaseException | None = None
-        self.file = ""
+        self._begins: list[tuple[int, str]] = []
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
+            fed = 0
             for one, chunk in self._stream():
-                self.file = one.name
+                if not self._begins or self._begins[-1][1] != one.name:
+                    self._begins.append((fed, one.name))
+                fed += len(chunk)
                 self._reader.feed(chunk)
                 self._progress(one.name, len(chunk))
         except BaseException as problem:  # noqa: BLE001 - raised again by finish
@@ -90,6 +94,11 @@ class _Feeding:
             # A later file goes on where the one before ended: its format description needs no magic before it.
             yield (one, chunk[_MAGIC:]) if current not in {"", one.name} else (one, chunk)
             current = one.name
+
+    def file_at(self, at: int | None) -> str:
+        """The binlog that is at a place of the stream; the last one for None."""
+        there = [name for begin, name in self._begins if at is None or begin <= at]
+        return there[-1] if there else "its first binlog"
 
     def finish(self) -> None:
         self._thread.join()
@@ -108,24 +117,25 @@ class _Place:
         self._chunks.append((self._lines, chunk))
         self._lines += chunk.count(b"\n")
 
-    def named(self, problem: ToolFailed, file: str) -> ToolFailed:
+    def named(self, problem: ToolFailed, feeding: _Feeding) -> ToolFailed:
         found = _AT_LINE.search(str(problem))
-        mark = self._before(int(found[1])) if found else None
-        where = f"the event that ends at {mark} of its binlog (the last one read is {file})" if mark else file
+        where = self._before(int(found[1]), feeding) if found else ""
         return ToolFailed(
-            f"the replay stopped at {where}: {problem}",
-            help="the target is not restored: empty it, then restore to the position before that",
+            f"the replay stopped {where or f'in {feeding.file_at(None)}'}: {problem}",
+            help="the target is not restored: empty it, then restore to a position before that",
         )
 
-    def _before(self, line: int) -> int | None:
+    def _before(self, line: int, feeding: _Feeding) -> str:
+        """In the words of the event whose text is before a line."""
         kept = b"".join(chunk for _, chunk in self._chunks)
         first = self._chunks[0][0] if self._chunks else line
-        lines = kept.split(b"\n")[: max(0, line - first + 1)]
-        for text in reversed(lines):
-            found = _MARK.search(text) if text.startswith(b"#") else None
-            if found:
-                return int(found[1])
-        return None
+        end = b""
+        for text in reversed(kept.split(b"\n")[: max(0, line - first + 1)]):
+            if not end and (mark := _ENDS.search(text)):
+                end = mark[1]
+            elif end and (at := _BEGINS.fullmatch(text)):
+                return f"at the event that ends at {feeding.file_at(int(at[1]))}:{end.decode()}"
+        return ""
 
 
 @contextmanager

@@ -1,0 +1,214 @@
+"""To every kind of point, in both ways, and on after it broke off: one archive, one target, emptied in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bkpc_runtime.errors import BadUsage, Refused, ToolFailed
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery.choice import choose, starts
+from bkpc_runtime.recovery.point import NotHere, Point, before_event, parse_point
+from bkpc_runtime.recovery.recover import Means, Restored, Silent, recover
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import By
+from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository.manifest import Part
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.backup import Source, take_image
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer, start_server
+from tests.database_server.contents import digests
+from tests.servers.streaming import Streaming, position, wait_for
+
+WAYS: list[By] = ["applier", "client"]
+_SYSTEM = "('mysql', 'sys', 'performance_schema', 'information_schema')"
+
+
+@dataclass
+class Archive:
+    """An image and the log after it; what the tables held, by the GTIDs and positions of some moments."""
+
+    store: DirectoryStore
+    server: ThrowawayServer
+    after: dict[str, tuple[str, Position, dict[str, str]]] = field(default_factory=dict)
+
+    def moment(self, name: str) -> None:
+        gtids = "@@GLOBAL.gtid_executed" if self.server.flavour == "mysql" else "@@GLOBAL.gtid_binlog_pos"
+        ((found,),) = self.server.run(f"SELECT {gtids}")
+        self.after[name] = (str(found).replace("\n", ""), position(self.server), digests(self.server))
+
+
+@pytest.fixture(scope="module")
+def archive(server: ThrowawayServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BKPC_MYSQL_BIN", str(server.bin))
+        found = Archive(DirectoryStore("disk", tmp_path_factory.mktemp("store")), server)
+        server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY, b LONGTEXT)")
+        server.run("CREATE TABLE w.gone (id INT PRIMARY KEY)", "INSERT INTO w.gone VALUES (1), (2)")
+        server.run(*(f"CREATE TABLE w.more{number} AS SELECT * FROM w.gone" for number in range(3)))
+        server.run("CREATE TRIGGER w.kept BEFORE UPDATE ON w.t FOR EACH ROW SET NEW.b = NEW.b")
+        with Streaming(server, found.store) as stream:
+            server.run("INSERT INTO w.t VALUES (1, 'before the image')")
+            take_image(Source("shop", parse_address(server.url), Secret("")), [found.store], [], expected_size=1)
+            server.run("INSERT INTO w.t VALUES (2, 'a')", "FLUSH BINARY LOGS", "INSERT INTO w.t VALUES (3, 'b')")
+            found.moment("three")
+            server.run("CREATE USER later@localhost", f"INSERT INTO w.t VALUES (4, REPEAT('x', {40 << 20}))")
+            server.run("FLUSH BINARY LOGS", "UPDATE w.t SET b = 'changed' WHERE id = 2", "DELETE FROM w.gone")
+            found.moment("deleted")
+            server.run("DROP TABLE w.gone", "INSERT INTO w.t VALUES (5, 'last')")
+            found.moment("last")
+            wait_for(stream, position(server))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def one_target(server: ThrowawayServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayServer]:
+    with start_server(server.flavour, tmp_path_factory.mktemp("target")) as running:
+        yield running
+
+
+@pytest.fixture
+def target(one_target: ThrowawayServer) -> ThrowawayServer:
+    """Empty."""
+    names = one_target.run(f"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN {_SYSTEM}")
+    one_target.run("SELECT 1", *(f"DROP DATABASE `{name}`" for (name,) in names))
+    return one_target
+
+
+def restore(
+    archive: Archive, target: ThrowawayServer, to: str | Point, by: By = "auto", teller: Silent | None = None
+) -> Restored:
+    point = parse_point(to) if isinstance(to, str) else to
+    return recover(
+        starts(archive.store, "shop", point, []), archive.store, Target(parse_address(target.url), Secret("")),
+        Means(by=by), teller or Silent(),
+    )  # fmt: skip
+
+
+def clean(target: ThrowawayServer) -> bool:
+    """Nothing of ours is left: no channel, no files, no changed variables."""
+    left = [one.name for one in target.datadir.iterdir() if "bkpc" in one.name]
+    channels = target.run("SHOW ALL SLAVES STATUS" if target.flavour == "mariadb" else "SHOW REPLICA STATUS")
+    (own,) = target.run("SELECT @@GLOBAL.server_id, @@GLOBAL.max_allowed_packet")[0][:1]
+    assert (left, list(channels), own) == ([], [], target.server_id)
+    return True
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_all_of_it(archive: Archive, target: ThrowawayServer, by: By) -> None:
+    restored = restore(archive, target, "latest", by)
+    assert digests(target) == archive.after["last"][2]
+    assert (restored.position, len(restored.accounts)) == (archive.after["last"][1], 1)
+    assert clean(target)
+
+
+def test_to_gtids(archive: Archive, target: ThrowawayServer) -> None:
+    gtids, end, wanted = archive.after["three"]
+    assert restore(archive, target, gtids).position == end
+    assert digests(target) == wanted
+    # The last of them alone means the same.
+    source, _, number = gtids.rpartition("-")
+    single = gtids if target.flavour == "mariadb" else f"{source.partition(':')[0]}:{number}"
+    assert choose(archive.store, "shop", single, []).stop == end
+    beyond = gtids.replace(number, "9999") if target.flavour == "mariadb" else f"{source.partition(':')[0]}:9999"
+    with pytest.raises(NotHere, match="holds no"):
+        choose(archive.store, "shop", beyond, [])
+
+
+def test_before_an_event(archive: Archive, target: ThrowawayServer) -> None:
+    _, end, wanted = archive.after["deleted"]
+    stop = restore(archive, target, before_event("drop table w.gone")).position
+    assert (stop.file, stop.offset >= end.offset) == (end.file, True)
+    assert digests(target) == wanted
+    with pytest.raises(BadUsage, match="several") as raised:
+        choose(archive.store, "shop", before_event("insert w.t"), [])
+    assert raised.value.help.count("--to ") == 4
+    with pytest.raises(NotHere, match=r"has no: truncate w\.t"):
+        choose(archive.store, "shop", before_event("truncate w.t"), [])
+
+
+def test_the_source_s_own_number(archive: Archive, target: ThrowawayServer) -> None:
+    """A restored server often has the configuration of the lost one: what is of its number it would skip."""
+    target.run(f"SET GLOBAL server_id = {archive.server.server_id}")
+    try:
+        restore(archive, target, "latest", "applier")
+        assert digests(target) == archive.after["last"][2]
+        assert target.run("SELECT @@GLOBAL.server_id")[0][0] == archive.server.server_id
+    finally:
+        target.run(f"SET GLOBAL server_id = {target.server_id}")
+
+
+class Meddling(Silent):
+    """Changes what was loaded: the log does not fit then."""
+
+    def __init__(self, target: ThrowawayServer) -> None:
+        self._target = target
+
+    def loaded(self) -> None:
+        self._target.run("INSERT INTO w.t VALUES (3, 'in the way')")
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_a_replay_that_stops_is_no_success(archive: Archive, target: ThrowawayServer, by: By) -> None:
+    with pytest.raises(ToolFailed, match=r"(?s)the replay stopped .*Duplicate entry '3'") as raised:
+        restore(archive, target, "latest", by, Meddling(target))
+    assert "binlog.000002:" in str(raised.value)
+    with pytest.raises(Refused, match="broke off while it replayed"):
+        restore(archive, target, "latest", by)
+    target.run("DROP DATABASE bkpc_restore")
+    assert clean(target)
+
+
+class Breaking(Silent):
+    """Breaks off at a part."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self.parts: list[str] = []
+
+    def loading(self, part: Part, number: int, of: int) -> None:  # noqa: ARG002
+        if number == self._at:
+            raise KeyboardInterrupt
+        self.parts.append(part.name)
+
+
+def test_it_goes_on_where_it_broke_off(archive: Archive, target: ThrowawayServer) -> None:
+    (image,) = catalogue.all_images(archive.store, "shop")
+    parts = [one for one in image.manifest.parts if one.kind != "accounts"]
+    first = Breaking(len(parts))
+    with pytest.raises(KeyboardInterrupt):
+        restore(archive, target, "latest", teller=first)
+    # As after a power cut: some of what was begun is there, whatever was noted.
+    objects = next(one for one in parts if one.kind == "objects")
+    target.run(f"UPDATE bkpc_restore.progress SET state = 'begun' WHERE what = 'part {objects.name}'")
+    target.run("CREATE DATABASE somebody", "CREATE TABLE somebody.t (id INT)")
+    with pytest.raises(Refused, match="not empty: it holds somebody"):
+        restore(archive, target, "latest")
+    target.run("DROP DATABASE somebody")
+    second = Breaking(0)
+    restore(archive, target, archive.after["deleted"][1].text, teller=second)
+    assert set(second.parts) == {objects.name, parts[-1].name}
+    assert digests(target) == archive.after["deleted"][2]
+    assert clean(target)
+
+
+def test_a_part_that_can_not_be_loaded_is_named(archive: Archive, target: ThrowawayServer, tmp_path: Path) -> None:
+    (image,) = catalogue.all_images(archive.store, "shop")
+    (part,) = [one for one in image.manifest.parts if one.table == "more1"]
+    target.run("SET GLOBAL default_storage_engine = InnoDB")
+
+    class Locked(Silent):
+        def begins(self, _: object) -> None:
+            target.run("CREATE DATABASE w", "CREATE VIEW w.more1 AS SELECT 1 AS id")
+
+    with pytest.raises(ToolFailed, match=rf"w\.more1 \({part.name}\) can't be loaded") as raised:
+        restore(archive, target, "latest", teller=Locked())
+    assert "again" in raised.value.help
+    target.run("DROP VIEW w.more1")
+    restore(archive, target, "latest")
+    assert digests(target) == archive.after["last"][2]
