@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyrage
 import pytest
+from msgspec.structs import replace
 
 from bkpc_runtime.engines.page_copy import PageCopy
+from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery.choice import choose
+from bkpc_runtime.recovery.choice import Start, choose
+from bkpc_runtime.recovery.data_folder import UNFINISHED
 from bkpc_runtime.recovery.into_data_folder import restore_into_folder
+from bkpc_runtime.repository import marks
+from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.outbound import Outbound
+from bkpc_runtime.transfer.sums import Sums
 from tests.database_server import ThrowawayServer, start_mariadb
 from tests.database_server.installation import find_mariadb
 from tests.database_server.throwaway import start_over
@@ -150,8 +159,61 @@ def test_as_a_policy_asks_for_them(shop: ThrowawayServer, tmp_path: Path) -> Non
     assert "not empty" in office.bkpc("restore", "plan.json", "shop", "--into-datadir", str(folder), expect=5).text
     with started(folder) as rescue:
         assert fingerprint(rescue) == wanted
+    # What is held is not built on.
+    prefix = next((office.folder / "backups" / "shop").glob("mariadb-*")).name
+    disk = DirectoryStore("disk", office.folder / "backups")
+    marks.put(disk, f"shop/{prefix}", marks.JUDGED, newest, "hold", datetime.now(UTC))
+    told = office.bkpc("run", "plan.json", "shop/incremental/disk", expect=0).text
+    assert f"takes a full image: image {newest} is held" in told
     # A server set up anew has pages of the same numbers.
     shop.run("RESET MASTER")
     told = office.bkpc("run", "plan.json", "shop/incremental/disk", expect=0).text
     assert "takes a full image" in told
     assert "what changed since" not in told
+
+
+def test_what_can_not_come_back_leaves_the_folder_empty(
+    shop: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+) -> None:
+    full = image(shop, store, key[0])
+    shop.run(*BETWEEN)
+    first = image(shop, store, key[0], full)
+    folder = tmp_path / "back"
+    start = choose(store, "shop", first.id, [key[1]], physical=True).start
+    path = next(store.root.glob(f"**/{first.id}/{first.parts[0].name}"))
+    whole = path.read_bytes()
+    # Whoever may write into the store may encrypt, too: a name that leads elsewhere, under a manifest that fits.
+    plain = b"XBSTCK01\0P" + struct.pack("<I", 10) + b"../../evil" + bytes(20)
+    forged = replace(first, parts=(replace(first.parts[0], sums=seal(plain, key[0], path)),))
+    with pytest.raises(DamagedBackup, match=r"was changed: .*invalid filename"):
+        back(Start(Image(start.image.prefix, forged), None, start.point), store, folder, key[1])
+    path.write_bytes(whole[:-20] + bytes(20))
+    with pytest.raises(DamagedBackup, match=first.parts[0].name):
+        back(start, store, folder, key[1])
+    path.write_bytes(whole)
+    parent = next(store.root.glob(f"**/{full.id}/MANIFEST.json"))
+    parent.rename(tmp_path / "aside")
+    with pytest.raises(DamagedBackup, match=f"needs image {full.id}"):
+        back(start, store, folder, key[1])
+    (tmp_path / "aside").rename(parent)
+    assert list(folder.iterdir()) == []
+    # One that was killed leaves its work, which the next one clears away.
+    (folder / UNFINISHED / "data").mkdir(parents=True)
+    (folder / UNFINISHED / "data" / "ibdata1").write_text("half")
+    back(start, store, folder, key[1])
+    assert (folder / "ibdata1").stat().st_size > 1000
+    assert not (folder / UNFINISHED).exists()
+
+
+def back(start: Start, store: DirectoryStore, folder: Path, key: Secret) -> None:
+    restore_into_folder(start, store, folder, [key], lambda _: None)
+
+
+def seal(plain: bytes, recipient: str, path: Path) -> Sums:
+    """Writes `plain` as a part is written."""
+    chunks: list[bytes] = []
+    outbound = Outbound(chunks.append, [recipient])
+    outbound.write(plain)
+    sums = outbound.finish()
+    path.write_bytes(b"".join(chunks))
+    return sums

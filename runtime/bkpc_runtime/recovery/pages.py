@@ -11,7 +11,7 @@ from typing import cast
 
 from bkpc_runtime.engines.page_copy import FLAVOURS, STREAMS, Name
 from bkpc_runtime.engines.process import Program
-from bkpc_runtime.errors import ToolFailed
+from bkpc_runtime.errors import DamagedBackup, ToolFailed
 from bkpc_runtime.mysql.tools import find_tool
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
@@ -61,6 +61,9 @@ def _unpack(image: Image, store: Store, folder: Path, identities: Sequence[Secre
             ):
                 program.feed(chunk)
         program.finish()
+        # It leaves out names that point elsewhere, and ends with status 0.
+        if "invalid filename" in program.complaints():
+            raise DamagedBackup(f"image {image.manifest.id} was changed: {program.complaints()}")
 
 
 def unpacker(engine: Engine, folder: Path) -> list[str]:

@@ -15,7 +15,7 @@ from bkpc_runtime.errors import DamagedBackup, ServerFailed
 from bkpc_runtime.mysql.binlog.receiver import first_event
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, list_binlogs, read_facts
-from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository import catalogue, holdings, layout, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Engine, Manifest
 from bkpc_runtime.steps.backup import Source, take_image
@@ -98,10 +98,23 @@ def _newest(store: Store, prefix: str, engine: Engine) -> tuple[Image | None, st
     if not fitting:
         return None, f"store `{store.name}` has no image by {engine} of this server"
     try:
-        catalogue.chain(fitting[0], all_)
+        chain = catalogue.chain(fitting[0], all_)
     except DamagedBackup as problem:
         return None, str(problem)
-    return fitting[0], ""
+    told = marks.marks(store, prefix)
+    reason = next(filter(None, (_not_to_build_on(one.manifest.id, told) for one in chain)), "")
+    return (None, reason) if reason else (fitting[0], "")
+
+
+def _not_to_build_on(image: str, told: Sequence[marks.Mark]) -> str:
+    """Why no image may continue this one, though it is there."""
+    held = holdings.held(image, told)
+    if held:
+        return f"image {image} is held: {held}"
+    verified, expiring = (marks.newest(told, kind, image) for kind in (marks.VERIFIED, marks.EXPIRING))
+    if verified and verified.word == "damaged":
+        return f"image {image} was found to be damaged"
+    return f"image {image} is about to be deleted" if expiring and expiring.word != "revoked" else ""
 
 
 def _behind(connection: Connection[Any], facts: ServerFacts, parent: Manifest) -> str:
