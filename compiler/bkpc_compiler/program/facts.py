@@ -98,6 +98,7 @@ def storage_class(statement: Clause, values: Values) -> StorageClass:
         "zrs" in names,
         statement.name.span,
         given(clauses, "quota", values.rate, Origin.STANDARD),
+        given(clauses, "minimum_size", values.size, Origin.STANDARD),
     )
 
 

@@ -89,6 +89,7 @@ class StorageClass:
     zone_redundancy: bool  # whether the class exists with zone redundancy
     span: Span
     quota: Given[Rate] | None = None  # what an account may thaw in a region in a day
+    minimum_size: Given[Size] | None = None  # smaller objects are billed as this
 
 
 @dataclass(frozen=True, slots=True)

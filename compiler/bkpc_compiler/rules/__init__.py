@@ -1,5 +1,6 @@
 """All rules, in the order of their codes."""
 
+from bkpc_compiler.rules.billed_larger import billed_larger
 from bkpc_compiler.rules.kept_too_short import kept_too_short
 from bkpc_compiler.rules.limit_too_low import limit_too_low
 from bkpc_compiler.rules.lock_outlives_keep import lock_outlives_keep
@@ -38,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     lock_outlives_keep,
     kept_too_short,
     log_thaws,
+    billed_larger,
     nothing_to_copy,
     lock_too_short,
     required_survival,
