@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime.drilling import DrillWatch
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs, due_upkeep, keep_up, run_job, stream_of
 from bkpc_runtime.steps.log_spool import LIMIT
@@ -45,6 +46,8 @@ class Agent:
             for stream in streams:
                 folders.enter_context(held(stream_folder(self._work, stream.id)))
             threads = [threading.Thread(target=self._stream, args=(one, stop), name=one.id) for one in streams]
+            drills = DrillWatch(self._world, self._work)
+            threads.append(threading.Thread(target=drills.run, args=(stop,), name="drills"))
             for thread in threads:
                 thread.start()
             threading.Thread(target=self._keep_up, args=(stop,), name="upkeep", daemon=True).start()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime.drilling import hold
 from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed, StoreFailed
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.repository import catalogue, layout
@@ -27,7 +28,7 @@ from bkpc_runtime.world import World
 log = logging.getLogger(__name__)
 GRACE = timedelta(days=3)
 """What a try that was broken off left in a store stays at least this long, and twice as long as any job may take."""
-RUNNABLE = IMAGES | {"copy", "expire", "verify"}
+RUNNABLE = IMAGES | {"copy", "expire", "verify", "drill"}
 """The kinds of jobs this version runs; `compile` warns of policies that need more."""
 LOOK = timedelta(minutes=5)
 """So often it is looked whether an image is there that was not verified."""
@@ -45,6 +46,8 @@ def run_job(world: World, job: contract.Job) -> str:
         return run_expiry(world, job)
     if job.kind == "verify":
         return run_verification(world, job)
+    if job.kind == "drill":
+        return hold(world, job)
     told = _image(world, job) if job.kind in IMAGES else _copy(world, job)
     _sweep(world, job)
     return told

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.database_server import ThrowawayServer
+from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
 from tests.servers.command_line import Office
+from tests.servers.conftest import FLAVOURS
 
 
 @pytest.fixture
@@ -54,6 +56,39 @@ def test_what_comes_back_is_compared_and_images_take_turns(office: Office) -> No
     assert "shop: not measured: dumps, restores, replays" in said  # a shop of some kilobytes shows no rate
     text = office.bkpc("check", "shop.bkp", "--facts", "facts.json", expect=0).text
     assert "BKP7003" in text  # 1GiB is declared
+
+
+@pytest.fixture
+def first_flavour(tmp_path: Path) -> Iterator[ThrowawayServer]:
+    with start_server(FLAVOURS[0], tmp_path / "source") as server:
+        load(server)
+        yield server
+
+
+def test_a_drill_that_the_policy_asks_for_is_held_by_the_agent(first_flavour: ThrowawayServer, tmp_path: Path) -> None:
+    office = Office.opened(tmp_path / "office", first_flavour)
+    text = (office.folder / "shop.bkp").read_text()
+    office.write(text.replace("  keep 14d", "  flow { drill every 10s }\n  keep 14d"))
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    agent = office.start("agent", "plan.json")
+    try:
+        wait_until(lambda: records(office) != [], 200)
+    finally:
+        agent.terminate()
+        assert agent.wait(60) == 0
+    assert records(office)[0]["problems"] == []
+    assert "drill: passed" in office.bkpc("status", "plan.json").text
+    without = office.bkpc("run", "plan.json", "shop/drill", BKPC_AGE_IDENTITY="")
+    assert without.code == 5
+    assert "--identity" in without.text
+
+
+def wait_until(reached: Callable[[], bool], patience: float) -> None:
+    end = time.monotonic() + patience
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def test_what_does_not_come_back_fails_the_drill(office: Office) -> None:

@@ -103,5 +103,3 @@ def _left_to_people(policy: Policy, folders: set[str]) -> Iterator[tuple[Span, s
 def _uncontrolled(flow: Flow) -> Iterator[tuple[Span, str]]:
     if flow.lag_fail:
         yield flow.lag_fail.span, "stop at `fail`: a stream that lags is told, and goes on"
-    if flow.drill:
-        yield flow.drill.span, "run drills by itself: run `bkpc drill`, where the key that opens backups is"

@@ -11,6 +11,7 @@ from typing import Any
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
+from bkpc_runtime.commands.status_drill import drill_fine, drill_lines, drill_row
 from bkpc_runtime.commands.status_stream import (
     add_work,
     stream_lines,
@@ -53,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
                 row["stream"] = streams.get((database.name, row["store"]))
                 row["sync"] = syncs.get(database.name) if row["stream"] else None
                 fine = fine and (not row["sync"] or sync_fine(row["sync"], row["stream"]))
+                row["drill"] = drill_row(world, database.name, row["store"], now)
+                fine = fine and drill_fine(row["drill"])
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
         fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
     if arguments.format == "json":
@@ -127,6 +130,8 @@ def _print(row: dict[str, Any]) -> None:
         print(f"  {line}")
     if row["severed"]:
         print(f"  problem: {row['severed']}")
+    for line in drill_lines(row["drill"]):
+        print(f"  {line}")
     if row["promised_rpo_seconds"] is not None:
         print(f"  promised: rpo {Duration(Fraction(row['promised_rpo_seconds'])).human()}")
     if row["overdue"]:

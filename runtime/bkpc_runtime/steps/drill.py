@@ -60,12 +60,12 @@ def run_drill(
         ServerFailed, ToolFailed: the drill itself could not be held; nothing is said about the backup.
     """
     began = datetime.now(UTC)
-    source = _source(world, database)
     streamed = any(one.database == database.name and store.name in one.stores for one in world.plan.streams)
     image = _image(store, database.name, asked.image)
-    window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
     if image.manifest.encrypted and not asked.identities:
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    source = _source(world, database)
+    window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
     told(f"image {image.manifest.id}, to {stop.text if stop else image.position.text}")
     measuring = Measuring()
     manifest = image.manifest
