@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.thaw import thaw_of
 from bkpc_compiler.feasibility.verdict import Analysis
-from bkpc_compiler.program.model import Database, Flow, Given, Policy, Program, Store
+from bkpc_compiler.program.model import Database, Given, Policy, Program, Store
 from bkpc_compiler.source import Span
 
 _WITHOUT = {"increment": "only what changed", "files": "single tables"}
@@ -96,10 +96,3 @@ def _left_to_people(policy: Policy, folders: set[str]) -> Iterator[tuple[Span, s
     for way, words in _WITHOUT.items():
         if way in policy.recover_by:
             yield policy.span, f"bring back {words} (`recover by {way}`): a restore is of everything"
-    if policy.flow:
-        yield from _uncontrolled(policy.flow)
-
-
-def _uncontrolled(flow: Flow) -> Iterator[tuple[Span, str]]:
-    if flow.lag_fail:
-        yield flow.lag_fail.span, "stop at `fail`: a stream that lags is told, and goes on"

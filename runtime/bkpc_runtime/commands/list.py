@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from bkpc_runtime.commands.outcome import add_plan, reported, world_of
-from bkpc_runtime.repository import catalogue
+from bkpc_runtime.commands.status_keeping import Kept, kept_of, why_kept
+from bkpc_runtime.repository.holdings import KnownImage
 
 EXAMPLE = "example: bkpc list plan.json orders --format json"
 
@@ -23,26 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     rows = []
     for database in world.databases(arguments.database):
-        for name in world.stores_of(database.name):
-            store = world.store(name)
-            for image in catalogue.all_images(store, database.name):
-                window = catalogue.window(store, image)
-                rows.append(
-                    {
-                        "database": database.name,
-                        "store": name,
-                        "image": image.manifest.id,
-                        "kind": image.manifest.kind,
-                        "engine": image.manifest.engine,
-                        "parent": image.manifest.parent or None,
-                        "finished": image.manifest.finished,
-                        "position": image.position.text,
-                        "log_to": window.end.text if window else None,
-                        "parts": len(image.manifest.parts),
-                        "stored_bytes": image.manifest.stored_size,
-                        "plain_bytes": image.manifest.plain_size,
-                    }
-                )
+        for name, kept in kept_of(world, database.name, world.clock()).items():
+            rows += [_row(database.name, name, kept, image) for image in reversed(kept.holding.images)]
     if arguments.format == "json":
         print(json.dumps(rows, indent=2))
         return 0
@@ -52,9 +35,40 @@ def run(arguments: argparse.Namespace) -> int:
             f"{row['database']}  {row['store']}  {row['image']}  {_what(row)}{row['parts']} parts  "
             f"{row['stored_bytes']:,} bytes  at {row['position']}, {end}"
         )
+        print(f"    {_why(row)}")
     if not rows:
         print("no images yet: bkpc apply takes the first")
     return 0
+
+
+def _row(database: str, store: str, kept: Kept, image: KnownImage) -> dict[str, Any]:
+    ends = {name: end.text for name, _, end in image.windows}
+    return {
+        "database": database,
+        "store": store,
+        "image": image.id,
+        "kind": image.kind,
+        "engine": image.engine,
+        "parent": image.parent or None,
+        "finished": image.finished.isoformat(),
+        "position": image.position.text,
+        "log_to": ends.get(store),
+        "parts": image.parts,
+        "stored_bytes": image.stored_size,
+        "plain_bytes": image.plain_size,
+        "kept_because": list(why_kept(kept, image)),
+        "held": bool(image.held),
+        "damaged": image.damaged,
+        "verified": image.verified,
+    }
+
+
+def _why(row: dict[str, Any]) -> str:
+    told = [one for one in ("damaged", "verified") if row[one]]
+    reasons = (
+        f"kept: {'; '.join(row['kept_because'])}" if row["kept_because"] else "to go: nothing that is kept needs it"
+    )
+    return ", ".join([*told, reasons])
 
 
 def _what(row: dict[str, Any]) -> str:

@@ -12,8 +12,12 @@ from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.status_drill import drill_fine, drill_lines, drill_row
+from bkpc_runtime.commands.status_keeping import Kept, fields, kept_of, troubled
+from bkpc_runtime.commands.status_keeping import lines as keeping_lines
+from bkpc_runtime.commands.status_metrics import metrics
 from bkpc_runtime.commands.status_stream import (
     add_work,
+    lag_state,
     stream_lines,
     stream_rows,
     sync_fine,
@@ -33,7 +37,7 @@ EXAMPLE = "example: bkpc status plan.json --format json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
-    parser.add_argument("--format", choices=["text", "json"], default="text")
+    parser.add_argument("--format", choices=["text", "json", "prometheus"], default="text")
     add_work(parser)
 
 
@@ -46,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     streams, syncs = stream_rows(world, arguments.work), sync_rows(world)
     for database in world.databases(None):
         source = _source_position(world, database)
-        rows += [_row(world, database, name, source, now) for name in world.stores_of(database.name)]
+        kept = kept_of(world, database.name, now)
+        rows += [_row(world, database, name, source, kept[name], now) for name in world.stores_of(database.name)]
         jobs = [job for job in world.plan.jobs if job.database == database.name]
         overdue = [job.id for job in due_jobs(world, jobs, now)]
         for row in rows:
@@ -56,14 +61,19 @@ def run(arguments: argparse.Namespace) -> int:
                 fine = fine and (not row["sync"] or sync_fine(row["sync"], row["stream"]))
                 row["drill"] = drill_row(world, database.name, row["store"], now)
                 fine = fine and drill_fine(row["drill"])
+                row["lag"] = lag_state(world, database.name, row["stream"])
+                fine = fine and row["lag"] != "fail" and not troubled(row)
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
         fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
+    fine = fine and all(row["image"] for row in rows)
     if arguments.format == "json":
         print(json.dumps(rows, indent=2))
+    elif arguments.format == "prometheus":
+        print("\n".join(metrics(rows, fine)))
     else:
         for row in rows:
             _print(row)
-    return 0 if fine and all(row["image"] for row in rows) else 1
+    return 0 if fine else 1
 
 
 def _source_position(world: World, database: contract.Database) -> Any:
@@ -79,10 +89,12 @@ def _source_position(world: World, database: contract.Database) -> Any:
         return None
 
 
-def _row(world: World, database: contract.Database, name: str, source: Any, now: datetime) -> dict[str, Any]:
+def _row(
+    world: World, database: contract.Database, name: str, source: Any, kept: Kept, now: datetime
+) -> dict[str, Any]:
     store = world.store(name)
-    images = catalogue.all_images(store, database.name)
-    window = catalogue.window(store, images[0]) if images else None
+    newest = catalogue.newest(store, database.name)
+    window = catalogue.window(store, newest) if newest else None
     behind = None
     if window and source:
         behind = source.offset - window.end.offset if source.file == window.end.file else None
@@ -91,28 +103,29 @@ def _row(world: World, database: contract.Database, name: str, source: Any, now:
     return {
         "database": database.name,
         "store": name,
-        "image": images[0].manifest.id if images else None,
-        "severed": _severed(world, database, name, images),
-        "image_age_seconds": round((now - datetime.fromisoformat(images[0].manifest.finished)).total_seconds())
-        if images
+        "image": newest.manifest.id if newest else None,
+        "severed": _severed(world, database, name, newest),
+        "image_age_seconds": round((now - datetime.fromisoformat(newest.manifest.finished)).total_seconds())
+        if newest
         else None,
-        "images": len(images),
+        "images": len(kept.holding.images),
         "log_to": window.end.text if window else None,
         "server_at": source.text if source else None,
         "bytes_not_stored": behind,
         "promised_rpo_seconds": min(promised) / 1000 if promised else None,
+        **fields(kept, now),
     }
 
 
-def _severed(world: World, database: contract.Database, name: str, images: list[Image]) -> str:
+def _severed(world: World, database: contract.Database, name: str, newest: Image | None) -> str:
     """Why the log that a policy wants in a store does not continue the newest image there; empty when it does."""
     wanted = any(name in one.stores for one in world.plan.streams if one.database == database.name)
-    if not wanted or not images:
+    if not wanted or newest is None:
         return ""
     store = world.store(name)
-    if not catalogue.window(store, images[0]):
-        return catalogue.severed(store, images[0]) or "no archived log reaches the image: is `bkpc agent` running?"
-    return catalogue.severed(store, images[0])
+    if not catalogue.window(store, newest):
+        return catalogue.severed(store, newest) or "no archived log reaches the image: is `bkpc agent` running?"
+    return catalogue.severed(store, newest)
 
 
 def _print(row: dict[str, Any]) -> None:
@@ -128,9 +141,11 @@ def _print(row: dict[str, Any]) -> None:
         print(f"  {sync_line(row['sync'], row['stream'])}")
     for line in stream_lines(row["stream"]) if row["stream"] else ():
         print(f"  {line}")
+    if row["lag"] in {"warn", "fail"}:
+        print(f"  problem: the log lags more than the policy allows ({row['lag']})")
     if row["severed"]:
         print(f"  problem: {row['severed']}")
-    for line in drill_lines(row["drill"]):
+    for line in (*drill_lines(row["drill"]), *keeping_lines(row)):
         print(f"  {line}")
     if row["promised_rpo_seconds"] is not None:
         print(f"  promised: rpo {Duration(Fraction(row['promised_rpo_seconds'])).human()}")

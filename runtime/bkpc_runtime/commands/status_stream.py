@@ -62,6 +62,18 @@ def _row(said: Published | None, store: str) -> dict[str, Any]:
     }
 
 
+def lag_state(world: World, database: str, row: dict[str, Any] | None) -> str:
+    """`ok`, `warn` or `fail` by the policy's `lag`; empty where it says nothing, or where no agent runs here."""
+    limits = next(((one.lag_warn_ms, one.lag_fail_ms) for one in world.plan.streams if one.database == database), None)
+    if row is None or limits in {None, (None, None)} or row["agent"] != "running" or row["lag_seconds"] is None:
+        return ""
+    warn, fail = limits or (None, None)
+    lag = row["lag_seconds"] * 1000
+    if fail is not None and lag > fail:
+        return "fail"
+    return "warn" if warn is not None and lag > warn else "ok"
+
+
 def sync_rows(world: World) -> dict[str, dict[str, Any]]:
     """For each database with `hot sync`: what its server says of it, and why it is not in force, if it isn't."""
     rows = {}

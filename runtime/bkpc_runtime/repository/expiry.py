@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.quantities import Duration
 from bkpc_runtime.repository import segments
 from bkpc_runtime.repository.holdings import Holding, KnownImage
 
@@ -165,7 +167,7 @@ class _Choosing:
         if self.rules.span is None:
             return
         since = self.now - self.rules.span
-        words = f"points since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        words = f"the points of the last {Duration(Fraction(round(self.rules.span.total_seconds()))).human()}"
         for image in self.images:
             if image.finished > since:
                 yield image, words

@@ -38,6 +38,10 @@ class KnownImage:
     reading: bool = False
     windows: tuple[tuple[str, int, Position], ...] = ()
     stored_size: int = 0
+    plain_size: int = 0
+    parts: int = 0
+    kind: str = "full"
+    engine: str = "logical"
 
     @property
     def trusted(self) -> bool:
@@ -151,6 +155,10 @@ def _known(image: catalogue.Image) -> KnownImage:
         position=image.position,
         parent=manifest.parent,
         stored_size=manifest.stored_size,
+        plain_size=manifest.plain_size,
+        parts=len(manifest.parts),
+        kind=manifest.kind,
+        engine=manifest.engine,
     )
 
 

@@ -19,7 +19,6 @@ def test_a_policy_of_what_is_run_compiles_without_a_word() -> None:
         ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  lock 14d", "lock a directory (`disk`, `far`)"),
         ("hot  to", "recover by increment\n  hot  to", "bring back only what changed"),
         ("hot  to", "recover by files\n  hot  to", "bring back single tables"),
-        ("hot  to", "flow { lag fail 5min }\n  hot  to", "stop at `fail`"),
         ("protect shop", "group all { shop }\nprotect shop", "bring a group to one common point"),
     ],
 )

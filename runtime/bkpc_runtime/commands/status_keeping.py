@@ -1,0 +1,140 @@
+"""What `status` and `list` say of what is kept: what can be restored, what is held, verified, and about to go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bkpc_runtime.repository import marks
+from bkpc_runtime.repository.expiry import Decision, Rules, decide, why_resting
+from bkpc_runtime.repository.holdings import Holding, KnownImage, holdings_of
+from bkpc_runtime.repository.marks import Mark
+from bkpc_runtime.upkeep import rules
+from bkpc_runtime.world import World
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Of one database in one store: what is there, and what the plan makes of it."""
+
+    holding: Holding
+    decision: Decision
+    rules: Rules
+
+
+def kept_of(world: World, database: str, now: datetime) -> dict[str, Kept]:
+    """By store; what every store holds is looked at once."""
+    holdings = holdings_of([world.store(name) for name in world.stores_of(database)], database, now)
+    ours = rules(world.plan, database)
+    decisions = decide(holdings, ours, now)
+    return {
+        holding.store: Kept(holding, decision, ours[holding.store])
+        for holding, decision in zip(holdings, decisions, strict=True)
+    }
+
+
+def fields(kept: Kept, now: datetime) -> dict[str, Any]:
+    """What a row of `status --format json` says of it."""
+    images = kept.holding.images
+    windows = list(_windows(kept.holding))
+    inside = {image for one in windows for image in one["images"]}
+    last = max(_verified(kept.holding), default=None)
+    return {
+        "windows": [{name: value for name, value in one.items() if name != "images"} for one in windows],
+        "single_images": sum(image.id not in inside for image in images),
+        "held": [{"image": one.id, "why": one.held} for one in images if one.held],
+        "damaged": [one.id for one in images if one.damaged],
+        "last_verified": {"image": last.subject, "at": last.at.isoformat(), "word": last.word} if last else None,
+        "newest_verified": bool(images) and images[-1].verified,
+        "expiring": list(_expiring(kept)),
+        "expiry_rests": _resting(kept, now),
+    }
+
+
+def _windows(holding: Holding) -> Iterator[dict[str, Any]]:
+    """Stretches of time of which any point can be restored, oldest first: an image, and log that goes on from it."""
+    logs = dict(holding.logs)
+    ends = {(prefix, one.number): one.ended for prefix, epochs in logs.items() for one in epochs}
+    found: dict[tuple[str, str, int], list[KnownImage]] = {}
+    for image in holding.images:
+        for store, epoch, _ in image.windows:
+            found.setdefault((image.prefix, store, epoch), []).append(image)
+    own = {key: there for key, there in found.items() if key[1] == holding.store} or found
+    for (prefix, store, epoch), there in sorted(own.items(), key=lambda one: one[1][0].finished):
+        end = next(end for name, number, end in there[0].windows if (name, number) == (store, epoch))
+        ended = ends.get((prefix, epoch)) if store == holding.store else None
+        yield {
+            "from": there[0].finished.isoformat(),
+            "until": ended.isoformat() if ended else None,
+            "log_to": end.text,
+            "log_in": store,
+            "images": {one.id for one in there},
+        }
+
+
+def _verified(holding: Holding) -> Iterator[Mark]:
+    for _, told in holding.marks:
+        yield from (one for one in told if one.kind == marks.VERIFIED)
+
+
+def _expiring(kept: Kept) -> Iterator[dict[str, Any]]:
+    """What has a tombstone, or gets one at the next run; and from when on it is deleted."""
+    standing = {subject: mark for _, told in kept.holding.marks for subject, mark in marks.tombstones(told).items()}
+    for image in reversed(kept.decision.gone):
+        mark = standing.get(image.id)
+        yield {"image": image.id, "not_before": (mark.at + kept.rules.grace).isoformat() if mark else None}
+
+
+def _resting(kept: Kept, now: datetime) -> str:
+    """Why nothing expires, as far as the store shows: the server is not asked."""
+    images = kept.holding.images
+    if not images or kept.rules.for_ever:
+        return ""
+    identity = images[-1].prefix.rpartition("/")[2]
+    return why_resting(kept.holding, kept.rules, now, identity=identity, source_now=now)
+
+
+def lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """For people, below the store's first lines."""
+    yield from (f"restorable: {words}" for words in _restorable(row))
+    for one in row["held"][:_SHOWN]:
+        yield f"problem: image {one['image']} is held: {one['why']}; see it, then bkpc release"
+    for image in row["damaged"][:_SHOWN]:
+        yield f"problem: image {image} is damaged: a new one is due"
+    last = row["last_verified"]
+    if last:
+        newest = "" if row["newest_verified"] else "; the newest not yet"
+        yield f"verified: last {_moment(last['at'])}{newest}"
+    if row["expiry_rests"]:
+        yield f"expiry: nothing goes: {row['expiry_rests']}"
+    elif row["expiring"]:
+        first = min((one["not_before"] for one in row["expiring"] if one["not_before"]), default=None)
+        when = f"from {_moment(first)} on" if first else "after the grace"
+        yield f"expiry: {len(row['expiring'])} images are to go, {when}"
+
+
+def _restorable(row: Mapping[str, Any]) -> Iterator[str]:
+    windows: Sequence[Mapping[str, Any]] = row["windows"]
+    for one in windows[-_SHOWN:]:
+        until = f" (until {_moment(one['until'])})" if one["until"] else ""
+        yield f"any point from {_moment(one['from'])} to {one['log_to']}{until}"
+    if row["single_images"]:
+        yield f"the moments of {row['single_images']} images"
+
+
+def _moment(text: str) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def troubled(row: Mapping[str, Any]) -> bool:
+    """Whether somebody must look at an image."""
+    return bool(row["held"] or row["damaged"])
+
+
+def why_kept(kept: Kept, image: KnownImage) -> tuple[str, ...]:
+    """Reasons in words; empty where it is to go."""
+    return kept.decision.kept.get(image.key, ())

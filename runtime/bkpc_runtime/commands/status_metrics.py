@@ -1,0 +1,61 @@
+"""`bkpc status --format prometheus`: the rows of `status` as metrics. docs/monitoring.md lists them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+Row = Mapping[str, Any]
+Value = float | int | None
+
+
+def _stream(name: str) -> Callable[[Row], Value]:
+    return lambda row: (row["stream"] or {}).get(name)
+
+
+def _oldest_point(row: Row) -> Value:
+    return min((datetime.fromisoformat(one["from"]).timestamp() for one in row["windows"]), default=None)
+
+
+def _last_verified(row: Row) -> Value:
+    last = row["last_verified"]
+    return datetime.fromisoformat(last["at"]).timestamp() if last else None
+
+
+METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
+    ("bkpc_images", "complete images in the store", lambda row: row["images"]),
+    ("bkpc_image_age_seconds", "age of the newest image", lambda row: row["image_age_seconds"]),
+    ("bkpc_images_held", "images that wait for a release", lambda row: len(row["held"])),
+    ("bkpc_images_damaged", "images found damaged when they were last read", lambda row: len(row["damaged"])),
+    ("bkpc_images_expiring", "images that are to go", lambda row: len(row["expiring"])),
+    ("bkpc_expiry_resting", "1 while nothing may expire", lambda row: int(bool(row["expiry_rests"]))),
+    ("bkpc_newest_image_verified", "1 when the newest image was read back and is whole",
+     lambda row: int(row["newest_verified"])),
+    ("bkpc_last_verified_timestamp_seconds", "when an image was last read back", _last_verified),
+    ("bkpc_oldest_point_timestamp_seconds", "from here on points can be restored by log", _oldest_point),
+    ("bkpc_log_severed", "1 when the log does not continue the newest image", lambda row: int(bool(row["severed"]))),
+    ("bkpc_log_behind_bytes", "what the server has written and the store lacks", lambda row: row["bytes_not_stored"]),
+    ("bkpc_log_lag_seconds", "the same as time, where the agent runs here", _stream("lag_seconds")),
+    ("bkpc_jobs_overdue", "images and copies that are overdue", lambda row: len(row["overdue"])),
+    ("bkpc_promised_rpo_seconds", "the shortest RPO that is promised", lambda row: row["promised_rpo_seconds"]),
+)  # fmt: skip
+"""Name, help, and its value of a row; None: not known, and left out."""
+
+
+def metrics(rows: Sequence[Row], fine: bool) -> Iterator[str]:
+    """Lines of the text format; `fine`: what the exit code says."""
+    yield "# HELP bkpc_status_ok 1 when `bkpc status` ends with 0"
+    yield "# TYPE bkpc_status_ok gauge"
+    yield f"bkpc_status_ok {int(fine)}"
+    for name, words, value in METRICS:
+        found = [(row, number) for row in rows if (number := value(row)) is not None]
+        if found:
+            yield f"# HELP {name} {words}"
+            yield f"# TYPE {name} gauge"
+        for row, number in found:
+            yield f'{name}{{database="{_escaped(row["database"])}",store="{_escaped(row["store"])}"}} {number}'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
