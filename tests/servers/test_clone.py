@@ -51,7 +51,7 @@ def test_an_image_taken_while_somebody_writes_and_the_log_come_back(
 
     def write() -> None:
         with shop.connect() as connection, connection.cursor() as cursor:
-            while not stop.is_set():
+            while not stop.wait(0.01):
                 cursor.execute("INSERT INTO shop.busy (n) VALUES (1)")
                 cursor.execute("UPDATE shop.busy SET n = n + 1 ORDER BY id DESC LIMIT 10")
 

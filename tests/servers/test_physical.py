@@ -6,6 +6,8 @@ import json
 import os
 import struct
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,13 +17,15 @@ import pyrage
 import pytest
 from msgspec.structs import replace
 
+from bkpc_runtime.engines import page_copy
 from bkpc_runtime.engines.page_copy import PageCopy
 from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.choice import Start, choose
 from bkpc_runtime.recovery.data_folder import UNFINISHED
 from bkpc_runtime.recovery.into_data_folder import restore_into_folder
-from bkpc_runtime.repository import marks
+from bkpc_runtime.recovery.point import parse_point
+from bkpc_runtime.repository import catalogue, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
@@ -57,6 +61,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThrowawayS
         pytest.skip("SERVERS leaves MariaDB out")
     with start_mariadb(tmp_path / "shop") as server:
         monkeypatch.setenv("BKPC_MYSQL_BIN", str(server.bin))
+        monkeypatch.setattr(page_copy, "PART_BYTES", 4 << 20)
         load(server)
         server.run("CREATE TABLE shop.leaving (id INT)", "CREATE TABLE shop.old (id INT) ENGINE = MyISAM")
         yield server
@@ -83,6 +88,39 @@ def started(folder: Path) -> Iterator[ThrowawayServer]:
         yield server
 
 
+def flushed(server: ThrowawayServer) -> None:
+    """Until InnoDB has written to its files what is in its log by now: else an image has all of it in its redo log."""
+    lsn, checkpoint = (f"SHOW GLOBAL STATUS LIKE 'Innodb_{name}'" for name in ("lsn_current", "lsn_last_checkpoint"))
+    server.run("SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0.001", "SET GLOBAL innodb_max_dirty_pages_pct = 0")
+    wanted = int(server.run(lsn)[0][1])
+    for _ in range(400):
+        if int(server.run(checkpoint)[0][1]) + 1000 >= wanted:
+            return
+        time.sleep(0.05)
+    raise AssertionError("InnoDB wrote no checkpoint")
+
+
+@contextmanager
+def written_to(server: ThrowawayServer) -> Iterator[None]:
+    """With somebody who writes to it."""
+    server.run("CREATE TABLE shop.busy (id INT PRIMARY KEY AUTO_INCREMENT, n INT)")
+    stop = threading.Event()
+
+    def write() -> None:
+        with server.connect() as connection, connection.cursor() as cursor:
+            while not stop.wait(0.01):
+                cursor.execute("INSERT INTO shop.busy (n) VALUES (1)")
+                cursor.execute("UPDATE shop.busy SET n = n + 1 ORDER BY id DESC LIMIT 10")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
 def accounts(server: ThrowawayServer) -> list[tuple[object, ...]]:
     return server.run("SELECT user, host, plugin, authentication_string FROM mysql.user ORDER BY 1, 2")
 
@@ -91,10 +129,13 @@ def test_a_chain_and_the_log_after_it_come_back(
     shop: ThrowawayServer, disk: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
 ) -> None:
     with Streaming(shop, disk, key[0]) as stream:
-        full = image(shop, disk, key[0])
-        shop.run(*BETWEEN, "DROP TABLE shop.leaving")
-        first = image(shop, disk, key[0], full)
+        with written_to(shop):
+            full = image(shop, disk, key[0])
+            shop.run(*BETWEEN, "DROP TABLE shop.leaving")
+            flushed(shop)
+            first = image(shop, disk, key[0], full)
         shop.run("UPDATE shop.younger SET t = REPEAT('older', 1000)", "DROP TABLE shop.passing")
+        flushed(shop)
         second = image(shop, disk, key[0], first)
         at_image = fingerprint(shop)
         shop.run("INSERT INTO shop.younger VALUES (2, 'of the log')", "ALTER USER 'made'@'%' IDENTIFIED BY 'changed'")
@@ -103,7 +144,9 @@ def test_a_chain_and_the_log_after_it_come_back(
         wait_for(stream, position(shop))
     assert [one.kind for one in (full, first, second)] == ["full", "incremental", "incremental"]
     assert (first.parent, second.parent) == (full.id, first.id)
+    assert len(full.parts) > 3
     assert second.plain_size < full.plain_size / 2
+    assert full.to_lsn < first.to_lsn < second.to_lsn
     for to, expected in ((stop.text, wanted), (second.id, at_image)):
         folder = tmp_path / to.replace(":", "-")
         choice = choose(disk, "shop", to, [key[1]], physical=True)
@@ -115,6 +158,11 @@ def test_a_chain_and_the_log_after_it_come_back(
             if to == stop.text:
                 assert accounts(rescue) == users
             assert not rescue.run("SELECT user FROM mysql.user WHERE user LIKE 'bkpc%'")
+    for one in catalogue.all_images(disk, "shop")[1:]:  # with what was written while they were taken
+        start = Start(one, catalogue.window(disk, one), parse_point(stop.text))
+        back(start, disk, tmp_path / one.manifest.id, key[1])
+        with started(tmp_path / one.manifest.id) as rescue:
+            assert fingerprint(rescue) == wanted
     by_hand(next(disk.root.glob("shop/*/images")), (full, first, second), tmp_path)
     with started(tmp_path / "hand") as rescue:
         assert fingerprint(rescue) == at_image
@@ -173,34 +221,34 @@ def test_as_a_policy_asks_for_them(shop: ThrowawayServer, tmp_path: Path) -> Non
 
 
 def test_what_can_not_come_back_leaves_the_folder_empty(
-    shop: ThrowawayServer, store: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+    shop: ThrowawayServer, disk: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
 ) -> None:
-    full = image(shop, store, key[0])
+    full = image(shop, disk, key[0])
     shop.run(*BETWEEN)
-    first = image(shop, store, key[0], full)
+    first = image(shop, disk, key[0], full)
     folder = tmp_path / "back"
-    start = choose(store, "shop", first.id, [key[1]], physical=True).start
-    path = next(store.root.glob(f"**/{first.id}/{first.parts[0].name}"))
+    start = choose(disk, "shop", first.id, [key[1]], physical=True).start
+    path = next(disk.root.glob(f"**/{first.id}/{first.parts[0].name}"))
     whole = path.read_bytes()
     # Whoever may write into the store may encrypt, too: a name that leads elsewhere, under a manifest that fits.
     plain = b"XBSTCK01\0P" + struct.pack("<I", 10) + b"../../evil" + bytes(20)
     forged = replace(first, parts=(replace(first.parts[0], sums=seal(plain, key[0], path)),))
     with pytest.raises(DamagedBackup, match=r"was changed: .*invalid filename"):
-        back(Start(Image(start.image.prefix, forged), None, start.point), store, folder, key[1])
+        back(Start(Image(start.image.prefix, forged), None, start.point), disk, folder, key[1])
     path.write_bytes(whole[:-20] + bytes(20))
     with pytest.raises(DamagedBackup, match=first.parts[0].name):
-        back(start, store, folder, key[1])
+        back(start, disk, folder, key[1])
     path.write_bytes(whole)
-    parent = next(store.root.glob(f"**/{full.id}/MANIFEST.json"))
+    parent = next(disk.root.glob(f"**/{full.id}/MANIFEST.json"))
     parent.rename(tmp_path / "aside")
     with pytest.raises(DamagedBackup, match=f"needs image {full.id}"):
-        back(start, store, folder, key[1])
+        back(start, disk, folder, key[1])
     (tmp_path / "aside").rename(parent)
     assert list(folder.iterdir()) == []
     # One that was killed leaves its work, which the next one clears away.
     (folder / UNFINISHED / "data").mkdir(parents=True)
     (folder / UNFINISHED / "data" / "ibdata1").write_text("half")
-    back(start, store, folder, key[1])
+    back(start, disk, folder, key[1])
     assert (folder / "ibdata1").stat().st_size > 1000
     assert not (folder / UNFINISHED).exists()
 
