@@ -60,7 +60,11 @@ def _hint(query: Query, images: Sequence[Image]) -> None:
         say("  help: there are no images, and log is read from images on; bkpc apply takes the first")
         return
     known = {schema.schema: {*schema.tables, *schema.views} for image in images for schema in image.manifest.inventory}
-    if query.schema not in known:
+    if not query.schema:
+        what, wanted, names = "table", query.table, {name for schema in known.values() for name in schema}
+        if wanted in names:
+            return
+    elif query.schema not in known:
         what, wanted, names = "schema", query.schema, set(known)
     elif query.table and query.table not in known[query.schema]:
         what, wanted, names = "table", query.table, known[query.schema]

@@ -24,23 +24,27 @@ _DDL_HEAD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: a verb (or any DDL), and the table or whole schema it was done to."""
+    """What is looked for: a verb (or any DDL), and what it was done to.
+
+    Without `table` all of a schema, without `schema` a table of that name in any. `whole`: only the schema itself.
+    """
 
     verb: str
     schema: str
     table: str
+    whole: bool = False
 
 
 def parse_query(text: str) -> Query:
     """`[drop|truncate|alter|create|rename|ddl] [table|database] NAME`, `[insert|update|delete] [from|into] NAME`.
 
-    A name is `schema.table`, or a schema alone.
+    A name is `schema.table`, or alone: after the word `table` (or `view`) a table of any schema, else a schema.
 
     Raises:
         BadUsage: it is none of these.
     """
     words = re.fullmatch(
-        rf"\s*(?P<verb>\w+)\s+(?:(?:table|database|schema|from|into|view)\s+)?(?P<name>{_NAME}(?:\s*\.\s*{_NAME})?)\s*;?\s*",
+        rf"\s*(?P<verb>\w+)\s+(?:(?P<what>table|database|schema|from|into|view)\s+)?(?P<name>{_NAME}(?:\s*\.\s*{_NAME})?)\s*;?\s*",
         text,
         re.IGNORECASE,
     )
@@ -51,7 +55,10 @@ def parse_query(text: str) -> Query:
             help="such as 'drop table shop.orders', 'truncate shop.orders', 'delete shop.orders', 'ddl shop'",
         )
     first, second = _names(words["name"])
-    return Query(verb, first, second)
+    what = (words["what"] or "").lower()
+    if what in {"table", "view"} and not second:
+        return Query(verb, "", first)
+    return Query(verb, first, second, what in {"database", "schema"} and not second)
 
 
 def _names(text: str) -> tuple[str, str]:
@@ -72,7 +79,7 @@ def did(one: Transaction, query: Query) -> bool:
 
 
 def _same(query: Query, schema: str, table: str) -> bool:
-    return schema.lower() == query.schema.lower() and (not query.table or table.lower() == query.table.lower())
+    return query.schema.lower() in {"", schema.lower()} and query.table.lower() in {"", table.lower()}
 
 
 def _did(query: Query, statement: Statement) -> bool:
@@ -82,8 +89,12 @@ def _did(query: Query, statement: Statement) -> bool:
         return False
     rest = text[head.end() :]
     if (head["what"] or "").upper() in {"DATABASE", "SCHEMA"}:
-        return _names(rest)[0].lower() == query.schema.lower() if _QUALIFIED.match(rest) else False
-    return any(_same(query, schema, table) for schema, table in _touched(head, rest, statement.schema))
+        # A schema that is dropped takes its tables with it; nothing else that is done to it is done to them.
+        concerned = not query.table or (query.schema and head["verb"].upper() == "DROP")
+        return bool(concerned and _QUALIFIED.match(rest)) and _names(rest)[0].lower() == query.schema.lower()
+    return not query.whole and any(
+        _same(query, schema, table) for schema, table in _touched(head, rest, statement.schema)
+    )
 
 
 def _touched(head: re.Match[str], rest: str, current: str) -> Iterator[tuple[str, str]]:
