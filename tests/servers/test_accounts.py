@@ -108,6 +108,7 @@ def test_they_come_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
 
 def test_left_out_when_asked(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
     load(fresh_server)
+    fresh_server.run(*COMMON)
     office = Office.opened(tmp_path / "office", fresh_server)
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     with start_server(fresh_server.flavour, tmp_path / "rescue") as rescue:
@@ -115,6 +116,9 @@ def test_left_out_when_asked(fresh_server: ThrowawayServer, tmp_path: Path) -> N
         told = office.bkpc("restore", "plan.json", "shop", "--into", rescue.url, "--without-accounts", expect=0).text
         assert "users  left out" in told
         assert accounts(rescue) == before
+        assert rescue.run("SHOW CREATE VIEW shop.on_hers")
+    drilled = office.bkpc("drill", "plan.json", "shop", expect=0).text
+    assert "problem" not in drilled
 
 
 def test_without_encryption_no_password_is_stored(server: ThrowawayServer, tmp_path: Path) -> None:

@@ -13,9 +13,6 @@ from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import Database, Given, Policy, Program, Store
 from bkpc_compiler.source import Span
 
-_WITHOUT = {"increment": "only what changed", "files": "single tables"}
-"""Ways to recover that the runtime of this version has not."""
-
 
 def not_yet_run(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per clause that this version can check but not run."""
@@ -93,6 +90,3 @@ def _left_to_people(policy: Policy, folders: set[str]) -> Iterator[tuple[Span, s
     if policy.lock and unlocked:
         names = ", ".join(f"`{name}`" for name in unlocked)
         yield policy.lock.span, f"lock a directory ({names}): whoever may write there may delete"
-    for way, words in _WITHOUT.items():
-        if way in policy.recover_by:
-            yield policy.span, f"bring back {words} (`recover by {way}`): a restore is of everything"

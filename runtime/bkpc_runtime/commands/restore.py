@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from bkpc_runtime.commands import restore_tables
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.errors import BadUsage, Refused
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     point.add_argument(
         "--before-event", metavar="WHAT", help="stop just before it, such as 'drop table shop.orders' (see bkpc log)"
     )
+    restore_tables.add_arguments(parser)
     parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
     parser.add_argument("--without-accounts", action="store_true", help="bring back no users, roles and grants")
     parser.add_argument(
@@ -83,6 +85,7 @@ def _clients(text: str) -> int:
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
+    partial = restore_tables.is_asked(arguments)
     world = world_of(arguments)
     (database,) = world.databases(arguments.database)
     store = world.store(arguments.store or world.stores_of(database.name)[0])
@@ -96,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.work.is_dir():
         raise BadUsage(f"there is no folder {arguments.work}", help="--work FOLDER holds the log while the image loads")
     means = Means(identities, arguments.work, arguments.replay, arguments.clients)
+    if partial:
+        return restore_tables.restore_tables(arguments, database.name, store, target, means, point)
     telling = _Telling(store, target, identities, arguments.without_accounts)
     if arguments.dry_run:
         return _dry_run(choose(store, database.name, point, identities), target, means, telling)
@@ -154,15 +159,16 @@ class _Telling:
             return
         if self._without_accounts:
             say("users  left out: --without-accounts")
-        elif image.manifest.encrypted and not self._identities:
+        if image.manifest.encrypted and not self._identities:
             say("users  in the image, which is encrypted")
-        else:
-            self._accounts = AccountsBack.on(self._target, image, self._store, self._identities)
-            self._recall(self._accounts)
+            return
+        # Views can't be made on views whose definer is not there: unwanted accounts are made too, and dropped again.
+        self._accounts = AccountsBack.on(self._target, image, self._store, self._identities)
+        self._recall(self._accounts)
+        if not self._without_accounts:
             say(f"users  {self._accounts.count} accounts and roles with their grants")
-            if self._accounts.conflicts:
-                kept = ", ".join(one.text for one in self._accounts.conflicts)
-                say(f"       left as they are on the target: {kept}")
+            kept = ", ".join(one.text for one in self._accounts.conflicts)
+            say(f"       left as they are on the target: {kept or 'none'}")
 
     def certain(self, start: Start, _: ServerFacts, way: Way | None) -> None:
         manifest = start.image.manifest
@@ -204,11 +210,13 @@ class _Telling:
 
     def finish_accounts(self, logged: Sequence[Statement]) -> None:
         """Grants, what the log says of accounts, and who is missing."""
-        if self._accounts:
+        if self._accounts and self._without_accounts:
+            self._accounts.forget(self._target)
+        elif self._accounts:
             self._accounts.follow(self._target, logged)
             for problem in self._accounts.problems:
                 say(f"accounts: {problem}")
-        elif logged:
+        if logged and not (self._accounts and not self._without_accounts):
             say(f"accounts: {len(logged)} statements of the log about accounts were left out")
         absent = absent_definers(self._target)
         if absent:

@@ -140,6 +140,14 @@ class AccountsBack:
                 if one.on_one_of(self.views):
                     self._grant(connection, one)
 
+    def forget(self, target: Target) -> None:
+        """Drops what was made: views are loaded, and accounts are not wanted."""
+        with closing(target.connect()) as connection:
+            for one in self.wanted():
+                if one.creates:
+                    what = "ROLE" if one.sql.reveal().startswith("CREATE ROLE") else "USER"
+                    self._fails(connection, f"DROP {what} IF EXISTS {one.account.quoted}")
+
     def _grant(self, connection: Connection[Any], one: AccountStatement) -> None:
         text = one.sql.reveal()
         several = list(_one_by_one(text))

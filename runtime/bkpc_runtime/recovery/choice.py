@@ -12,6 +12,7 @@ from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.gtid import NONE, Gtids, gtid_list, previous_gtids
+from bkpc_runtime.recovery.narrowing import Narrowing
 from bkpc_runtime.recovery.point import (
     AfterGtids,
     AtPosition,
@@ -40,6 +41,7 @@ class Start:
     """Where a recovery to `point` begins: load `image`, then follow the log of `window`; None: no log.
 
     `sure`: the point lies behind this image, or nowhere; else only the log can tell, and an older image may do.
+    `narrowing`: only some tables are recovered.
     """
 
     image: Image
@@ -47,6 +49,7 @@ class Start:
     point: Point
     before: Gtids = NONE
     sure: bool = True
+    narrowing: Narrowing | None = None
 
     def course(self) -> Course:
         assert self.window is not None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.recovery.applier import replay_by_applier
+from bkpc_runtime.recovery.blanks import blanked
 from bkpc_runtime.recovery.choice import Start, log_pieces
 from bkpc_runtime.recovery.client import replay_by_client
 from bkpc_runtime.recovery.point import AtTime
@@ -40,8 +41,9 @@ def open_spool(start: Start, store: Store, identities: Sequence[Secret], way: Wa
     exact = not isinstance(start.point, AtTime) and start.sure
     window = start.window
     needed = log_size(store, start.image.prefix, window.epoch, start.image.position, start.reach) if exact else 0
+    pieces = log_pieces(store, start, identities)
     return Spool(
-        log_pieces(store, start, identities),
+        blanked(pieces, start.narrowing, start.skips_to) if start.narrowing else pieces,
         start.course(),
         way.place,
         skips_to=start.skips_to,
@@ -49,6 +51,7 @@ def open_spool(start: Start, store: Store, identities: Sequence[Secret], way: Wa
         # A physical image has its accounts with it, and the log goes on from there.
         with_accounts=start.image.manifest.physical,
         needed=needed,
+        wanted=start.narrowing.wants if start.narrowing else lambda _: True,
     )
 
 

@@ -73,8 +73,8 @@ class Spool:
     """Reads `pieces` on a thread of its own from `begin` on; used as a context manager, which removes its files.
 
     `place(n)` is the path of the n-th file (from 1). `anonymous`: MySQL's GTIDs are taken off, so that no server
-    takes a transaction for one it has. `with_accounts`: what is about accounts is replayed too. A failure is raised
-    wherever something is asked of it.
+    takes a transaction for one it has. `with_accounts`: what is about accounts is replayed too. What is not `wanted` is
+    left out. A failure is raised wherever something is asked of it.
     """
 
     def __init__(
@@ -87,10 +87,12 @@ class Spool:
         anonymous: bool = False,
         with_accounts: bool = False,
         needed: int = 0,
+        wanted: Callable[[Transaction], bool] = lambda _: True,
     ) -> None:
         self._pieces, self._course, self._place = pieces, course, place
         self._reader = Reader(skips_to)
         self._anonymous, self._with_accounts = anonymous, with_accounts
+        self._wanted = wanted
         self._files: list[_File] = []
         self._news = threading.Condition()
         self._found: Found | None = None
@@ -231,6 +233,9 @@ class Spool:
                 if self._course.first_after is not None:
                     ended = min(ended, self._course.first_after.offset)
             elif not self._with_accounts and is_of_accounts(one):
+                self.accounts.append(one)
+                self._cut(into, one, offset, body)
+            elif not self._wanted(one):
                 self._cut(into, one, offset, body)
             else:
                 self._keep(into, one)
@@ -238,7 +243,6 @@ class Spool:
         return ended
 
     def _cut(self, into: _File, one: Transaction, offset: int, body: bytes) -> None:
-        self.accounts.append(one)
         into.out.seek(one.start - into.removed)
         into.out.write(body[one.end - offset :])
         into.out.truncate()

@@ -9,17 +9,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import DamagedBackup, PolicyBroken, Refused, ServerFailed, ToolFailed
+from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.fingerprint import Fingerprint, fingerprint
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
 from bkpc_runtime.mysql.scratch_server import scratch_server
+from bkpc_runtime.recovery.accounts_back import AccountsBack
 from bkpc_runtime.recovery.choice import Start
+from bkpc_runtime.recovery.marker import Marker
 from bkpc_runtime.recovery.point import AtPosition, OfImage
 from bkpc_runtime.recovery.recover import Means, Silent, recover
 from bkpc_runtime.recovery.target import Target
@@ -182,8 +185,11 @@ def _back(
 
 def _restored(start: Start, store: Store, target: Target, means: Means, measuring: Measuring) -> list[str]:
     """What is wrong with the backup; empty when it came back."""
-    moved = _Moved()
     try:
+        if start.image.manifest.flavour == "mysql":
+            with closing(target.connect()) as connection:
+                query(connection, "SET GLOBAL partial_revokes = ON")
+        moved = _Drilling(target, AccountsBack.on(target, start.image, store, means.identities))
         done = recover([start], store, target, means, moved)
     except (DamagedBackup, ToolFailed, Refused) as problem:
         return [str(problem)]
@@ -193,10 +199,20 @@ def _restored(start: Start, store: Store, target: Target, means: Means, measurin
     return []
 
 
-class _Moved(Silent):
-    """How much log was replayed."""
+class _Drilling(Silent):
+    """Counts the log that is replayed, and makes accounts: views need those that define what they use."""
 
-    size = 0
+    def __init__(self, target: Target, accounts: AccountsBack) -> None:
+        self._target, self._accounts, self.size = target, accounts, 0
+
+    def begins(self, marker: Marker) -> None:  # noqa: ARG002
+        self._accounts.create(self._target)
+
+    def before_views(self) -> None:
+        self._accounts.grant(self._target)
+
+    def loaded(self) -> None:
+        self._accounts.grant_on_views(self._target)
 
     def replaying(self, file: str, size: int) -> None:  # noqa: ARG002
         self.size += size

@@ -17,8 +17,6 @@ def test_a_policy_of_what_is_run_compiles_without_a_word() -> None:
     ("before", "after", "says"),
     [
         ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  lock 14d", "lock a directory (`disk`, `far`)"),
-        ("hot  to", "recover by increment\n  hot  to", "bring back only what changed"),
-        ("hot  to", "recover by files\n  hot  to", "bring back single tables"),
         ("protect shop", "group all { shop }\nprotect shop", "bring a group to one common point"),
     ],
 )
@@ -43,6 +41,11 @@ def test_refused(before: str, after: str, says: str) -> None:
     (found,) = compiled(text).diagnostics
     assert (found.code, found.severity) == ("BKP7001", "error")
     assert says in found.message
+
+
+@pytest.mark.parametrize("way", ["timepoint", "increment", "files"])
+def test_every_way_back_is_there(way: str) -> None:
+    assert compiled(PLAIN.replace("hot  to", f"recover by {way}\n  hot  to")).diagnostics == ()
 
 
 def test_growth_is_looked_at_by_check() -> None:

@@ -13,7 +13,7 @@ def checks_of(procedure: Procedure) -> tuple[str, ...]:
     return (
         *(_database(procedure, name) for name in procedure.recovery.databases),
         *_credentials(procedure),
-        "Accounts and grants are there: a restore brings none.",
+        "Accounts and grants are there, but those that the restore named.",
         "Events are on where they were: `SHOW VARIABLES LIKE 'event_scheduler'`.",
         "The policy names the new servers, and `bkpc check` and `bkpc compile` agree.",
         "`bkpc apply plan.json --yes` took a new image of each database: log of a new server continues no old image.",

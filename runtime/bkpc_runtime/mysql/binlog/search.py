@@ -108,3 +108,35 @@ def _touched(head: re.Match[str], rest: str, current: str) -> Iterator[tuple[str
         if not several or not separator:
             return
         rest = rest[separator.end() :].lstrip()
+
+
+def mentioned(statement: Statement) -> set[tuple[str, str]]:
+    """Every schema and table that a statement may mean: all it names, what is no table among it."""
+    text = _COMMENT.sub(" ", statement.text)
+    found = set()
+    for match in _QUALIFIED.finditer(text):
+        first, second = (_bare(one) if one else "" for one in match.groups())
+        found.add((first, second) if second else (statement.schema, first))
+    return found
+
+
+def defined(statement: Statement) -> set[tuple[str, str]]:
+    """The tables that a CREATE, ALTER, DROP, RENAME or TRUNCATE TABLE is about."""
+    text = _COMMENT.sub(" ", statement.text).strip()
+    head = _DDL_HEAD.match(text)
+    if not head or (head["what"] or "TABLE").upper() not in {"TABLE", "TABLES"}:
+        return set()
+    return set(_touched(head, text[head.end() :], statement.schema))
+
+
+def _bare(name: str) -> str:
+    """Also as ANSI_QUOTES has it."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') and len(name) > 1 else _plain(name)
+
+
+def table_of_query(text: str) -> tuple[str, str]:
+    """Schema and table of `schema.table`, quoted where need be; `BadUsage` for all else."""
+    match = re.fullmatch(rf"\s*({_NAME})\s*\.\s*({_NAME})\s*", text)
+    if not match:
+        raise BadUsage(f"{text!r} is no table", help="write shop.orders, or `odd name`.`a.b`")
+    return _plain(match[1]), _plain(match[2])

@@ -1,0 +1,215 @@
+"""Tables copied from one server of ours into another that holds more: only what was named there is overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.engines.dump import PROLOGUE
+from bkpc_runtime.engines.process import Program
+from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, ToolFailed
+from bkpc_runtime.mysql.connection import query, query_bytes
+from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.schemas import SYSTEM_SCHEMAS
+from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.recovery.load import client_command
+from bkpc_runtime.recovery.target import Target
+
+Table = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A server that holds other data. Tables go into their own schema, or all into `schema`.
+
+    `replaced`: schemas and tables (`schema.table`) that may be overwritten.
+    """
+
+    target: Target
+    schema: str = ""
+    replaced: frozenset[str] = frozenset()
+
+    def of(self, table: Table) -> Table:
+        """Where a table goes."""
+        return (self.schema or table[0], table[1])
+
+    def held(self, tables: Sequence[Table]) -> list[Table]:
+        """Where one of these goes and something is."""
+        with closing(self.target.connect()) as connection:
+            return sorted(dict(_held(connection, read_facts(connection), [self.of(table) for table in tables])))
+
+    def check(self, tables: Sequence[Table], flavour: str, packet: int) -> None:
+        """Whether all of them may come.
+
+        Raises:
+            BadUsage: two tables would be one, or `replaced` names what is not overwritten.
+            Refused: the target is of the other flavour, or holds a table that `replaced` does not name.
+        """
+        going = [self.of(table) for table in tables]
+        twice = sorted({f"{a}.{b}" for a, b in going if going.count((a, b)) > 1})
+        if twice:
+            raise BadUsage(f"two of the tables would be {twice[0]}", help="restore them one after the other")
+        if self.schema.lower() in SYSTEM_SCHEMAS:
+            raise BadUsage(f"{self.schema} is the server's own schema", help="name another: --as SCHEMA")
+        with closing(self.target.connect()) as connection:
+            facts = read_facts(connection)
+            held = dict(_held(connection, facts, going))
+        self._fits(facts, flavour, packet)
+        views = sorted(".".join(one) for one, kind in held.items() if kind == "VIEW")
+        if views:
+            raise Refused(
+                f"{views[0]} is a view on {self.target.address.text}", help="drop it first, or name --as SCHEMA"
+            )
+        named = {one: self._name_of(one) for one in held}
+        unnamed = sorted(".".join(one) for one, name in named.items() if not name)
+        if unnamed:
+            raise Refused(
+                f"the target {self.target.address.text} holds {', '.join(unnamed[:5])}",
+                help=f"--replace {unnamed[0]} overwrites it; --as SCHEMA puts it beside; nothing was changed",
+            )
+        unused = sorted(self.replaced - set(named.values()))
+        if unused:
+            raise BadUsage(f"--replace {unused[0]}: nothing of that name would be overwritten")
+
+    def _name_of(self, table: Table) -> str:
+        whole = ".".join(table)
+        return whole if whole in self.replaced else table[0] if table[0] in self.replaced else ""
+
+    def _fits(self, facts: ServerFacts, flavour: str, packet: int) -> None:
+        if facts.flavour != flavour:
+            raise Refused(
+                f"the image is of {flavour}, the target {self.target.address.text} is {facts.flavour}",
+                help="restore into a server of the same flavour",
+            )
+        if int(facts.variable("max_allowed_packet")) < packet:
+            raise Refused(
+                f"the target {self.target.address.text} takes smaller packets than its source: {packet:,} bytes",
+                help=f"SET GLOBAL max_allowed_packet = {packet}; nothing was changed",
+            )
+
+
+def _held(connection: Connection[Any], facts: ServerFacts, tables: Iterable[Table]) -> Iterator[tuple[Table, str]]:
+    blind = facts.variable("lower_case_table_names") != "0"
+    found = {
+        (str(schema), str(name)): str(kind)
+        for schema, name, kind in query(
+            connection, "SELECT table_schema, table_name, table_type FROM information_schema.tables"
+        )
+    }
+    if blind:
+        found = {(schema.lower(), name.lower()): kind for (schema, name), kind in found.items()}
+    for table in tables:
+        kind = found.get((table[0].lower(), table[1].lower()) if blind else table)
+        if kind:
+            yield table, kind
+
+
+def copy_tables(
+    beside: Target, destination: Destination, tables: Sequence[Table], *, drops: bool = False
+) -> list[Table]:
+    """Definition and rows of each table, one after the other; then they are counted.
+
+    Triggers of a table that is overwritten are made again; a table that is new has none. With `drops` tables that are
+    not there are dropped from the destination; returns them.
+
+    Raises:
+        Refused: a table is not there at the asked point, and `drops` is off; nothing was copied.
+        ToolFailed: a table could not be copied: it is named, and so are those that were.
+    """
+    with closing(beside.connect()) as source, closing(destination.target.connect()) as into:
+        there = dict(_held(source, read_facts(source), tables))
+        gone = [table for table in tables if table not in there]
+        if gone and not drops:
+            raise Refused(f"{'.'.join(gone[0])} is not there at the asked point; the target was not changed")
+        done: list[str] = []
+        for table in there:
+            try:
+                _copy(beside, destination, table, source, into)
+            except ToolFailed as problem:
+                raise ToolFailed(
+                    f"{'.'.join(destination.of(table))} can't be copied, and is incomplete: {problem}",
+                    help=f"copied before it: {', '.join(done) or 'nothing'}; nothing else was touched",
+                ) from problem
+            done.append(".".join(destination.of(table)))
+        query(into, "SET SESSION foreign_key_checks = 0")
+        for schema, _ in dict.fromkeys(map(destination.of, gone)):
+            if not query(into, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)):
+                gone = [table for table in gone if destination.of(table)[0] != schema]
+        for table in gone:
+            query(into, f"DROP TABLE IF EXISTS {quote(*destination.of(table))}")
+        return gone
+
+
+def _copy(
+    beside: Target, destination: Destination, table: Table, source: Connection[Any], into: Connection[Any]
+) -> None:
+    schema, name = destination.of(table)
+    charset, collation = query(
+        source,
+        "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata "
+        "WHERE schema_name = %s",
+        (table[0],),
+    )[0]
+    query(into, f"CREATE DATABASE IF NOT EXISTS {quote(schema)} CHARACTER SET {charset} COLLATE {collation}")
+    triggers = list(_triggers(into, schema, name))
+    _pipe(beside, destination.target, table, schema)
+    for settings, text in triggers:
+        query(into, f"USE {quote(schema)}")
+        query(into, "SET SESSION sql_mode = %s, character_set_client = %s, collation_connection = %s", settings)
+        query(into, text)
+        query(into, "SET NAMES utf8mb4")
+    counted = [
+        query(one, f"SELECT COUNT(*) FROM {quote(*named)}")[0][0]
+        for one, named in ((source, table), (into, (schema, name)))
+    ]
+    if counted[0] != counted[1]:
+        raise DamagedBackup(f"{schema}.{name} has {counted[1]:,} rows after the copy instead of {counted[0]:,}")
+
+
+def _triggers(connection: Connection[Any], schema: str, table: str) -> Iterator[tuple[Sequence[str], str]]:
+    """The settings each was made with, and the statement that makes it again."""
+    rows = query(
+        connection,
+        "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = %s AND "
+        "event_object_table = %s ORDER BY action_timing, event_manipulation, action_order",
+        (schema, table),
+    )
+    for (name,) in rows:
+        shown = query_bytes(connection, f"SHOW CREATE TRIGGER {quote(schema, str(name))}")[0]
+        mode, text, client, collation = (bytes(one) for one in shown[1:5])
+        charset = client.decode() if text.isascii() else "utf8mb4"
+        yield (mode.decode(), charset, collation.decode()), text.decode("utf-8", "surrogateescape")
+
+
+def _pipe(beside: Target, into: Target, table: Table, schema: str) -> None:
+    with closing(beside.connect()) as connection:
+        facts = read_facts(connection)
+    with closing(into.connect()) as connection:
+        into_facts = read_facts(connection)
+    more = ["--dump-history"] if facts.flavour == "mariadb" else ["--set-gtid-purged=OFF"]
+    with (
+        client_options(beside.address, facts.flavour) as options,
+        client_options(into.address, facts.flavour) as into_options,
+        Program(
+            [
+                find_tool(facts.flavour, "dump"), f"--defaults-file={options}", "--default-character-set=utf8mb4",
+                "--no-tablespaces", "--max-allowed-packet=1G", "--single-transaction", "--quick", "--hex-blob",
+                "--skip-triggers", "--skip-add-locks", *more, "--", *table,
+            ]
+        ) as dump,
+        Program(client_command(into_facts, str(into_options)), feeds=True) as client,
+    ):  # fmt: skip
+        client.feed(f"{PROLOGUE}USE {quote(schema)};\n".encode())
+        last = b""
+        for chunk in dump.chunks():
+            client.feed(chunk)
+            last = (last + chunk)[-200:]
+        dump.finish()
+        if b"\n-- Dump completed" not in last:
+            raise ToolFailed(f"{dump.name} stopped before it was done")
+        client.finish()
