@@ -97,6 +97,7 @@ class Database(Part, frozen=True):
     credentials: Annotated[CredentialReference | None, Meta(description="reference to user and password")]
     tls: Annotated[TransportSecurity, Meta(description="TLS towards the server")]
     size_bytes: Annotated[Bytes, Meta(description="declared or measured size: an upper bound")]
+    log_rate: Annotated[BytesPerSecond, Meta(description="what it writes into its log on average: an upper bound")]
 
 
 class Store(Part, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bkpc_compiler.backends.targets import TARGETS
@@ -12,6 +13,7 @@ from bkpc_compiler.commands.rendering import (
     add_common,
     compiled,
     is_plan,
+    plan_of,
     refuse_source,
     run_target,
     stop,
@@ -22,6 +24,7 @@ from bkpc_compiler.passes import looked_ahead
 
 if TYPE_CHECKING:
     from bkpc_compiler.backends.report import Growth
+    from bkpc_compiler.cost.prices import Prices
     from bkpc_compiler.feasibility.growth import Outlook
 
 EXAMPLE = """\
@@ -36,30 +39,49 @@ exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 5 an edit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser, TARGETS["report"])
     add_horizon(parser)
+    parser.add_argument("--prices", metavar="FILE", help="prices of storage classes (JSON), before those of std/oss")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.horizon is None:
+    if arguments.horizon is None and arguments.prices is None:
         return run_target("report", arguments)
     try:
-        _run_ahead(arguments)
+        _run_with_more(arguments)
     except Stopped as stopped:
         return stopped.code
     return 0
 
 
-def _run_ahead(arguments: argparse.Namespace) -> None:
-    """The page with bounds month by month."""
+def _run_with_more(arguments: argparse.Namespace) -> None:
+    """The page with bounds month by month, or with other prices."""
     from bkpc_compiler.backends.report import report_html
 
     refuse_source("report", arguments.output)
+    prices = _prices(arguments.prices)
+    if arguments.horizon is None:
+        write("report", report_html(plan_of("report", arguments), (), prices), arguments.output)
+        return
     if is_plan(arguments.paths):
         raise stop("report", "a plan says nothing of growth: give `--horizon` together with the policies", 2)
     plan, checked = compiled("report", arguments)
     ahead = looked_ahead(checked, arguments.horizon, whole=True)
     tell([one for one in ahead.diagnostics if one not in checked.diagnostics], ahead)
     assert ahead.outlook is not None
-    write("report", report_html(plan, growth_of(ahead.outlook)), arguments.output)
+    write("report", report_html(plan, growth_of(ahead.outlook), prices), arguments.output)
+
+
+def _prices(path: str | None) -> Prices | None:
+    """Those of a file; None: those that ship with bkpc."""
+    from bkpc_compiler.cost.prices import PricesRejected, overridden, read_prices
+
+    if path is None:
+        return None
+    try:
+        return overridden(read_prices(Path(path).read_bytes(), path))
+    except OSError as problem:
+        raise stop("report", f"{path} can't be read: {problem.strerror}", 2) from problem
+    except PricesRejected as problem:
+        raise stop("report", str(problem), 2) from problem
 
 
 def growth_of(outlook: Outlook) -> tuple[Growth, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 
 from bkpc_compiler.estate.resources import derated
 from bkpc_compiler.feasibility.demand import JobDemand
@@ -107,6 +108,7 @@ def _database(database: Database) -> plan.Database:
         credentials=_credentials(database.credentials),
         tls=tls,
         size_bytes=database.size.value.bytes_up(),
+        log_rate=ceil(database.writes.value.bytes_per_second),
     )
 
 

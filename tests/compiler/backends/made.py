@@ -65,6 +65,7 @@ def _database(name: str) -> plan.Database:
         ),
         tls=plan.TransportSecurity(mode="verify-identity", ca=None),
         size_bytes=SIZES[name],
+        log_rate=100_000,
     )
 
 

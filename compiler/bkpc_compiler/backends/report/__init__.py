@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from bkpc_compiler.backends.estate import estate_view
 from bkpc_compiler.backends.markup import page
 from bkpc_compiler.backends.procedure import procedures_of
+from bkpc_compiler.backends.report.cost import bill_of
 from bkpc_compiler.backends.report.day import DAY, loads_of
 from bkpc_compiler.backends.report.day_chart import day_chart
 from bkpc_compiler.backends.report.gantt import gantt
 from bkpc_compiler.backends.report.growth import Growth, trends_of
 from bkpc_compiler.backends.report.promises import promises_of
+from bkpc_compiler.cost.prices import Prices, standard_prices
 from bkpc_grammar.plan import Plan
 
 __all__ = ["Growth", "report_html"]
@@ -27,8 +29,8 @@ class _Figure:
     databases: tuple[str, ...]
 
 
-def report_html(plan: Plan, growth: tuple[Growth, ...] = ()) -> str:
-    """The page. `growth`: bounds month by month, where `check --horizon` looked ahead."""
+def report_html(plan: Plan, growth: tuple[Growth, ...] = (), prices: Prices | None = None) -> str:
+    """The page. `growth`: bounds month by month, where `check --horizon` looked ahead. `prices`: else those of std."""
     from bkpc_compiler.commands.verdicts import STANDING
 
     return page(
@@ -40,6 +42,7 @@ def report_html(plan: Plan, growth: tuple[Growth, ...] = ()) -> str:
         loads=[(load, day_chart(load)) for load in loads_of(plan)],
         procedures=[(procedure, gantt(procedure)) for procedure in procedures_of(plan)],
         trends=trends_of(growth),
+        bill=bill_of(plan, prices or standard_prices()),
         figures=_figures(plan),
         standing=STANDING,
     )

@@ -1,0 +1,1 @@
+"""What the storage of a plan costs: exact arithmetic over prices that carry their day and source."""
