@@ -29,6 +29,7 @@ from bkpc_runtime.recovery.way import ByApplier, Way
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.identity import read_identities
 
@@ -93,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     point = before_event(arguments.before_event) if arguments.before_event else parse_point(arguments.to)
     if arguments.into_datadir:
         folder, dry_run = arguments.into_datadir, arguments.dry_run
-        return restore_folder(store, database.name, point, folder, identities, dry_run=dry_run)
+        with Reading(store, world.clock, f"restore into {folder}") as reading:
+            return restore_folder(store, database.name, point, folder, identities, reading, dry_run=dry_run)
     address = parse_address(arguments.into)
     target = Target(address, address.password())
     if not arguments.work.is_dir():
@@ -104,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     telling = _Telling(store, target, identities, arguments.without_accounts)
     if arguments.dry_run:
         return _dry_run(choose(store, database.name, point, identities), target, means, telling)
-    restored = recover(starts(store, database.name, point, identities), store, target, means, telling)
+    with Reading(store, world.clock, f"restore into {address.text}") as telling.reading:
+        restored = recover(starts(store, database.name, point, identities), store, target, means, telling)
     telling.finish_accounts([statement for one in restored.accounts for statement in one.statements])
     seconds = restored.loading + restored.replaying
     say(f"restored in {seconds:.1f} s: {restored.loading:.1f} s image, {restored.replaying:.1f} s log")
@@ -140,6 +143,7 @@ class _Telling:
         self._without_accounts = without_accounts
         self._accounts: AccountsBack | None = None
         self._again = False
+        self.reading: Reading | None = None
 
     def preview(self, image: Image, way: Way | None) -> None:
         manifest = image.manifest
@@ -179,6 +183,8 @@ class _Telling:
             say("       MariaDB's log says when a statement began: one that ran across the asked time may be in it")
         if manifest.encrypted and not self._identities:
             raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+        if self.reading:
+            self.reading.hold(start.image, log_too=start.window is not None)
 
     def _recall(self, accounts: AccountsBack) -> None:
         """What an earlier run has made is not the target's own."""

@@ -15,6 +15,7 @@ from bkpc_runtime.recovery.point import Point
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
 
 _TOLD = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
@@ -23,8 +24,9 @@ _DEFAULTS = {"innodb_page_size": "16384", "innodb_data_file_path": "ibdata1:12M:
 
 
 def restore_folder(
-    store: Store, database: str, point: Point, path: Path, identities: Sequence[Secret], *, dry_run: bool
-) -> int:
+    store: Store, database: str, point: Point, path: Path, identities: Sequence[Secret], reading: Reading,
+    *, dry_run: bool,
+) -> int:  # fmt: skip
     """Says what will be done, does it unless `dry_run`; the exit code."""
     start = next(starts(store, database, point, identities, physical=True), None)
     if dry_run or start is None or not start.sure:
@@ -42,6 +44,7 @@ def restore_folder(
         return 0
     if start.image.manifest.encrypted and not identities:
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    reading.hold(start.image, log_too=start.window is not None)
     began = time.monotonic()
     owner, stop = restore_into_folder(start, store, path, identities, say)
     say(f"restored in {time.monotonic() - began:.1f} s; the files belong to {owner}")

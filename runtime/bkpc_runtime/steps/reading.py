@@ -6,6 +6,7 @@ Restore and expiry each write a mark first and then look for the other's: whiche
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bkpc_runtime.errors import StepFailed, StoreFailed
@@ -42,6 +43,30 @@ def hold_for_reading(store: Store, image: Image, now: datetime, *, log_too: bool
             help="`bkpc list` shows what stays",
         )
     return mark
+
+
+class Reading:
+    """What a restore reads from one store, for as long as its block runs."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], why: str) -> None:
+        self._store, self._clock, self._why = store, clock, why
+        self._held: list[tuple[str, Mark]] = []
+
+    def hold(self, image: Image, *, log_too: bool) -> None:
+        """Raises StepFailed where it is being deleted at this moment."""
+        mark = hold_for_reading(self._store, image, self._clock(), log_too=log_too, why=self._why)
+        if mark is not None:
+            self._held.append((image.prefix, mark))
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for prefix, mark in self._held:
+            try:
+                marks.remove(self._store, prefix, mark)
+            except StoreFailed as problem:
+                log.warning("the mark that holds what was read stays for two weeks: %s", problem)
 
 
 def _concerns(image: Image, subject: str, log_too: bool) -> bool:

@@ -16,7 +16,7 @@ from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.steps import expire as step
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.expire import Expired, Source, expire
-from bkpc_runtime.steps.reading import hold_for_reading
+from bkpc_runtime.steps.reading import Reading, hold_for_reading
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
 from tests.runtime.retention import made
@@ -313,3 +313,20 @@ def test_a_folder_may_vanish_under_who_writes_into_it(tmp_path: Path) -> None:
         thread.join()
     assert not problems
     assert not list(store.list(""))
+
+
+def test_a_restore_marks_what_it_reads_only_for_as_long_as_it_runs() -> None:
+    store = MemoryStore("near")
+    filled(store, days=2)
+    (_, oldest) = catalogue.all_images(store, "shop")
+
+    def breaks_off() -> None:
+        with Reading(store, lambda: NOW, "restore into a test") as reading:
+            reading.hold(oldest, log_too=True)
+            (mark,) = marks.marks(store, PREFIX)
+            assert (mark.kind, mark.subject) == (marks.READING, oldest.manifest.id)
+            raise Crash
+
+    with pytest.raises(Crash):
+        breaks_off()
+    assert marks.marks(store, PREFIX) == ()

@@ -350,6 +350,12 @@ class Life(RuleBasedStateMachine):
         wanted |= {one for one in self._read_now() if self.reading[one][1] == store.name}
         if self.kept_by.for_ever:
             wanted |= set(ever)
+        if self.kept_by.span is not None:
+            since = (self.now - self.kept_by.span).isoformat()
+            wanted |= {one for one in trusted if ever[one].finished > since}
+            wanted |= {
+                max((one for one in trusted if ever[one].finished <= since), default=max(trusted, default=""))
+            } - {""}
         assert wanted <= set(now), f"{store.name} lacks {sorted(wanted - set(now))}"
         if trusted:
             newest = ever[max(trusted)]
