@@ -99,8 +99,26 @@ class Ended:
     passed: int
 
 
-def forked(folder: Path, environ: Mapping[str, str], arguments: list[str], boundaries: Boundaries) -> Ended:
-    """Run `bkpc` with `arguments` in a process of its own."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command on its way in a process of its own."""
+
+    process: int
+    printed: Path
+    counted: int
+
+    def ended(self) -> Ended:
+        """Waits for its end."""
+        with os.fdopen(self.counted, "rb") as pipe:
+            passed = pipe.read()
+        _, status = os.waitpid(self.process, 0)
+        text = self.printed.read_text(errors="replace")
+        self.printed.unlink()
+        return Ended(os.waitstatus_to_exitcode(status), text, int(passed or b"0"))
+
+
+def begun(folder: Path, environ: Mapping[str, str], arguments: list[str], boundaries: Boundaries) -> Running:
+    """`bkpc` with `arguments`, in a process of its own."""
     printed = folder / f"printed-{os.getpid()}.txt"
     counted, counting = os.pipe()
     child = os.fork()
@@ -108,12 +126,7 @@ def forked(folder: Path, environ: Mapping[str, str], arguments: list[str], bound
         os.close(counted)
         _run(folder, environ, arguments, boundaries, printed, counting)
     os.close(counting)
-    with os.fdopen(counted, "rb") as pipe:
-        passed = pipe.read()
-    _, status = os.waitpid(child, 0)
-    text = printed.read_text(errors="replace")
-    printed.unlink()
-    return Ended(os.waitstatus_to_exitcode(status), text, int(passed or b"0"))
+    return Running(child, printed, counted)
 
 
 def _run(

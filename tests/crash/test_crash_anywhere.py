@@ -6,21 +6,24 @@ CI tries one boundary in `STRIDE`, another one each day; `make crash` tries all.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bkpc_runtime.repository import catalogue
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository import catalogue, segments
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
-from tests.crash.boundaries import KILLED, Boundaries, Ended, forked
-from tests.database_server import start_server
-from tests.database_server.contents import digests
+from tests.crash.boundaries import KILLED, Boundaries, Ended, Running, begun
+from tests.database_server import ThrowawayServer, start_server
+from tests.database_server.contents import SYSTEM, digests, quoted
 from tests.servers.command_line import Office
 from tests.servers.conftest import FLAVOURS
+from tests.servers.streaming import archived, binlogs, position
 
 STRIDE = int(os.environ.get("BKPC_CRASH_STRIDE", "12"))
 POLICY = """\
@@ -34,7 +37,7 @@ database shop at here {{
   size 100MiB  writes 10MiB/h  burst 1MiB
 }}
 policy basic {{
-  promise against corruption {{ rpo 2d  rto 2h }}
+  promise against corruption {{ rpo 2d  rto 4h }}
   full daily at 02:00 within 1h to disk
   cold daily at 05:00 within 1h from disk to far
   keep 14d
@@ -57,7 +60,10 @@ class Crashing:
         self.key = Secret((office.folder / "key.txt").read_text().strip())
 
     def run(self, arguments: list[str], *, fatal: int = 0, victim: int = 0) -> Ended:
-        return forked(self.office.folder, self.office.environ, arguments, Boundaries(fatal, victim))
+        return self.begin(arguments, fatal=fatal, victim=victim).ended()
+
+    def begin(self, arguments: list[str], *, fatal: int = 0, victim: int = 0) -> Running:
+        return begun(self.office.folder, self.office.environ, arguments, Boundaries(fatal, victim))
 
     def something_to(self, command: str) -> None:
         """Make sure that the command has all of its work to do."""
@@ -143,17 +149,72 @@ def each_boundary(crashing: Crashing, command: str, kill: Callable[[int], None])
     return f"{len(chosen(count))} of {count} boundaries"
 
 
-def test_what_was_taken_after_kills_brings_everything_back(crashing: Crashing, tmp_path: Path) -> None:
+def test_a_restore_that_is_killed_goes_on_or_says_that_it_can_not(
+    crashing: Crashing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was killed before may be there as well: the images are those of commands that were killed half-way."""
     count = crashing.run(COMMANDS["backup"]).passed
     crashing.run(COMMANDS["backup"], fatal=count // 2)
     crashing.office.server.run("INSERT INTO s.u VALUES (7)")
     assert crashing.run(COMMANDS["backup"]).code == 0
     crashing.run(COMMANDS["copy"], fatal=5)
     assert crashing.run(COMMANDS["copy"]).code == 0
+    wanted = digests(crashing.office.server)
     with start_server(crashing.office.server.flavour, tmp_path / "rescue") as rescue:
         into = ["restore", "plan.json", "shop", "--store", "far", "--into", rescue.url]
-        assert crashing.run(into).code == 0
-        assert digests(rescue) == digests(crashing.office.server)
+        count = crashing.run(into).passed
+        for at in chosen(count):
+            emptied(rescue)
+            assert crashing.run(into, fatal=at).code in {KILLED, 0}
+            again = crashing.run(into)
+            if again.code == 5:
+                assert "not empty" in again.text
+                emptied(rescue)
+                again = crashing.run(into)
+            assert again.code == 0, again.text
+            assert digests(rescue) == wanted
+    told(capsys, f"restore: bkpc was killed at {len(chosen(count))} of {count} boundaries")
+
+
+def emptied(server: ThrowawayServer) -> None:
+    for (name,) in server.run(f"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN {SYSTEM}"):
+        server.run(f"DROP DATABASE {quoted(str(name))}")
+    server.run("DROP USER IF EXISTS 'backup'@'%'")
+
+
+def test_a_stream_that_is_killed_leaves_no_gap(crashing: Crashing, capsys: pytest.CaptureFixture[str]) -> None:
+    office, server = crashing.office, crashing.office.server
+    office.write((office.folder / "shop.bkp").read_text().replace("  keep 14d", "  hot to disk every 1s\n  keep 14d"))
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    store = crashing.stores["disk"]
+    (prefix,) = catalogue.prefixes(store, "shop")
+    first = catalogue.all_images(store, "shop")[0].position
+    kills = range(1 + int(time.time() // 86_400) % STRIDE, 60, STRIDE)
+    for at in kills:
+        agent = crashing.begin(["agent", "plan.json"], fatal=at)
+        until_dead(
+            agent.process, lambda: server.run("INSERT INTO s.u SELECT COUNT(*) + 100 FROM s.u", "FLUSH BINARY LOGS")
+        )
+        assert agent.ended().code == KILLED
+    agent = crashing.begin(["agent", "plan.json"])
+    end = position(server)
+    while (found := segments.newest_end(store, prefix, 1)) is None or segments.order(found) < segments.order(end):
+        time.sleep(0.1)
+    os.kill(agent.process, signal.SIGTERM)
+    assert agent.ended().code == 0
+    assert segments.epochs(store, prefix) == [1], "no kill made a gap"
+    kept = archived(store, prefix, 1, Position(first.file, 0), crashing.key)
+    assert kept == {name: body for name, body in binlogs(server).items() if name >= first.file}
+    told(capsys, f"stream: bkpc was killed at {len(kills)} boundaries")
+
+
+def until_dead(process: int, write: Callable[[], object]) -> None:
+    """Writes until the process has ended, which stays to be waited for."""
+    end = time.monotonic() + 60
+    while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        assert time.monotonic() < end, "it was not killed: too few boundaries"
+        write()
+        time.sleep(0.05)
 
 
 def told(capsys: pytest.CaptureFixture[str], text: str) -> None:
