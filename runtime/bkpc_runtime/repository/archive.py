@@ -6,12 +6,16 @@ An archive has hundreds of thousands of segments. One listing of each binlog's f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import segments
 from bkpc_runtime.stores.store import Store
+
+_AT_ONCE = 8
+"""Listings under way: a month of log are a thousand binlogs, each a request or more away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,12 @@ class Epoch:
 
 def archive_of(store: Store, prefix: str) -> tuple[Epoch, ...]:
     """The epochs of a server, oldest first."""
-    found = [
-        Epoch(number, tuple(_binlog(store, prefix, number, file) for file in segments.files(store, prefix, number)))
-        for number in segments.epochs(store, prefix)
-    ]
+    files = {number: segments.files(store, prefix, number) for number in segments.epochs(store, prefix)}
+    pairs = [(number, file) for number, there in files.items() for file in there]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        listed = pool.map(lambda pair: _binlog(store, prefix, *pair), pairs)
+        binlogs = dict(zip(pairs, listed, strict=True))
+    found = [Epoch(number, tuple(binlogs[number, file] for file in there)) for number, there in files.items()]
     return _bounded(found, [_seen(store, prefix, one.number) for one in found])
 
 
