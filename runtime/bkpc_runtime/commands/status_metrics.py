@@ -23,6 +23,11 @@ def _last_verified(row: Row) -> Value:
     return datetime.fromisoformat(last["at"]).timestamp() if last else None
 
 
+def _drill(name: str) -> Callable[[Row], Value]:
+    """Of the newest drill; None where none was held."""
+    return lambda row: None if (value := (row["drill"] or {}).get(name)) is None else int(value)
+
+
 METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_images", "complete images in the store", lambda row: row["images"]),
     ("bkpc_image_age_seconds", "age of the newest image", lambda row: row["image_age_seconds"]),
@@ -38,6 +43,9 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_log_behind_bytes", "what the server has written and the store lacks", lambda row: row["bytes_not_stored"]),
     ("bkpc_log_lag_seconds", "the same as time, where the agent runs here", _stream("lag_seconds")),
     ("bkpc_jobs_overdue", "images and copies that are overdue", lambda row: len(row["overdue"])),
+    ("bkpc_drill_passed", "1 when the newest drill from the store passed", _drill("passed")),
+    ("bkpc_drill_age_seconds", "since the newest drill from the store began", _drill("age_seconds")),
+    ("bkpc_drill_overdue", "1 when a drill that the policy asks for was not held", _drill("overdue")),
     ("bkpc_promised_rpo_seconds", "the shortest RPO that is promised", lambda row: row["promised_rpo_seconds"]),
 )  # fmt: skip
 """Name, help, and its value of a row; None: not known, and left out."""

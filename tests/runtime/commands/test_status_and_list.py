@@ -98,11 +98,13 @@ def test_metrics_are_those_of_the_page_and_names_are_escaped(keeping: Keeping) -
     whole = row(keeping) | {
         "database": 'sh"op', "store": "disk", "images": 3, "image_age_seconds": 60, "severed": "", "overdue": [],
         "bytes_not_stored": None, "stream": {"lag_seconds": 1.5}, "promised_rpo_seconds": 10.0,
+        "drill": {"passed": False, "age_seconds": 60, "overdue": True},
     }  # fmt: skip
     told = list(metrics([whole], fine=True))
     assert "bkpc_status_ok 1" in told
     assert 'bkpc_images{database="sh\\"op",store="disk"} 3' in told
     assert 'bkpc_log_lag_seconds{database="sh\\"op",store="disk"} 1.5' in told
+    assert 'bkpc_drill_passed{database="sh\\"op",store="disk"} 0' in told
     assert not any(line.startswith("bkpc_log_behind_bytes") for line in told)
     page = (ROOT / "docs" / "monitoring.md").read_text()
     told_of = re.findall(r"^\| `(bkpc_\w+)` \| (.+) \|$", page, re.MULTILINE)
