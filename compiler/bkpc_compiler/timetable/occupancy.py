@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 
 class Occupancy:
@@ -47,30 +47,41 @@ class Occupancy:
         `length` where there is none. `latest`: a start after it is of no use; what is answered then is after it too.
         """
         room = self.usable - self.steady - rate
-        latest = self.length if latest is None else latest
         times, loads = self._times, self._loads
-        origin, until = self._full.get(rate, (start, start))
-        begin = filled = (
-            start  # of the starts looked at `begin` is the first that may do; before it, full from `filled`
-        )
-        index, last = bisect_right(times, begin) - 1, len(times) - 1
-        while begin <= latest:
-            if origin <= begin < until:
-                begin = until
-                index = bisect_right(times, begin, index) - 1
-            ends = times[index + 1] if index < last else self.length
-            if loads[index] > room:
-                begin = ends
-            elif ends >= begin + lasts:
-                break
-            else:
-                origin, until = _joined(origin, until, filled, begin)
-                filled = ends
-            if index == last:
-                self._full[rate] = _joined(origin, until, filled, begin)
+        count = len(times)
+        begin = self._after_full(start, rate, room)
+        index = bisect_right(times, begin) - 1
+        while begin + lasts <= self.length and (latest is None or begin <= latest):
+            last = bisect_left(times, begin + lasts, index + 1)
+            if max(loads[index:last]) <= room:
+                return begin
+            # What is between two full stretches that a slot would meet is too short for it: on, after the last of them.
+            index = last - 1
+            while loads[index] <= room:
+                index -= 1
+            while index < count and loads[index] > room:
+                index += 1
+            if index == count:
                 return self.length
+            begin = times[index]
+        return begin if begin + lasts <= self.length else self.length
+
+    def _after_full(self, start: int, rate: int, room: int) -> int:
+        """The first instant from `start` on at which `rate` fits at all. What was found full stays so: nothing is ever
+        taken back. One stretch of it is remembered for each rate."""
+        origin, until = self._full.get(rate, (start, start))
+        begin = until if origin <= start < until else start
+        times, loads = self._times, self._loads
+        count, index = len(times), bisect_right(times, begin) - 1
+        if loads[index] <= room:
+            return begin
+        while index < count and loads[index] > room:
             index += 1
-        self._full[rate] = _joined(origin, until, filled, begin)
+        begin = times[index] if index < count else self.length
+        if start <= until and origin <= begin:  # the two are one
+            self._full[rate] = (min(start, origin), max(begin, until))
+        elif begin - start > until - origin:
+            self._full[rate] = (start, begin)
         return begin
 
     def reserve(self, start: int, lasts: int, rate: int) -> None:
@@ -96,10 +107,3 @@ class Occupancy:
         self._times.insert(index + 1, at)
         self._loads.insert(index + 1, self._loads[index])
         return index + 1
-
-
-def _joined(origin: int, until: int, start: int, end: int) -> tuple[int, int]:
-    """The stretch from `origin` to `until`, with one from `start` to `end` where they meet, or the other is none."""
-    if start >= end or not (origin == until or (start <= until and end >= origin)):
-        return origin, until
-    return (start, end) if origin == until else (min(origin, start), max(until, end))
