@@ -168,10 +168,16 @@ def rate(amount: int | Fraction | str, unit: str = "B", per: str = "s") -> Rate:
 
 
 def _human_scaled(amount: Fraction, units: tuple[str, ...], step: int) -> str:
-    index = 0
-    while amount >= step and index < len(units) - 1:
-        amount /= step
+    number, parts, index = amount.numerator, amount.denominator, 0
+    while number >= step * parts and index < len(units) - 1:
+        parts *= step
         index += 1
-    whole, tenth = divmod(round(amount * 10) if amount < 100 else round(amount) * 10, 10)
+    whole, tenth = divmod(_rounded(number * 10, parts) if number < 100 * parts else _rounded(number, parts) * 10, 10)
     text = f"{whole}.{tenth}" if tenth else f"{whole}"
     return f"{text}{units[index]}"
+
+
+def _rounded(number: int, parts: int) -> int:
+    """As `round` does with the fraction of the two: what is halfway goes to the even one."""
+    whole, rest = divmod(number, parts)
+    return whole + (2 * rest > parts or (2 * rest == parts and whole % 2))

@@ -198,5 +198,9 @@ def derated(resource: Resource, headroom: Fraction, reserved: int = 0) -> Fracti
     """
     if resource.capacity is None:
         return None
-    part = 1 if resource.name.startswith("database:") else 1 - headroom
-    return max(Fraction(0), resource.capacity.amount * part - reserved)
+    room = resource.capacity.amount
+    if not resource.name.startswith("database:"):
+        room *= 1 - headroom
+    if reserved:
+        room -= reserved
+    return room if room.numerator > 0 else Fraction(0)

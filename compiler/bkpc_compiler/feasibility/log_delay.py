@@ -51,7 +51,11 @@ class Delay(Struct, frozen=True):
 
     @property
     def total(self) -> Fraction:
-        return self.collected + self.latency + self.carried
+        # Reduced once, not after each sum.
+        parts = (self.collected, self.latency, self.carried)
+        one, two, three = (part.denominator for part in parts)
+        a, b, c = (part.numerator for part in parts)
+        return Fraction((a * two + b * one) * three + c * one * two, one * two * three)
 
 
 def delay(log: Arrivals, rate: Fraction) -> Delay | None:
