@@ -109,7 +109,7 @@ class Store:
     location: str  # bucket name, or path as written
     endpoint: str | None
     storage_class: Given[StorageClass] | None  # span: the clause `class …` of this store
-    redundancy: Given[str] | None  # "lrs" | "zrs"; None: the class's default (zrs where it exists, else lrs)
+    redundancy: Given[str] | None  # "lrs" | "zrs"; None: lrs, as buckets are made
     credentials: Credentials | None
     reads: Given[Rate] | None
     writes: Given[Rate] | None
