@@ -14,6 +14,7 @@ from bkpc_grammar import plan as contract
 from bkpc_runtime.drilling import DrillWatch
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs, due_upkeep, keep_up, run_job, stream_of
+from bkpc_runtime.settings.unlocked import unlocked
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stream_watch import StreamWatch
@@ -91,6 +92,12 @@ class Agent:
 
     def _keep_up(self, stop: threading.Event) -> None:
         """Verification and expiry, beside the jobs that have a slot: nothing is lost where they are broken off."""
+        for one in self._world.plan.settings:
+            try:
+                if problem := unlocked(self._world, one.store):
+                    log.warning("store %s: %s", one.store, problem)
+            except RuntimeFailure as problem:
+                log.warning("store %s: %s %s", one.store, problem, problem.help)
         done: dict[str, datetime] = {}
         while not stop.is_set():
             for job in due_upkeep(self._world.plan.jobs, done, self._world.clock()):

@@ -12,17 +12,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import oss2
 import pytest
 
 from bkpc_compiler.main import main
 from bkpc_grammar.canonical import read_plan
-from bkpc_grammar.plan import Plan
+from bkpc_grammar.plan import CredentialReference, Plan
 from bkpc_runtime.errors import StoreDenied, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.settings import reconcile
+from bkpc_runtime.settings.unlocked import unlocked
 from bkpc_runtime.settings.wanted import wanted_of
 from bkpc_runtime.steps.expire import Source, expire
 from bkpc_runtime.stores.credentials import AccessKey
@@ -31,6 +33,7 @@ from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_settings import BucketSettings
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART
 from bkpc_runtime.stores.patience import Patience
+from bkpc_runtime.world import World
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.accounts import UID, Account
 from tests.runtime.retention import made
@@ -62,9 +65,9 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CASES = [
     (role, index, action)
     for role, statements in {
-        "writer": [4, 1, 1, 1],
+        "writer": [4, 1, 2, 1],
         "expirer": [2, 1, 1],
-        "restorer": [1, 1],
+        "restorer": [1, 1, 1],
         "reconciler": [16],
     }.items()
     for index, count in enumerate(statements)
@@ -117,7 +120,19 @@ def limited(server: OssServer, policy: dict[str, Any]) -> OssStore:
     return store(server, "limited", "secret")
 
 
-def write(server: OssServer, policy: dict[str, Any], _: Plan) -> None:
+def told_of_lock(server: OssServer, plan: Plan) -> str:
+    """What `status` and the agent say with the limited key."""
+    stores = tuple(
+        msgspec.structs.replace(
+            one, endpoint=server.endpoint, credentials=CredentialReference(kind="env", names=("ID", "SECRET"))
+        )
+        for one in plan.estate.stores
+    )
+    there = msgspec.structs.replace(plan, estate=msgspec.structs.replace(plan.estate, stores=stores))
+    return unlocked(World(there, Path(), {"ID": "limited", "SECRET": "secret"}), "far")
+
+
+def write(server: OssServer, policy: dict[str, Any], plan: Plan) -> None:
     """Preflight; an image that is given up; a copy that goes on with what another began; what is left swept."""
     server.bucket()
     writing, key = limited(server, policy), f"{made.PREFIX}/images/x/part-000001.zst"
@@ -139,6 +154,7 @@ def write(server: OssServer, policy: dict[str, Any], _: Plan) -> None:
         writer.write(big)
         raise KeyboardInterrupt
     assert writing.sweep((datetime.now(UTC) + timedelta(hours=1)).timestamp()) == 1
+    assert "is not locked for 7 days" in told_of_lock(server, plan)
 
 
 def expired(server: OssServer, policy: dict[str, Any], _: Plan) -> None:
@@ -156,7 +172,7 @@ def expired(server: OssServer, policy: dict[str, Any], _: Plan) -> None:
     assert second.binlogs
 
 
-def restored(server: OssServer, policy: dict[str, Any], _: Plan) -> None:
+def restored(server: OssServer, policy: dict[str, Any], plan: Plan) -> None:
     """What a restore reads, in one range and in many."""
     server.bucket()
     image = made.put_image(store(server), made.manifest(NOW, Position("", 0)))
@@ -164,6 +180,7 @@ def restored(server: OssServer, policy: dict[str, Any], _: Plan) -> None:
     (found,) = catalogue.all_images(reading, "shop")
     for part in found.manifest.parts:
         assert reading.get(layout.part_key(found.prefix, image.id, part.name)) == made.BODY
+    assert "is not locked for 7 days" in told_of_lock(server, plan)
 
 
 VERSIONING: Any = oss2.models.BucketVersioningConfig
@@ -243,3 +260,18 @@ def test_a_writer_deletes_no_backup_and_nobody_reaches_what_is_beside(compiled: 
         for ask in asked:
             with pytest.raises(StoreDenied):
                 ask()
+
+
+def test_a_lock_that_lacks_is_told_and_one_that_is_there_is_not(compiled: Made, server: OssServer) -> None:
+    server.bucket()
+    limited(server, compiled.policies["writer"])
+    owner: Any = oss2.Bucket(oss2.AuthV4(KEY_ID, KEY_SECRET), server.endpoint, "backup", region=REGION)
+    assert "whoever may delete" in told_of_lock(server, compiled.plan)
+    begun = owner.init_bucket_worm(5).worm_id
+    assert "a lock is begun" in told_of_lock(server, compiled.plan)
+    owner.complete_bucket_worm(begun)
+    assert "it is for 5" in told_of_lock(server, compiled.plan)
+    owner.extend_bucket_worm(begun, 7)
+    assert told_of_lock(server, compiled.plan) == ""
+    limited(server, compiled.policies["expirer"])
+    assert "is not known" in told_of_lock(server, compiled.plan)

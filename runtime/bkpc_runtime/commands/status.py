@@ -30,6 +30,7 @@ from bkpc_runtime.mysql.flavour import current_position, read_facts
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.segments import order
+from bkpc_runtime.settings.unlocked import unlocked
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc status plan.json --format json"
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     rows = []
     fine = True
+    locks = {one.store: unlocked(world, one.store) for one in world.plan.settings}
     streams, syncs = stream_rows(world, arguments.work), sync_rows(world)
     for database in world.databases(None):
         source = _source_position(world, database)
@@ -63,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
                 fine = fine and drill_fine(row["drill"])
                 row["lag"] = lag_state(world, database.name, row["stream"])
                 fine = fine and row["lag"] != "fail" and not troubled(row)
+                row["unlocked"] = locks.get(row["store"], "")
+                fine = fine and not row["unlocked"]
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
         fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
     fine = fine and all(row["image"] for row in rows)
@@ -145,6 +149,8 @@ def _print(row: dict[str, Any]) -> None:
         print(f"  problem: the log lags more than the policy allows ({row['lag']})")
     if row["severed"]:
         print(f"  problem: {row['severed']}")
+    if row["unlocked"]:
+        print(f"  problem: {row['unlocked']}")
     for line in (*drill_lines(row["drill"]), *keeping_lines(row)):
         print(f"  {line}")
     if row["promised_rpo_seconds"] is not None:

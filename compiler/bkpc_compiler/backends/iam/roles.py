@@ -70,11 +70,12 @@ def _of_store(plan: Plan, store: Store) -> Iterator[Policy]:
     written = {name for job in plan.jobs if job.kind != "expire" for name in job.stores}
     written |= {name for stream in plan.streams for name in stream.stores}
     place = _Place(*store.location.partition("/")[::2])
+    locked = any(one.store == store.name and one.worm_ms is not None for one in plan.settings)
     if store.name in written:
-        yield Policy("writer", store.name, _writer(place))
+        yield Policy("writer", store.name, _writer(place, locked=locked))
     if any(job.kind == "expire" and store.name in job.stores for job in plan.jobs):
         yield Policy("expirer", store.name, _expirer(place))
-    yield Policy("restorer", store.name, _restorer(place))
+    yield Policy("restorer", store.name, _restorer(place, locked=locked))
     for settings in plan.settings:
         if settings.store == store.name:
             yield Policy("reconciler", store.name, (Statement(_reconciling(settings), place.bucket),))
@@ -98,17 +99,25 @@ class _Place:
         return f"{self.bucket}/{self.folder}{pattern}"
 
 
-def _restorer(place: _Place) -> tuple[Statement, ...]:
-    return (Statement(("oss:GetObject",), place.objects), Statement(("oss:ListObjects",), place.bucket, place.folder))
+def _restorer(place: _Place, *, locked: bool) -> tuple[Statement, ...]:
+    """`status` tells whether what is promised to be locked is."""
+    statements = [
+        Statement(("oss:GetObject",), place.objects),
+        Statement(("oss:ListObjects",), place.bucket, place.folder),
+    ]
+    if locked:
+        statements.append(Statement(("oss:GetBucketWorm",), place.bucket))
+    return tuple(statements)
 
 
-def _writer(place: _Place) -> tuple[Statement, ...]:
+def _writer(place: _Place, *, locked: bool) -> tuple[Statement, ...]:
     """What was broken off is looked up, gone on with and dropped; a probe of its own is all that it may delete."""
     objects = ("oss:AbortMultipartUpload", "oss:GetObject", "oss:ListParts", "oss:PutObject")
+    looks = ("oss:GetBucketWorm",) if locked else ()
     return (
         Statement(objects, place.objects),
         Statement(("oss:ListObjects",), place.bucket, place.folder),
-        Statement(("oss:ListMultipartUploads",), place.bucket),
+        Statement((*looks, "oss:ListMultipartUploads"), place.bucket),
         Statement(("oss:DeleteObject",), place.below("probe-*")),
     )
 
