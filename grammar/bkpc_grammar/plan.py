@@ -359,11 +359,19 @@ class Objective(Part, frozen=True):
     assumptions: Annotated[tuple[Assumption, ...], Meta(description="sorted by place")]
 
 
+class Group(Part, frozen=True):
+    """Databases that go back to one point in common."""
+
+    name: Name
+    databases: Annotated[tuple[Name, ...], Meta(description="its members that are protected, sorted")]
+
+
 class Plan(Part, frozen=True):
     """A checked policy, compiled."""
 
     header: Header
     estate: Estate
+    groups: Annotated[tuple[Group, ...], Meta(description="sorted by name")]
     resources: Annotated[
         tuple[Resource, ...], Meta(description="all that flows share and that has a capacity, by name")
     ]

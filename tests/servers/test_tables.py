@@ -138,7 +138,7 @@ def test_what_changed_since(office: Office, tmp_path: Path) -> None:
         assert "changed too, and not brought back: CREATE ALGORITHM" in refused
         same(everything(rescue), before)
         told = office.bkpc(*command, "--replace", "w", "--replace", "w2", expect=0).text
-        assert "w2.fresh is gone, as at" in told
+        assert "w2.fresh is gone at binlog" in told
         assert "shop.orders" not in told
         wanted = {name: one for name, one in everything(server).items() if name.startswith("table ")}
         same({name: one for name, one in everything(rescue).items() if name.startswith("table ")}, wanted)

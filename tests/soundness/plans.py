@@ -92,6 +92,7 @@ def plan(
     return Plan(
         header=Header(schema_version=1, compiler_version="test", edition=1, sources=(), digest="0" * 64),
         estate=Estate(databases=(), stores=()),
+        groups=(),
         resources=tuple(
             Resource(name=name, capacity=most, usable=most) for name, most in sorted((resources or {}).items())
         ),

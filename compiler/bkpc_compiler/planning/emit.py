@@ -44,6 +44,7 @@ def emit(analysis: Analysis, version: str, line_of: LineOf) -> plan.Plan:
             digest="",
         ),
         estate=_estate(analysis),
+        groups=_groups(analysis),
         resources=_resources(analysis),
         jobs=tuple(sorted((*jobs, *upkeep), key=lambda job: job.id)),
         streams=_streams(analysis, protected),
@@ -67,6 +68,12 @@ def _estate(analysis: Analysis) -> plan.Estate:
         databases=tuple(_database(one) for one in program.databases if one.name in protected),
         stores=tuple(_store(one, regions[one.site]) for one in program.stores if one.name in named),
     )
+
+
+def _groups(analysis: Analysis) -> tuple[plan.Group, ...]:
+    protected = {one.database for one in analysis.program.protections}
+    groups = ((one.name, tuple(sorted(set(one.members) & protected))) for one in analysis.program.groups)
+    return tuple(plan.Group(name=name, databases=members) for name, members in sorted(groups) if members)
 
 
 def _resources(analysis: Analysis) -> tuple[plan.Resource, ...]:

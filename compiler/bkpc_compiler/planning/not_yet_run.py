@@ -74,7 +74,6 @@ def not_yet_done(analysis: Analysis) -> Iterator[Diagnostic]:
     program = analysis.program
     folders = {store.name for store in program.stores if store.kind != "oss"}
     found = [one for policy in _policies(program) for one in _left_to_people(policy, folders)]
-    found += [(one.span, "bring a group to one common point: restore each to the same time") for one in program.groups]
     for span, words in found:
         yield Diagnostic(
             code="BKP7002",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bkpc_runtime.commands import restore_tables
+from bkpc_runtime.commands import restore_group, restore_tables
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.errors import BadUsage, Refused
@@ -20,9 +20,10 @@ from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.recovery.accounts_back import AccountsBack, absent_definers, holds_accounts
 from bkpc_runtime.recovery.choice import Choice, Start, choose, starts
+from bkpc_runtime.recovery.common_point import Member
 from bkpc_runtime.recovery.load import MOST_CLIENTS, ready_target
 from bkpc_runtime.recovery.marker import Marker, recalled
-from bkpc_runtime.recovery.point import AtTime, before_event, parse_point
+from bkpc_runtime.recovery.point import AtTime, Point, before_event, parse_point
 from bkpc_runtime.recovery.recover import Means, recover, way_of
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import ByApplier, Way
@@ -32,6 +33,7 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.identity import read_identities
+from bkpc_runtime.world import World
 
 EXAMPLE = """example:
   bkpc restore plan.json orders --to 2026-11-23T14:05:00Z \\
@@ -43,9 +45,12 @@ _KEPT = "accounts that were there"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
-    parser.add_argument("database", metavar="DB")
+    parser.add_argument("database", metavar="DB", nargs="?", help="the database; or --group NAME")
     target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--into", metavar="URL", help="an empty server of the same flavour: takes logical images")
+    target.add_argument(
+        "--into", action="append", metavar="URL",
+        help="an empty server of the same flavour: takes logical images; of a group DB=URL, for each",
+    )  # fmt: skip
     target.add_argument(
         "--into-datadir", type=Path, metavar="FOLDER", help="an empty data directory on this machine: physical images"
     )
@@ -59,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     point.add_argument(
         "--before-event", metavar="WHAT", help="stop just before it, such as 'drop table shop.orders' (see bkpc log)"
     )
+    restore_group.add_arguments(parser)
     restore_tables.add_arguments(parser)
     parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
     parser.add_argument("--without-accounts", action="store_true", help="bring back no users, roles and grants")
@@ -88,37 +94,58 @@ def _clients(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     partial = restore_tables.is_asked(arguments)
     world = world_of(arguments)
-    (database,) = world.databases(arguments.database)
-    store = world.store(arguments.store or world.stores_of(database.name)[0])
     identities = identities_of(arguments)
     point = before_event(arguments.before_event) if arguments.before_event else parse_point(arguments.to)
+    if not arguments.work.is_dir():
+        raise BadUsage(f"there is no folder {arguments.work}", help="--work FOLDER holds the log while the image loads")
+    means = Means(identities, arguments.work, arguments.replay, arguments.clients)
+    if bool(arguments.group) == bool(arguments.database):
+        raise BadUsage("restore one database, or one group", help="name DB, or --group NAME")
+    if arguments.group:
+        if partial or arguments.into_datadir:
+            raise BadUsage("a group goes back as a whole, into running servers", help="--into DB=URL for each")
+
+        def one(member: Member, into: Target) -> None:
+            _whole(arguments, world, (member.database, member.store), into, means, member.point)
+
+        return restore_group.restore_group(arguments, world, point, identities, one)
+    (database,) = world.databases(arguments.database)
+    store = world.store(arguments.store or world.stores_of(database.name)[0])
     if arguments.into_datadir:
         folder, dry_run = arguments.into_datadir, arguments.dry_run
         with Reading(store, world.clock, f"restore into {folder}") as reading:
             return restore_folder(store, database.name, point, folder, identities, reading, dry_run=dry_run)
-    address = parse_address(arguments.into)
+    if len(arguments.into) > 1 or arguments.idle:
+        raise BadUsage("several targets and --idle go with --group")
+    address = parse_address(arguments.into[0])
     target = Target(address, address.password())
-    if not arguments.work.is_dir():
-        raise BadUsage(f"there is no folder {arguments.work}", help="--work FOLDER holds the log while the image loads")
-    means = Means(identities, arguments.work, arguments.replay, arguments.clients)
     if partial:
-        return restore_tables.restore_tables(arguments, database.name, store, target, means, point)
-    telling = _Telling(store, target, identities, arguments.without_accounts)
+        return restore_tables.restore_tables(arguments, world.clock, (database.name, store), target, means, point)
+    _whole(arguments, world, (database.name, store), target, means, point)
+    return 0
+
+
+def _whole(
+    arguments: argparse.Namespace, world: World, which: tuple[str, Store], target: Target, means: Means, point: Point
+) -> None:
+    """One database with all that it has; with --dry-run only what would be done."""
+    database, store = which
+    telling = _Telling(store, target, means.identities, arguments.without_accounts)
     if arguments.dry_run:
-        return _dry_run(choose(store, database.name, point, identities), target, means, telling)
-    with Reading(store, world.clock, f"restore into {address.text}") as telling.reading:
-        restored = recover(starts(store, database.name, point, identities), store, target, means, telling)
+        _dry_run(choose(store, database, point, means.identities), target, means, telling)
+        return
+    with Reading(store, world.clock, f"restore into {target.address.text}") as telling.reading:
+        restored = recover(starts(store, database, point, means.identities), store, target, means, telling)
     telling.finish_accounts([statement for one in restored.accounts for statement in one.statements])
     seconds = restored.loading + restored.replaying
     say(f"restored in {seconds:.1f} s: {restored.loading:.1f} s image, {restored.replaying:.1f} s log")
     if restored.last:
         say(f"the last transaction is of {restored.last.committed.isoformat()}")
     say("the event scheduler of the target is off: SET GLOBAL event_scheduler = ON when you put it in service")
-    print(f"{database.name} is restored to {restored.position.text}")
-    return 0
+    print(f"{database} is restored to {restored.position.text}")
 
 
-def _dry_run(choice: Choice, target: Target, means: Means, telling: _Telling) -> int:
+def _dry_run(choice: Choice, target: Target, means: Means, telling: _Telling) -> None:
     """Reads the log to its end, for the exact position."""
     facts = ready_target(target, choice.image)
     way = way_of(target, facts, means) if choice.window else None
@@ -126,7 +153,6 @@ def _dry_run(choice: Choice, target: Target, means: Means, telling: _Telling) ->
     if choice.window and choice.stop:
         commit = f", last commit {choice.last_commit.isoformat()}" if choice.last_commit else ""
         say(f"log    from {choice.image.position.text} to {choice.stop.text}{commit}")
-    return 0
 
 
 def identities_of(arguments: argparse.Namespace) -> Sequence[Secret]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bkpc_runtime.commands.outcome import say
@@ -18,6 +18,7 @@ from bkpc_runtime.recovery.recover import Means, Silent
 from bkpc_runtime.recovery.some_tables import Prepared, bring_back, look_through, prepare
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository.manifest import Part
+from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
 
 _SHOWN = 8
@@ -56,13 +57,19 @@ def is_asked(arguments: argparse.Namespace) -> bool:
 
 
 def restore_tables(
-    arguments: argparse.Namespace, database: str, store: Store, target: Target, means: Means, point: Point
+    arguments: argparse.Namespace,
+    clock: Callable[[], datetime],
+    which: tuple[str, Store],
+    target: Target,
+    means: Means,
+    point: Point,
 ) -> int:
-    """All of `bkpc restore --tables` and `--changed-since`."""
+    """All of `bkpc restore --tables` and `--changed-since`, for the database and store of `which`."""
+    database, store = which
     destination = Destination(target, arguments.beside, frozenset(arguments.replace))
-    if arguments.changed_since:
-        since = parse_time(arguments.changed_since)
-        found = look_through(store, database, point, means.identities, since)
+    since = parse_time(arguments.changed_since) if arguments.changed_since else None
+    found = look_through(store, database, point, means.identities, since)
+    if since:
         changed = changed_since(since, found, store, database, means.identities)
         _say_changed(changed, since)
         if not changed.tables:
@@ -71,7 +78,6 @@ def restore_tables(
         asked = list(changed.tables)
     else:
         asked = tables_of(arguments.tables)
-        found = look_through(store, database, point, means.identities)
     prepared = prepare(found, asked, store, means.identities)
     preview(prepared, destination, store, destination.held(prepared.asked))
     _check(prepared, destination)
@@ -80,12 +86,14 @@ def restore_tables(
     if prepared.start.image.manifest.encrypted and not means.identities:
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
     began = time.monotonic()
-    restored, gone = bring_back(prepared, store, destination, means, _Told(), drops=bool(arguments.changed_since))
+    with Reading(store, clock, f"restore of tables into {target.address.text}") as reading:
+        reading.hold(found.start.image, log_too=found.start.window is not None)
+        restored, gone = bring_back(prepared, store, destination, means, _Told(), drops=since is not None)
     took = f"{restored.loading:.1f} s image, {restored.replaying:.1f} s log, the rest a scratch server and the copy"
     say(f"restored in {time.monotonic() - began:.1f} s: {took}")
     for table in prepared.asked:
-        words = "is gone, as" if table in gone else "is restored"
-        print(f"{'.'.join(destination.of(table))} {words} to {restored.position.text}".replace("as to", "as at"))
+        words = "is gone at" if table in gone else "is restored to"
+        print(f"{'.'.join(destination.of(table))} {words} {restored.position.text}")
     return 0
 
 

@@ -34,6 +34,7 @@ def made_plan() -> plan.Plan:
                 digest="",
             ),
             estate=plan.Estate(databases=tuple(_database(name) for name in sorted(SIZES)), stores=_stores()),
+            groups=(),
             resources=_resources(),
             jobs=_jobs(),
             streams=tuple(_stream(name) for name in sorted(SIZES)),

@@ -17,7 +17,6 @@ def test_a_policy_of_what_is_run_compiles_without_a_word() -> None:
     ("before", "after", "says"),
     [
         ("hot  to disk, far every 2s", "hot to disk, far every 2s\n  lock 14d", "lock a directory (`disk`, `far`)"),
-        ("protect shop", "group all { shop }\nprotect shop", "bring a group to one common point"),
     ],
 )
 def test_left_to_people(before: str, after: str, says: str) -> None:

@@ -1,0 +1,112 @@
+"""`bkpc restore --group`: several databases to one point in common, each into a server of its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+
+from bkpc_grammar.quantities import Duration
+from bkpc_runtime.commands.outcome import say
+from bkpc_runtime.errors import BadUsage, RuntimeFailure
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.recovery.common_point import Member, common_point
+from bkpc_runtime.recovery.load import ready_target
+from bkpc_runtime.recovery.point import Point
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.world import World
+
+One = Callable[[Member, Target], None]
+"""Restores (or previews) one database."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--group", metavar="NAME", help="all databases of a group, to one point in common")
+    parser.add_argument(
+        "--idle", action="append", default=[], metavar="DB",
+        help="of a group: nothing was committed there after its log ends, you know it; may be repeated",
+    )  # fmt: skip
+
+
+def restore_group(
+    arguments: argparse.Namespace, world: World, point: Point, identities: Sequence[Secret], one: One
+) -> int:
+    """All of it: every target is looked at before the first is touched."""
+    members = _members(world, arguments.group)
+    targets = targets_of(arguments.into or (), members)
+    stores = {name: world.store(arguments.store or world.stores_of(name)[0]) for name in members}
+    moment, found = common_point(stores, point, arguments.idle, identities)
+    say(f"group  {arguments.group} to {moment.isoformat()}: {', '.join(members)}")
+    for member in found:
+        ready_target(targets[member.database], member.choice.image)
+        stop = member.choice.stop or member.choice.image.position
+        late = f"; its log is known until {member.until.isoformat()}"
+        say(f"       {member.database} to {stop.text} of its log, {_bytes(member)} bytes of image{late}")
+    expected = _expected(world, members)
+    if expected:
+        say(f"       the plan expects {Duration(Fraction(expected, 1000)).human()} at most")
+    done: list[str] = []
+    for member in sorted(found, key=lambda member: _turn(world, member.database)):
+        say(f"-- {member.database}")
+        try:
+            one(member, targets[member.database])
+        except RuntimeFailure as problem:
+            left = [each for each in found if each.database not in done]
+            again = "; ".join(f"{each.database} --to {_text(each)}" for each in left)
+            raise type(problem)(
+                f"`{member.database}` of group {arguments.group}: {problem}",
+                help=f"{problem.help + '; ' if problem.help else ''}restored: {', '.join(done) or 'none'}; "
+                f"restore the others by themselves, to the same point: {again}",
+                retryable=problem.retryable,
+            ) from problem
+        done.append(member.database)
+    if not arguments.dry_run:
+        print(f"group {arguments.group} is restored to {moment.isoformat()}")
+    return 0
+
+
+def _members(world: World, group: str) -> tuple[str, ...]:
+    for one in world.plan.groups:
+        if one.name == group:
+            return one.databases
+    names = ", ".join(one.name for one in world.plan.groups) or "none"
+    raise BadUsage(f"the plan has no group `{group}`", help=f"it has: {names}")
+
+
+def targets_of(into: Sequence[str], members: Sequence[str]) -> Mapping[str, Target]:
+    """From `--into DB=URL`, one for each member, each another server."""
+    given = dict(one.partition("=")[::2] for one in into)
+    missing = [name for name in members if name not in given]
+    if missing or len(given) != len(into) or set(given) - set(members):
+        wrong = f"`{missing[0]}` has no target" if missing else "--into names another database, or one twice"
+        raise BadUsage(wrong, help=" ".join(f"--into {name}=URL" for name in members))
+    if len(set(given.values())) != len(given):
+        raise BadUsage("two databases go into one server", help="each has its own, as before")
+    addresses = {name: parse_address(url) for name, url in given.items()}
+    return {name: Target(address, address.password()) for name, address in addresses.items()}
+
+
+def _bytes(member: Member) -> str:
+    return f"{member.choice.image.manifest.stored_size:,}"
+
+
+def _text(member: Member) -> str:
+    stop = member.choice.stop if member.choice.window else None
+    return stop.text if stop else member.choice.image.manifest.id
+
+
+def _expected(world: World, members: Sequence[str]) -> int:
+    """What the plan says of a recovery of just these, in milliseconds; 0 where it has none."""
+    found = [one.expect_ms for one in world.plan.recoveries if set(one.databases) == set(members)]
+    return max(found, default=0)
+
+
+def _turn(world: World, database: str) -> tuple[int, str]:
+    """In the plan's order: who is needed comes first."""
+    for recovery in world.plan.recoveries:
+        if database in recovery.databases:
+            for number, step in enumerate(recovery.steps):
+                if getattr(step, "database", "") == database:
+                    return number, database
+    return 0, database

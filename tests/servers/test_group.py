@@ -1,0 +1,101 @@
+"""A group goes back to one point that all have."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.database_server import ThrowawayServer, start_server
+from tests.servers.command_line import PASSWORD, Office
+from tests.servers.streaming import position
+
+ESTATE = """\
+edition 1
+
+site here {{ region "local" }}
+store disk at here {{ directory "backups" }}
+
+database shop at here {{
+  mysql "127.0.0.1:{shop}"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 10MiB/h  burst 1MiB
+}}
+database stock at here {{
+  mysql "127.0.0.1:{stock}"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 10MiB/h  burst 1MiB
+}}
+group sales {{ shop, stock }}
+
+policy basic {{
+  promise against corruption {{ rpo 10s  rto 4h }}
+  full daily at 02:00 within 2h to disk
+  hot  to disk every 2s
+  keep 14d
+  encrypt rest to "{recipient}"
+}}
+
+protect shop, stock with basic
+"""
+
+
+def counted(server: ThrowawayServer) -> int:
+    return int(server.run("SELECT MAX(n) FROM w.t")[0][0])
+
+
+def test_one_point_for_all(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
+    shop = fresh_server
+    with start_server(shop.flavour, tmp_path / "stock") as stock:
+        office = Office.opened(tmp_path / "office", shop)
+        stock.run(f"CREATE USER 'backup'@'%' IDENTIFIED BY '{PASSWORD}'", "GRANT ALL ON *.* TO 'backup'@'%'")
+        office.write(ESTATE.format(shop=shop.port, stock=stock.port, recipient=office.recipient))
+        for one in (shop, stock):
+            one.run("CREATE DATABASE w", "CREATE TABLE w.t (n INT PRIMARY KEY)", "INSERT INTO w.t VALUES (0)")
+        assert "warning" not in office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0).text
+        office.bkpc("apply", "plan.json", "--yes", expect=0)
+        agent = office.start("agent", "plan.json")
+        try:
+            for number in (1, 2, 3):
+                # MariaDB's log tells whole seconds.
+                time.sleep(2.1)
+                for one in (shop, stock):
+                    one.run(f"INSERT INTO w.t VALUES ({number})")
+                    time.sleep(0.05)
+                if number == 1:
+                    time.sleep(1.1)
+                    middle = datetime.now(UTC).isoformat()
+            time.sleep(1.1)
+            shop.run("INSERT INTO w.t VALUES (4)")
+            ends = [position(one).text for one in (shop, stock)]
+            while not all(f"log to {end}" in office.bkpc("list", "plan.json").text for end in ends):
+                pass
+        finally:
+            agent.terminate()
+            assert agent.wait(60) == 0
+        with (
+            start_server(shop.flavour, tmp_path / "one") as one,
+            start_server(shop.flavour, tmp_path / "two") as two,
+        ):
+            into = ["--into", f"shop={one.url}", "--into", f"stock={two.url}"]
+            command = ["restore", "plan.json", "--group", "sales"]
+            assert "`stock` has no target" in office.bkpc(*command, *into[:2], expect=2).text
+            assert "no group `sale`" in office.bkpc(*command[:-1], "sale", *into, expect=2).text
+            late = office.bkpc(*command, *into, "--to", datetime.now(UTC).isoformat(), expect=1).text
+            assert "the log of stock is known only until" in late
+            shown = office.bkpc(*command, *into, "--to", middle, "--dry-run", expect=0).text
+            assert f"sales to {middle}" in shown
+            assert "the plan expects" in shown
+            assert not one.run("SHOW DATABASES LIKE 'w'")
+            office.bkpc(*command, *into, "--to", middle, expect=0)
+            assert (counted(one), counted(two)) == (1, 1)
+            one.run("DROP DATABASE w")
+            two.run("DROP DATABASE w")
+            # The latest that both have: `shop` alone went on to 4.
+            office.bkpc(*command, *into, expect=0)
+            assert counted(one) == counted(two) >= 2
+            one.run("DROP DATABASE w")
+            two.run("DROP DATABASE w")
+            office.bkpc(*command, *into, "--idle", "stock", expect=0)
+            assert counted(one) in {3, 4}
+            assert counted(two) == 3
