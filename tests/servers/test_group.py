@@ -91,9 +91,10 @@ def test_one_point_for_all(fresh_server: ThrowawayServer, tmp_path: Path) -> Non
             assert (counted(one), counted(two)) == (1, 1)
             one.run("DROP DATABASE w")
             two.run("DROP DATABASE w")
-            # The latest that both have: `shop` alone went on to 4.
+            # The latest that both have: `shop` alone went on to 4. On MariaDB it is the beginning of a second, in which
+            # the third of `shop` may lie before it, and that of `stock` behind.
             office.bkpc(*command, *into, expect=0)
-            assert counted(one) == counted(two) >= 2
+            assert (counted(one), counted(two)) in ({(3, 3)} if shop.flavour == "mysql" else {(2, 2), (3, 2)})
             one.run("DROP DATABASE w")
             two.run("DROP DATABASE w")
             office.bkpc(*command, *into, "--idle", "stock", expect=0)
