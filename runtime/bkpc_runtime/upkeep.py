@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.errors import DamagedBackup
+from bkpc_runtime.errors import DamagedBackup, StepFailed, StoreFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.repository import plans
@@ -30,17 +30,29 @@ def run_expiry(world: World, job: contract.Job) -> str:
 
     Raises:
         ServerFailed: the server does not answer: then nothing expires.
-        StoreFailed: a store does not answer, or failed; what was begun is finished by the next run.
+        StepFailed: a store does not answer, or failed; what was begun is finished by the next run. The others are done.
     """
     (database,) = world.databases(job.database)
     stores = {name: world.store(name) for name in world.stores_of(database.name)}
-    unagreed = [why for name, store in stores.items() if (why := _not_agreed(world, store, name, database.name))]
-    if unagreed:
-        return f"nothing of `{database.name}` expires: {unagreed[0]}"
+    barred: dict[str, str] = {}
+    failed = False
+    for name, store in stores.items():
+        try:
+            why = _not_agreed(world, store, name, database.name)
+        except StoreFailed as problem:
+            why, failed = f"it can't be looked at: {problem}", True
+        barred |= {name: why} if why else {}
     source = _source(world, database)
-    judge_database(world, database.name)
-    done = expire(tuple(stores.values()), database.name, rules(world.plan, database.name), source, world.clock())
-    return f"expiry of `{database.name}`: " + "; ".join(one.text for one in done)
+    try:
+        judge_database(world, database.name)
+    except StoreFailed as problem:
+        log.warning("new images of `%s` are not compared: %s", database.name, problem)
+    ours = rules(world.plan, database.name)
+    done = expire(tuple(stores.values()), database.name, ours, source, world.clock(), barred)
+    told = f"expiry of `{database.name}`: " + "; ".join(one.text for one in done)
+    if failed:
+        raise StepFailed(told, help="what can be looked at was done", retryable=True)
+    return told
 
 
 def run_verification(world: World, job: contract.Job, *, due_only: bool = False) -> str:
@@ -90,13 +102,13 @@ def _not_agreed(world: World, store: Store, name: str, database: str) -> str:
     """Why this plan may not delete: only one that was applied, and so agreed to, does."""
     force = plans.in_force(store, database)
     if force is None:
-        return f"no plan is in force in store `{name}`; bkpc apply puts this one in force"
+        return "no plan is in force in it; bkpc apply puts this one in force"
     if force.plan is None:
-        return f"the plan in force in store `{name}` can't be read: {force.unreadable}"
+        return f"the plan in force in it can't be read: {force.unreadable}"
     ours = next(one for one in world.plan.retention if (one.database, one.store) == (database, name))
     theirs = force.retention(database, name)
     if theirs is None or any(getattr(ours, one) != getattr(theirs, one) for one in _COMPARED):
-        return f"the plan in force in store `{name}` keeps something else; bkpc apply puts this one in force"
+        return "the plan in force in it keeps something else; bkpc apply puts this one in force"
     return ""
 
 

@@ -31,7 +31,7 @@ def test_from_policy_to_deletion(fresh_server: ThrowawayServer, tmp_path: Path) 
     for age in (30, 20, 10):
         made.put_image(store, made.manifest(now - age * DAY, Position("", 0), identity=identity))
     assert (
-        "nothing of `shop` expires: no plan is in force"
+        "disk: nothing expires: no plan is in force in it"
         in office.bkpc("run", "plan.json", "shop/expire", expect=0).text
     )
 

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.thaw import thaw_of
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.planning.settings import grace_days
-from bkpc_compiler.program.model import Keep, Policy
+from bkpc_compiler.program.model import Keep, Policy, Store
 from bkpc_compiler.timetable.calendar import DAY, HOUR, MINUTE
 from bkpc_grammar import plan
 
@@ -37,7 +38,8 @@ def upkeep_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Job, .
     policies = _policies(analysis)
     placed = {job.id for job in jobs}
     filling = [one for one in analysis.demand.jobs if one.id in placed]
-    verified = [one for one in filling if (flow := policies[one.database].flow) and flow.verify_every_backup]
+    known = {one.name: one for one in analysis.program.stores}
+    verified = [one for one in filling if _is_verified(policies[one.database], known[one.store])]
     reading: dict[str, tuple[str, tuple[str, ...]]]
     reading = {f"{one.id}/verify": (one.database, (one.store,)) for one in verified}
     drilled = _drilled(policies, filling)
@@ -56,9 +58,10 @@ def upkeep_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Job, .
 def retention_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Retention, ...]:
     """What is kept of each database in each store that a job or stream fills."""
     policies = _policies(analysis)
+    stores = {one.name: one for one in analysis.program.stores}
     grace = grace_days(jobs) * DAY
     return tuple(
-        _kept(database, store, policies[database], grace, _fresh(jobs, database, store))
+        _kept(database, stores[store], policies[database], grace, _fresh(jobs, database, store))
         for database, store in sorted({(flow.database, flow.store) for flow in analysis.demand.flows})
     )
 
@@ -84,11 +87,16 @@ def _permille(share: Fraction | None) -> int | None:
     return None if share is None else max(1, floor(share * 1000))
 
 
-def _kept(database: str, store: str, policy: Policy, grace: int, fresh: int) -> plan.Retention:
-    keep, flow = policy.keep, policy.flow
+def _is_verified(policy: Policy, store: Store) -> bool:
+    """Not where each reading must be thawed first, and is paid for."""
+    return policy.flow is not None and policy.flow.verify_every_backup and thaw_of(store) is None
+
+
+def _kept(database: str, store: Store, policy: Policy, grace: int, fresh: int) -> plan.Retention:
+    keep = policy.keep
     return plan.Retention(
         database=database,
-        store=store,
+        store=store.name,
         keep_ms=keep.days.value.milliseconds_up() if keep and keep.days else None,
         daily=keep.daily if keep else 0,
         weekly=keep.weekly if keep else 0,
@@ -98,7 +106,7 @@ def _kept(database: str, store: str, policy: Policy, grace: int, fresh: int) -> 
         timezone=keep.timezone if keep else "UTC",
         grace_ms=grace,
         fresh_ms=fresh,
-        verified=bool(flow and flow.verify_every_backup),
+        verified=_is_verified(policy, store),
     )
 
 

@@ -76,8 +76,10 @@ def decide(
 ) -> tuple[Decision, ...]:
     """What goes from each store of a database. `resting`: stores from which nothing may go, whose images all count.
 
-    `holdings` must be of all stores of the database: the log in one may continue an image in another.
+    `holdings` must be of all stores of the database: the log in one may continue an image in another. While one is
+    unknown, no log goes from any.
     """
+    unknown = any(one.unknown for one in holdings)
     rest = dict.fromkeys(resting, "nothing expires here now")
     rest |= {name: "no `keep` says otherwise" for name, one in rules.items() if one.for_ever}
     ends = {
@@ -91,7 +93,7 @@ def decide(
     wanted = [image for one, (_, log) in pairs for image in one.images if image.key in log]
     decisions = []
     for one, (kept, log) in pairs:
-        below = {} if one.store in rest else _logs(one, wanted, rules[one.store], now)
+        below = {} if unknown or one.store in rest else _logs(one, wanted, rules[one.store], now)
         gone = [image for image in one.images if image.key not in kept]
         # A child has a later id than what it builds on.
         gone.sort(key=lambda image: image.id, reverse=True)
@@ -105,6 +107,8 @@ def why_resting(holding: Holding, rules: Rules, now: datetime, *, identity: str,
     if abs(now - source_now) > TOLERANCE:
         apart = round(abs((now - source_now).total_seconds()))
         return f"the clocks of this machine and of the server are {apart} s apart"
+    if holding.unknown:
+        return f"it can't be looked at: {holding.unknown}"
     if holding.unreadable:
         return f"a manifest can't be read: {holding.unreadable[0]}"
     if not holding.images:

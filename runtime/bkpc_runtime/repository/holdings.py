@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, marks, segments
 from bkpc_runtime.repository.archive import Epoch, archive_of
@@ -56,7 +57,8 @@ class KnownImage:
 @dataclass(frozen=True, slots=True)
 class Holding:
     """What one store holds of a database. `logs` and `marks` by server's folder; `garbage`: folders of parts that
-    no manifest names; `unreadable`: what is wrong with manifests that can't be read."""
+    no manifest names; `unreadable`: what is wrong with manifests that can't be read; `unknown`: why the store could not
+    be looked at, and all else is empty."""
 
     store: str
     images: tuple[KnownImage, ...] = ()
@@ -64,6 +66,7 @@ class Holding:
     marks: tuple[tuple[str, tuple[Mark, ...]], ...] = ()
     garbage: tuple[tuple[str, str], ...] = ()
     unreadable: tuple[str, ...] = ()
+    unknown: str = ""
 
     def marks_of(self, prefix: str) -> tuple[Mark, ...]:
         return dict(self.marks).get(prefix, ())
@@ -73,6 +76,23 @@ def holdings_of(stores: Iterable[Store], database: str, now: datetime) -> tuple[
     """What each of `stores`, which are all that keep something of a database, holds of it."""
     looks = [_Look(store, database) for store in stores]
     return tuple(look.holding(looks, now) for look in looks)
+
+
+def holdings_where_known(stores: Iterable[Store], database: str, now: datetime) -> tuple[Holding, ...]:
+    """The same, where some of `stores` may not answer, or have their manifests in a class that must thaw."""
+    looks: dict[str, _Look] = {}
+    failed: dict[str, str] = {}
+    names = []
+    for store in stores:
+        names.append(store.name)
+        try:
+            looks[store.name] = _Look(store, database)
+        except StoreFailed as problem:
+            failed[store.name] = str(problem)
+    known = list(looks.values())
+    return tuple(
+        looks[name].holding(known, now) if name in looks else Holding(name, unknown=failed[name]) for name in names
+    )
 
 
 class _Look:

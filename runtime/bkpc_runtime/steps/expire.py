@@ -15,7 +15,7 @@ from datetime import datetime
 from bkpc_runtime.errors import StoreLocked
 from bkpc_runtime.repository import expiry, layout, marks, segments
 from bkpc_runtime.repository.expiry import TOLERANCE, Decision, Rules
-from bkpc_runtime.repository.holdings import Holding, holdings_of
+from bkpc_runtime.repository.holdings import Holding, holdings_where_known
 from bkpc_runtime.repository.marks import Mark
 from bkpc_runtime.stores.store import Store
 
@@ -62,15 +62,21 @@ class Expired:
 
 
 def expire(
-    stores: Sequence[Store], database: str, rules: Mapping[str, Rules], source: Source, now: datetime
+    stores: Sequence[Store],
+    database: str,
+    rules: Mapping[str, Rules],
+    source: Source,
+    now: datetime,
+    barred: Mapping[str, str] | None = None,
 ) -> tuple[Expired, ...]:
-    """Expires what `rules` (by store) no longer keep; `stores` are all that keep something of the database."""
-    holdings = holdings_of(stores, database, now)
+    """Expires what `rules` (by store) no longer keep; `stores` are all that keep something of the database. `barred`:
+    stores from which nothing may go, and why."""
+    holdings = holdings_where_known(stores, database, now)
     resting = {
         one.store: why
         for one in holdings
         if (why := expiry.why_resting(one, rules[one.store], now, identity=source.identity, source_now=source.now))
-    }
+    } | dict(barred or {})
     decisions = expiry.decide(holdings, rules, now, resting)
     runs = [
         _Run(store, holding, decision, rules[store.name], now)
@@ -90,7 +96,7 @@ def _readers(stores: Sequence[Store], holdings: Sequence[Holding]) -> int:
     """How many restores have begun since the holdings were looked at."""
     begun = 0
     for store, holding in zip(stores, holdings, strict=True):
-        for prefix, known in holding.marks:
+        for prefix, known in holding.marks:  # none of a store that is unknown
             begun += sum(one.kind == marks.READING for one in set(marks.marks(store, prefix)) - set(known))
     return begun
 

@@ -96,3 +96,19 @@ def test_a_drill_is_held_from_every_store_with_images_and_holds_nothing() -> Non
     assert (drill.id, drill.stores, drill.reserve) == ("shop/drill", ("disk", "far"), ())
     assert (drill.schedule.cadence, drill.schedule.weekday, drill.schedule.at_minute) == ("weekly", 6, 600)
     assert jobs(planned(changed()), "drill") == {}
+
+
+def test_what_must_thaw_is_not_read_back() -> None:
+    bucket = 'oss "b" endpoint "https://oss-cn-hangzhou.aliyuncs.com" credentials env OSS_ID, OSS_SECRET class tape'
+    tape = f"storage class tape {{ thaw 5h }}\nstore far at there {{ {bucket} }}"
+    cold = "  cold weekly on sunday at 05:00 within 8h from disk to far\n  flow { verify every backup }\n  hot "
+    plan = planned(
+        changed(
+            ("  hot ", cold),
+            ('store far at there { directory "backups" }', tape),
+            ("keep 14d", "keep 60d"),
+            ("to disk, far", "to disk"),
+        )
+    )
+    assert list(jobs(plan, "verify")) == ["shop/full/disk/verify"]
+    assert [(one.store, one.verified) for one in plan.retention] == [("disk", True), ("far", False)]

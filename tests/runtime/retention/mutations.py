@@ -17,7 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 EXPIRY, EXPIRE = "repository/expiry.py", "steps/expire.py"
 MUTATIONS: dict[str, tuple[str, str, str]] = {
-    "no base before the span": (EXPIRY, "bases = before[-1:]", "bases = []"),
+    "no base before the span": (
+        EXPIRY,
+        'for image in bases)',
+        'for image in ())',
+    ),
     "other epochs are no way": (EXPIRY, "if end is None or end > since:\n                bases", "if False:\n                bases"),
     "parents are not kept": (EXPIRY, "if image.key in kept and parent in self.there:", "if False:"),
     "held images are a base": (EXPIRY, "return not links[-1].parent and all(one.trusted for one in links)", "return True"),

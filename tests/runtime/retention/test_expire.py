@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bkpc_runtime.errors import StepFailed
+from bkpc_runtime.errors import StepFailed, StoreUnreachable
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout, marks
 from bkpc_runtime.repository.expiry import Rules
@@ -330,3 +331,16 @@ def test_a_restore_marks_what_it_reads_only_for_as_long_as_it_runs() -> None:
     with pytest.raises(Crash):
         breaks_off()
     assert marks.marks(store, PREFIX) == ()
+
+
+def test_a_store_that_cannot_be_looked_at_stops_its_own_images_and_all_log() -> None:
+    class Away(MemoryStore):
+        def folders(self, prefix: str) -> Iterator[str]:
+            raise StoreUnreachable(f"store `far` at {prefix}: the connection failed")
+
+    near, far = MemoryStore("near"), Away("far")
+    filled(near)
+    here, there = expire([near, far], "shop", {"near": WEEK, "far": WEEK}, Source(SERVER, NOW), NOW)
+    assert here.text == "near: 12 marked to go after the grace"
+    assert "far: nothing expires: it can't be looked at: store `far`" in there.text
+    assert not [one for one in marks.tombstones(marks.marks(near, PREFIX)) if marks.parse_log_subject(one)]

@@ -62,7 +62,7 @@ class Life(RuleBasedStateMachine):
         self.eased = START
         self.reading: dict[str, tuple[datetime, str]] = {}
         self.writing: tuple[Manifest, datetime] | None = None
-        self.order = 0
+        self.skew = 0
 
     # ------------------------------------------------------------ the world goes on
 
@@ -202,18 +202,22 @@ class Life(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ expiry
 
+    @rule(seconds=st.sampled_from([0, 0, 0, 240, -240, 86400, -86400, 400_000, 40_000_000]))
+    def the_clock_steps(self, seconds: int) -> None:
+        """Of the machine that bkpc runs on."""
+        self.skew = seconds
+
     @rule(
-        here=st.sampled_from([0, 0, 0, 0, 240, -240, 86400, -86400, 40_000_000]),
         both=st.sampled_from([0, 0, 0, 40_000_000]),
         crash=st.none() | st.integers(0, 25),
         where=st.booleans(),
     )
-    def expiry_runs(self, here: int, both: int, crash: int | None, where: bool) -> None:
-        """`here`: seconds that this machine's clock is off; `both`: this one's and the server's."""
+    def expiry_runs(self, both: int, crash: int | None, where: bool) -> None:
+        """`both`: seconds that this machine's clock and the server's are off together."""
         source = self.now + timedelta(seconds=both)
         (self.near if where else self.far).changes_left = crash
         try:
-            self._expire(source + timedelta(seconds=here), source)
+            self._expire(source + timedelta(seconds=self.skew), source)
         except Crash:
             pass
         finally:
@@ -227,16 +231,17 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: not self.kept_by.for_ever)
     def what_should_go_goes(self) -> None:
         """Backups arrive and expiry runs, for as long as the grace and a day."""
-        self.writing = None
+        self.writing, self.skew = None, 0
         for _ in range(5):
-            self.now += DAY
+            self.now += 12 * HOUR
             self.an_image_is_taken(False, "ok")
             self.the_newest_is_copied(None)
             self.all_is_verified()
-            self.time_passes(1, True)
-            self.far_catches_up()
-            self._expire(self.now, self.now)
-        self._expire(self.now, self.now)
+            for hours in (1, 11):
+                self.time_passes(hours, True)
+                self.far_catches_up()
+                self._expire(self.now, self.now)
+                self.what_is_promised_can_be_restored()
         for store in (self.near, self.far):
             self._nothing_too_old(store)
         self._no_old_log()
