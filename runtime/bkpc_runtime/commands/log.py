@@ -12,6 +12,7 @@ from bkpc_runtime.mysql.binlog.search import Query, did, parse_query
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.choice import log_of
+from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
 
@@ -22,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     parser.add_argument("database", metavar="DB")
     parser.add_argument("--find", required=True, metavar="WHAT", help="such as 'drop table shop.orders'")
-    parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
+    parser.add_argument(
+        "--store",
+        metavar="NAME",
+        help="the only store to read (default: images from the one that is ready first, log from the one with most)",
+    )
     add_identity(parser)
 
 
@@ -31,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     query = parse_query(arguments.find)
     world = world_of(arguments)
     (database,) = world.databases(arguments.database)
-    store = world.store(arguments.store or world.stores_of(database.name)[0])
+    store = store_to_read(world, database.name, arguments.store)
     identities = identities_of(arguments)
     walked: set[tuple[str, int, Position]] = set()
     found = opaque = 0

@@ -27,6 +27,7 @@ from bkpc_runtime.recovery.point import AtTime, Point, before_event, parse_point
 from bkpc_runtime.recovery.recover import Means, recover, way_of
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import ByApplier, Way
+from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
@@ -66,7 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     restore_group.add_arguments(parser)
     restore_tables.add_arguments(parser)
-    parser.add_argument("--store", metavar="NAME", help="the store to read (default: the one that is ready first)")
+    parser.add_argument(
+        "--store",
+        metavar="NAME",
+        help="the only store to read (default: images from the one that is ready first, log from the one with most)",
+    )
     parser.add_argument("--without-accounts", action="store_true", help="bring back no users, roles and grants")
     parser.add_argument(
         "--replay",
@@ -110,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         return restore_group.restore_group(arguments, world, point, identities, one)
     (database,) = world.databases(arguments.database)
-    store = world.store(arguments.store or world.stores_of(database.name)[0])
+    store = store_to_read(world, database.name, arguments.store)
     if arguments.into_datadir:
         folder, dry_run = arguments.into_datadir, arguments.dry_run
         with Reading(store, world.clock, f"restore into {folder}") as reading:

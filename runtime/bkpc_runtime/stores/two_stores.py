@@ -1,0 +1,55 @@
+"""Images from one store and log from another, as if they were one: what a recovery reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bkpc_runtime.stores.store import ObjectWriter, Store, StoredObject
+
+_LOGS = "logs"
+
+
+class ImagesAndLog:
+    """A `Store` whose logs (`<database>/<identity>/logs/…`) are `log`'s and whose other keys are `images`'."""
+
+    def __init__(self, images: Store, log: Store) -> None:
+        self._images, self._log = images, log
+        self.name = f"{images.name}` and, its log, `{log.name}"
+
+    @property
+    def requests(self) -> int:
+        return self._images.requests + self._log.requests
+
+    def _of(self, key: str) -> Store:
+        return self._log if key.split("/")[2:3] == [_LOGS] else self._images
+
+    def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> ObjectWriter:
+        return self._of(key).writer(key, expected_size, resumes=resumes, limit=limit)
+
+    def put(self, key: str, body: bytes) -> StoredObject:
+        return self._of(key).put(key, body)
+
+    def get(self, key: str) -> bytes:
+        return self._of(key).get(key)
+
+    def read(self, key: str, start: int = 0, end: int | None = None, *, limit: int | None = None) -> Iterator[bytes]:
+        return self._of(key).read(key, start, end, limit=limit)
+
+    def head(self, key: str) -> StoredObject | None:
+        return self._of(key).head(key)
+
+    def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        return self._of(prefix).list(prefix, after)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        return self._of(prefix).folders(prefix)
+
+    def delete(self, key: str) -> None:
+        self._of(key).delete(key)
+
+    def sweep(self, before: float) -> int:
+        return self._images.sweep(before) + self._log.sweep(before)
+
+    def probe(self) -> None:
+        self._images.probe()
+        self._log.probe()
