@@ -14,6 +14,7 @@ from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest
+from bkpc_runtime.repository.segments import sequence
 from bkpc_runtime.schedule import is_due
 from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.image import IMAGES, run_image
@@ -182,10 +183,12 @@ def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: in
     facts = _facts(world, database)
     prefix = layout.prefix_of(database.name, facts.identity)
 
-    def oldest(store: Store) -> str:
-        """A first start goes back to the image that is to be continued."""
-        newest = next(catalogue.images(store, prefix), None)
-        return newest.position.file if newest else ""
+    names = world.stores_of(database.name)
+
+    def oldest(_: Store) -> str:
+        """A first start goes back to the image that is to be continued, whichever store has it."""
+        found = (_newest_file(world.store(name), prefix) for name in names)
+        return min(filter(None, found), key=sequence, default="")
 
     return LogStream(
         lambda: world.connect(database),
@@ -200,6 +203,15 @@ def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: in
         spool_limit=spool_limit,
         sync=_sync_wish(stream),
     )
+
+
+def _newest_file(store: Store, prefix: str) -> str:
+    """The binlog in which the newest image of a store stands; empty where there is none, or it can't be asked."""
+    try:
+        newest = next(catalogue.images(store, prefix), None)
+    except StoreFailed:
+        return ""
+    return newest.position.file if newest else ""
 
 
 def _sync_wish(stream: contract.Stream) -> SyncWish | None:

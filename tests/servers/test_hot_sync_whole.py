@@ -94,7 +94,7 @@ def test_what_has_returned_can_be_restored_from_either_store(fresh_server: Throw
         last.unlink()
     with start_server(server.flavour, tmp_path / "rescue") as rescue:
         done = office.bkpc("restore", "plan.json", "shop", "--into", rescue.url, expect=0)
-        assert returned <= {row[0] for row in rescue.run("SELECT id FROM w.t")}
+        assert returned <= {row[0] for row in rescue.run("SELECT id FROM w.t")}, done.text
     assert "log is read from store `near`" in done.text
     shutil.rmtree(office.folder / "near")
     (office.folder / "near").write_text("lost")
