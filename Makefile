@@ -79,6 +79,7 @@ bench: $(VENV)/ready servers-$(SERVER)
 	$(BIN)/python -m bench.full_image --server $(SERVER)
 	$(if $(filter mariadb,$(SERVER)),$(BIN)/python -m bench.physical_image)
 	$(BIN)/python -m bench.stream_lag --server $(SERVER)
+	$(BIN)/python -m bench.recovery --server $(SERVER)
 	$(BIN)/python -m bench.cold_check
 
 # All tests of servers that use a store, on a bucket instead of a directory.

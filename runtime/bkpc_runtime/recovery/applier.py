@@ -27,7 +27,8 @@ from bkpc_runtime.recovery.way import ByApplier
 _CHANNEL = "bkpc"
 _SINCE = (8, 0, 23)
 _SHORTEST, _LONGEST = 0.02, 0.5
-_FEWEST_WORKERS = 4
+_FEWEST_WORKERS = 16
+"""MySQL's coordinator burns processor time while it waits for one that is free: measured, five times with 4."""
 _EMPTY = "the target is not restored: empty it, then restore to a position before that"
 _HIGHEST_ID = 2**32 - 2
 
