@@ -11,7 +11,7 @@ from bkpc_grammar import plan as contract
 from bkpc_runtime.drilling import hold
 from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed, StoreFailed
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
-from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository import catalogue, layout, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.repository.segments import sequence
@@ -164,6 +164,8 @@ def _useless(world: World, job: contract.Job, image: Image) -> str:
         return ""  # a server that does not answer can't be backed up either
     if prefix != image.prefix:
         reason = f"image {image.manifest.id} is of another server"
+    elif any(_damaged(world.store(name), image) for name in job.stores):
+        reason = f"image {image.manifest.id} was found damaged"
     else:
         streamed = {name for one in world.plan.streams if one.database == job.database for name in one.stores}
         reasons = (catalogue.severed(world.store(name), image) for name in job.stores if name in streamed)
@@ -171,6 +173,11 @@ def _useless(world: World, job: contract.Job, image: Image) -> str:
     if reason:
         log.warning("a new image of `%s` is due: %s", database.name, reason)
     return reason
+
+
+def _damaged(store: Store, image: Image) -> bool:
+    last = marks.newest(marks.marks(store, image.prefix), marks.VERIFIED, image.manifest.id)
+    return last is not None and last.word == "damaged"
 
 
 def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: int = LIMIT) -> LogStream:

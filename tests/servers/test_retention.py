@@ -100,3 +100,8 @@ def test_an_image_that_lost_its_rows_is_held_until_somebody_frees_it(
     assert f"verified of `shop`: image {newest} in disk" in log.read_text()
     assert "expiry of `shop`: disk: nothing to expire" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+    assert "(missing or overdue)" not in office.bkpc("plan", "plan.json", expect=0).text
+    prefix = catalogue.all_images(store, "shop")[0].prefix
+    marks.put(store, prefix, marks.VERIFIED, newest, "damaged", datetime.now(UTC))
+    assert "+ shop/full/disk: backup.full to disk (missing or overdue)" in office.bkpc("plan", "plan.json").text

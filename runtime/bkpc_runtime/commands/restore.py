@@ -13,6 +13,7 @@ from pathlib import Path
 from bkpc_runtime.commands import restore_group, restore_tables
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
+from bkpc_runtime.commands.status_keeping import untrusted
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.account_statements import AccountName
 from bkpc_runtime.mysql.address import parse_address
@@ -180,6 +181,8 @@ class _Telling:
         manifest = image.manifest
         say(f"image  {manifest.id} of {manifest.flavour} {manifest.server_version}, finished {manifest.finished}")
         say(f"       {len(manifest.parts)} parts, {manifest.stored_size:,} bytes in store `{self._store.name}`")
+        for line in untrusted(self._store, image):
+            say(f"       {line}")
         say(f"into   {self._target.address.text}")
         if isinstance(way, ByApplier):
             say(f"replay by its own applier, through {way.folder}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bkpc_runtime.commands.outcome import say
+from bkpc_runtime.commands.status_keeping import untrusted
 from bkpc_runtime.errors import Refused
 from bkpc_runtime.recovery.choice import choose, starts
 from bkpc_runtime.recovery.into_data_folder import restore_into_folder
@@ -37,6 +38,8 @@ def restore_folder(
         manifest = image.manifest
         say(f"image  {manifest.id}, {manifest.kind}, by {manifest.engine} of {manifest.flavour} "
             f"{manifest.server_version}, {manifest.stored_size:,} bytes")  # fmt: skip
+        for line in untrusted(store, image):
+            say(f"       {line}")
     if start.window:
         say(f"log    from {start.image.position.text}, {start.until}")
     say(f"into   {path}, up to {needed_bytes(chain):,} bytes")

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bkpc_runtime.repository import marks
+from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.expiry import Decision, Rules, decide, why_resting
-from bkpc_runtime.repository.holdings import Holding, KnownImage, holdings_of
+from bkpc_runtime.repository.holdings import Holding, KnownImage, held, holdings_of
 from bkpc_runtime.repository.marks import Mark
+from bkpc_runtime.stores.store import Store
 from bkpc_runtime.upkeep import rules
 from bkpc_runtime.world import World
 
@@ -128,6 +130,18 @@ def _restorable(row: Mapping[str, Any]) -> Iterator[str]:
 
 def _moment(text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def untrusted(store: Store, image: Image) -> Iterator[str]:
+    """What a person who is about to restore an image must know of it."""
+    told = marks.marks(store, image.prefix)
+    if held(image.manifest.id, told):
+        judged = marks.newest(told, marks.JUDGED, image.manifest.id)
+        reasons = marks.read(store, image.prefix, judged).get("reasons", []) if judged else []
+        yield f"HELD: {'; '.join(map(str, reasons)) or 'it differs from its predecessors'}"
+    verified = marks.newest(told, marks.VERIFIED, image.manifest.id)
+    if verified and verified.word == "damaged":
+        yield f"DAMAGED when it was read back at {verified.at:%Y-%m-%d %H:%M} UTC"
 
 
 def troubled(row: Mapping[str, Any]) -> bool:

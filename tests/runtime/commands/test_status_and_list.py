@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bkpc_runtime.commands.status_keeping import fields, kept_of, lines
+from bkpc_runtime.commands.status_keeping import fields, kept_of, lines, untrusted
 from bkpc_runtime.commands.status_metrics import METRICS, metrics
 from bkpc_runtime.commands.status_stream import lag_state
-from bkpc_runtime.repository import marks
+from bkpc_runtime.repository import catalogue, marks
 from bkpc_runtime.world import open_world
 from tests.oss_server import OssServer
 from tests.runtime.commands.test_keeping import Keeping
@@ -77,6 +77,10 @@ def test_held_damaged_and_verified(keeping: Keeping) -> None:
     found = row(keeping)
     assert [one["image"] for one in found["held"]] == [ids[-1]]
     assert found["damaged"] == [ids[2]]
+    there = {one.manifest.id: one for one in catalogue.all_images(keeping.store, "shop")}
+    assert list(untrusted(keeping.store, there[ids[-1]])) == ["HELD: it differs from its predecessors"]
+    assert next(untrusted(keeping.store, there[ids[2]])).startswith("DAMAGED when it was read back at ")
+    assert list(untrusted(keeping.store, there[ids[1]])) == []
     told = list(lines(found))
     assert f"problem: image {ids[2]} is damaged: a new one is due" in told
     assert f"expiry: nothing goes: the newest image, {ids[-1]}, is held: it differs from its predecessors" in told
