@@ -21,6 +21,7 @@ from tests.database_server import ThrowawayServer, start_mysql
 from tests.database_server.installation import find_mysql
 from tests.database_server.throwaway import start_over
 from tests.demo.shop import load
+from tests.servers.command_line import Office
 from tests.servers.streaming import Streaming, position, wait_for
 from tests.servers.test_backup_restore import fingerprint
 
@@ -73,3 +74,12 @@ def test_an_image_taken_while_somebody_writes_and_the_log_come_back(
         assert fingerprint(rescue) == wanted
         assert not rescue.run("SELECT user FROM mysql.user WHERE user LIKE 'bkpc%'")
         assert rescue.run("SELECT @@server_uuid") != shop.run("SELECT @@server_uuid")
+
+
+def test_incremental_images_need_another_tool(shop: ThrowawayServer, tmp_path: Path) -> None:
+    office = Office.opened(tmp_path / "office", shop)
+    office.plan_physical()
+    assert "incremental images need it: xtrabackup" in office.bkpc("preflight", "plan.json", expect=1).text
+    refused = office.bkpc("run", "plan.json", "shop/incremental/disk", expect=1).text
+    assert "CLONE takes full images only" in refused
+    assert "takes a full image" not in refused

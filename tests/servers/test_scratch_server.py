@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,27 @@ def test_nothing_is_begun_where_what_is_loaded_has_no_room(flavour: Flavour, tmp
     with pytest.raises(StepFailed, match="bytes free"), scratch_server(flavour, tmp_path, {}, needed_bytes=10**18):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_ends_with_a_bkpc_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, time, pathlib\n"
+        "from bkpc_runtime.mysql.scratch_server import scratch_server\n"
+        "with scratch_server(sys.argv[2], pathlib.Path(sys.argv[1]), {}) as server:\n"
+        "    print(server.process.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    found = find_mariadb() if FLAVOURS[0] == "mariadb" else find_mysql()
+    environ = {**os.environ, "BKPC_MYSQL_BIN": str(found.bin)}
+    command = [sys.executable, "-c", script, str(tmp_path), FLAVOURS[0]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as ours:
+        assert ours.stdout
+        server = Path("/proc") / ours.stdout.readline().decode().strip()
+        assert (server / "stat").exists()
+        ours.kill()
+    for _ in range(400):
+        # Nobody may be there to take note of its end.
+        if not (server / "stat").exists() or ") Z " in (server / "stat").read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server runs on")

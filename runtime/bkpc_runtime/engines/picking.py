@@ -58,6 +58,11 @@ def engine_called(name: manifest.Engine, parent: manifest.Manifest | None = None
     return Clone() if name == "clone" else PageCopy(name, parent)
 
 
+def kind_of(engine: Engine) -> Kind:
+    """What an engine takes."""
+    return "logical" if engine.name == "logical" else "incremental" if engine.parent else "physical"
+
+
 def lacking(
     connection: Connection[Any], facts: ServerFacts, address: Address, kinds: Collection[Kind]
 ) -> Iterator[Finding]:
@@ -75,9 +80,8 @@ def lacking(
             yield from _tool_lacks(name, facts, incremental="incremental" in kinds)
 
 
-def refuse_lacking(connection: Connection[Any], facts: ServerFacts, address: Address, engine: Engine) -> None:
-    """Raises PolicyBroken for the first thing that `engine` lacks."""
-    kind: Kind = "logical" if engine.name == "logical" else "incremental" if engine.parent else "physical"
+def refuse_lacking(connection: Connection[Any], facts: ServerFacts, address: Address, kind: Kind) -> None:
+    """Raises PolicyBroken for the first thing that keeps images of a kind from being taken."""
     for found in lacking(connection, facts, address, {kind}):
         if found.kind == "problem":
             raise PolicyBroken(found.text, help=found.mend[0] if found.mend else "")

@@ -6,12 +6,14 @@ restored into it is somebody's production data.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -27,6 +29,7 @@ from bkpc_runtime.mysql.identifiers import literal
 from bkpc_runtime.mysql.tools import find_tool
 
 log = logging.getLogger(__name__)
+_LIBRARY = ctypes.CDLL(None)
 _START_SECONDS = 120.0
 _STOP_SECONDS = 120.0
 _INITIALISE_SECONDS = 600.0
@@ -218,13 +221,26 @@ def _start(
     command = [program, "--no-defaults", *_account(), *_options(fixed), *_options(chosen)]
     errors = folder / "server.log"
     with errors.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_us,  # noqa: PLW1509 - nothing else can tell a child that its parent was killed
+        )
     try:
         _wait(process, address, errors)
     except BaseException:
         _stop(process)
         raise
     return process
+
+
+def _end_with_us() -> None:
+    """A server over somebody's data must not outlive a bkpc that was killed (PR_SET_PDEATHSIG of Linux)."""
+    if sys.platform == "linux":
+        _LIBRARY.prctl(1, signal.SIGTERM)
 
 
 def _wait(process: subprocess.Popen[bytes], address: Address, errors: Path) -> None:

@@ -13,7 +13,7 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.engines.engine import Engine, Server, Taken
 from bkpc_runtime.engines.logical import Logical
-from bkpc_runtime.engines.picking import refuse_lacking
+from bkpc_runtime.engines.picking import kind_of, refuse_lacking
 from bkpc_runtime.errors import PolicyBroken, Refused, ServerFailed, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.binlog.receiver import first_event
@@ -85,7 +85,7 @@ def take_image(
         for lacking in privileges(connection, facts, stream=False, engines=(engine.name,)):
             # What an account may not see would be missing from the image without a word.
             raise PolicyBroken(f"`{source.database}`: {lacking.text}", help=lacking.mend[0])
-        refuse_lacking(connection, facts, source.address, engine)
+        refuse_lacking(connection, facts, source.address, kind_of(engine))
         with _one_writer(connection, source):
             for attempt in range(1, _ATTEMPTS + 1):
                 writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock))

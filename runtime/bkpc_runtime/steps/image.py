@@ -10,7 +10,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.engines.picking import Kind, engine_called, name_for
+from bkpc_runtime.engines.picking import Kind, engine_called, name_for, refuse_lacking
 from bkpc_runtime.errors import DamagedBackup, ServerFailed
 from bkpc_runtime.mysql.binlog.receiver import first_event
 from bkpc_runtime.mysql.connection import query
@@ -53,6 +53,7 @@ def run_image(world: World, job: contract.Job, stores: Sequence[Store]) -> Manif
         facts = read_facts(connection)
         name = name_for(kind_of(job), facts)
         if job.kind == "backup.incremental":
+            refuse_lacking(connection, facts, address, "incremental")
             parent, reason = _continued(world, job, stores, connection, facts, name)
             if parent is None:
                 log.warning("%s takes a full image: %s", job.id, reason)
