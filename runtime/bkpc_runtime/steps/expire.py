@@ -201,15 +201,26 @@ class _Run:
         if self.store.head(layout.manifest_key(prefix, image)) is not None:
             return False
         parts = [one.key for one in self.store.list(f"{layout.images_folder(prefix)}{image}/")]
-        return all(self._gone(key) for key in parts)
+        return self._all_gone(parts)
 
     def _delete_binlogs(self, prefix: str, epoch: int, number: int) -> None:
         for file in self._binlogs(prefix, epoch, number):
             # In the order of keys: the segment at 0 first, without which none of the file counts.
             keys = [one.key for one in self.store.list(segments.file_folder(prefix, epoch, file))]
-            if keys and not all(self._gone(key) for key in keys):
+            if not self._all_gone(keys):
                 return
             self.done.binlogs += bool(keys)
+
+    def _all_gone(self, keys: Sequence[str]) -> bool:
+        """The first alone: without it the others are reached by nobody, and may go in any order."""
+        if not keys:
+            return True
+        if not self._gone(keys[0]):
+            return False
+        locked = self.store.delete_many(keys[1:])
+        self.done.locked += locked
+        self.done.objects += len(keys) - 1 - locked
+        return not locked
 
     def _gone(self, key: str) -> bool:
         try:

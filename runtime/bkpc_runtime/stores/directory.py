@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -123,6 +123,11 @@ class DirectoryStore:
             with contextlib.suppress(FileNotFoundError):  # another has deleted the folder with it
                 sync_folder(path.parent)
             self._drop_empty(path.parent)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        for key in keys:
+            self.delete(key)
+        return 0
 
     def _drop_empty(self, folder: Path) -> None:
         """A folder is there while there is something in it, as in a bucket."""

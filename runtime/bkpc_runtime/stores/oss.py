@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key
 from bkpc_runtime.stores.oss_calls import OssCalls
@@ -95,6 +95,24 @@ class OssStore:
     def delete(self, key: str) -> None:
         name = self._object_name(key)
         self._calls.do(key, lambda bucket: bucket.delete_object(name), self._patience)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        return sum(self._delete_batch(keys[start : start + _PAGE]) for start in range(0, len(keys), _PAGE))
+
+    def _delete_batch(self, keys: Sequence[str]) -> int:
+        """The service tells which have gone; each of the others is asked for by itself, to learn why it has not."""
+        names = {self._object_name(key): key for key in keys}
+        try:
+            done = self._calls.do(keys[0], lambda bucket: bucket.batch_delete_objects([*names]), self._patience)
+        except StoreLocked:  # not one of them may go
+            return len(keys)
+        locked = 0
+        for name in names.keys() - set(done.deleted_keys):
+            try:
+                self.delete(names[name])
+            except StoreLocked:
+                locked += 1
+        return locked
 
     def probe(self) -> None:
         key = f"probe-{secrets.token_hex(8)}"

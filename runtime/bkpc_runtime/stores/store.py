@@ -7,7 +7,7 @@ returned the bytes are durable (fsynced, or acknowledged by the service).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,6 +77,10 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Deleting what is not there is fine."""
+        ...
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        """As `delete`, for all of them, in few requests and in no order; how many a retention lock keeps."""
         ...
 
     def sweep(self, before: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bkpc_runtime.errors import ObjectMissing, StoreLocked
 from bkpc_runtime.stores.keys import checked_key
@@ -70,6 +70,15 @@ class MemoryStore:
     def folders(self, prefix: str) -> Iterator[str]:
         rest = (key.removeprefix(prefix) for key in self._below(prefix))
         yield from sorted({name.partition("/")[0] for name in rest if "/" in name})
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        locked = 0
+        for key in keys:
+            try:
+                self.delete(key)
+            except StoreLocked:
+                locked += 1
+        return locked
 
     def delete(self, key: str) -> None:
         self._change()

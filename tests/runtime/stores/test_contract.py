@@ -104,6 +104,15 @@ def test_deleting_twice_is_fine_and_what_is_gone_is_named(store: Store) -> None:
         store.get("a/b")
 
 
+def test_many_are_deleted_at_once(store: Store) -> None:
+    keys = [f"p/{number} 中&?" for number in range(5)]
+    for key in keys:
+        store.put(key, b"x")
+    assert store.delete_many([*keys[1:], "p/never was"]) == 0
+    assert [one.key for one in store.list("")] == keys[:1]
+    assert store.delete_many([]) == 0
+
+
 def test_a_probe_leaves_nothing(store: Store) -> None:
     store.probe()
     assert list(store.list("")) == []

@@ -332,6 +332,22 @@ def lock_bucket(server: OssServer, days: int = 7) -> None:
     bucket.complete_bucket_worm(bucket.init_bucket_worm(days).worm_id)
 
 
+def test_many_are_deleted_in_one_request_and_what_is_locked_is_counted(server: OssServer) -> None:
+    store = open_bucket(server)
+    keys = [f"log/{number:05}" for number in range(1_100)]
+    for key in keys:
+        store.put(key, b"")
+    server.requests.clear()
+    assert store.delete_many(keys[:1_050]) == 0
+    assert len(server.requests) == 2
+    lock_bucket(server)
+    server.advance(timedelta(days=8))
+    store.put("log/new", b"")
+    assert store.delete_many([*keys[1_050:], "log/new"]) == 1
+    assert [one.key for one in store.list("")] == ["log/new"]
+    assert store.delete_many(["log/new"]) == 1
+
+
 def test_a_locked_bucket_can_be_probed(server: OssServer) -> None:
     lock_bucket(server)
     open_bucket(server).probe()
