@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bkpc_runtime.stores.store import ObjectWriter, Store, StoredObject
 
@@ -46,6 +46,10 @@ class ImagesAndLog:
 
     def delete(self, key: str) -> None:
         self._of(key).delete(key)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        by_log = [key for key in keys if self._of(key) is self._log]
+        return self._log.delete_many(by_log) + self._images.delete_many([key for key in keys if key not in by_log])
 
     def sweep(self, before: float) -> int:
         return self._images.sweep(before) + self._log.sweep(before)
