@@ -50,14 +50,25 @@ class Procedure:
     title: str
     phases: tuple[Phase, ...]
     promised: tuple[Objective, ...]
+    physical: frozenset[str] = frozenset()
+    """Databases whose images are all of files: they come back into a data directory, not into a server."""
 
     @property
     def anchor(self) -> str:
         return f"{self.recovery.scope}-{self.recovery.lost}"
 
 
+def _physical(plan: Plan) -> frozenset[str]:
+    engines: dict[str, set[str]] = {}
+    for job in plan.jobs:
+        if job.kind == "backup.full":
+            engines.setdefault(job.database, set()).add(job.engine)
+    return frozenset(name for name, found in engines.items() if found == {"physical"})
+
+
 def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
     """One per recovery of the plan, in its order."""
+    physical = _physical(plan)
     return tuple(
         Procedure(
             recovery,
@@ -68,6 +79,7 @@ def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
                 for one in plan.objectives
                 if one.scope == recovery.scope and one.database in recovery.down
             ),
+            physical=physical,
         )
         for recovery in plan.recoveries
     )  # fmt: skip

@@ -57,6 +57,22 @@ def test_a_restore_of_image_and_log_is_one_command() -> None:
     )
 
 
+def test_images_of_files_come_back_into_a_data_directory() -> None:
+    made = made_plan()
+    jobs = tuple(
+        msgspec.structs.replace(job, engine="physical") if job.database == "orders" else job for job in made.jobs
+    )
+    (found,) = [one for one in procedures_of(msgspec.structs.replace(made, jobs=jobs)) if one.recovery.scope == "site"]
+    acts = acts_of(found)
+    told = {phase.phase.title: " ".join((*phase.texts, *phase.commands)) for phase in acts}
+    ready = told["Make an empty server ready for accounts, config and orders"]
+    assert "Start an empty server for `accounts` and `config`, one for each" in ready
+    assert "stands for DATA-FOLDER" in ready
+    assert "--into-datadir DATA-FOLDER" in told["Load the image of orders from far"]
+    assert "--into 'mysql://" in told["Load the image of config from far"]
+    assert "--event-scheduler=OFF" in told["Check the service of orders"]
+
+
 def test_what_a_command_says_the_program_takes() -> None:
     import argparse
     import shlex

@@ -110,11 +110,24 @@ def _activate(procedure: Procedure, phase: Phase) -> _Words:
     return ["Make sure that it is lost, not only out of sight.", back], []
 
 
-def _provision(_: Procedure, phase: Phase) -> _Words:
-    names = words.listed([code(name) for name in phase.databases])
-    one_each = ", one for each database" if len(phase.databases) > 1 else ""
-    start = f"Start an empty server for {names}{one_each}: flavour and version as the lost one, reachable from here."
-    return [start, "Its address stands for NEW-HOST below."], []
+def _provision(procedure: Procedure, phase: Phase) -> _Words:
+    files = [name for name in phase.databases if name in procedure.physical]
+    servers = [name for name in phase.databases if name not in procedure.physical]
+    texts = []
+    if servers:
+        names = words.listed([code(name) for name in servers])
+        one_each = ", one for each database" if len(servers) > 1 else ""
+        start = (
+            f"Start an empty server for {names}{one_each}: flavour and version as the lost one, reachable from here."
+        )
+        texts += [start, "Its address stands for NEW-HOST below."]
+    if files:
+        names = words.listed([code(name) for name in files])
+        one_each = ", one for each database," if len(files) > 1 else ""
+        tools = "the server, of the lost one's series, and bkpc; for MariaDB `mariadb-backup` too"
+        texts.append(f"On the new machine of {names}, install {tools}. Leave the server stopped.")
+        texts.append(f"An empty data directory{one_each} that the server's user owns stands for DATA-FOLDER below.")
+    return texts, []
 
 
 def _thaw(_: Procedure, phase: Phase) -> _Words:
@@ -124,7 +137,9 @@ def _thaw(_: Procedure, phase: Phase) -> _Words:
 
 def _image(procedure: Procedure, phase: Phase) -> _Words:
     (name,) = phase.databases
-    texts = ["The target is an empty server. `--dry-run` added shows which image and which log it takes."]
+    files = name in procedure.physical
+    target = "an empty data directory on the machine where this runs" if files else "an empty server"
+    texts = [f"The target is {target}. `--dry-run` added shows which image and which log it takes."]
     commands = [_restore(procedure, phase)]
     if _has_log(procedure, name):
         texts.append("It loads the image and goes on with the log by itself.")
@@ -140,7 +155,8 @@ def _restore(procedure: Procedure, phase: Phase) -> str:
     (name,) = phase.databases
     store = f" --store {_argument(phase.store)}" if phase.store else ""
     point = POINTS.get(procedure.recovery.scope, "latest")
-    return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  --into {TARGET}"
+    into = "--into-datadir DATA-FOLDER" if name in procedure.physical else f"--into {TARGET}"
+    return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  {into}"
 
 
 def _increment(procedure: Procedure, phase: Phase) -> _Words:
@@ -165,7 +181,10 @@ def _check(procedure: Procedure, phase: Phase) -> _Words:
         {other for one in procedure.phases if one.number in phase.after and one.kind == "check.service"
          for other in one.databases}
     )  # fmt: skip
-    texts = [f"Look at the newest rows of {code(name)}. Create its accounts and grants. Switch its events on."]
+    files = name in procedure.physical
+    begin = "Start its server with `--event-scheduler=OFF`." if files else "Read what the restore said of accounts."
+    look = f"Look at the newest rows of {code(name)}."
+    texts = [f"{begin} {look} Switch its events on." if files else f"{look} {begin} Switch its events on."]
     if needed:
         names = words.listed([code(one) for one in needed])
         texts.insert(0, f"It is in service only after {names}.")
