@@ -15,6 +15,7 @@ from bkpc_runtime.drilling import DrillWatch
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs, due_upkeep, keep_up, run_job, stream_of
 from bkpc_runtime.settings.unlocked import unlocked
+from bkpc_runtime.steps.log_leftover import deliver_leftover
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stream_watch import StreamWatch
@@ -62,6 +63,7 @@ class Agent:
     def _stream(self, stream: contract.Stream, stop: threading.Event) -> None:
         """Until stopped: a failure of any kind is told and the stream is begun again."""
         folder = stream_folder(self._work, stream.id)
+        self._deliver_leftover(stream, folder)
         while not stop.is_set():
             try:
                 running = stream_of(self._world, stream, folder, self._spool_limit)
@@ -74,6 +76,13 @@ class Agent:
             except Exception:
                 log.exception("stream %s", stream.id)
             stop.wait(0 if stop.is_set() else _RETRY)
+
+    def _deliver_leftover(self, stream: contract.Stream, folder: Path) -> None:
+        try:
+            stores = [self._world.store(name) for name in stream.stores]
+            deliver_leftover(folder, stores, stream.database)
+        except Exception:
+            log.exception("what an earlier agent left")
 
     def _do_due_jobs(self, stop: threading.Event) -> None:
         try:

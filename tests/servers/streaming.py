@@ -6,9 +6,11 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from pymysql.connections import Connection
 
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import connect
@@ -34,6 +36,7 @@ class Streaming:
         store: Store | Sequence[Store],
         recipient: str = "",
         flush_seconds: float = 0.2,
+        reach: Callable[[], ThrowawayServer] | None = None,
         **options: Any,
     ) -> None:
         address = parse_address(server.url)
@@ -41,11 +44,15 @@ class Streaming:
         facts = read_facts(connection)
         connection.close()
         recipients = [recipient] if recipient else []
-        self._work = Path(tempfile.gettempdir()) / f"bkpc-work-{secrets.token_hex(8)}"
+        self.work = Path(tempfile.gettempdir()) / f"bkpc-work-{secrets.token_hex(8)}"
         self.prefix = layout.prefix_of("shop", facts.identity)
+
+        def reached() -> Connection[Any]:
+            return connect(parse_address(reach().url) if reach else address)
+
         self.stream = LogStream(
-            lambda: connect(address), facts, [*store] if isinstance(store, Sequence) else [store],
-            work=self._work, flush_seconds=flush_seconds,
+            reached, facts, [*store] if isinstance(store, Sequence) else [store],
+            work=self.work, flush_seconds=flush_seconds,
             pack=lambda plain: packed(plain, recipients), prefix=self.prefix, encrypted=bool(recipients), **options,
         )  # fmt: skip
         self.all_stored: bool | None = None
@@ -62,7 +69,7 @@ class Streaming:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
 
 
 def position(server: ThrowawayServer) -> Position:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,10 +20,12 @@ from bkpc_runtime.repository import segments
 from bkpc_runtime.repository.segments import LogGap, archived_file, read_log
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps import log_cutting, log_stream
+from bkpc_runtime.steps.log_group import AnotherServer
+from bkpc_runtime.steps.log_leftover import deliver_leftover
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store, StoredObject
 from bkpc_runtime.transfer.inbound import unpacked
-from tests.database_server import ThrowawayServer
+from tests.database_server import ThrowawayServer, start_server
 from tests.servers.kinds_of_store import BOTH, keys
 from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for
 
@@ -329,6 +333,73 @@ def test_when_all_stores_are_away_reading_stops_and_nothing_is_lost(
         assert stream.state().pausing == ""
     own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
     assert archived(disk, one.prefix, 1, Position(first.file, 0)) == own
+
+
+def test_what_a_dead_agent_had_received_is_delivered_without_the_server(
+    writing: ThrowawayServer, store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_stream, "LAST_PATIENCE", 0.5)
+    only = Switched("disk", store.root)
+    first, work = position(writing), tmp_path / "work"
+    one = Streaming(writing, only, flush_seconds=0.05)
+    with one as stream:
+        insert(writing)
+        before = position(writing)
+        wait_for(stream, before)
+        only.away = True
+        for _ in range(3):
+            insert(writing, 2)
+            end = position(writing)
+            await_(lambda: stream.state().acknowledged == end)  # noqa: B023 - it is awaited here
+        flush(writing)
+        insert(writing)
+        end = position(writing)
+        await_(lambda: stream.state().acknowledged == end)
+        shutil.copytree(one.work, work)  # as the death of both leaves it
+    own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
+    writing.kill()
+    half, spoilt = DirectoryStore("half", tmp_path / "half"), tmp_path / "spoilt"
+    shutil.copytree(store.root, half.root)
+    shutil.copytree(work, spoilt)
+    _, second, *_ = sorted(spoilt.glob("spool/*.log"))
+    second.write_bytes(second.read_bytes()[:-1] + b"?")
+    deliver_leftover(spoilt, [half], "shop")
+    reached = segments.newest_end(half, one.prefix, 1)
+    assert reached
+    assert segments.order(before) < segments.order(reached) < segments.order(end), "what is spoilt ends it"
+    deliver_leftover(work, [store], "other")
+    assert segments.newest_end(store, one.prefix, 1) == before
+    deliver_leftover(work, [store], "shop")
+    assert segments.newest_end(store, one.prefix, 1) == end
+    found = archived(store, one.prefix, 1, Position(first.file, 0))
+    assert found.keys() == own.keys()
+    assert all(own[name].startswith(body) for name, body in found.items())
+
+
+def test_another_server_at_the_address_is_told_from_the_first(
+    writing: ThrowawayServer, store: DirectoryStore, tmp_path: Path
+) -> None:
+    with start_server(writing.flavour, tmp_path / "other") as other:
+        here = [writing]
+        streaming = Streaming(writing, store, reach=lambda: here[0])
+        failed: list[Exception] = []
+
+        def run() -> None:
+            try:
+                streaming.stream.run(threading.Event())
+            except AnotherServer as problem:
+                failed.append(problem)
+
+        running = threading.Thread(target=run)
+        running.start()
+        insert(writing, 3)
+        end = position(writing)
+        wait_for(streaming.stream, end)
+        here[0] = other
+        writing.kill()
+        running.join(30)
+        assert "is another one" in str(failed[0])
+        assert segments.newest_end(store, streaming.prefix, 1) == end, "nothing of the other is among the first's"
 
 
 def await_(true: Callable[[], bool], patience: float = 30) -> None:

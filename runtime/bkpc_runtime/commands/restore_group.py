@@ -14,6 +14,7 @@ from bkpc_runtime.recovery.common_point import Member, common_point
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.point import Point
 from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.world import World
 
@@ -35,7 +36,7 @@ def restore_group(
     """All of it: every target is looked at before the first is touched."""
     members = _members(world, arguments.group)
     targets = targets_of(arguments.into or (), members)
-    stores = {name: world.store(arguments.store or world.stores_of(name)[0]) for name in members}
+    stores = {name: store_to_read(world, name, arguments.store) for name in members}
     moment, found = common_point(stores, point, arguments.idle, identities)
     say(f"group  {arguments.group} to {moment.isoformat()}: {', '.join(members)}")
     for member in found:

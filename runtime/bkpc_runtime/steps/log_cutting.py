@@ -21,6 +21,7 @@ class Cut:
     part: bool
     arrived: float
     committed: float
+    origin: str = ""
 
     @property
     def end(self) -> Position:

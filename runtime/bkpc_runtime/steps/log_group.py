@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogVanished, Received, Receiver, ReplicaIdentity, Rotated
@@ -260,7 +260,7 @@ class LogGroup:
         if cut:
             if cut.start == 0:
                 self._origin = origin_of(cut.body)
-            self.outgoing.take(cut)
+            self.outgoing.take(replace(cut, origin=self._origin))
 
     def _acknowledge(self, receiver: Receiver | None) -> None:
         if self.acknowledging:

@@ -16,7 +16,7 @@ from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.steps import log_cutting
 from bkpc_runtime.steps.log_cutting import Cut
 from bkpc_runtime.steps.log_delivery import Delivery
-from bkpc_runtime.steps.log_parcels import FileEnd, Gap, Parcel, origin_of
+from bkpc_runtime.steps.log_parcels import FileEnd, Gap, Parcel
 from bkpc_runtime.steps.log_spool import Spool
 
 log = logging.getLogger(__name__)
@@ -103,8 +103,7 @@ class Outgoing:
         packed = self._pack(cut.body)
         digest = hashlib.sha256(packed).hexdigest()
         segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, self._encrypted, cut.part)
-        origin = origin_of(cut.body) if cut.start == 0 else ""
-        return Parcel(segment, packed, arrived=cut.arrived, committed=cut.committed, origin=origin)
+        return Parcel(segment, packed, arrived=cut.arrived, committed=cut.committed, origin=cut.origin)
 
     def _run(self) -> None:
         while True:

@@ -48,7 +48,7 @@ class Parcel:
     """Something on its way to `left` stores. A segment's packed bytes are in memory, or on disk, until all have it.
 
     `arrived` (Unix seconds) is when its oldest byte came from the server, `committed` the timestamp of its last
-    event, `origin` the hash of the first event of a file that begins here.
+    event, `origin` the hash of the first event of its file, if that is known.
     """
 
     def __init__(

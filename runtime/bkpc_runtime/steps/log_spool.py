@@ -103,17 +103,16 @@ class Spool:
             for path in self.folder.glob(f"*{_SUFFIX}"):
                 path.unlink(missing_ok=True)
 
-    def leftover(self) -> Iterator[Parcel]:
-        """What an earlier process left of this stream's log, in its order; what is torn is not told."""
-        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                with path.open("rb") as file:
-                    label = json.loads(file.readline())
-                if label["prefix"] != self.prefix:
-                    continue
-                parcel = _labelled(label)
-                parcel.on_disk(partial(_body, path), lambda: None)
-                yield parcel
+
+def leftover(folder: Path) -> Iterator[tuple[str, Parcel]]:
+    """What an earlier process left in a spool, in its order, each with its prefix; what is torn is not told."""
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with path.open("rb") as file:
+                label = json.loads(file.readline())
+            parcel = _labelled(label)
+            parcel.on_disk(partial(_body, path), lambda: None)
+            yield str(label["prefix"]), parcel
 
 
 def _labelled(label: dict[str, object]) -> Parcel:

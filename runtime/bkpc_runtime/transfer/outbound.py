@@ -69,11 +69,12 @@ class Outbound:
 
 def packed(plain: bytes, recipients: Sequence[str] = ()) -> bytes:
     """A small object, compressed and sealed in memory."""
-    parts: list[bytes] = []
-    outbound = Outbound(parts.append, recipients)
-    outbound.write(plain)
-    outbound.finish()
-    return b"".join(parts)
+    compressed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(plain)
+    if not recipients:
+        return compressed
+    import pyrage
+
+    return pyrage.encrypt(compressed, [pyrage.x25519.Recipient.from_str(one) for one in recipients])
 
 
 class _Stored:
