@@ -1,8 +1,8 @@
 """What an agent that died had received and not delivered: into the stores, where their log goes on with it.
 
 The server may be gone together with the agent, and then nobody else has it. A store decides what it takes: its own
-log must end where the leftover begins, in a file of the same first event. All else stays where it is, and is thrown away
-when the server itself has been asked where to go on.
+log must end where the leftover begins, in a file of the same first event. All else stays where it is, and is thrown
+away when the server itself has been asked where to go on.
 """
 
 from __future__ import annotations
