@@ -93,6 +93,10 @@ class Duration(_Quantity, frozen=True, eq=False, gc=False):
         """Whole milliseconds, rounded up: for bounds and deadlines that must not shrink."""
         return -(-self.amount.numerator * 1000 // self.amount.denominator)
 
+    def milliseconds_down(self) -> int:
+        """Whole milliseconds, rounded down: for what must not be counted on for longer."""
+        return self.amount.numerator * 1000 // self.amount.denominator
+
     def human(self, against: Duration | None = None) -> str:
         """Rounded up to what people read: `5h 17min`, `52min`, `8s`, `30ms`; finer, where it would seem to be
         beyond `against` and is not."""

@@ -100,12 +100,17 @@ class Background:
     def reserved(self, name: str, gone: frozenset[str], sites: tuple[str, ...]) -> int:
         """Bytes per second on a resource: by databases that are not `gone`, and copies from stores not at `sites`."""
         of = self._streams.get(name, {})
-        fewer, more = (gone, of) if len(gone) < len(of) else (of, gone)
-        streams = self._steady.get(name, 0) - sum(of[one] for one in fewer if one in more)
+        streams = self._steady.get(name, 0)
+        if of and gone:
+            fewer, more = (gone, of) if len(gone) < len(of) else (of, gone)
+            streams -= sum(of[one] for one in fewer if one in more)
+        peak = self._peaks.get(name, 0)
+        if not peak:
+            return streams
         jobs = self._jobs.get(name, set())
         copied = self._copied.get(name, {}).values()
         busy = not jobs <= gone or any(one.site not in sites or zone_redundant(one) for one in copied)
-        return streams + (self._peaks.get(name, 0) if busy else 0)
+        return streams + (peak if busy else 0)
 
     @once
     def _between(self) -> Mapping[tuple[str, str], list[Flow]]:

@@ -127,7 +127,7 @@ def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Re
     return Request(
         id=job.id,
         rhythm=job.rhythm,
-        window=int(job.window.amount * 1000),
+        window=job.window.milliseconds_down(),
         effort=effort_of(job, retries),
         resources=tuple(sorted({one.name for one in job.resources if one.name in usable})),
         ceiling=max(1, int(job.limit.value.amount)) if job.limit else None,

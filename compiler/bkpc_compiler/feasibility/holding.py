@@ -99,7 +99,7 @@ def _lock(outage: Outage, choice: Choice) -> tuple[bool, int | None, int | None]
     if outage.loss.scope is not Scope.INTRUDER or lock is None:
         return True, None, None
     back = outage.returns.get(choice.database.name)
-    return True, int(lock.value.amount * 1000), back.loaded if back else None
+    return True, lock.value.milliseconds_down(), back.loaded if back else None
 
 
 def _keep(
@@ -148,7 +148,7 @@ def held_for(policy: Policy, line: Line, *, newest: bool) -> int | None:
     keep = policy.keep
     if keep is None:
         return None
-    plain = int(keep.days.value.amount * 1000) if keep.days else 0
+    plain = keep.days.value.milliseconds_down() if keep.days else 0
     if not keep.daily or not (newest or (line.log is None and _one_a_day(line.image))):
         return plain
     return max(plain, (keep.daily - 1) * DAY - HOUR)  # an hour: a night on which clocks are put forward

@@ -65,7 +65,8 @@ class Commons:
 
     def members(self, outage: Outage, name: str) -> tuple[tuple[str, Choice], ...]:
         """The other members of the group of `name`, and how each comes back, whether the failure hits it or not."""
-        others = sorted(self.setting.grouped.get(name, frozenset()) - {name})
+        group = self.setting.grouped.get(name)
+        others = sorted(group - {name}) if group else ()
         return tuple((one, outage.choices[one]) for one in others if one in outage.choices)
 
     def shorts(self, outage: Outage, choice: Choice) -> tuple[Short, ...]:
@@ -87,7 +88,10 @@ class PointJudging(Struct, frozen=True):
 
     def most(self) -> Duration | None:
         found = self._slowest()
-        return Duration(found[1] + self._late()) if found else None
+        if found is None:
+            return None
+        late = self._late()
+        return Duration(found[1] + late if late else found[1])
 
     def upper(self) -> Bound | None:
         """A group goes back to a point that all its members have: the loss is that of its slowest.
@@ -124,7 +128,7 @@ class PointJudging(Struct, frozen=True):
     def _late(self) -> Fraction:
         """Seconds until the logs of its group have reached the snapshot of the one that has no log."""
         lines = [line for _, one in self.members() if (line := one.line)]
-        if self.choice.line is None or not lines or all(one.log for one in (self.choice.line, *lines)):
+        if not lines or self.choice.line is None or all(one.log for one in (self.choice.line, *lines)):
             return Fraction(0)
         return Fraction(image_before_logs([self.choice.line, *lines]), 1000)
 

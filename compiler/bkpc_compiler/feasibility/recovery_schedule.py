@@ -90,11 +90,11 @@ class Return(Struct, frozen=True):
 
 
 def schedule_of(
-    recoveries: Sequence[Recovery], left: Left, finishes: Mapping[str, Fraction]
+    recoveries: Sequence[Recovery], left: Left, finishes: Mapping[str, Fraction | int]
 ) -> Mapping[str, Return | None]:
     """When each database is back, by name; None where nothing is left of a resource on its way.
 
-    `finishes`: the latest allowed finish of each, in seconds; those without one come last.
+    `finishes`: the latest allowed finish of each, in milliseconds; those without one come last.
     """
     hosts = Counter(one.setting.ways.restores_of(one.database).name for one in recoveries)
     occupied: dict[str, Occupancy | None] = {}
@@ -113,8 +113,9 @@ def _alone_on_its_host(recovery: Recovery, occupied: dict[str, Occupancy | None]
         occupied[one.name] = None
 
 
-def _latest_start(recovery: Recovery, finishes: Mapping[str, Fraction]) -> Fraction:
-    return finishes.get(recovery.database.name, Fraction(FOREVER)) * 1000 - (recovery.most or 0)
+def _latest_start(recovery: Recovery, finishes: Mapping[str, Fraction | int]) -> Fraction | int:
+    latest = finishes.get(recovery.database.name)
+    return (FOREVER * 1000 if latest is None else latest) - (recovery.most or 0)
 
 
 def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy | None], ends: Ends) -> Return | None:

@@ -33,8 +33,8 @@ def thaw_of(store: Store | None) -> Given[Duration] | None:
 def asked_of(database: Database, line: Line) -> tuple[Asked, ...]:
     """What a recovery on `line` thaws at the worst instant: the image, and the log after it, where a quota counts."""
     found = []
-    for store, log in ((line.image.store, False), *((store, True) for store in line.log_stores)):
-        storage = store.storage_class.value if store.storage_class else None
+    for place, store in enumerate((line.image.store, *line.log_stores)):
+        log, storage = place > 0, store.storage_class.value if store.storage_class else None
         if storage is not None and storage.quota is not None and storage.thaw is not None:
             bytes_ = thawed_log(database, line) if log else database.size.value.bytes_up()
             found.append(Asked(store, storage, bytes_, log))

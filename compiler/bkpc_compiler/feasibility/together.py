@@ -149,16 +149,18 @@ def _longest(given: Sequence[Given[Duration] | None]) -> Given[Duration] | None:
     return max((one for one in given if one is not None), key=lambda one: one.value.amount, default=None)
 
 
-def _latest_finishes(outage: Outage) -> dict[str, Fraction]:
-    """In seconds: a database must be back by its own promise, and by those of all that need it. Nothing is promised
-    of one that only goes back with its group."""
+def _latest_finishes(outage: Outage) -> dict[str, Fraction | int]:
+    """In milliseconds: a database must be back by its own promise, and by those of all that need it.
+
+    Nothing is promised of one that only goes back with its group.
+    """
     databases = outage.setting.databases
     promised = [
-        (choice.promise.rto.value.amount, name)
+        (_milliseconds(choice.promise.rto.value), name)
         for name, choice in outage.choices.items()
         if choice.promise is not None and choice.promise.rto is not None and name in outage.hit
     ]
-    allowed: dict[str, Fraction] = {}
+    allowed: dict[str, Fraction | int] = {}
     for within, name in sorted(promised):  # what is found once was found for the least
         ahead = [name]
         while ahead:
@@ -167,6 +169,12 @@ def _latest_finishes(outage: Outage) -> dict[str, Fraction]:
                 allowed[one] = within
                 ahead += [need.value for need in databases[one].needs]
     return {name: within for name, within in allowed.items() if name in outage.down}
+
+
+def _milliseconds(duration: Duration) -> Fraction | int:
+    """Exactly, and as a whole number where it is one: these are put in order fast."""
+    exactly = duration.amount * 1000
+    return exactly.numerator if exactly.denominator == 1 else exactly
 
 
 def _with_thaw_queue(recovery: Recovery, everyone: Mapping[str, int]) -> Recovery:

@@ -12,9 +12,9 @@ from bkpc_grammar.quantities import Rate
 def limit_too_low(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per job whose window asks for more than its limit."""
     for job in analysis.demand.jobs:
-        needed = Rate(job.bytes.amount / job.window.amount)
         if job.limit is None or not job.limited:
             continue
+        needed = Rate(job.bytes.amount / job.window.amount)
         yield Diagnostic(
             code="BKP2004",
             name="limit-too-low",

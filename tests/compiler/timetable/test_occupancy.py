@@ -75,6 +75,9 @@ def test_first_room_is_the_first_instant_with_room(
         found = occupied.first_room(start, lasts, rate)
         fitting = [at for at in range(start, LENGTH - lasts + 1) if array.fits(at, lasts, rate, USABLE)]
         assert found == (fitting[0] if fitting else LENGTH)
+        for latest in (start, found - 1, found):
+            within = occupied.first_room(start, lasts, rate, latest)
+            assert within == found if found <= latest else within > latest
         if taken and fitting:
             occupied.reserve(found, lasts, rate)
             array.reserve(found, lasts, rate)
