@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,7 @@ class Archive:
 
     store: DirectoryStore
     server: ThrowawayServer
+    time: datetime | None = None
     after: dict[str, tuple[str, Position, dict[str, str]]] = field(default_factory=dict)
 
     def moment(self, name: str) -> None:
@@ -61,7 +64,13 @@ def archive(server: ThrowawayServer, tmp_path_factory: pytest.TempPathFactory) -
             server.run("CREATE USER later@localhost", f"INSERT INTO w.t VALUES (4, REPEAT('x', {40 << 20}))")
             server.run("FLUSH BINARY LOGS", "UPDATE w.t SET b = 'changed' WHERE id = 2", "DELETE FROM w.gone")
             found.moment("deleted")
+            # MariaDB's times are whole seconds.
+            time.sleep(1.1)
+            found.time = datetime.now(UTC)
+            time.sleep(1.1)
             server.run("DROP TABLE w.gone", "INSERT INTO w.t VALUES (5, 'last')")
+            if server.flavour == "mysql":
+                server.run("SET gtid_next = 'AUTOMATIC:tagged'", "INSERT INTO w.t VALUES (6, 'with a tag')")
             found.moment("last")
             wait_for(stream, position(server))
         yield found
@@ -129,8 +138,25 @@ def test_to_gtids(archive: Archive, target: ThrowawayServer) -> None:
     single = gtids if target.flavour == "mariadb" else f"{source.partition(':')[0]}:{number}"
     assert choose(archive.store, "shop", single, []).stop == stop
     beyond = gtids.replace(number, "9999") if target.flavour == "mariadb" else f"{source.partition(':')[0]}:9999"
+    last, end, _ = archive.after["last"]
+    assert ":tagged:1" in last or target.flavour == "mariadb"
+    found = choose(archive.store, "shop", last, []).stop
+    assert found is not None
+    assert (found.file, found.offset <= end.offset) == (end.file, True)
     with pytest.raises(NotHere, match="holds no"):
         choose(archive.store, "shop", beyond, [])
+
+
+def test_to_a_time(archive: Archive, target: ThrowawayServer) -> None:
+    assert archive.time is not None
+    (start,) = starts(archive.store, "shop", parse_point(archive.time.isoformat()), [])
+    assert start.sure
+    # Where only the whole log can tell whether it reaches so far, that is found before anything is changed.
+    with pytest.raises(Refused, match="does not show what came until the asked time"):
+        restore(archive, target, "2999-01-01T00:00:00Z")
+    assert "bkpc_restore" not in {name for (name,) in target.run("SHOW DATABASES")}
+    restore(archive, target, archive.time.isoformat())
+    assert digests(target) == archive.after["deleted"][2]
 
 
 def test_before_an_event(archive: Archive, target: ThrowawayServer) -> None:
@@ -140,7 +166,7 @@ def test_before_an_event(archive: Archive, target: ThrowawayServer) -> None:
     assert digests(target) == wanted
     with pytest.raises(BadUsage, match="several") as raised:
         choose(archive.store, "shop", before_event("insert w.t"), [])
-    assert raised.value.help.count("--to ") == 4
+    assert raised.value.help.count("--to ") == (5 if target.flavour == "mysql" else 4)
     with pytest.raises(NotHere, match=r"has no: truncate w\.t"):
         choose(archive.store, "shop", before_event("truncate w.t"), [])
 

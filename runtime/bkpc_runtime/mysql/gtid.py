@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _SOURCE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
 _INTERVAL = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+_UUID, _NUMBER, _TAG_FIELD, _COMMITTED = 1, 2, 3, 6
+_LONGEST = 8
 _MARIADB = re.compile(r"(\d{1,10})-(\d{1,10})-(\d{1,20})")
 
 
@@ -102,21 +104,62 @@ def split_gtid(text: str) -> tuple[str, int]:
 
 
 def previous_gtids(body: bytes) -> Gtids:
-    """The set in a MySQL PREVIOUS_GTIDS event: what was executed before the file began. Sets with tags: nothing."""
-    (count,) = struct.unpack_from("<Q", body)
-    if body[7]:  # since 8.3, where there are tags: another encoding
-        return NONE
+    """The set in a MySQL PREVIOUS_GTIDS event: what was executed before the file began."""
+    tagged = bool(body[7])  # since 8.3, where there are tags
+    count = int.from_bytes(body[1:7] if tagged else body[:8], "little")
     intervals: dict[str, list[tuple[int, int]]] = {}
     at = 8
     for _ in range(count):
-        raw = body[at : at + 16].hex()
-        source = f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
-        (number,) = struct.unpack_from("<Q", body, at + 16)
-        at += 24
-        pairs = [struct.unpack_from("<QQ", body, at + 16 * one) for one in range(number)]
+        source = _uuid(body[at : at + 16])
+        at += 16
+        if tagged:
+            length, at = _varlen(body, at)
+            source += f":{body[at : at + length].decode()}" if length else ""
+            at += length
+        (number,) = struct.unpack_from("<Q", body, at)
+        pairs = [struct.unpack_from("<QQ", body, at + 8 + 16 * one) for one in range(number)]
         intervals[source] = [(first, last - 1) for first, last in pairs]
-        at += 16 * number
+        at += 8 + 16 * number
     return Gtids(intervals, {})
+
+
+def tagged_gtid(body: bytes) -> tuple[str, int]:
+    """The GTID in a MySQL event of tagged ones, and when it was committed (Unix microseconds).
+
+    Fields follow one another, each behind its number: flags, UUID, number, tag, two of its order, time of commit.
+    """
+    at = 0
+    for _ in range(3):  # version and size of the message, the last field that must be known
+        _, at = _varlen(body, at)
+    fields: dict[int, int] = {}
+    uuid, tag = b"", ""
+    while at < len(body) and _COMMITTED not in fields:
+        field, at = _varlen(body, at)
+        if field == _UUID:
+            for _ in range(16):
+                byte, at = _varlen(body, at)
+                uuid += bytes([byte])
+        elif field == _TAG_FIELD:
+            length, at = _varlen(body, at)
+            tag, at = body[at : at + length].decode(), at + length
+        else:
+            fields[field], at = _varlen(body, at)
+    number = fields.get(_NUMBER, 0) >> 1  # signed, and never negative
+    return f"{_uuid(uuid)}:{tag}:{number}" if tag else f"{_uuid(uuid)}:{number}", fields.get(_COMMITTED, 0)
+
+
+def _varlen(body: bytes, at: int) -> tuple[int, int]:
+    """MySQL's integers of variable length: as many ones as bytes follow the first, then a nought, then the value."""
+    first = body[at]
+    length = (~first & (first + 1)).bit_length()
+    if length > _LONGEST:
+        return int.from_bytes(body[at + 1 : at + 9], "little"), at + 9
+    return int.from_bytes(body[at : at + length], "little") >> length, at + length
+
+
+def _uuid(raw: bytes) -> str:
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def gtid_list(body: bytes) -> Gtids:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused
 from bkpc_runtime.mysql.binlog import events
@@ -28,7 +29,7 @@ from bkpc_runtime.recovery.point import (
 )
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.segments import epochs, files, order, read_log
+from bkpc_runtime.repository.segments import archived_file, epochs, files, order, read_log
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
@@ -153,7 +154,7 @@ def starts(
         case AtPosition(stop):
             yield _at_position(store, images, stop)
         case AtTime(moment):
-            yield _at_time(store, images, moment)
+            yield _at_time(store, images, moment, identities)
         case AfterGtids() | BeforeEvent():
             yield from _anywhere(store, images, point, identities)
 
@@ -237,17 +238,33 @@ def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
     )
 
 
-def _at_time(store: Store, images: list[Image], moment: datetime) -> Start:
+def _at_time(store: Store, images: list[Image], moment: datetime, identities: Sequence[Secret]) -> Start:
     for image in images:
         if datetime.fromisoformat(image.manifest.finished) > moment:
             continue
         window = catalogue.window(store, image)
         if window is None:
             break
-        return Start(image, window, AtTime(moment))
+        return Start(image, window, AtTime(moment), sure=_reaches(store, window, moment, identities))
     raise PolicyBroken(
         f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
     )
+
+
+def _reaches(store: Store, window: Window, moment: datetime, identities: Sequence[Secret]) -> bool:
+    """Whether the last segment alone shows that the log goes on beyond a moment; else all of it is to be read first."""
+    segments = archived_file(store, window.image.prefix, window.epoch, window.end.file).segments
+    begins = [one.start for before, one in pairwise((None, *segments)) if one and not (before and before.part)]
+    last = Position(window.end.file, begins[-1] if begins else 0)
+    reader = Reader(last.offset)
+    pieces = read_log(
+        store, window.image.prefix, window.epoch, last, window.end,
+        unpack=lambda packed: unpacked(packed, "a log segment", identities), skip=True,
+    )  # fmt: skip
+    try:
+        return any(one.committed > moment for piece in pieces for one in reader.feed(*piece))
+    except DamagedBackup:
+        return False
 
 
 def _anywhere(

@@ -8,7 +8,8 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 from bkpc_runtime.engines.process import Program
 from bkpc_runtime.errors import ServerFailed, ToolFailed
@@ -22,6 +23,10 @@ from bkpc_runtime.recovery.target import Target
 log = logging.getLogger(__name__)
 _PACKET = 1 << 30
 _MAGIC = 4
+_DONE = b"all of it is executed\n"
+_LAST = b"\nSELECT '" + _DONE.strip() + b"';\n"
+"""What comes behind the log: a client that has not answered it has not come to its end, whatever its status says."""
+_EMPTY = "the target is not restored: empty it, then restore to a position before that"
 _KEPT = 24
 _AT_LINE = re.compile(r" at line (\d+)")
 _BEGINS = re.compile(rb"# at (\d+)")
@@ -40,13 +45,15 @@ def replay_by_client(
     # Of the first file only what comes after the image is there, which strictness takes for a loss.
     command += ["--skip-gtids", "-"] if facts.flavour == "mysql" else ["--loose-skip-gtid-strict-mode", "-"]
     with (
+        ExitStack() as stack,
         _large_packets(target, facts),
         client_options(target.address, facts.flavour) as options,
         Program(command, feeds=True, gives=True) as reader,
-        Program(client_command(facts, str(options)), feeds=True) as client,
+        Program([*client_command(facts, str(options)), "--skip-column-names"], feeds=True, gives=True) as client,
     ):
         feeding = _Feeding(spool.stream(after), reader, progress)
         place = _Place()
+        answers = stack.enter_context(ThreadPoolExecutor(1)).submit(_end_of, client)
         for chunk in reader.chunks():
             place.note(chunk)
             try:
@@ -57,9 +64,22 @@ def replay_by_client(
         # The reader first: what it did not print must not be committed as if it were all.
         reader.finish()
         try:
+            client.feed(_LAST)
+            client.end_input()
+            said = answers.result()
             client.finish()
         except ToolFailed as problem:
             raise place.named(problem, feeding) from problem
+        if not said.endswith(_DONE):
+            raise ToolFailed(f"{client.name} ended before it had executed all of the log", help=_EMPTY)
+
+
+def _end_of(program: Program) -> bytes:
+    """The last it answers; what comes before must be read, or it stops."""
+    last = b""
+    for chunk in program.chunks():
+        last = (last + chunk)[-len(_DONE) :]
+    return last
 
 
 class _Feeding:
@@ -122,7 +142,7 @@ class _Place:
         where = self._before(int(found[1]), feeding) if found else ""
         return ToolFailed(
             f"the replay stopped {where or f'in {feeding.file_at(None)}'}: {problem}",
-            help="the target is not restored: empty it, then restore to a position before that",
+            help=_EMPTY,
         )
 
     def _before(self, line: int, feeding: _Feeding) -> str:

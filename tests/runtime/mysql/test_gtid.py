@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from datetime import UTC, datetime
 
 import pytest
 
-from bkpc_runtime.mysql.gtid import Gtids, gtid_list, parse_gtids, previous_gtids, split_gtid
+from bkpc_runtime.mysql.gtid import Gtids, gtid_list, parse_gtids, previous_gtids, split_gtid, tagged_gtid
 
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 
@@ -50,3 +51,20 @@ def test_what_a_binlog_begins_with() -> None:
     body = struct.pack("<Q", 1) + sid + struct.pack("<QQQQQ", 2, 1, 6, 8, 9)
     assert previous_gtids(body).text == f"{UUID}:1-5:8"
     assert gtid_list(struct.pack("<IIIQIIQ", 2, 0, 1, 57, 4, 2, 9)).text == "0-1-57,4-2-9"
+
+
+def test_tags_as_mysql_9_7_writes_them() -> None:
+    body = (
+        "027800000002d902b503ed03b103a9039022c5035502790304f103000000020404060a6d7974616708080a0c0c7fa7ac6d103f61"
+        "061035041283120b"
+    )
+    gtid, committed = tagged_gtid(bytes.fromhex(body))
+    assert gtid == "b6edfbec-ea48-11f1-95de-02fc00000001:mytag:1"
+    assert datetime.fromtimestamp(committed // 1_000_000, UTC) == datetime(2026, 11, 27, 9, 55, 46, tzinfo=UTC)
+    before = (
+        "0103000000000001b6edfbecea4811f195de02fc0000000100010000000000000001000000000000000300000000000000b6edfbec"
+        "ea4811f195de02fc000000010a6d79746167010000000000000001000000000000000400000000000000b6edfbecea4811f195de02fc"
+        "000000010278010000000000000001000000000000000400000000000000"
+    )
+    uuid = "b6edfbec-ea48-11f1-95de-02fc00000001"
+    assert previous_gtids(bytes.fromhex(before)).text == f"{uuid}:1-2,{uuid}:mytag:1-3,{uuid}:x:1-3"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bkpc_runtime.errors import DamagedBackup
+from bkpc_runtime.mysql.gtid import tagged_gtid
 
 QUERY, STOP, ROTATE, FORMAT_DESCRIPTION, XID, TABLE_MAP = 2, 3, 4, 15, 16, 19
 ROWS_QUERY, GTID, ANONYMOUS_GTID, PREVIOUS_GTIDS, XA_PREPARE, PAYLOAD, TAGGED_GTID = 29, 33, 34, 35, 38, 40, 42
@@ -189,6 +190,8 @@ def gtid_of(event: Event) -> str:
         source = event.body[1:17].hex()
         number = int.from_bytes(event.body[17:25], "little")
         return f"{source[:8]}-{source[8:12]}-{source[12:16]}-{source[16:20]}-{source[20:]}:{number}"
+    if event.kind == TAGGED_GTID:
+        return tagged_gtid(event.body)[0]
     return ""
 
 
@@ -201,4 +204,6 @@ def commit_microseconds(event: Event) -> int | None:
     """MySQL's own commit time in Unix microseconds, from a GTID event; None where it is not said."""
     if event.kind in {GTID, ANONYMOUS_GTID} and len(event.body) >= 49:
         return int.from_bytes(event.body[42:49], "little") & ((1 << 55) - 1)
+    if event.kind == TAGGED_GTID:
+        return tagged_gtid(event.body)[1] or None
     return None
