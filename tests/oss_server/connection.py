@@ -21,7 +21,7 @@ from tests.oss_server.authorization import authorize, authorize_attributes
 from tests.oss_server.control import PREFIX, control
 from tests.oss_server.faults import Fault, corrupted, cut
 from tests.oss_server.operations.routes import makes_bucket, route
-from tests.oss_server.refusal import Refusal
+from tests.oss_server.refusal import Refusal, elsewhere
 from tests.oss_server.service import Call
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ class Handler(BaseHTTPRequestHandler):
             headers = {"x-oss-qos-delay-time": str(int(wait * 1000) + 1)}
             raise Refusal(503, "QpsLimitExceeded", "Please reduce your request rate.", headers, ec="0012-00000001")
         if asked.bucket and not makes_bucket(asked):
-            assert call.bucket is not None
+            lies_in = call.bucket.settings.region
+            if lies_in not in {"", call.service.region}:
+                raise elsewhere(asked.bucket, lies_in)
         keys, now = call.service.keys, call.service.clock.wall()
         call.account = signer(asked, keys, call.service.region, options.signatures, now)
         self._strike_status()

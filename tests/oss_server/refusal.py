@@ -38,6 +38,16 @@ def no_such_bucket(name: str) -> Refusal:
     return Refusal(404, "NoSuchBucket", "The specified bucket does not exist.", ec="0015-00000101", details=details)
 
 
+def elsewhere(bucket: str, region: str) -> Refusal:
+    """As oss2 reported it in https://github.com/CQHui/oss_upload/issues/2."""
+    text = (
+        "The bucket you are attempting to access must be addressed using the specified endpoint. "
+        "Please send all future requests to this endpoint."
+    )
+    details = {"Bucket": bucket, "Endpoint": f"oss-{region}.aliyuncs.com"}
+    return Refusal(403, "AccessDenied", text, ec="0003-00001403", details=details)
+
+
 def no_such_key(key: str) -> Refusal:
     details = {"Key": key}
     return Refusal(404, "NoSuchKey", "The specified key does not exist.", ec="0026-00000001", details=details)

@@ -18,13 +18,17 @@ class Lock:
 
 @dataclass(slots=True)
 class Settings:
-    """`documents` holds sub-resources as the XML or JSON they were put as; `since` when each was, in milliseconds."""
+    """`documents` holds sub-resources as the XML or JSON they were put as; `since` when each was, in milliseconds.
+
+    `region`: empty, the server's own; another, and its bucket is not served here.
+    """
 
     created: int = 0
     owner: str = ""
     acl: str = "private"
     storage_class: str = "Standard"
     redundancy: str = "LRS"
+    region: str = ""
     versioning: str = ""
     resource_group: str = "rg-acfmxmt3*****"
     lock: Lock | None = None

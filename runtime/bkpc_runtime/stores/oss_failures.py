@@ -42,6 +42,12 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
             f"{where}: {network_cause(problem.exception)}", help="check the endpoint and the network", retryable=True
         )
     request = f" (OSS {problem.code or problem.status}, request {problem.request_id or 'unknown'})"
+    endpoint = getattr(problem, "details", {}).get("Endpoint")
+    if problem.code == "AccessDenied" and endpoint:
+        return StoreUnreachable(
+            f"{where}: the bucket lies in another region{request}",
+            help=f"its endpoint is {endpoint}: correct the policy",
+        )
     if problem.code in _CODES:
         kind, what, way_out = _CODES[problem.code]
         return kind(f"{where}: {what}{request}", help=way_out)

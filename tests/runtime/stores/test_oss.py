@@ -170,6 +170,15 @@ def test_wrong_settings_are_told_at_once_without_the_secret(
     assert len(server.requests) == 4
 
 
+def test_a_bucket_of_another_region_is_told_with_its_endpoint(server: OssServer) -> None:
+    server.buckets["backup"].settings.region = "cn-beijing"
+    for ask in (open_bucket(server).probe, lambda: open_bucket(server).get("a")):
+        with pytest.raises(StoreUnreachable, match="another region") as raised:
+            ask()
+        assert "oss-cn-beijing.aliyuncs.com" in raised.value.help
+    assert len(server.requests) == 2
+
+
 def test_a_clock_that_differs_is_told(server: OssServer) -> None:
     server.ahead = timedelta(hours=1)
     with pytest.raises(StoreDenied, match="clock"):
