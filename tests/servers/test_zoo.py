@@ -7,6 +7,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from bkpc_runtime.recovery.way import By
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer, start_server
@@ -36,3 +37,23 @@ def test_all_of_it_comes_back(fresh_server: ThrowawayServer, tmp_path: Path, mon
         with start_server(fresh_server.flavour, tmp_path / f"rescue-{point}") as rescue:
             restore(store, rescue, point, key)
             same(everything(rescue) | accounts(rescue), wanted)
+
+
+@pytest.mark.parametrize("by", ["client", "applier"])
+def test_a_name_with_a_line_end_is_no_statement(
+    by: By, fresh_server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The binlog tools write names into comments as they are."""
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
+    store = DirectoryStore("disk", tmp_path / "backups")
+    hostile = "`x`` mapped to number 1\nDROP DATABASE victim;\n#x`"
+    fresh_server.run("CREATE DATABASE w", "CREATE DATABASE victim", "CREATE TABLE victim.t (id INT)")
+    with Streaming(fresh_server, store) as stream:
+        image_of(fresh_server, [store], [])
+        fresh_server.run(f"CREATE TABLE w.{hostile} (id INT PRIMARY KEY)")
+        fresh_server.run(f"INSERT INTO w.{hostile} VALUES (1), (2)", f"DELETE FROM w.{hostile} WHERE id = 1")
+        wanted = everything(fresh_server)
+        wait_for(stream, position(fresh_server))
+    with start_server(fresh_server.flavour, tmp_path / "rescue") as rescue:
+        restore(store, rescue, "latest", [], by)
+        same(everything(rescue), wanted)

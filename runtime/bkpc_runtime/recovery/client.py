@@ -7,7 +7,7 @@ import logging
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
@@ -15,6 +15,7 @@ from bkpc_runtime.engines.process import Program
 from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts
+from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.recovery.load import client_command
 from bkpc_runtime.recovery.spool import LogFile, Spool
@@ -54,7 +55,7 @@ def replay_by_client(
         feeding = _Feeding(spool.stream(after), reader, progress)
         place = _Place()
         answers = stack.enter_context(ThreadPoolExecutor(1)).submit(_end_of, client)
-        for chunk in reader.chunks():
+        for chunk in harmless(reader.chunks(), lambda: spool.broken_names):
             place.note(chunk)
             try:
                 client.feed(chunk)
@@ -80,6 +81,29 @@ def _end_of(program: Program) -> bytes:
     for chunk in program.chunks():
         last = (last + chunk)[-len(_DONE) :]
     return last
+
+
+def harmless(chunks: Iterable[bytes], names: Callable[[], Collection[tuple[str, str]]]) -> Iterator[bytes]:
+    """The binlog tool's text, without line ends in the names of tables in its comments.
+
+    It writes names there as they are: what comes after a line end would be run as a statement.
+    """
+    waiting = b""
+    for chunk in chunks:
+        known = names()
+        # MariaDB's tool doubles backticks, MySQL's does not.
+        comments = [f"Table_map: {quote(*one)} mapped to".encode() for one in known]
+        comments += [f"Table_map: `{schema}`.`{table}` mapped to".encode() for schema, table in known]
+        text = waiting + chunk
+        for one in comments:
+            text = text.replace(one, one.replace(b"\n", b" "))
+        kept = max((len(one) - 1 for one in comments), default=0)
+        cut = max(0, len(text) - kept)
+        if cut:
+            yield text[:cut]
+        waiting = text[cut:]
+    if waiting:
+        yield waiting
 
 
 class _Feeding:

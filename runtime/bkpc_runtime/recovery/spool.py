@@ -115,6 +115,11 @@ class Spool:
             one.out.close()
             one.path.unlink(missing_ok=True)
 
+    @property
+    def broken_names(self) -> frozenset[tuple[str, str]]:
+        """Tables with a line end in their name, of all that was given out."""
+        return frozenset(self._reader.broken_names)
+
     def found(self) -> Found:
         """Waits until all is read that can change the point."""
         with self._news:

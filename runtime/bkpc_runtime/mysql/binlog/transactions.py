@@ -10,6 +10,7 @@ from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.events import Event
 
 _MOST_STATEMENTS = 20
+_NAMES_WITHIN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,12 @@ def transactions(pieces: Iterable[tuple[str, int, bytes]]) -> Iterator[Transacti
 class Reader:
     """Feed it pieces; it gives complete transactions. `skips_to`: as `events.Walker`, of the first file.
 
-    `boundary` is the end of the last event that is in no unfinished transaction; `open_at` where that one begins.
+    `boundary` is the end of the last event that is in no unfinished transaction; `open_at` where that one begins;
+    `broken_names` are tables whose name, or whose schema's, has a line end.
     """
 
     def __init__(self, skips_to: int = 0) -> None:
+        self.broken_names: set[tuple[str, str]] = set()
         self._walker: events.Walker | None = None
         self._skips_to = skips_to
         self._running: _Open | None = None
@@ -108,6 +111,10 @@ class Reader:
         elif running is not None and _ends(event, running, self._tables):
             self._running = None
             return _closed(running, event)
+        elif event.kind == events.TABLE_MAP and b"\n" in event.body[:_NAMES_WITHIN]:
+            _, *names = events.table_of(event)
+            if "\n" in "".join(names):
+                self.broken_names.add((names[0], names[1]))
         elif event.kind == events.FORMAT_DESCRIPTION and not self.head:
             self.head = event.end
         return None
