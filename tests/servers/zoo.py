@@ -156,7 +156,7 @@ INSERT INTO grown (id, a) VALUES (3, 3); UPDATE grown SET a = a + 1; DELETE FROM
 UPDATE `new
 line` SET `tick``ed` = 99, `%s` = -1; INSERT INTO `a/b\c.d e#f@g-h` VALUES (2); RENAME TABLE `Ünïcôde 表` TO `表 2`; TRUNCATE TABLE `64567890123456789012345678901234567890123456789012345678901234ab`;
 ALTER TABLE squashed MODIFY t LONGTEXT CHARACTER SET gbk, ADD n INT FIRST; DROP TABLE empty_; CREATE TABLE empty_ (id BIGINT PRIMARY KEY, again INT); DELETE FROM one WHERE id = 9; UPDATE one SET id = 5; INSERT INTO checked VALUES (99, 'y');
-DROP VIEW over_view; CREATE VIEW over_view AS SELECT 1 AS n; DROP PROCEDURE strict_; DROP TRIGGER `tr``ig`; ALTER EVENT once_ COMMENT 'changed'; ALTER DATABASE nothing_in_it CHARACTER SET latin1; DROP FUNCTION f1; CREATE FUNCTION f1(x INT) RETURNS INT DETERMINISTIC RETURN x;
+DROP VIEW over_view; CREATE VIEW over_view AS SELECT 1 AS n; DROP PROCEDURE strict_; DROP TRIGGER `tr``ig`; ALTER EVENT once_ COMMENT 'changed'; CREATE DEFINER = author@'%' EVENT later ON SCHEDULE EVERY 1 DAY STARTS '2034-01-01' DO SET @a = 1; ALTER EVENT ansi_event RENAME TO `ansi ``event`; ALTER DATABASE nothing_in_it CHARACTER SET latin1; DROP FUNCTION f1; CREATE FUNCTION f1(x INT) RETURNS INT DETERMINISTIC RETURN x;
 CREATE TABLE `db-with.dots and ``ticks```.more LIKE `db-with.dots and ``ticks```.`table`; INSERT INTO `db-with.dots and ``ticks```.more SELECT * FROM `db-with.dots and ``ticks```.`table`; CREATE TABLE selected AS SELECT * FROM whole; SET NAMES gbk; SET NAMES utf8mb4;
 CREATE USER later@'%' IDENTIFIED BY 'l'; GRANT SELECT ON zoo.grown TO later@'%'; REVOKE UPDATE (a) ON zoo.grown FROM `odd ``user`@'192.168.%'; CREATE DEFINER = later@'%' VIEW by_later AS SELECT 1 AS a; ALTER USER author@'%' ACCOUNT LOCK; DROP ROLE IF EXISTS nobody;
 """

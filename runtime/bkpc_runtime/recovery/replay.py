@@ -16,6 +16,7 @@ from bkpc_runtime.recovery.applier import replay_by_applier
 from bkpc_runtime.recovery.blanks import blanked
 from bkpc_runtime.recovery.choice import Start, log_pieces
 from bkpc_runtime.recovery.client import replay_by_client
+from bkpc_runtime.recovery.event_status import put_back, statuses
 from bkpc_runtime.recovery.point import AtTime
 from bkpc_runtime.recovery.spool import Found, Spool
 from bkpc_runtime.recovery.target import Target
@@ -75,7 +76,11 @@ def replay(
         Refused, BadUsage: the log shows that the asked point is none.
     """
     await_point(spool, start)
+    events = statuses(target)
     done = replay_by_applier(spool, target, facts, way, progress) if isinstance(way, ByApplier) else 0
     if not isinstance(way, ByApplier) or spool.files(done):
         replay_by_client(spool, target, facts, progress, done)
-    return spool.found()
+    found = spool.found()
+    if spool.of_events:
+        put_back(target, events, spool.of_events)
+    return found

@@ -16,9 +16,11 @@ from typing import IO, Self
 
 from bkpc_runtime.errors import StepFailed
 from bkpc_runtime.mysql.binlog import events
+from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.accounts import is_of_accounts
+from bkpc_runtime.recovery.event_status import is_of_event
 from bkpc_runtime.recovery.point import Course
 
 _CHUNK = 1 << 20
@@ -101,6 +103,8 @@ class Spool:
         self.accounts: list[Transaction] = []
         """What is about accounts, and was left out."""
         self.server_ids: set[int] = set()
+        self.of_events: list[Statement] = []
+        """What creates or alters events."""
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         _room(place(1).parent, needed)
 
@@ -255,6 +259,7 @@ class Spool:
 
     def _keep(self, into: _File, one: Transaction) -> None:
         self.server_ids.add(one.server_id)
+        self.of_events += filter(is_of_event, one.statements)
         if one.kind == events.MARIADB_GTID:
             into.gtids[one.gtid.partition("-")[0]] = one.gtid
         elif one.kind == events.TAGGED_GTID:
