@@ -52,6 +52,8 @@ class SyncWatch:
 
     def _look(self, state: SemiSync) -> None:
         self.problem = not_in_force(state)
+        if state.enabled and self._running.state().sync == "not asked":
+            self._running.reconnect()  # a connection from before it was switched on stays what it was
         now = time.monotonic()
         if self.problem and (not self._said or now - self._said_at > _AGAIN):
             log.error("stream %s: ALARM: COMMITS DO NOT WAIT FOR STORES: %s", self._name, self.problem)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.database_server import ThrowawayServer, start_server
 from tests.servers.command_line import Office
+from tests.servers.test_log_stream import await_
 from tests.servers.test_torture import Clerk
 
 POLICY = """\
@@ -52,11 +53,40 @@ def mended(office: Office, server: ThrowawayServer) -> list[str]:
         done = office.bkpc("preflight", "plan.json")
         if done.code == 0:
             return said
-        statements = [line.strip() for line in done.text.splitlines() if re.match(r"\s+(SET|INSTALL|GRANT) .*;$", line)]
+        found = [line.strip() for line in done.text.splitlines() if re.match(r"\s+(SET|INSTALL|GRANT) .*;$", line)]
+        statements = [one for one in found if "_enabled" not in one]
         assert statements, done.text
         said += statements
         server.run(*statements)
     raise AssertionError(said)
+
+
+def least_privileges(office: Office, server: ThrowawayServer) -> None:
+    """No more than what preflight asks for, word by word."""
+    server.run("REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'backup'@'%'")
+    mended(office, server)
+
+
+def switched_on_when_the_agent_streams(office: Office, server: ThrowawayServer) -> None:
+    """Not before: commits would wait for nobody to come."""
+    await_(lambda: "streaming shop" in (office.folder / "agent.log").read_text())
+    shown = office.bkpc("preflight", "plan.json", expect=0).text
+    assert "when `bkpc agent` streams, and not before" in shown
+    (statement,) = [line.strip() for line in shown.splitlines() if "_enabled = 'ON';" in line]
+    server.run(statement)
+
+
+def the_servers_fall_back_is_an_alarm(office: Office, server: ThrowawayServer) -> None:
+    """Somebody switches it off, and on again."""
+    enabled = "rpl_semi_sync_source_enabled" if server.flavour == "mysql" else "rpl_semi_sync_master_enabled"
+    log = office.folder / "agent.log"
+    server.run(f"SET GLOBAL {enabled} = OFF", "INSERT INTO w.t VALUES (-1, 'waits for nobody')")
+    await_(lambda: "ALARM: COMMITS DO NOT WAIT FOR STORES" in log.read_text())
+    shown = office.bkpc("status", "plan.json", expect=1)
+    assert "switched off" in shown.text
+    server.run(f"SET GLOBAL {enabled} = ON")
+    await_(lambda: "commits wait for stores again" in log.read_text())
+    server.run("INSERT INTO w.t VALUES (-2, 'waits')")
 
 
 def test_what_has_returned_can_be_restored_from_either_store(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
@@ -66,17 +96,19 @@ def test_what_has_returned_can_be_restored_from_either_store(fresh_server: Throw
     before = office.bkpc("status", "plan.json", expect=1)
     assert "commits do not wait for 2 of far, near" in before.text
     said = mended(office, server)
+    least_privileges(office, server)
     assert any("_timeout = 4294967295" in one for one in said)
-    assert any("_enabled = 'ON'" in one for one in said)
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     agent = office.start("agent", "plan.json")
     try:
+        switched_on_when_the_agent_streams(office, server)
         for _ in range(300):
             shown = office.bkpc("status", "plan.json")
             if shown.code == 0 and "agent: lag" in shown.text:
                 break
             time.sleep(0.2)
         assert "commits wait for 2 of far, near" in shown.text, shown.text + (office.folder / "agent.log").read_text()
+        the_servers_fall_back_is_an_alarm(office, server)
         with Clerk(server) as clerk:
             time.sleep(2)
             server.kill()

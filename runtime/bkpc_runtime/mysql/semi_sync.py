@@ -8,6 +8,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from bkpc_runtime.errors import ServerFailed
 from bkpc_runtime.mysql.binlog.receiver import SYNC_HOST
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.finding import Finding
@@ -48,9 +49,7 @@ def read_semi_sync(connection: Connection[Any], facts: ServerFacts) -> SemiSync:
     words = [word for word in ("source", "master") if f"rpl_semi_sync_{word}_enabled" in variables]
     prefix = f"rpl_semi_sync_{words[0]}_" if words else ""
     replica = "replica" if prefix.endswith("source_") else "slave"
-    new = facts.flavour == "mysql" and facts.version >= (8, 0, 22)
-    hosts = [str(row[1]) for row in query(connection, "SHOW REPLICAS" if new else "SHOW SLAVE HOSTS")]
-    clients, ours = int(status.get(f"{prefix}clients", "0")), hosts.count(SYNC_HOST)
+    clients, ours = int(status.get(f"{prefix}clients", "0")), _ours(connection, facts)
     return SemiSync(
         prefix=prefix,
         enabled=variables.get(f"{prefix}enabled") == "ON",
@@ -65,6 +64,19 @@ def read_semi_sync(connection: Connection[Any], facts: ServerFacts) -> SemiSync:
     )
 
 
+def _ours(connection: Connection[Any], facts: ServerFacts) -> int:
+    """How many of the replicas that commits may wait for are agents."""
+    new = facts.flavour == "mysql" and facts.version >= (8, 0, 22)
+    try:
+        rows = query(connection, "SHOW REPLICAS" if new else "SHOW SLAVE HOSTS")
+    except ServerFailed:
+        # MariaDB asks a privilege for it that nothing else needs. Our own account's threads are shown to everybody.
+        user = str(query(connection, "SELECT CURRENT_USER()")[0][0]).rsplit("@", 1)[0]
+        threads = query(connection, "SHOW PROCESSLIST")
+        return sum(row[1] == user and str(row[4]).startswith("Binlog Dump") for row in threads)
+    return [str(row[1]) for row in rows].count(SYNC_HOST)
+
+
 def _pairs(connection: Connection[Any], statement: str) -> dict[str, str]:
     return {str(row[0]).lower(): str(row[1]) for row in query(connection, statement)}
 
@@ -76,8 +88,10 @@ def sync_findings(state: SemiSync, facts: ServerFacts, patience_ms: int | None) 
         return
     name = state.prefix
     if not state.enabled:
+        # A warning: whoever mends it before the agent runs makes every commit hang.
         text = f"{name}enabled is OFF: commits wait for nobody, so `hot sync` is not in force"
-        yield Finding("problem", text, setting(facts, f"{name}enabled", "ON"))
+        first = "when `bkpc agent` streams, and not before: from this statement on commits wait for it:"
+        yield Finding("warning", text, (first, *setting(facts, f"{name}enabled", "ON")))
     yield from _enough(state, facts)
     yield from _long_enough(state, facts, patience_ms)
     if not state.waits_without_replica:
@@ -97,7 +111,7 @@ def _no_plugin(facts: ServerFacts) -> Finding:
     return Finding(
         "problem",
         "the server has no semi-synchronous replication, which `hot sync` needs",
-        (f"INSTALL PLUGIN {plugin} SONAME '{library}.so';", f"SET PERSIST {plugin}_enabled = 'ON';"),
+        (f"INSTALL PLUGIN {plugin} SONAME '{library}.so';", "and look again: what must be set comes with it"),
     )
 
 

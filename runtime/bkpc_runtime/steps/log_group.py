@@ -78,6 +78,7 @@ class LogGroup:
         self._origin = origin
         self._given = position
         self._vanished = ""
+        self._again = threading.Event()
         self._wake = wake
         self._begun = False
         self._reading = threading.Lock()
@@ -126,6 +127,11 @@ class LogGroup:
                 self._wake.wait(min(_TURN, pause))
                 self._acknowledge(None)
 
+    def reconnect(self) -> None:
+        """A new connection, now: the server has been set up anew."""
+        self._again.set()
+        self._wake.set()
+
     @contextmanager
     def still(self) -> Iterator[Position]:
         """Nothing more is received in this block; everything up to the position given has been cut."""
@@ -158,7 +164,8 @@ class LogGroup:
             log.info("log stream of %s to %s from %s", self.source.prefix, names, self.cutter.boundary.text)
             self.contact = time.time()
             self.connected, self.failure = True, ""
-            while not over() and not self.outgoing.broken:
+            self._again.clear()
+            while not over() and not self.outgoing.broken and not self._again.is_set():
                 self._turn(receiver)
         finally:
             self.connected = self.idle = False

@@ -91,6 +91,11 @@ class LogStream:
             since = [self._since.get(one.store.name, self._began) for _, one in behind]
             return stream_state(main, away, [*zip(behind, since, strict=True)], self._failure)
 
+    def reconnect(self) -> None:
+        """A new connection, now: the server has been set up anew."""
+        if self._main:
+            self._main.reconnect()
+
     def _names(self) -> list[str]:
         return [one.name for one in self.stores]
 

@@ -27,7 +27,7 @@ def test_all_is_well() -> None:
     [
         (replace(GOOD, prefix=""), MYSQL, None, "problem", "no semi-sync", "INSTALL PLUGIN rpl_semi_sync_source"),
         (replace(GOOD, prefix=""), OLD, None, "problem", "no semi-sync", "semisync_master"),
-        (replace(GOOD, enabled=False), MYSQL, None, "problem", "OFF", "SET PERSIST rpl_semi_sync_source_enabled"),
+        (replace(GOOD, enabled=False), MYSQL, None, "warning", "OFF", "SET PERSIST rpl_semi_sync_source_enabled"),
         (replace(GOOD, others=1), MYSQL, None, "problem", "theirs would do", "wait_for_replica_count = 2"),
         (replace(GOOD, others=1), MARIADB, None, "problem", "theirs would do", "rpl_semi_sync_slave_enabled = OFF"),
         (replace(GOOD, timeout_ms=10_000), MYSQL, None, "problem", "hold", "timeout = 4294967295"),
