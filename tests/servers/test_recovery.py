@@ -14,11 +14,13 @@ from bkpc_runtime.errors import BadUsage, Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.binlog.transactions import transactions
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery import way
 from bkpc_runtime.recovery.choice import choose, starts
-from bkpc_runtime.recovery.point import NotHere, Point, before_event, parse_point
-from bkpc_runtime.recovery.recover import Means, Restored, Silent, recover
+from bkpc_runtime.recovery.load import ready_target
+from bkpc_runtime.recovery.point import Latest, NotHere, Point, before_event, parse_point
+from bkpc_runtime.recovery.recover import Means, Restored, Silent, recover, way_of
 from bkpc_runtime.recovery.target import Target
-from bkpc_runtime.recovery.way import By
+from bkpc_runtime.recovery.way import By, ByApplier, ByClient
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
@@ -180,6 +182,22 @@ def test_the_source_s_own_number(archive: Archive, target: ThrowawayServer) -> N
         assert target.run("SELECT @@GLOBAL.server_id")[0][0] == archive.server.server_id
     finally:
         target.run(f"SET GLOBAL server_id = {target.server_id}")
+
+
+def test_one_that_only_looks_like_ours(
+    archive: Archive, target: ThrowawayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a server in a container, with the same paths as one beside it."""
+    into, means = Target(parse_address(target.url), Secret("")), Means()
+    (start,) = starts(archive.store, "shop", Latest(), [])
+    facts = ready_target(into, start.image)
+    assert isinstance(way_of(into, facts, means), ByApplier)
+    monkeypatch.setattr(way, "_age_of", lambda _: 1e6)
+    found = way_of(into, facts, means)
+    assert isinstance(found, ByClient)
+    assert "is not" in found.because
+    with pytest.raises(Refused, match=r"the applier of .* can't replay"):
+        way_of(into, facts, Means(by="applier"))
 
 
 class Meddling(Silent):

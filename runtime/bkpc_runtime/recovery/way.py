@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,8 @@ _NEEDED = {
     "mysql": ("REPLICATION_SLAVE_ADMIN", "SYSTEM_VARIABLES_ADMIN"),
     "mariadb": ("REPLICATION SLAVE ADMIN", "REPLICATION MASTER ADMIN"),
 }
+_STARTING = 10.0
+"""Seconds in which a process becomes a server that counts its own."""
 _ASSIGNS_GTIDS_SINCE = (8, 0, 23)
 
 
@@ -64,7 +67,7 @@ def find_way(connection: Connection[Any], address: Address, facts: ServerFacts, 
     if by == "client":
         return ByClient(work, "asked for")
     folder = _relay_folder(facts)
-    reason = _not_here(address, facts, folder) or _unfit(connection, facts)
+    reason = _not_here(connection, address, facts, folder) or _unfit(connection, facts)
     if not reason:
         owner = folder.stat()
         return ByApplier(folder, (owner.st_uid, owner.st_gid))
@@ -79,14 +82,19 @@ def _relay_folder(facts: ServerFacts) -> Path:
     return (datadir / named).parent if named else datadir
 
 
-def _not_here(address: Address, facts: ServerFacts, folder: Path) -> str:
+def _not_here(connection: Connection[Any], address: Address, facts: ServerFacts, folder: Path) -> str:
     """Why the server's directory is not at hand; empty where it is."""
     datadir = Path(facts.variable("datadir"))
     if not address.local:
         return "it runs on another machine"
     try:
         pid = int((datadir / facts.variable("pid_file")).read_text())
-        if not Path(f"/proc/{pid}/cwd").samefile(datadir):
+        # A server in a container may say the same of itself as one beside it.
+        if (
+            facts.variable("hostname") != socket.gethostname()
+            or not Path(f"/proc/{pid}/cwd").samefile(datadir)
+            or abs(_age_of(pid) - _uptime(connection)) > _STARTING
+        ):
             return f"its data directory is not {datadir} of this machine"
         # Its files must be the server's own: we can give them away, or are the same user.
         if os.geteuid() not in {0, folder.stat().st_uid} or not os.access(folder, os.W_OK | os.X_OK):
@@ -94,6 +102,16 @@ def _not_here(address: Address, facts: ServerFacts, folder: Path) -> str:
     except (OSError, ValueError):
         return f"its data directory {datadir} can't be seen from here"
     return ""
+
+
+def _age_of(pid: int) -> float:
+    """For how many seconds a process has been running."""
+    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _uptime(connection: Connection[Any]) -> float:
+    return float(query(connection, "SHOW GLOBAL STATUS LIKE 'Uptime'")[0][1])
 
 
 def _unfit(connection: Connection[Any], facts: ServerFacts) -> str:
