@@ -49,7 +49,7 @@ class _Blanking:
         first = offset - len(self._waiting)
         self._waiting += body
         self.received = offset + len(body)
-        at = _MAGIC if first == 0 else 0
+        at = _MAGIC if first == 0 and len(self._waiting) >= _MAGIC else 0
         while len(self._waiting) - at >= events.HEADER:
             size = events.size_of(bytes(self._waiting[at : at + events.HEADER]))
             if size < events.HEADER or len(self._waiting) - at < size:
