@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -102,5 +101,13 @@ def memory_for(folder: Path) -> int:
     """
     redo = sum(path.stat().st_size for path in folder.glob("ib_logfile*"))
     redo += sum(path.stat().st_size for path in folder.glob("xtrabackup_logfile"))
-    spare = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(_LEAST_MEMORY, min(2 * redo, spare // 2))
+    return max(_LEAST_MEMORY, min(2 * redo, _spare() // 2))
+
+
+def _spare() -> int:
+    """What programs may have before the machine swaps; caches give way."""
+    with Path("/proc/meminfo").open() as lines:
+        for line in lines:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
