@@ -31,7 +31,7 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "days of UTC": (EXPIRY, "zone = ZoneInfo(self.rules.timezone)", "zone = ZoneInfo(\"UTC\")"),
     "the oldest of a day": (EXPIRY, "for image in self.trusted}\n", "for image in self.trusted[::-1]}\n"),
     "a restore is not seen": (EXPIRY, "if image.reading:", "if False:"),
-    "log by the images of its own store alone": (EXPIRY, "below = {} if one.store in rest else _logs(one, wanted,", "below = {} if one.store in rest else _logs(one, [i for i in one.images if i.key in log_of[one.store]],"),
+    "log by the images of its own store alone": (EXPIRY, "below = {} if unknown or one.store in rest else _logs(one, wanted,", "below = {} if unknown or one.store in rest else _logs(one, [i for i in one.images if i.key in log_of[one.store]],"),
     "a binlog too many": (EXPIRY, "below[prefix, epoch.number] = first", "below[prefix, epoch.number] = first + 1"),
     "clocks are trusted": (EXPIRY, "if abs(now - source_now) > TOLERANCE:", "if False:"),
     "what is late does not matter": (EXPIRY, "if now - newest.began > rules.fresh:", "if False:"),

@@ -380,7 +380,7 @@ class Life(RuleBasedStateMachine):
 QUICK = [Phase.explicit, Phase.generate] if "QUICK" in os.environ else list(Phase)
 Life.TestCase.settings = settings(
     phases=QUICK,
-    max_examples=int(os.environ.get("EXAMPLES", "40")),
+    max_examples=int(os.environ.get("EXAMPLES", "30")),
     stateful_step_count=int(os.environ.get("STEPS", "40")),
     deadline=None,
     derandomize="EXAMPLES" not in os.environ,
