@@ -61,7 +61,8 @@ class Cutter:
             self.arrived = arrived
         self._pieces.append(chunk.data)
         self._size += len(chunk.data)
-        self.awaited = self.awaited or bool(chunk.awaited)
+        # What is awaited without bytes of its own has been cut before.
+        self.awaited = self.awaited or bool(chunk.awaited and chunk.data)
         if chunk.complete:
             self._complete = self._size
             self.boundary = Position(chunk.file, chunk.end)

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql.binlog.receiver import ReplicaIdentity
@@ -238,7 +239,7 @@ class LogStream:
         start = self._start(store)
         wake = Wake()
         delivery = _delivery(store, self.prefix, start, wake.set)
-        spool = Spool(self._work / f"catch-up-{store.name}", self.prefix, self._limit)
+        spool = Spool(self._work / f"catch-up-{quote(store.name, safe='')}", self.prefix, self._limit)
         spool.clear()
         origin = "" if start.gap else start.origin
         source = replace(self._source, replica=ReplicaIdentity())
