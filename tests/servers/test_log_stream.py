@@ -263,7 +263,10 @@ def test_one_receiver_feeds_all_stores(writing: ThrowawayServer, store: Store, t
         assert [one.durable for one in stream.state().stores] == [position(writing)] * 2
     own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
     for one in (store, far):
-        assert archived(one, both.prefix, 1, Position(first.file, 0)) == own
+        found = archived(one, both.prefix, 1, Position(first.file, 0))
+        assert found.keys() == own.keys()
+        # MariaDB writes a checkpoint some time after it has gone on to another file.
+        assert all(own[name].startswith(body) for name, body in found.items())
 
 
 def receivers(server: ThrowawayServer) -> int:
