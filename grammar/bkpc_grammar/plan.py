@@ -184,6 +184,10 @@ class Job(Part, frozen=True):
     timeout_ms: Annotated[Milliseconds, Meta(description="after this the job has failed")]
     retry: Retry
     requires: Annotated[tuple[str, ...], Meta(description="ids of jobs whose newest output this one reads")]
+    thaw_ms: Annotated[
+        Milliseconds,
+        Meta(description="how long before its offset a copy asks for what it reads, so that it has thawed"),
+    ] = 0
 
 
 UPKEEP = frozenset({"verify", "expire", "drill"})

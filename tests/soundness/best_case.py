@@ -7,7 +7,7 @@ have been, for not every schedule is tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
 from math import ceil, inf
@@ -52,8 +52,13 @@ class BestCase:
         failure = self.topology.failure(promise.scope, database)
         if kind == "rto":
             return self._least_time(database, promise, failure)
+        group = sorted(self.topology.group(database))
         share = float(promise.rpo_quantile)
-        return min((self.loss(database, line, share, failure) for line in self.lines(database, failure)), default=inf)
+        losses = [
+            [(line.log is None, self.loss(name, line, share, failure)) for line in self.lines(name, failure)]
+            for name in group
+        ]
+        return min((_in_common(chosen) for chosen in product(*losses)), default=inf)
 
     def lines(self, database: str, failure: Failure) -> list[Line]:
         """The images in each store that is left, alone and with the log in each store that is left."""
@@ -171,7 +176,8 @@ class BestCase:
         rates += [reads.value.bytes_per_second] if reads else []
         reserve = reserving(way=ceil(min(rates))) if rates else ()
         made = job(database, scheduled(wish, 0, 0), store, source=source, reserve=reserve)
-        return [msgspec.structs.replace(made, id=f"{made.id}.{source}.{wish.span.start}")]
+        thaw = ceil(thaw_seconds(self.topology.stores[source]) * 1000) if source else 0
+        return [msgspec.structs.replace(made, id=f"{made.id}.{source}.{wish.span.start}", thaw_ms=thaw)]
 
     def _placed(self, database: str, waiting: list[Job], placed: tuple[Job, ...]) -> Iterator[tuple[Job, ...]]:
         """Schedules with offsets worth trying."""
@@ -200,7 +206,7 @@ class BestCase:
             likely = [(before + after) // 2 for before, after in pairwise(starts)]
         else:
             shelf = images.shelves(placed, window, images.slowest(size)).get(one.source_store)
-            likely = shelf.usable if shelf else []
+            likely = [at + one.thaw_ms for at in shelf.usable] if shelf else []
         waits = sorted({at - release for release in due for at in likely if 0 <= at - release <= latest})
         if len(waits) > _MOST_CHOICES:
             waits = self.random.sample(waits, _MOST_CHOICES)
@@ -210,7 +216,8 @@ class BestCase:
 
     def _least_time(self, database: str, promise: Promise, failure: Failure) -> float:
         """Over the lines of all that must come back, each of which keeps its own promise of loss."""
-        members = sorted(self.topology.needed(database) & failure.databases | {database})
+        back = failure.databases | {name for name in failure.along if self._must_go_back(name, failure)}
+        members = sorted(self.topology.needed(database) & back | {database})
         choices = [self._lines_that_keep(name, promise, failure, name == database) for name in members]
         found = (
             self._time(database, dict(zip(members, lines, strict=True)), promise, failure)
@@ -218,8 +225,21 @@ class BestCase:
         )
         return min(islice(found, 4 * _MOST_CHOICES), default=inf)
 
-    def _own(self, name: str, promise: Promise, itself: bool) -> Promise | None:
-        """What is promised of a database after the same failure."""
+    def _must_go_back(self, name: str, failure: Failure) -> bool:
+        """Whether one that is up has what others of its group are sure to have lost at the worst instant."""
+        hit = self.topology.group(name) & failure.databases & self.topology.policies.keys()
+        if failure.scope is Scope.CORRUPTION:  # what was written since, until somebody acted
+            return any(self._until_somebody_acts(one, failure) > 0 for one in hit)
+        return any(
+            min((self.loss(one, x, 1, failure) for x in self.lines(one, failure)), default=inf) > 0 for one in hit
+        )
+
+    def _own(self, name: str, promise: Promise, itself: bool, failure: Failure) -> Promise | None:
+        """What is promised of a database after the same failure; of one that is up, of others in its group."""
+        if name in failure.along:
+            hit = [self.topology.policies[one] for one in sorted(self.topology.group(name) & failure.databases)]
+            found = [one for policy in hit for one in policy.promises if one.scope is promise.scope]
+            return max(found, key=lambda one: float(one.rpo.value.seconds) if one.rpo else inf, default=None)
         policy = self.topology.policies.get(name)
         if itself or policy is None:
             return promise if itself else None
@@ -227,7 +247,7 @@ class BestCase:
 
     def _lines_that_keep(self, name: str, promise: Promise, failure: Failure, itself: bool) -> list[Line]:
         """The lines that keep the promised loss; a database that is only needed may lose what it must."""
-        own = self._own(name, promise, itself)
+        own = self._own(name, promise, itself, failure)
         lines = self.lines(name, failure)
         if own is None or own.rpo is None:
             return lines
@@ -243,7 +263,7 @@ class BestCase:
         if len(lines) > 1 and share >= 1:
             instants = self._ages_at_instants(lines, chains)
         verification = float(self.topology.program.verification.value.seconds)
-        spared = {name: self._spared(self._own(name, promise, name == database)) for name in lines}
+        spared = {name: self._spared(self._own(name, promise, name == database, failure)) for name in lines}
         return max(self._all_back(lines, ages, spared, failure) for ages in instants) + verification
 
     def _spared(self, own: Promise | None) -> float:
@@ -299,18 +319,26 @@ class BestCase:
         log = self._part(name, line.log, written, replays, failure, capacities)
         return Flow(image, log if behind else None) if log else None
 
+    def _until_somebody_acts(self, name: str, failure: Failure) -> float:
+        """Seconds: on one that is up, the failure of others is noticed, and then somebody acts on it."""
+        policy = self.topology.policies.get(name)
+        noticed = [policy] if policy else []
+        if name in failure.along:
+            noticed = [self.topology.policies[one] for one in self.topology.group(name) & failure.databases]
+        detects = [float(one.detect.value.seconds) if one.detect else 0.0 for one in noticed]
+        activates = float(policy.activate.value.seconds) if policy and policy.activate else 0.0
+        return min(detects, default=0.0) + activates
+
     def _part(
         self, name: str, stored: str, size: float, most: float, failure: Failure, capacities: dict[str, float]
     ) -> Part | None:
         """Bytes on their way from a store, from when on, and over what; None: there is no way."""
         database, store = self.topology.databases[name], self.topology.stores[stored]
-        home, policy = self.topology.new_home(name, failure), self.topology.policies.get(name)
+        home = self.topology.new_home(name, failure)
         way = self.topology.route(store.site, home, failure.sites) if home else None
         if way is None:
             return None
-        first = 0.0
-        for given in (policy.detect, policy.activate) if policy else ():
-            first += float(given.value.seconds) if given else 0.0
+        first = self._until_somebody_acts(name, failure)
         moving = home != database.site
         provision = [float(one.provision.value.seconds) for one in database.standbys if moving and one.site == home]
         ready = first + max(thaw_seconds(store), *provision, 0.0)
@@ -319,6 +347,15 @@ class BestCase:
             crossed[f"reads {store.name}"] = float(store.reads.value.bytes_per_second)
         capacities |= crossed
         return Part(ready, size, most, tuple(sorted(crossed)))
+
+
+def _in_common(losses: Sequence[tuple[bool, float]]) -> float:
+    """The loss of a group whose members lose so much, each with an image alone or with a log: a point that all have."""
+    imaged = [lost for alone, lost in losses if alone]
+    logged = [lost for alone, lost in losses if not alone]
+    if len(losses) > 1 and len(imaged) > 1:
+        return inf
+    return max(*imaged, *logged, 0.0) if len(losses) == 1 or not imaged else imaged[0] + max(logged)
 
 
 def _age_at(stretches: list[Stretch], at: int) -> float:

@@ -12,6 +12,7 @@ from bkpc_compiler.program.model import (
     ColdLevel,
     Database,
     Given,
+    Group,
     HotLevel,
     ImageLevel,
     Keep,
@@ -68,6 +69,7 @@ def random_program(random: Random) -> Program:
     databases = tuple(_database(random, name, sites, ground) for name in names)
     # The policies come after every database is known, so that promises look at where each is.
     protections = tuple(Protection(one.name, _policy(random, one, ground), here()) for one in databases)
+    groups = _groups(protections)
     return Program(
         edition=1,
         files=(("test.bkp", "0" * 64),),
@@ -75,7 +77,7 @@ def random_program(random: Random) -> Program:
         links=ground.links,
         stores=ground.stores,
         databases=databases,
-        groups=(),
+        groups=groups,
         policies=(),
         protections=protections,
         requirements=(),
@@ -84,6 +86,28 @@ def random_program(random: Random) -> Program:
         headroom=given(random.choice((Fraction(1, 10), Fraction(1, 10), Fraction(1, 10), Fraction(0)))),
         verification=given(random.choice((duration(0), duration(1, "min"), duration(5, "min")))),
     )
+
+
+def _groups(protections: tuple[Protection, ...]) -> tuple[Group, ...]:
+    """Now and then one, of databases with a log; one of them may have none. Drawn from what is there: what else is
+    drawn stays as it is without."""
+    told = [
+        (
+            one.database,
+            [store.value for hot in one.policy.hot for store in hot.stores],
+            [(level.schedule.at, str(level.schedule.period)) for level in one.policy.images],
+        )
+        for one in protections
+    ]
+    random = Random(repr(told))  # noqa: S311 - drawn again from what is printed
+    logged = [one.database for one in protections if one.policy.hot]
+    if len(logged) < 2 or random.random() < 0.97:
+        return ()
+    members = random.sample(logged, random.randint(2, len(logged)))
+    others = [one.database for one in protections if not one.policy.hot]
+    if others and random.random() < 0.3:
+        members[0] = random.choice(others)
+    return (Group("pair", tuple(sorted(members)), here()),)
 
 
 def with_objectives(program: Program, drawn: Drawn) -> Program:

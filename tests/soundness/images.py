@@ -106,7 +106,7 @@ def _runs(job: Job, start: int, end: int, draw: Draw, source: Shelf | None) -> l
         takes, later = draw(job)
         snapshot: int | None = begins + later
         if job.source_store is not None:
-            snapshot = source.newest(begins) if source else None
+            snapshot = source.newest(begins - job.thaw_ms) if source else None
         if snapshot is not None:
             found.append((begins + takes, snapshot))
     return found

@@ -52,7 +52,7 @@ class Course:
 
     def in_service(self, database: str, topology: Topology, failure: Failure) -> float:
         """Its own check passed, and that of all it needs that were taken down too."""
-        return max(self.own.get(name, inf) for name in topology.needed(database) & failure.databases | {database})
+        return max(self.own.get(name, inf) for name in topology.needed(database) & failure.out_of_service | {database})
 
 
 class Rehearsal:
@@ -89,7 +89,7 @@ class Rehearsal:
     def _waiting(self, database: str) -> frozenset[str]:
         """The databases that are not in service before `database` is."""
         return frozenset(
-            name for name in self.failure.databases if database in self.topology.needed(name)
+            name for name in self.failure.out_of_service if database in self.topology.needed(name)
         ) | {database}  # fmt: skip
 
     def _named(self, step: Step) -> str:
@@ -97,10 +97,9 @@ class Rehearsal:
 
     def _takes(self, step: Step, age: float) -> float:
         """The most a step takes, in ms, by the program's figures."""
-        database, policy = self.topology.databases[step.database], self.topology.policies.get(step.database)
+        database = self.topology.databases[step.database]
         if step.kind in {"detect", "activate"}:
-            given = (policy.detect if step.kind == "detect" else policy.activate) if policy else None
-            return float(given.value.seconds) * 1000 if given else 0.0
+            return max(self._responds(step.kind, name) for name in self._acted_on(step.kind, step.database))
         if step.kind == "provision":
             home = self.topology.new_home(step.database, self.failure)
             return max(
@@ -116,6 +115,18 @@ class Rehearsal:
             size = float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
         rate = rate_of(step)
         return size / rate * 1000 if rate else inf
+
+    def _acted_on(self, kind: str, database: str) -> frozenset[str]:
+        """Those that are noticed, or acted on, before `database` comes back: of one that is up, those of its group."""
+        if database not in self.failure.along:
+            return frozenset((database,))
+        hit = self.topology.group(database) & self.failure.databases
+        return hit if kind == "detect" else hit | {database}
+
+    def _responds(self, kind: str, name: str) -> float:
+        policy = self.topology.policies.get(name)
+        given = (policy.detect if kind == "detect" else policy.activate) if policy else None
+        return float(given.value.seconds) * 1000 if given else 0.0
 
     def shortcomings(self) -> Iterator[Fault]:
         """What the plan leaves out or gets wrong about the world, whatever the instant of the failure."""

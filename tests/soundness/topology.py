@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from bkpc_compiler.program.model import Database, Link, Policy, Program, Scope, Store
@@ -13,13 +13,21 @@ _LOOPBACK = ("127.", "localhost", "[::1]", "::1", "/")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One loss: `lost` as the plan names it, the databases it takes down, and the sites and stores gone with it."""
+    """One loss: `lost` as the plan names it, the databases it takes down, and the sites and stores gone with it.
+
+    `along`: those that are up, and go back with others of their group.
+    """
 
     scope: Scope
     lost: str
     databases: frozenset[str]
     sites: frozenset[str]
     stores: frozenset[str]
+    along: frozenset[str] = frozenset()
+
+    @property
+    def out_of_service(self) -> frozenset[str]:
+        return self.databases | self.along
 
 
 class Topology:
@@ -59,6 +67,22 @@ class Topology:
 
     def failure(self, scope: Scope, database: str) -> Failure:
         """What the loss of this scope, the one that hits `database`, takes along."""
+        found = self._failure(scope, database)
+        joined = {name for one in found.databases & self.policies.keys() for name in self.group(one)}
+        return replace(found, along=frozenset(joined - found.databases))
+
+    def group(self, database: str) -> frozenset[str]:
+        """All protected databases that go back to one point with it, itself too, through all groups that meet."""
+        found: set[str] = set()
+        ahead = [database]
+        while ahead:
+            name = ahead.pop()
+            if name not in found:
+                found.add(name)
+                ahead += [one for group in self.program.groups if name in group.members for one in group.members]
+        return frozenset(found & self.policies.keys()) | {database}
+
+    def _failure(self, scope: Scope, database: str) -> Failure:
         hit = self.databases[database]
         if scope in {Scope.CORRUPTION, Scope.HOST}:
             if scope is Scope.CORRUPTION:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
+from math import ceil, inf
 from random import Random
 
 from bkpc_compiler.program.model import Program, Promise, Scope
@@ -19,7 +19,7 @@ from tests.soundness.capacity import Fault, Load
 from tests.soundness.images import Shelf, Stretch
 from tests.soundness.recovery import Line, Rehearsal, line_of
 from tests.soundness.releases import Window, windows
-from tests.soundness.topology import Failure, Topology
+from tests.soundness.topology import Failure, Topology, thaw_seconds
 
 Promised = tuple[str, Scope, str]
 """(database, scope, "rpo" or "rto")."""
@@ -63,6 +63,17 @@ class Household:
     def ages(self, store: str) -> list[Stretch]:
         """The age of the newest image in a store over all windows, in ms."""
         return [one for window, found in self.shelves for one in images.staleness(found.get(store), window)]
+
+    def age_once_reached(self, store: str, behind: float, share: float) -> float:
+        """The age of the newest image that others, whose logs are `behind` ms late, have reached; for `share`."""
+        found: list[Stretch] = []
+        for window, shelves in (*self.shelves, self.chance) if share >= 1 else self.shelves:
+            shelf = shelves.get(store)
+            if shelf is not None:
+                pairs = zip(shelf.usable, shelf.snapshots, strict=True)
+                shelf = Shelf([max(at, ceil(snapshot + behind)) for at, snapshot in pairs], shelf.snapshots)
+            found += images.staleness(shelf, window)
+        return images.quantile(found, share)
 
     def oldest(self, store: str) -> float:
         """The worst age of the newest image, in ms."""
@@ -120,11 +131,13 @@ class World:
         self.households = {
             one.name: Household(self.topology, plan, one.name, random, self.year) for one in program.databases
         }
-        self.recoveries = {(one.scope, name): one for one in plan.recoveries for name in one.databases}
+        self.recoveries = {
+            (one.scope, name): one for one in plan.recoveries for name in one.down if name in one.databases
+        }
 
-    def line(self, database: str, failure: Failure) -> Line | None:
-        """The line the plan takes; where it plans no recovery, the one that loses least."""
-        recovery = self.recoveries.get((failure.scope.value, database))
+    def line(self, database: str, failure: Failure, hit: str) -> Line | None:
+        """The line the plan takes when `hit` is lost; where it plans no recovery, the one that loses least."""
+        recovery = self.recoveries.get((failure.scope.value, hit))
         planned = line_of(recovery, database) if recovery else None
         if planned:
             return planned
@@ -138,19 +151,37 @@ class World:
     def loss(self, database: str, promise: Promise, share: float) -> float:
         """Seconds of data lost, or endless where nothing is left to recover from."""
         failure = self.topology.failure(promise.scope, database)
-        line, household = self.line(database, failure), self.households[database]
-        if line is None or {line.image, line.log} & failure.stores:
+        group = sorted(self.topology.group(database))
+        lines = {name: self.line(name, failure, database) for name in group}
+        known = {name: line for name, line in lines.items() if line and not {line.image, line.log} & failure.stores}
+        if len(known) < len(lines):
             return inf
-        lost = household.loss(line, share)
-        if promise.scope is Scope.CORRUPTION and self._forgotten(database, line, lost):
+        lost = self._point_in_common(known, share)
+        if promise.scope is Scope.CORRUPTION and any(
+            self._forgotten(database, name, line, lost) for name, line in known.items()
+        ):
             return inf
         return lost / 1000
 
-    def _forgotten(self, database: str, line: Line, lost: float) -> bool:
-        """Whether the point before the damage may have expired by the time it is noticed."""
-        policy = self.topology.policies[database]
+    def _point_in_common(self, lines: dict[str, Line], share: float) -> float:
+        """How old the newest point is that all have, in ms: of images, two are never of one instant."""
+        losses = {name: self.households[name].loss(line, share) for name, line in lines.items()}
+        imaged = [name for name, line in lines.items() if line.log is None]
+        if len(lines) == 1 or not imaged or inf in losses.values():
+            return max(losses.values())
+        if len(imaged) > 1:
+            return inf
+        behind = max(self.households[name].loss(line, 1) for name, line in lines.items() if line.log is not None)
+        (name,) = imaged
+        return self.households[name].age_once_reached(lines[name].image, behind, share)
+
+    def _forgotten(self, hit: str, database: str, line: Line, lost: float) -> bool:
+        """Whether what leads to the point before the damage of `hit` may have expired by the time that is noticed."""
+        policy = self.topology.policies[hit]
         kept = [one.keep_ms for one in self.plan.retention if one.database == database and one.store == line.image]
         noticed = float(policy.detect.value.seconds) * 1000 if policy.detect else 0.0
+        if line.log is not None and len(self.topology.group(hit)) > 1:
+            lost += self.households[database].oldest(line.image)  # an image from before that point
         return any(one is not None and lost + noticed > one for one in kept)
 
     def time(self, database: str, promise: Promise, share: float) -> float:
@@ -188,7 +219,7 @@ class World:
         for stream in self.plan.streams:
             yield from self._faults_of_stream(stream)
         for recovery in (one for one in self.plan.recoveries if one.databases):
-            failure = self.topology.failure(Scope(recovery.scope), recovery.databases[0])
+            failure = self.topology.failure(Scope(recovery.scope), recovery.down[0])
             rehearsal = Rehearsal(self.topology, recovery, failure)
             yield from rehearsal.shortcomings()
             course = rehearsal.run(self.worst_ages(recovery))
@@ -206,6 +237,9 @@ class World:
             yield Fault("slot", whose, f"{job.id} takes {longest} ms, its slot is {at.slot_ms} ms")
         if at.offset_ms + at.slot_ms > at.window_ms:
             yield Fault("window", whose, f"{job.id} is done {at.offset_ms + at.slot_ms} ms after its release")
+        thaw = thaw_seconds(self.topology.stores[job.source_store]) * 1000 if job.source_store else 0.0
+        if job.thaw_ms < thaw or job.schedule.offset_ms < job.thaw_ms:
+            yield Fault("slot", whose, f"{job.id} reads what takes {thaw:.0f} ms to thaw")
         reads = {f"store:{job.source_store}:reads"} if self._reads(job.source_store) else set()
         yield from self._unreserved(job.id, whose, source, job.stores, {one.resource for one in job.reserve}, reads)
 

@@ -17,6 +17,7 @@ class Loss:
     """One failure: its scope, what it hits, the databases it takes down, the sites that are gone.
 
     `along`: protected databases that it leaves up, and that go back to one point with one that it takes down.
+    `folders`: the site where directories are gone with the machine that bkpc runs on; "": they are left.
     """
 
     scope: Scope
@@ -24,6 +25,7 @@ class Loss:
     databases: tuple[str, ...]
     sites: tuple[str, ...]
     along: tuple[str, ...] = ()
+    folders: str = ""
 
     def phrase(self) -> str:
         """The failure in words: `the loss of site `hangzhou``."""
@@ -87,8 +89,9 @@ class Losses:
         if scope is Scope.CORRUPTION:
             return Loss(scope, database.name, (database.name,), ())
         if scope is Scope.HOST:
-            same = self._on_machine[self._machine[database.name]]
-            return Loss(scope, same[0], tuple(same), ())
+            machine = self._machine[database.name]
+            same = self._on_machine[machine]
+            return Loss(scope, same[0], tuple(same), (), folders="" if machine[0] else database.site)
         if scope is Scope.SITE:
             return Loss(scope, database.site, tuple(self._at_site[database.site]), (database.site,))
         if scope is Scope.REGION:
@@ -119,10 +122,10 @@ def zone_redundant(store: Store) -> bool:
     return store.redundancy is not None and store.redundancy.value == "zrs"
 
 
-def survives(store: Store, loss: Loss, database: Database, policy: Policy) -> bool:
-    """Whether what `policy` keeps of `database` in `store` is still there after `loss`."""
+def survives(store: Store, loss: Loss, policy: Policy) -> bool:
+    """Whether what `policy` keeps of a database in `store` is still there after `loss`."""
     if loss.scope is Scope.HOST:
-        return not (store.kind == "directory" and store.site == database.site and local(database))
+        return not (store.kind == "directory" and store.site == loss.folders)
     if loss.scope is Scope.SITE:
         return store.site not in loss.sites or zone_redundant(store)
     if loss.scope is Scope.REGION:

@@ -9,7 +9,7 @@ from math import ceil
 from bkpc_compiler.explanation.chain import oldest
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.demand import JobDemand, effort_of
-from bkpc_compiler.feasibility.images import ImageCopy, least_gap
+from bkpc_compiler.feasibility.images import ImageCopy, least_gap, widest_left
 from bkpc_compiler.feasibility.working import Ageing, Apart, Forced, Part
 from bkpc_compiler.program.model import Given
 from bkpc_compiler.timetable.calendar import DAY
@@ -27,6 +27,8 @@ def age(sheet: Sheet, image: ImageCopy, share: Fraction, retries: Given[Fraction
     assert ages is not None
     amount = ages.quantile(share) / 1000
     part = f"{share.numerator}/{share.denominator} * " if share < 1 else ""
+    if image.joint:
+        return _of_all(sheet, image, share, amount)
     if len(image.jobs) == 1:
         (job,) = image.jobs
         assert job.slot is not None
@@ -41,6 +43,18 @@ def age(sheet: Sheet, image: ImageCopy, share: Fraction, retries: Given[Fraction
         sheet.given("stale", Fraction(stale, 1000), "s", "its age when the next one does")
         return sheet.follows("age", f"fresh + {part}(stale - fresh)", amount, "s")
     return sheet.given("age", amount, "s", f"the least that {_percent(share)} of all instants keep below")
+
+
+def _of_all(sheet: Sheet, image: ImageCopy, share: Fraction, amount: Fraction) -> Fraction:
+    """Of the freshest of all ways into a store."""
+    assert image.staleness is not None
+    fresh, stale = image.staleness.oldest
+    names = ", ".join(jobs[-1].id for jobs in (image.jobs, *image.others))
+    sheet.given("fresh", Fraction(fresh, 1000), "s", f"age of the image that gets oldest, when it is whole; of {names}")
+    if share < 1:
+        return sheet.given("age", amount, "s", f"the least that {_percent(share)} of all instants keep below")
+    sheet.given("stale", Fraction(stale, 1000), "s", "its age when a fresher one is whole, whichever that is")
+    return sheet.follows("age", "stale", amount, "s")
 
 
 def _period(sheet: Sheet, job: JobDemand) -> str:
@@ -95,7 +109,9 @@ def _of_unaligned(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction) -> 
         period = rhythm.period if rhythm.steady else rhythm.gap
         between = f"between two runs of {job.id}" + (", clock changes included" if rhythm.shift else "")
         sheet.given(f"period_{number}", Fraction(period + rhythm.shift, 1000), "s", between, job.schedule.span)
-        sheet.given(f"slot_{number}", Fraction(job.slot.length, 1000), "s", f"reserved for {job.id}")
+        thawed = ", and until what it copies has thawed" if job.lead else ""
+        lasts = Fraction(job.lead + job.slot.length, 1000)
+        sheet.given(f"slot_{number}", lasts, "s", f"reserved for {job.id}{thawed}")
         parts.append(f"period_{number} + slot_{number}")
     return sheet.follows("age", " + ".join(parts), amount, "s", "each may have just missed the one before")
 
@@ -105,6 +121,13 @@ def ageing(sheet: Sheet, one: Ageing, retries: Given[Fraction]) -> None:
     image, share = one.image, one.share
     assert image.staleness is not None
     amount = image.staleness.quantile(share) / 1000
+    if image.joint:
+        age(sheet, image, share, retries)
+        name, least = ("between", "max(0, age - fresh)") if one.part is Part.BETWEEN else ("ready", "min(age, fresh)")
+        sheet.follows(
+            name, least, image.between(share) if one.part is Part.BETWEEN else amount - image.between(share), "s"
+        )
+        return
     last = image.jobs[-1]
     gap = sheet.given("gap", Fraction(last.rhythm.gap, 1000), "s", f"between two runs of {last.id}", last.schedule.span)
     part = "" if share >= 1 else f" * {share.numerator}/{share.denominator}"
@@ -136,7 +159,11 @@ def apart(sheet: Sheet, one: Apart) -> None:
         return
     share = "1" if one.share >= 1 else f"{one.share.numerator}/{one.share.denominator}"
     expression = f"{share} / ({' + '.join(f'1 / {name}' for name in names)})"
-    if gap > one.share / together:
+    left = widest_left(one.chains, one.share) / 1000
+    if left > one.share / together and gap <= left:
+        sheet.given("left", left, "s", "in the gaps of one job, whatever offsets all keep: others are too few for them")
+        expression = f"max({expression}, left)"
+    elif gap > one.share / together:
         sheet.given("closed", gap, "s", "the longest stretch in which no window of these jobs is open")
         expression = f"max({expression}, closed)"
     sheet.follows("apart", f"floor({expression} * 1000) / 1000", gap, "s")

@@ -42,14 +42,14 @@ def _worst(jobs: Sequence[JobDemand], moved: Sequence[int], cycle: int) -> Oldes
     slack = max(job.rhythm.shift for job in jobs)
     last = jobs[-1]
     assert last.slot is not None
-    first = last.rhythm.phase + moved[-1] + last.slot.offset
+    first = last.rhythm.phase + moved[-1] + last.begins
     starts = range(first, first + 2 * cycle + 1, last.rhythm.period)
     runs = [_runs(jobs, moved, slack, start) for start in starts]
     found: Oldest | None = None
     newest = runs[0]
     for start, one in zip(starts, runs, strict=True):
         if one[0] > newest[0]:
-            instant = Oldest(newest, start + last.slot.length, slack)
+            instant = Oldest(newest, start + last.lead + last.slot.length, slack)
             found = instant if found is None or instant.age > found.age else found
             newest = one
     assert found is not None
@@ -62,7 +62,7 @@ def _runs(jobs: Sequence[JobDemand], moved: Sequence[int], slack: int, start: in
     found = [start]
     for job, late in zip(reversed(jobs[:-1]), reversed(moved[:-1]), strict=True):
         assert job.slot is not None
-        begins = job.rhythm.phase + late + job.slot.offset
-        turns = (found[0] - slack - job.slot.length - begins) // job.rhythm.period
+        begins = job.rhythm.phase + late + job.begins
+        turns = (found[0] - slack - job.lead - job.slot.length - begins) // job.rhythm.period
         found.insert(0, begins + turns * job.rhythm.period)
     return tuple(found)

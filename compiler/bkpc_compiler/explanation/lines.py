@@ -115,6 +115,6 @@ def gone_of(analysis: Analysis, choice: Choice) -> tuple[str, ...]:
         found += [
             f"{what} in `{store}`"
             for store in dict.fromkeys(where)
-            if not survives(stores[store], choice.loss, choice.database, choice.policy)
+            if not survives(stores[store], choice.loss, choice.policy)
         ]
     return tuple(found)

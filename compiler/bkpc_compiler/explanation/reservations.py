@@ -19,7 +19,9 @@ def jobs_behind(choice: Choice, terms: Iterable[Term], clauses: Clauses, retries
     """The jobs that make the image of the chosen line, and those that a term names."""
     images = [choice.line.image] if choice.line else []
     images += [image for term in terms for image in _images(term)]
-    jobs = dict.fromkeys(job for image in images for job in image.jobs)
+    jobs = dict.fromkeys(
+        job for image in images for jobs in (image.jobs, *(image.others if image.joint else ())) for job in jobs
+    )
     return tuple(_job(job, clauses, retries) for job in sorted(jobs, key=lambda one: one.id))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bkpc_compiler.estate.failures import Loss, zone_redundant
 from bkpc_compiler.estate.resources import Resource, Ways
@@ -32,6 +33,12 @@ class Beside(Struct, frozen=True, eq=False, dict=True):
     loss: Loss
     silent: frozenset[str]
     detours: tuple[tuple[Flow, tuple[Resource, ...]], ...]
+
+    def without(self, database: str) -> Beside:
+        """The same while `database` itself is not back."""
+        if self.loss.scope not in AGAIN or database in self.silent:
+            return self
+        return replace(self, silent=self.silent | {database})
 
     def __call__(self, name: str) -> int:
         """Bytes per second reserved on a resource."""

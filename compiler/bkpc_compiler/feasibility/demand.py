@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class JobDemand(Struct, frozen=True):
     """One scheduled job: one image of `database` moved to `store`, in `slot` after each release.
 
-    `slot` None: it fits nowhere, and nothing bounds when it is done. `source`: the store a copy reads.
+    `slot` None: it fits nowhere, and nothing bounds when it is done. `source`: the store a copy reads. `thaw`: what the
+    image in it takes to thaw. `queue`: milliseconds that it waits behind the thaw quota; None: nothing bounds them.
     """
 
     id: str
@@ -40,6 +41,19 @@ class JobDemand(Struct, frozen=True):
     rhythm: Rhythm
     limit: Given[Rate] | None
     slot: Slot | None = None
+    thaw: Given[Duration] | None = None
+    queue: int | None = 0
+
+    @property
+    def lead(self) -> int:
+        """Milliseconds between its choice of an image and its first byte."""
+        return (self.thaw.value.milliseconds_up() if self.thaw else 0) + (self.queue or 0)
+
+    @property
+    def begins(self) -> int:
+        """Milliseconds after its release at which it chooses an image; of one that has a slot."""
+        assert self.slot is not None
+        return self.slot.offset - self.lead
 
     @property
     def bytes(self) -> Size:
@@ -80,6 +94,7 @@ class Demand:
     peaks: Mapping[str, int]
     images: dict[str, tuple[ImageCopy, ...]] = field(default_factory=dict)
     lines: dict[tuple[str, ...], tuple[Line, ...]] = field(default_factory=dict)
+    thawing: list[Mapping[str, int]] = field(default_factory=list)
 
     @property
     def flows(self) -> tuple[JobDemand | StreamDemand, ...]:
@@ -112,8 +127,9 @@ def settle(jobs: Sequence[JobDemand], streams: Sequence[StreamDemand], headroom:
         for one in stream.resources:
             if one.name in usable and stream.fits:
                 steady[one.name] = steady.get(one.name, 0) + stream.rate
-    table = timetable_of((_request(job, usable, retries) for job in jobs), usable, steady)
-    settled = tuple(replace(job, slot=table.slots[job.id]) for job in jobs)
+    bounded = (job for job in jobs if job.queue is not None)
+    table = timetable_of((_request(job, usable, retries) for job in bounded), usable, steady)
+    settled = tuple(replace(job, slot=table.slots.get(job.id)) for job in jobs)
     return Demand(settled, fitted, shortages_of(settled, fitted, resources, usable), table.peaks)
 
 
@@ -131,6 +147,7 @@ def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Re
         effort=effort_of(job, retries),
         resources=tuple(sorted({one.name for one in job.resources if one.name in usable})),
         ceiling=max(1, int(job.limit.value.amount)) if job.limit else None,
+        lead=job.lead,
     )
 
 

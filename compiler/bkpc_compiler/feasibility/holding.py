@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most
@@ -86,11 +87,25 @@ def common_age(lines: Sequence[Line | None]) -> int | None:
 
 
 def image_before_logs(lines: Sequence[Line]) -> int:
-    """Milliseconds by which the log of one may reach the snapshot of another's image later than that is whole."""
-    images = [line.image.staleness for line in lines if line.log is None]
+    """Milliseconds by which the log of one may reach the snapshot of another's image later than that is whole.
+
+    A job that has failed takes its snapshot later, and still is done in its slot.
+    """
+    images = [line.image for line in lines if line.log is None]
     late = [ceil(most * 1000) for line in lines if line.log and (most := lost_at_most(line, WHOLE)) is not None]
-    fresh = [fresh for ages in images if ages is not None for ramps in ages.times for fresh, _ in ramps]
-    return max(0, max(late) - min(fresh)) if late and fresh else 0
+    soon = [
+        fresh - max(_lost_to_failures(jobs[0]) for jobs in (image.jobs, *(image.others if image.joint else ())))
+        for image in images
+        for ramps in (image.staleness.times if image.staleness else ())
+        for fresh, _ in ramps
+    ]
+    return max(0, max(late) - min(soon)) if late and soon else 0
+
+
+def _lost_to_failures(job: JobDemand) -> int:
+    """Milliseconds of its slot that failed attempts may take before the one that succeeds begins."""
+    slot = job.slot
+    return slot.length - int(job.bytes.amount * 1000 / slot.rate) if slot and slot.rate else 0
 
 
 def _lock(outage: Outage, choice: Choice) -> tuple[bool, int | None, int | None]:
@@ -135,7 +150,8 @@ def _begins(outage: Outage, choice: Choice, respond: int) -> int | None:
         return max(respond, back.moves[0].start) if back else None
     if choice.recovery is None or choice.line is None:
         return respond
-    queue = thaw_days(asked_of(choice.database, choice.line))[0] * DAY
+    everyone = outage.thawed if name in outage.choices else None
+    queue = thaw_days(asked_of(choice.database, choice.line), everyone)[0] * DAY
     return respond + ready_after(choice.line, choice.recovery.place) + queue
 
 

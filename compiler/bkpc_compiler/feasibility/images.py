@@ -11,12 +11,20 @@ from msgspec.structs import replace
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.levels import transfer_at_best
-from bkpc_compiler.feasibility.staleness import MOST_EVENTS, Leg, Staleness, staleness_of, unaligned
+from bkpc_compiler.feasibility.staleness import (
+    MOST_EVENTS,
+    Leg,
+    Staleness,
+    staleness_of,
+    staleness_of_all,
+    unaligned,
+)
 from bkpc_compiler.feasibility.working import Ageing, Apart, Copying, Forced, Part
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Cadence, Database, Store
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import DAY
+from bkpc_compiler.timetable.placement import Slot
 from bkpc_grammar.quantities import Duration
 
 MONTH = Fraction(365 * DAY, 12)
@@ -29,7 +37,8 @@ class ImageCopy(Struct, frozen=True, dict=True):
     """The images of one database in one store.
 
     `staleness`: how old the newest usable one is over all instants, in the planned slots; None where a job
-    has no slot. `others`: the other ways that images of this database come into the store.
+    has no slot. `others`: the other ways that images of this database come into the store. `joint`: of all these ways
+    together, rather than of `jobs` alone.
     """
 
     id: str
@@ -37,6 +46,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
     jobs: tuple[JobDemand, ...]
     staleness: Staleness | None
     others: tuple[tuple[JobDemand, ...], ...] = ()
+    joint: bool = False
 
     @once
     def age(self) -> Bound | None:
@@ -57,27 +67,39 @@ class ImageCopy(Struct, frozen=True, dict=True):
             return None
         amount = self.staleness.quantile(share) / 1000
         last = self.jobs[-1]
-        period = min(Fraction(last.rhythm.gap, 1000) * share, amount)
-        what = f"copies to `{last.store}`" if last.source else f"full backups to `{last.store}`"
+        between = self.between(share)
+        what = f"two copies to `{last.store}`" if last.source else f"two full backups to `{last.store}`"
+        what = f"two images in `{last.store}`, whichever level brings them" if self.joint else what
         of_all = "" if share >= 1 else f", {_percent(share)} of all instants"
-        spans = (*(job.schedule.span for job in self.jobs[:-1]), *_costs(self.jobs))
+        jobs = (
+            tuple(dict.fromkeys(job for jobs in (self.jobs, *self.others) for job in jobs)) if self.joint else self.jobs
+        )
+        spans = (*(job.schedule.span for job in jobs[:-1]), *_costs(jobs))
         ready = f"from the snapshot until the {'copy' if last.source else 'image'} is whole"
         return Bound(
             (
                 Term(
-                    f"between two {what}{of_all}",
-                    Duration(period),
-                    (last.schedule.span,),
+                    f"between {what}{of_all}",
+                    Duration(between),
+                    tuple(dict.fromkeys(job.schedule.span for job in (jobs if self.joint else jobs[-1:]))),
                     working=Ageing(self, share, Part.BETWEEN),
                 ),
                 Term(
                     ready,
-                    Duration(amount - period),
+                    Duration(amount - between),
                     tuple(dict.fromkeys(spans)),
                     working=Ageing(self, share, Part.READY),
                 ),
             )
         )
+
+    def between(self, share: Fraction) -> Fraction:
+        """Seconds of the age that pass between two images; the rest passes until one is whole."""
+        assert self.staleness is not None
+        amount = self.staleness.quantile(share) / 1000
+        if self.joint:
+            return max(Fraction(0), amount - Fraction(self.staleness.oldest[0], 1000))
+        return min(Fraction(self.jobs[-1].rhythm.gap, 1000) * share, amount)
 
     def age_at_least(self, share: Fraction, *, arrives: bool) -> Bound:
         """What no start and no rate within the windows betters. `arrives`: an image on its way when the
@@ -103,7 +125,11 @@ class ImageCopy(Struct, frozen=True, dict=True):
         for before, job in zip((None, *self.jobs), self.jobs, strict=False):
             took = transfer_at_best(job.resources, job.bytes)
             wait = _forced_wait(before, least, job, took) if before else Fraction(0)
-            if wait > 0:
+            thaw = job.thaw.value.amount if job.thaw else Fraction(0)
+            if thaw > wait and job.thaw:  # it may be asked for as soon as the image is whole
+                words = f"thaw of `{job.source}`, before the copy to `{job.store}` can be made"
+                terms.append(Term(words, job.thaw.value, (job.thaw.span,), job.thaw.origin))
+            elif wait > 0:
                 assert before is not None
                 words = f"until the copy to `{job.store}` begins"
                 forced = Forced(before, job, (least, took))
@@ -125,19 +151,39 @@ def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:
     """Milliseconds since the newest snapshot that `share` of all instants can't keep below, whatever the starts
     of all `chains` together.
 
-    Each chain brings one per its longest period: in `share` of the time those of all chains leave no less. At
-    the worst instant none may have begun outside the windows of the first jobs; nothing says how much of the
-    time that costs.
+    Each chain brings one per its longest period: in `share` of the time those of all chains leave no less, nor less
+    than `widest_left`. At the worst instant none may have begun outside the windows of the first jobs; nothing says
+    how much of the time that costs.
     """
     if share == 1 and len(chains) == 1:
         return max(job.rhythm.period for job in chains[0])
     gap = share / sum(1 / max(_mean(job) for job in jobs) for jobs in chains)
+    gap = max(gap, widest_left(chains, share))
     firsts = list(dict.fromkeys(jobs[0] for jobs in chains))
     cycle = max(job.rhythm.period for job in firsts)
     few = sum(cycle // job.rhythm.period for job in firsts) <= MOST_EVENTS
     if share == 1 and few and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
         gap = max(gap, Fraction(_uncovered(firsts, cycle)))
     return int(gap)
+
+
+def widest_left(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> Fraction:
+    """Milliseconds since the newest snapshot that `share` of all instants can't keep below, whatever offsets the jobs
+    are given: each keeps its own.
+
+    A chain whose images come at one period leaves gaps of that length, into which the images of all others fall: into
+    one of them no more than on the average. Where they are fewer than the gaps, all of the rest are left whole.
+    """
+    found = Fraction(0)
+    for jobs in chains:
+        period = max(job.rhythm.period for job in jobs)
+        if all(job.rhythm.steady and period % job.rhythm.period == 0 for job in jobs):
+            others = sum(period / max(_mean(job) for job in other) for other in chains if other is not jobs)
+            if share == 1:
+                found = max(found, Fraction(period, int(others) + 1))
+            elif others < 1:
+                found = max(found, period * (1 - (1 - share) / (1 - others)))
+    return found
 
 
 def _mean(job: JobDemand) -> Fraction:
@@ -191,13 +237,19 @@ def image_copies(stores: Mapping[str, Store], database: Database, demand: Demand
     chains: dict[str, list[ImageCopy]] = {}
     for one in copies:
         chains.setdefault(one.store.name, []).append(one)
-    alike = tuple(
-        replace(one, others=tuple(two.jobs for two in chains[one.store.name] if two is not one))
-        if len(chains[one.store.name]) > 1
-        else one
-        for one in copies
-    )
+    alike = tuple(_beside(one, chains[one.store.name]) if len(chains[one.store.name]) > 1 else one for one in copies)
     return demand.images.setdefault(database.name, alike)
+
+
+def _beside(image: ImageCopy, copies: Sequence[ImageCopy]) -> ImageCopy:
+    """`image` with the other ways into its store: what is read there is the freshest of all `copies` there."""
+    others = tuple(two.jobs for two in copies if two is not image)
+    steady = [jobs for jobs in (image.jobs, *others) if all(job.slot and job.rhythm.steady for job in jobs)]
+    if not steady:
+        return replace(image, others=others)
+    joint = staleness_of_all([[(job.id, _leg(job, job.slot)) for job in jobs if job.slot] for jobs in steady])
+    better = joint is not None and (image.staleness is None or joint.worst < image.staleness.worst)
+    return replace(image, others=others, staleness=joint if better else image.staleness, joint=better)
 
 
 def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store]) -> ImageCopy:
@@ -210,10 +262,7 @@ def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
     for job in jobs:
         if job.slot is None:
             return None
-        rhythm = job.rhythm
-        # The gap of one that is not steady has its clock change in it.
-        period, shift = (rhythm.period, rhythm.shift) if rhythm.steady else (rhythm.gap, 0)
-        legs.append(Leg(period, rhythm.phase, job.slot.offset, job.slot.end, shift))
+        legs.append(_leg(job, job.slot))
     if len(legs) == 1:
         leg = legs[0]
         lasts = leg.end - leg.start
@@ -221,6 +270,13 @@ def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
     if not all(job.rhythm.steady for job in jobs):
         return unaligned(legs)
     return staleness_of(legs) or unaligned(legs)
+
+
+def _leg(job: JobDemand, slot: Slot) -> Leg:
+    rhythm = job.rhythm
+    # The gap of one that is not steady has its clock change in it.
+    period, shift = (rhythm.period, rhythm.shift) if rhythm.steady else (rhythm.gap, 0)
+    return Leg(period, rhythm.phase, job.begins, slot.end, shift)
 
 
 def _costs(jobs: Sequence[JobDemand], *, firm: bool = False) -> tuple[Span, ...]:

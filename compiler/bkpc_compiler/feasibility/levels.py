@@ -8,12 +8,12 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from bkpc_compiler.estate.failures import Losses, survives
+from bkpc_compiler.estate.failures import Loss, Losses, survives
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.log_delay import least_rate
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
-from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Store
+from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Scope, Store
 from bkpc_grammar.quantities import Size
 
 KEEPS_UP = Fraction(5, 4)
@@ -68,10 +68,28 @@ def _numbered(job: JobDemand, taken: dict[str, int]) -> JobDemand:
     return job if taken[job.id] == 1 else replace(job, id=f"{job.id}/{taken[job.id]}")
 
 
+Limit = tuple[Loss, Fraction]
+"""A failure, and the seconds that may be lost by it."""
+
+
+def limits_of(
+    losses: Losses, databases: Mapping[str, Database], protections: Sequence[Protection]
+) -> tuple[Limit, ...]:
+    """What is promised of the loss of a database; or of all of a group, which go back to one point: each limit once."""
+    found: dict[tuple[str, str, Fraction], Limit] = {}
+    for protection in protections:
+        for promise in protection.policy.promises:
+            if promise.rpo is not None:
+                loss = losses.of(databases[protection.database], promise.scope)
+                lost = "" if promise.scope is Scope.CORRUPTION else loss.lost  # all stores are left
+                found.setdefault((loss.scope.value, lost, promise.rpo.value.amount), (loss, promise.rpo.value.amount))
+    return tuple(found.values())
+
+
 def streams_of(
-    ways: Ways, stores: Mapping[str, Store], losses: Losses, database: Database, policy: Policy
+    ways: Ways, stores: Mapping[str, Store], limits: Sequence[Limit], database: Database, policy: Policy
 ) -> tuple[StreamDemand, ...]:
-    """One stream per hot level and store, with the least rate that meets the promises it serves."""
+    """One stream per hot level and store, with the least rate that meets the `limits` it serves."""
     streams = []
     least = max(1, ceil(database.writes.value.amount * KEEPS_UP))
     for number, level in enumerate(policy.hot, 1):
@@ -94,29 +112,24 @@ def streams_of(
                     least=least,
                 )
             )
-    return _with_least_rates(ways, stores, losses, database, policy, streams)
+    return _with_least_rates(ways, stores, limits, policy, streams)
 
 
 def _with_least_rates(
     ways: Ways,
     stores: Mapping[str, Store],
-    losses: Losses,
-    database: Database,
+    limits: Sequence[Limit],
     policy: Policy,
     streams: list[StreamDemand],
 ) -> tuple[StreamDemand, ...]:
-    """Each promise with an RPO is served by the nearest stream that survives its scope and can meet it."""
+    """Each limit is served by the nearest stream that survives the failure and can meet it."""
     enough: dict[int, int] = {}
     nearest = sorted(range(len(streams)), key=lambda index: (streams[index].latency, streams[index].store))
     known: dict[tuple[int, Fraction], int | None] = {}
-    for promise in policy.promises if streams else ():
-        if promise.rpo is None:
-            continue
-        within = promise.rpo.value.amount
-        loss = losses.of(database, promise.scope)
+    for loss, within in limits if streams else ():
         for index in nearest:
             stream = streams[index]
-            if not survives(stores[stream.store], loss, database, policy):
+            if not survives(stores[stream.store], loss, policy):
                 continue
             if (index, within) not in known:
                 known[index, within] = least_rate(arrivals_of(stream), within)

@@ -41,6 +41,7 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
     readable: tuple[Line, ...]  # those that lead back; all, where it is unknown where to rebuild
     ways: tuple[Way, ...]
     unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
+    own_policy: Policy | None = None  # what protects it, where `policy` is that with the times of others of its group
 
     @once
     def recoveries(self) -> tuple[Recovery, ...]:
@@ -65,6 +66,11 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
     def line(self) -> Line | None:
         """The line to recover on; None where nothing that survives can be read where it is rebuilt."""
         return self.recovery.line if self.recovery else self.unplaced
+
+    @property
+    def protected(self) -> Policy:
+        """The policy as it stands."""
+        return self.own_policy or self.policy
 
     @property
     def kept(self) -> bool:
@@ -130,15 +136,11 @@ def surviving_lines(
     setting: Setting, demand: Demand, database: Database, policy: Policy, loss: Loss
 ) -> tuple[Line, ...]:
     """Every image in a store that survives, alone and continued by every log in a store that survives."""
-    images = [
-        image
-        for image in image_copies(setting.stores, database, demand)
-        if survives(image.store, loss, database, policy)
-    ]
+    images = [image for image in image_copies(setting.stores, database, demand) if survives(image.store, loss, policy)]
     if not images:
         return ()
     streams = demand.streams_by_database.get(database.name, ())
-    living = [one for one in streams if survives(setting.stores[one.store], loss, database, policy)]
+    living = [one for one in streams if survives(setting.stores[one.store], loss, policy)]
     key = (database.name, *(image.id for image in images), *(one.store for one in living))
     if key not in demand.lines:
         alone = [Line(image, None, None) for image in images]

@@ -41,9 +41,12 @@ class Follows:
         return self.age.total.amount * 1000 if self.age.total > self.spared.value else Fraction(0)
 
 
-def least_back(choice: Choice, share: Fraction) -> Bound | None:
-    """What no plan betters for this database alone, in `share` of all instants of failure; None: no way back."""
-    follows = _follows(choice, share)
+def least_back(choice: Choice, share: Fraction, *, needed: bool = False) -> Bound | None:
+    """What no plan betters for this database alone, in `share` of all instants of failure; None: no way back.
+
+    `needed`: for one that waits for it: what is promised of its loss binds it only where that is proved.
+    """
+    follows = _follows(choice, share) if choice.kept or not needed else None
     ways = choice.recoveries if follows else _images_back(choice)
     return min((_least(one, follows) for one in ways), key=_total, default=None)
 
@@ -63,7 +66,7 @@ class Passing(Struct, frozen=True):
 
 def passing_of(choice: Choice) -> Passing:
     """What of `choice.database` must pass."""
-    back, follows = _images_back(choice), _follows(choice, Fraction(1))
+    back, follows = _images_back(choice), _follows(choice, Fraction(1)) if choice.kept else None
     recoveries, nothing = choice.recoveries, Bound(())
     logs = _passed(recoveries, follows) if follows else {}
     return Passing(

@@ -25,6 +25,8 @@ SHARES = tuple((part, 16) for part in (16, 15, 14, 12, 8, 4))
 """Of the slowest stage's rate: what a transfer may be given to run beside another."""
 
 
+Rooms = Mapping[str, tuple[Occupancy, int]]
+"""By resource: what recoveries reserve of it, and what goes on beside the one that is placed."""
 Ends = dict[tuple[str, int], Transfer]
 """What leaves room on a resource at an instant."""
 
@@ -89,9 +91,7 @@ class Return(Struct, frozen=True):
         return before.plus(Term(tail[0].label, Duration(checking), tail[0].spans, tail[0].origin))
 
 
-def schedule_of(
-    recoveries: Sequence[Recovery], left: Left, finishes: Mapping[str, Fraction | int]
-) -> Mapping[str, Return | None]:
+def schedule_of(recoveries: Sequence[Recovery], finishes: Mapping[str, Fraction | int]) -> Mapping[str, Return | None]:
     """When each database is back, by name; None where nothing is left of a resource on its way.
 
     `finishes`: the latest allowed finish of each, in milliseconds; those without one come last.
@@ -103,7 +103,7 @@ def schedule_of(
             _alone_on_its_host(one, occupied)
     order = sorted(recoveries, key=lambda one: (_latest_start(one, finishes), one.database.name))
     ends: Ends = {}
-    return {one.database.name: _placed(one, left, occupied, ends) for one in order}
+    return {one.database.name: _placed(one, occupied, ends) for one in order}
 
 
 def _alone_on_its_host(recovery: Recovery, occupied: dict[str, Occupancy | None]) -> None:
@@ -118,13 +118,13 @@ def _latest_start(recovery: Recovery, finishes: Mapping[str, Fraction | int]) ->
     return (FOREVER * 1000 if latest is None else latest) - (recovery.most or 0)
 
 
-def _placed(recovery: Recovery, left: Left, occupied: dict[str, Occupancy | None], ends: Ends) -> Return | None:
+def _placed(recovery: Recovery, occupied: dict[str, Occupancy | None], ends: Ends) -> Return | None:
     if recovery.most is None:
         return None
     at = recovery.begins
     moves = []
     for transfer in recovery.transfers:
-        move = _move(transfer, at, left, occupied, ends)
+        move = _move(transfer, at, recovery.left, occupied, ends)
         if move is None:
             return None
         moves.append(move)
@@ -159,34 +159,35 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
         before = ends.get((waited, start))
         behind = (*(one.span for one in transfer.resources if one.name == waited and one.span),
                   *(before.spans if before else ()))  # fmt: skip
-    for name, occupancy in rooms.items():
+    for name, (occupancy, _) in rooms.items():
         occupancy.reserve(start, end - start, rate)
         ends[name, end] = transfer
     words = next((one.words for one in transfer.resources if one.name == waited), "")
     return Move(transfer, start, end - start, rate, ready, slowest.words, words, behind)
 
 
-def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy | None]) -> dict[str, Occupancy]:
+def _rooms(transfer: Transfer, left: Left, occupied: dict[str, Occupancy | None]) -> Rooms:
     """What is reserved of each narrow resource on the way."""
     rooms = {}
     for one in transfer.resources:
         room = left.usable(one)
         if room is not None:
+            whole = left.setting.ways.usable(one) or 0
             if one.name not in occupied:
-                occupied[one.name] = Occupancy(FOREVER, room)
+                occupied[one.name] = Occupancy(FOREVER, whole)
             if (occupancy := occupied[one.name]) is not None:
-                rooms[one.name] = occupancy
+                rooms[one.name] = (occupancy, whole - room)
     return rooms
 
 
-def _first_room(rooms: Mapping[str, Occupancy], start: int, lasts: int, rate: int, latest: int) -> tuple[int, str]:
+def _first_room(rooms: Rooms, start: int, lasts: int, rate: int, latest: int) -> tuple[int, str]:
     """The first start at which all have room, and which of them had none before; some start after `latest` where
     there is none up to then."""
     blocker = ""
     while True:
         last = start
-        for name, room in rooms.items():
-            begin = room.first_room(start, lasts, rate, latest)
+        for name, (room, beside) in rooms.items():
+            begin = room.first_room(start, lasts, rate + beside, latest)
             if begin > last:
                 last, blocker = begin, name
         if last == start or last > latest:

@@ -55,18 +55,19 @@ class Setting:
     stores: Mapping[str, Store]
     databases: Mapping[str, Database]
     grouped: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what goes back to one point, by member
-    patience: dict[int, Patience] = field(default_factory=dict)
+    patience: dict[int, tuple[Policy, Patience]] = field(default_factory=dict)  # beside each, what has that identity
     joint: dict[tuple[int, ...], Policy] = field(default_factory=dict)
 
     def patience_of(self, policy: Policy) -> Patience:
         """The times that `policy` gives, in milliseconds."""
         if id(policy) not in self.patience:
-            self.patience[id(policy)] = Patience(
+            found = Patience(
                 respond=sum(term.duration.milliseconds_up() for term in _respond(policy)),
                 detect=policy.detect.value.milliseconds_up() if policy.detect else 0,
                 checking=sum(term.duration.milliseconds_up() for term in _check(self)),
             )
-        return self.patience[id(policy)]
+            self.patience[id(policy)] = (policy, found)
+        return self.patience[id(policy)][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ class Left:
     setting: Setting
     background: Beside
     rooms: dict[str, int | None] = field(default_factory=dict)
+
+    def to(self, database: str) -> Left:
+        """What is left to the way back of one that it hits: its own flows rest until it is back."""
+        rests = self.background.without(database)
+        return self if rests is self.background else Left(self.setting, rests)
 
     def usable(self, resource: Resource) -> int | None:
         """Whole bytes per second left for recoveries; None: not a narrow place."""

@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from bkpc_compiler.once import once
 
+MOST_SHIFTED = 5
+"""Jobs whose releases clock changes move, beside each other."""
 MOST_EVENTS = 4096
 """Images of one hyperperiod that are looked at one by one."""
 
@@ -44,6 +46,11 @@ class Staleness(Struct, frozen=True, dict=True):
     @once
     def worst(self) -> int:
         return max(stale for ramps in self.times for _, stale in ramps)
+
+    @property
+    def oldest(self) -> tuple[int, int]:
+        """The ramp that ends highest, and of those the longest."""
+        return max((ramp for ramps in self.times for ramp in ramps), key=lambda ramp: (ramp[1], -ramp[0]))
 
     def quantile(self, share: Fraction) -> Fraction:
         """The least age that is not exceeded for `share` of all instants, at any time of the year."""
@@ -80,6 +87,44 @@ def staleness_of(legs: Sequence[Leg]) -> Staleness | None:
     return Staleness(tuple(dict.fromkeys(found)))
 
 
+def staleness_of_all(chains: Sequence[Sequence[tuple[str, Leg]]]) -> Staleness | None:
+    """Of the freshest image that any of `chains` brings: each as legs, named by their jobs, which chains may share.
+
+    None where the hyperperiod has too many images, or clock changes move too many jobs.
+    """
+    legs = dict(pair for chain in chains for pair in chain)
+    cycle = lcm(*(leg.period for leg in legs.values()))
+    shifted = [name for name, leg in legs.items() if leg.shift]
+    images = sum(cycle // chain[-1][1].period for chain in chains)
+    if (
+        images > MOST_EVENTS
+        or len(shifted) > MOST_SHIFTED
+        or any(cycle // x.period > MOST_EVENTS for x in legs.values())
+    ):
+        return None
+    shift = max(leg.shift for leg in legs.values())
+    found = []
+    for late in product(*((0, legs[name].shift) for name in shifted)):
+        moved = dict(zip(shifted, late, strict=True))
+        brought = [
+            image
+            for chain in chains
+            for image in _images([leg for _, leg in chain], [moved.get(name, 0) for name, _ in chain], cycle, shift)
+        ]
+        found.append(tuple((fresh + shift, stale + shift) for fresh, stale in _merged(brought, cycle)))
+    return Staleness(tuple(dict.fromkeys(found)))
+
+
+def _merged(images: Sequence[tuple[int, int]], cycle: int) -> list[tuple[int, int]]:
+    """Ramps between images, (usable, snapshot), that come in any order and again in every cycle."""
+    within = [(usable % cycle, snapshot - usable + usable % cycle) for usable, snapshot in images]
+    # Of what came before the cycle, an image that came before the last one like it is no fresher than that.
+    kept = _freshest([*((usable - cycle, snapshot - cycle) for usable, snapshot in within), *within])
+    kept = [one for one in kept if one[0] >= 0]
+    ends = [usable for usable, _ in kept[1:]] + [kept[0][0] + cycle]
+    return [(usable - snapshot, end - snapshot) for (usable, snapshot), end in zip(kept, ends, strict=True)]
+
+
 def unaligned(legs: Sequence[Leg]) -> Staleness:
     """Whatever the phases: each leg may have just missed the one before."""
     last = legs[-1]
@@ -92,13 +137,7 @@ def _ramps(legs: Sequence[Leg], moved: Sequence[int], slack: int) -> list[tuple[
     cycle = lcm(*(leg.period for leg in legs))
     if any(cycle // leg.period > MOST_EVENTS for leg in legs):
         return None
-    first, *others = legs
-    images = [
-        (at + first.end, at + first.start) for at in range(first.phase + moved[0], cycle + first.phase, first.period)
-    ]
-    for leg, late in zip(others, moved[1:], strict=True):
-        images = _copied(images, cycle, leg, late, slack)
-    images = _freshest(images)
+    images = _freshest(_images(legs, moved, cycle, slack))
     ramps = []
     for index, (usable, snapshot) in enumerate(images):
         following = images[index + 1][0] if index + 1 < len(images) else images[0][0] + cycle
@@ -106,12 +145,24 @@ def _ramps(legs: Sequence[Leg], moved: Sequence[int], slack: int) -> list[tuple[
     return ramps
 
 
+def _images(legs: Sequence[Leg], moved: Sequence[int], cycle: int, slack: int) -> list[tuple[int, int]]:
+    """When each image of one cycle is whole in the last store, and its snapshot."""
+    first, *others = legs
+    images = [
+        (at + first.end, at + first.start)
+        for at in range(first.phase + moved[0], cycle + first.phase + moved[0], first.period)
+    ]
+    for leg, late in zip(others, moved[1:], strict=True):
+        images = _copied(images, cycle, leg, late, slack)
+    return images
+
+
 def _copied(images: list[tuple[int, int]], cycle: int, leg: Leg, late: int, slack: int) -> list[tuple[int, int]]:
     """What each run of `leg` copies: the freshest image that is whole when it starts."""
     whole = _freshest(images)
     usable = [at for at, _ in whole]
     copies = []
-    for release in range(leg.phase + late, cycle + leg.phase, leg.period):
+    for release in range(leg.phase + late, cycle + leg.phase + late, leg.period):
         start = release + leg.start - slack
         turns, within = divmod(start - usable[0], cycle)
         index = bisect_right(usable, within + usable[0]) - 1

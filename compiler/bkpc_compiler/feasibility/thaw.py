@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from msgspec.structs import replace
+
+from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.log_delay import OBJECT
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.program.model import Database, Given, StorageClass, Store
@@ -23,6 +26,66 @@ class Asked:
     storage: StorageClass
     bytes: int
     log: bool
+
+
+def behind_thaws(jobs: Iterable[JobDemand], stores: Mapping[str, Store]) -> list[JobDemand]:
+    """Copies out of a class that must thaw, with the time that takes and how long they wait behind its quota."""
+    jobs = list(jobs)
+    copied = copied_of(jobs, stores)
+    found = []
+    for job in jobs:
+        storage = _thawing(job, stores)
+        if storage is None:
+            found.append(job)
+        else:
+            found.append(replace(job, thaw=storage.thaw, queue=_queue(storage, copied.get(storage.name))))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Bytes of a class that all copies out of it ask to thaw: once each; and in a day, on the average."""
+
+    once: Fraction
+    daily: Fraction
+
+
+def copied_in_a_day(demand: Demand, stores: Mapping[str, Store]) -> Mapping[str, int]:
+    """Bytes by class that copies ask before a recovery does, and until its turn comes."""
+    if not demand.thawing:
+        copied = copied_of(demand.jobs, stores).items()
+        demand.thawing.append({name: ceil(of.once + of.daily) for name, of in copied})
+    return demand.thawing[0]
+
+
+def copied_of(jobs: Iterable[JobDemand], stores: Mapping[str, Store]) -> dict[str, Copied]:
+    """By class with a quota."""
+    found: dict[str, Copied] = {}
+    for job in jobs:
+        storage = _thawing(job, stores)
+        if storage is not None and storage.quota is not None:
+            size, daily = job.bytes.amount, job.bytes.amount * DAY * 1000 / job.rhythm.period
+            before = found.get(storage.name, Copied(Fraction(0), Fraction(0)))
+            found[storage.name] = Copied(before.once + size, before.daily + daily)
+    return found
+
+
+def _thawing(job: JobDemand, stores: Mapping[str, Store]) -> StorageClass | None:
+    """The class that a copy reads, where that must thaw."""
+    if job.source is None or thaw_of(stores[job.source]) is None:
+        return None
+    storage = stores[job.source].storage_class
+    return storage.value if storage else None
+
+
+def _queue(storage: StorageClass, copied: Copied | None) -> int | None:
+    """Milliseconds: of what is asked once and in one day, each day's quota serves the first."""
+    if storage.quota is None or copied is None:
+        return 0
+    quota = max(1, int(storage.quota.value.amount * DAY))
+    if copied.daily > quota:
+        return None
+    return (ceil((copied.once + copied.daily) / quota) - 1) * DAY * 1000
 
 
 def thaw_of(store: Store | None) -> Given[Duration] | None:

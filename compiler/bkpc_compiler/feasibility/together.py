@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
 from msgspec import Struct, structs
 
 from bkpc_compiler.estate.failures import Loss
+from bkpc_compiler.feasibility.along import along_with, loses, promised
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.crowds import crowded
 from bkpc_compiler.feasibility.demand import Demand
@@ -16,10 +17,10 @@ from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_least import Passing, comes_back, least_back, least_together, passing_of
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
-from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days, totals_of
+from bkpc_compiler.feasibility.thaw import DAY, asked_of, copied_in_a_day, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Queueing
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Database, Given, Policy, Promise, Protection
+from bkpc_compiler.program.model import Database, Protection
 from bkpc_grammar.quantities import Duration
 
 
@@ -33,6 +34,7 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
     loss: Loss
     left: Left
     choices: Mapping[str, Choice]
+    copied: Mapping[str, int]  # bytes that copies ask to thaw meanwhile, by class with a quota
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:
@@ -40,8 +42,9 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
 
     @once
     def thawed(self) -> Mapping[str, int]:
-        """The bytes that all recoveries ask of classes with a thaw quota, by class."""
-        return totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
+        """The bytes that all recoveries ask of classes with a thaw quota, by class; and copies before and beside."""
+        asked = totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
+        return {name: bytes_ + self.copied.get(name, 0) for name, bytes_ in asked.items()}
 
     @once
     def hit(self) -> frozenset[str]:
@@ -54,24 +57,48 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
         return self.hit.union(self.loss.along)
 
     @once
+    def surely(self) -> frozenset[str]:
+        """Those that it takes down, and those that no plan can leave as they are at the worst instant: what the others
+        have lost, or what is written until somebody acts on a corruption, they have and must give up."""
+        return self.hit.union(name for name in self.loss.along if self._must_go_back(name))
+
+    def _must_go_back(self, name: str) -> bool:
+        database = self.setting.databases[name]
+        if not database.writes.value.amount and not database.burst.value.amount:
+            return False
+        return any(loses(self.choices[one]) for one in self.setting.grouped[name] & self.hit & self.choices.keys())
+
+    @once
+    def soonest(self) -> Mapping[str, Choice]:
+        """The choices as no plan betters them: one that goes back with others waits for the first of them to be
+        noticed, and for nothing to be noticed of itself."""
+        found = dict(self.choices)
+        for name in self.surely - self.hit:
+            hit = [found[one].policy.detect for one in self.setting.grouped[name] & self.hit & found.keys()]
+            least = min(hit, key=lambda one: one.value.amount if one else 0)
+            policy = replace(found[name].protected, detect=least)
+            found[name] = structs.replace(found[name], policy=policy)
+        return found
+
+    @once
     def returns(self) -> Mapping[str, Return | None]:
         """When each database is back, by name; None where nothing bounds it."""
         recoveries = [_with_thaw_queue(one, self.thawed) for one in self.recoveries]
-        return schedule_of(recoveries, self.left, _latest_finishes(self))
+        return schedule_of(recoveries, _latest_finishes(self))
 
     @once
     def passing(self) -> Mapping[str, Passing]:
         """What of each must pass, whatever the schedule."""
-        return {name: passing_of(choice) for name, choice in self.choices.items()}
+        return {name: passing_of(choice) for name, choice in self.soonest.items()}
 
     @once
     def crowded(self) -> Mapping[str, Fraction]:
         """Seconds that each and all it waits for take through one resource at least; without those that wait for
         nothing."""
         databases = self.setting.databases
-        if len(self.hit) == 1 or not any(databases[name].needs for name in self.choices):
+        if len(self.surely) == 1 or not any(databases[name].needs for name in self.choices):
             return {}
-        return crowded(self.passing, self.hit, databases)
+        return crowded(self.passing, self.surely, databases)
 
     @once
     def served(self) -> dict[str, int | None]:
@@ -90,7 +117,7 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
 
     @once
     def at_best(self) -> dict[str, Bound | None]:
-        """Before which no schedule has each in service; filled as they are asked for."""
+        """Before which no schedule has each in service, for those that need it; filled as they are asked for."""
         return {}
 
 
@@ -102,51 +129,12 @@ def outage_of(
     for name in loss.databases:
         protection = protections.get(name)
         if protection is not None:
-            choices[name] = choose(setting, demand, left, protection, _promised(protection.policy, loss), loss)
+            choices[name] = choose(setting, demand, left.to(name), protection, promised(protection.policy, loss), loss)
+    hit = sorted(choices)
     for name in loss.along:
-        hit = [protections[one] for one in setting.grouped[name] if one in choices]
-        choices[name] = _along(setting, demand, left, loss, protections[name], sorted(hit, key=_name))
-    return Outage(setting, loss, left, choices)
-
-
-def _promised(policy: Policy, loss: Loss) -> Promise | None:
-    return next((one for one in policy.promises if one.scope is loss.scope), None)
-
-
-def _name(protection: Protection) -> str:
-    return protection.database
-
-
-def _along(
-    setting: Setting, demand: Demand, left: Left, loss: Loss, protection: Protection, hit: Sequence[Protection]
-) -> Choice:
-    """How one that is up goes back with those of its group that are `hit`: on a line that keeps what is promised of
-    them, the least loss first; nobody acts on it before they are noticed."""
-    policies = tuple({id(one.policy): one.policy for one in hit}.values())
-    again = replace(protection, policy=_noticed_with(setting, protection.policy, policies))
-    promises = [promise for one in policies if (promise := _promised(one, loss)) is not None]
-    promises.sort(key=lambda one: (one.rpo is None, one.rpo.value.amount if one.rpo else 0))
-    found = [choose(setting, demand, left, again, promises[0] if promises else None, loss)]
-    while len(found) < len(promises) and not found[-1].kept:
-        found.append(choose(setting, demand, left, again, promises[len(found)], loss))
-    return found[-1] if found[-1].kept else found[0]
-
-
-def _noticed_with(setting: Setting, policy: Policy, others: Sequence[Policy]) -> Policy:
-    """`policy`, acted on when the last of `others` is: the same for all that ask for the same."""
-    key = (id(policy), *map(id, others))
-    if key not in setting.joint:
-        policies = (policy, *others)
-        setting.joint[key] = replace(
-            policy,
-            detect=_longest([one.detect for one in policies]),
-            activate=_longest([one.activate for one in policies]),
-        )
-    return setting.joint[key]
-
-
-def _longest(given: Sequence[Given[Duration] | None]) -> Given[Duration] | None:
-    return max((one for one in given if one is not None), key=lambda one: one.value.amount, default=None)
+        others = [protections[one] for one in hit if one in setting.grouped[name]]
+        choices[name] = along_with(setting, demand, left, loss, protections[name], others)
+    return Outage(setting, loss, left, choices, copied_in_a_day(demand, setting.stores))
 
 
 def _latest_finishes(outage: Outage) -> dict[str, Fraction | int]:
@@ -192,8 +180,7 @@ def _with_thaw_queue(recovery: Recovery, everyone: Mapping[str, int]) -> Recover
 def waited_for(outage: Outage, name: str, down: frozenset[str] | None = None) -> tuple[str, ...]:
     """What is `down` and `name` waits for: what it needs, or what others that are still up need in turn.
 
-    None: all that comes back. What goes back with its group might stay as it is where nothing is lost: whoever asks
-    what no plan betters asks for what is `hit`.
+    None: all that comes back. Whoever asks what no plan betters asks for what `surely` does.
     """
     databases = outage.setting.databases
     down = outage.down if down is None else down
@@ -304,7 +291,7 @@ def least_time(outage: Outage, choice: Choice, share: Fraction) -> Bound | None:
     together = outage.crowded.get(choice.database.name)
     if together is None or lower is None or together <= lower.total.amount:
         return lower
-    waited = needed_by(outage.setting.databases, choice.database, outage.hit)
+    waited = needed_by(outage.setting.databases, choice.database, outage.surely)
     return least_together([outage.passing[one] for one in (choice.database.name, *waited) if one in outage.choices])
 
 
@@ -321,7 +308,7 @@ def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | No
     if choice.recovery is None:
         return None
     again = structs.replace(_with_thaw_queue(choice.recovery, outage.thawed), share=share)
-    return schedule_of([again], outage.left, {})[choice.database.name]
+    return schedule_of([again], {})[choice.database.name]
 
 
 def in_service(outage: Outage, name: str) -> Bound | None:
@@ -368,17 +355,21 @@ def _never_back(outage: Outage, name: str) -> str | None:
 
 def _at_best(outage: Outage, name: str) -> Bound | None:
     """No schedule betters the least of all ways back, nor is it in service before all it needs."""
-    for one in _needs_first(outage, name, outage.at_best, outage.hit):
+    for one in _needs_first(outage, name, outage.at_best, outage.surely):
         outage.at_best[one] = _best_of(outage, one)
-    return outage.at_best[name]
+    best, choice = outage.at_best[name], outage.choices.get(name)
+    if best is None or choice is None or choice.kept:
+        return best
+    own = least_back(choice, Fraction(1))  # its own promise of loss binds it, proved or not
+    return own if own is not None and own.total > best.total else best
 
 
 def _best_of(outage: Outage, name: str) -> Bound | None:
-    choice = outage.choices.get(name)
+    choice = outage.soonest.get(name)
     if choice is None:
         return None
-    best = least_back(choice, Fraction(1)) or Bound(())
-    for need in waited_for(outage, name, outage.hit):
+    best = least_back(choice, Fraction(1), needed=True) or Bound(())
+    for need in waited_for(outage, name, outage.surely):
         other = outage.at_best[need]
         if other is not None and other.total > best.total:
             best = _of(need, other)

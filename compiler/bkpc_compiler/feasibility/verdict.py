@@ -15,10 +15,11 @@ from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.demand import Demand, settle
 from bkpc_compiler.feasibility.holding import Short
 from bkpc_compiler.feasibility.judging import Commons, Judging, PointJudging, TimeJudging, Verdict
-from bkpc_compiler.feasibility.levels import jobs_of, streams_of
+from bkpc_compiler.feasibility.levels import Limit, jobs_of, limits_of, streams_of
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_time import Left, Setting
+from bkpc_compiler.feasibility.thaw import behind_thaws
 from bkpc_compiler.feasibility.together import Outage, outage_of
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection, Scope
@@ -143,9 +144,15 @@ class _Judging:
         self.setting = Setting(program, ways, self.stores, self.databases, points_of(program))
         pairs = [(self.databases[one.database], one.policy) for one in program.protections]
         jobs = [job for database, policy in pairs for job in jobs_of(ways, self.stores, database, policy)]
+        jobs = behind_thaws(jobs, self.stores)
         losses = Losses(program)
-        streams = [one for database, policy in pairs for one in streams_of(ways, self.stores, losses, database, policy)]
         self.losses = losses
+        limits = self._limits()
+        streams = [
+            one
+            for database, policy in pairs
+            for one in streams_of(ways, self.stores, limits[database.name], database, policy)
+        ]
         self.demand = settle(jobs, streams, program.headroom.value, program.retries.value)
         self.background = Background(self.demand, self.stores, self.databases, ways)
         protections = {one.database: one for one in program.protections}
@@ -153,6 +160,18 @@ class _Judging:
         self.commons = Commons(self.setting, self.demand, protections, overfilled)
         self.undisturbed: Left | None = None
         self.outages: dict[tuple[str, str], Outage] = {}
+
+    def _limits(self) -> Mapping[str, tuple[Limit, ...]]:
+        """By database, what its log must keep: what is promised of it and of all that go back to one point with it."""
+        alone = {one.database: one for one in self.program.protections}
+        found: dict[frozenset[str], tuple[Limit, ...]] = {}
+        for name in alone:
+            group = self.setting.grouped.get(name, frozenset((name,)))
+            if group not in found:
+                found[group] = limits_of(
+                    self.losses, self.databases, [alone[one] for one in sorted(group) if one in alone]
+                )
+        return {name: found[self.setting.grouped.get(name, frozenset((name,)))] for name in alone}
 
     def analysis(self) -> Analysis:
         answers = [

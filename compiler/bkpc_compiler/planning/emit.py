@@ -172,6 +172,7 @@ def _job(job: JobDemand, slot: Slot, policy: Policy, analysis: Analysis) -> plan
         timeout_ms=max(slot.end, job.window.milliseconds_up()) * SLACK,
         retry=_retry(job, slot, analysis.program.retries.value),
         requires=tuple(sorted(sources)) if job.source else (),
+        thaw_ms=job.lead,
     )
 
 

@@ -58,7 +58,7 @@ def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
 
 
 def _thawed(policy: Policy, stores: Mapping[str, Store]) -> Iterator[tuple[Span, str]]:
-    """Copies that would have to wait: no bound counts that either."""
+    """Copies that would have to wait."""
     for cold in policy.cold:
         if thaw_of(stores[cold.source.value]) is not None:
             yield cold.span, f"copies out of `{cold.source.value}`, where images must thaw before they can be read"

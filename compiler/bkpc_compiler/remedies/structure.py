@@ -27,9 +27,7 @@ def hot_levels(program: Program, answer: Answer) -> Iterator[tuple[str, Program]
     """The log added to one surviving store that needs no thaw; its own site's stores first."""
     policy = answer.protection.policy
     stores = [
-        store
-        for store in program.stores
-        if survives(store, answer.choice.loss, answer.database, policy) and thaw_of(store) is None
+        store for store in program.stores if survives(store, answer.choice.loss, policy) and thaw_of(store) is None
     ]
     stores.sort(key=lambda store: (store.site != answer.database.site, store.name))
     for store in stores:
@@ -59,7 +57,7 @@ def warm_stores(program: Program, answer: Answer) -> Iterator[tuple[str, Program
     cold = line.image.store
     policy = answer.protection.policy
     for store in program.stores:
-        if thaw_of(store) is None and survives(store, answer.choice.loss, answer.database, policy):
+        if thaw_of(store) is None and survives(store, answer.choice.loss, policy):
             yield (
                 f"copies in `{store.name}` instead of `{cold.name}`",
                 _with_policy(program, answer, _moved(policy, cold.name, store.name)),

@@ -12,7 +12,7 @@ from bkpc_compiler.feasibility.shortages import Shortage
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.remedies.windows import room_for
-from bkpc_grammar.quantities import ZERO_RATE, Rate, Size
+from bkpc_grammar.quantities import ZERO_RATE, Duration, Rate, Size
 
 SHOWN = 6
 """Jobs that a note names."""
@@ -38,6 +38,7 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
     written = {one.writes.span: Label(one.writes.span, f"{one.writes.value} of log through it") for one in logs}
     remedy = room_for(analysis, shortage, job)
     asked = "no room beside the log" if drowned else f"asks for {shortage.asked.human()} in all"
+    jobs = [one for one in analysis.demand.jobs if one.id in shortage.ids]
     return Diagnostic(
         code="BKP2003",
         name="window-unproved",
@@ -48,6 +49,7 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
         notes=(
             f"sharing it: {_named(sorted(set(shortage.ids)))}",
             *(_drowning(shortage, logs) if drowned else _witness(shortage, due, logs)),
+            *_thawing(jobs),
             *_attempts(analysis, shortage),
         ),
         help=remedy.help,
@@ -82,6 +84,17 @@ def _witness(shortage: Shortage, due: list[JobDemand], logs: list[StreamDemand])
         log = _written(logs).during(shortage.interval)
         due_then += f" and {log.human()} of log is written ({_named(sorted({one.id for one in logs}))})"
     return (f"{due_then}; {shortage.resource.words} moves at most {carried.human()} in that time",)
+
+
+def _thawing(jobs: list[JobDemand]) -> tuple[str, ...]:
+    """What a copy of a window waits for before its first byte."""
+    return tuple(
+        f"{one.id} thaws for {one.thaw.value} what it copies"
+        + (f", behind a quota for {Duration(Fraction(one.queue, 1000)).human()}" if one.queue else "")
+        + (", and of its class more is asked than the quota, day by day" if one.queue is None else "")
+        for one in jobs
+        if one.thaw is not None and (one.queue is None or one.slot is None)
+    )
 
 
 def _attempts(analysis: Analysis, shortage: Shortage) -> tuple[str, ...]:

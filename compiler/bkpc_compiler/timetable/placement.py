@@ -23,7 +23,8 @@ LEFT = (12, 8, 4, 2, 1, 0)
 class Request:
     """A job as the planner sees it. `resources`: names; `ceiling`: bytes per second it may use at most, or None.
 
-    `effort`: bytes its reservation must be able to move in its slot, failed attempts included.
+    `effort`: bytes its reservation must be able to move in its slot, failed attempts included. `lead`: milliseconds
+    after its release before its first byte can move.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Request:
     effort: int
     resources: tuple[str, ...]
     ceiling: int | None
+    lead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,17 @@ class _Planner:
 
     def place(self, request: Request, window: int) -> Slot | None:
         """The first slot found, at the highest rate that finds one; reserved."""
-        if not request.resources:
-            return Slot(0, 0, 0)
         window = min(window, request.rhythm.period - request.rhythm.shift)  # done before the next, on a short day too
+        if request.lead and request.lead > window:
+            return None
+        if not request.resources:
+            return Slot(request.lead, 0, 0)
         for left in LEFT:
             limits = [self._limit(name, left) for name in request.resources]
             for rate in self._rates(request, window, limits):
                 length = -(-request.effort * 1000 // rate)
-                slot = self._first_room(request, window, length, rate, limits) if length <= window else None
+                fits = request.lead + length <= window
+                slot = self._first_room(request, window, length, rate, limits) if fits else None
                 if slot is not None:
                     self._reserve(request, slot)
                     return slot
@@ -134,7 +139,7 @@ class _Planner:
         most = min(limit - self._occupied[name].steady for name, limit in pairs)
         if request.ceiling:
             most = min(most, request.ceiling)
-        least = max(1, -(-request.effort * 1000 // max(1, window)))
+        least = max(1, -(-request.effort * 1000 // max(1, window - request.lead)))
         rates = (most, most // 2, most // 4, most // 8, most // 16, most // 32, least) if self._hasty else (least,)
         return (rate for rate in dict.fromkeys(rates) if least <= rate <= most)
 
@@ -143,12 +148,12 @@ class _Planner:
         places = [(self._occupied[name], limit) for name, limit in pairs]
         if not _cyclic(request.rhythm, length):
             free = all(occupied.peak + rate <= limit for occupied, limit in places)
-            return Slot(0, length, rate) if free else None
+            return Slot(request.lead, length, rate) if free else None
         crowded = [(self._occupied[name], limit) for name, limit in pairs if name in self._shared]
         own = [place for place in places if place not in crowded]
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
-        key = (request.rhythm, rate, *(pair for pair in pairs if pair[0] in self._shared))
-        offset = self._from(key, lasts)
+        key = (request.rhythm, rate, request.lead, *(pair for pair in pairs if pair[0] in self._shared))
+        offset = max(request.lead, self._from(key, lasts))
         met = False
         while offset + length <= window:
             hop = _conflict(crowded, starts, offset, lasts, rate)

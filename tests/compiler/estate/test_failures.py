@@ -25,7 +25,7 @@ def estate(*stores: Store, address: str = "orders:3306") -> Program:
 def left(program: Program, scope: Scope) -> set[str]:
     (orders,) = program.databases
     loss = loss_of(program, orders, scope)
-    return {store.name for store in program.stores if survives(store, loss, orders, LOCKED)}
+    return {store.name for store in program.stores if survives(store, loss, LOCKED)}
 
 
 def test_a_host_takes_a_directory_only_where_the_database_is_local() -> None:

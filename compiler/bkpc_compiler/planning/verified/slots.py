@@ -23,6 +23,17 @@ def late(plan: Plan, estate: Estate) -> Iterator[str]:
         elif end > deadline:
             yield f"{job.id} ends after its window: {end} ms after its release, of {deadline} ms"
         yield from _too_short(job, estate)
+        yield from _too_soon(job, estate)
+
+
+def _too_soon(job: Job, estate: Estate) -> Iterator[str]:
+    """Copies that begin to read what has not thawed."""
+    if job.schedule.offset_ms < job.thaw_ms:
+        yield f"{job.id} asks for what it reads {job.thaw_ms - job.schedule.offset_ms} ms before its release"
+    storage = estate.stores[job.source_store].storage_class if job.source_store else None
+    thaw = storage.value.thaw.value.milliseconds_up() if storage and storage.value.thaw else 0
+    if job.thaw_ms < thaw:
+        yield f"{job.id} reads {job.thaw_ms} ms after it asked for what takes {thaw} ms to thaw"
 
 
 def _holding(job: Job) -> Iterator[str]:
