@@ -9,12 +9,13 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.engines.picking import lacking, name_for
+from bkpc_runtime.engines.picking import Kind, lacking, name_for
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql import preflight
 from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.semi_sync import read_semi_sync, sync_findings
+from bkpc_runtime.repository.manifest import Engine
 from bkpc_runtime.steps.image import IMAGES, kind_of
 from bkpc_runtime.world import World
 
@@ -50,8 +51,10 @@ def _database(world: World, database: contract.Database) -> Looked:
         try:
             facts = read_facts(connection)
             what = f"{facts.flavour} {facts.version_text} at {database.address}"
-            kinds = {kind_of(job) for job in world.plan.jobs if job.database == database.name and job.kind in IMAGES}
-            engines = {name_for(kind, facts) for kind in kinds}
+            kinds: set[Kind] = {
+                kind_of(job) for job in world.plan.jobs if job.database == database.name and job.kind in IMAGES
+            }
+            engines: set[Engine] = {name_for(kind, facts) for kind in kinds}
             found = preflight.look(connection, facts, wanted, engines, incremental="incremental" in kinds)
             address, _ = world.login(database)
             sync = _sync(world, database, connection, facts)

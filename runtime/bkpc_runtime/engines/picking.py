@@ -16,8 +16,8 @@ from pymysql.connections import Connection
 from bkpc_runtime.engines.clone import FOLDER_VARIABLE, Clone, place
 from bkpc_runtime.engines.engine import Engine
 from bkpc_runtime.engines.logical import Logical
+from bkpc_runtime.engines.page_copy import STREAMS, PageCopy
 from bkpc_runtime.engines.page_copy import Name as PagesBy
-from bkpc_runtime.engines.page_copy import PageCopy
 from bkpc_runtime.errors import PolicyBroken, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.connection import query
@@ -70,13 +70,13 @@ def lacking(
     if "incremental" in kinds and not facts.log_bin:
         text = "without a binary log nobody can tell that an incremental image continues the one before it"
         yield Finding("problem", text, ("in the server's configuration, below [mysqld]: log_bin = binlog; restart it",))
-    names = {name_for(kind, facts) for kind in kinds}
+    names: set[manifest.Engine] = {name_for(kind, facts) for kind in kinds}
     if names - {"logical"}:
         yield from _not_here(facts, address)
-    for name in sorted(names):
-        if name == "clone":
-            yield from _clone_lacks(connection, facts)
-        elif name != "logical":
+    if "clone" in names:
+        yield from _clone_lacks(connection, facts)
+    for name in STREAMS:
+        if name in names:
             yield from _tool_lacks(name, facts, incremental="incremental" in kinds)
 
 
