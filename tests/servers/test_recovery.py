@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bkpc_runtime.errors import BadUsage, Refused, ToolFailed
+from bkpc_runtime.errors import BadUsage, Refused, ServerFailed, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.binlog.transactions import transactions
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.recovery import way
+from bkpc_runtime.recovery import applier, way
 from bkpc_runtime.recovery.choice import choose, starts
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.point import Latest, NotHere, Point, before_event, parse_point
@@ -218,6 +218,28 @@ def test_a_replay_that_stops_is_no_success(archive: Archive, target: ThrowawaySe
     with pytest.raises(Refused, match="broke off while it replayed"):
         restore(archive, target, "latest", by)
     target.run("DROP DATABASE bkpc_restore")
+    assert clean(target)
+
+
+def test_a_server_that_dies_during_the_replay(
+    archive: Archive, target: ThrowawayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        started = applier._Channel._start
+
+        def dying(channel: applier._Channel) -> None:
+            started(channel)
+            target.kill()
+
+        patch.setattr(applier._Channel, "_start", dying)
+        with pytest.raises((ServerFailed, ToolFailed)):
+            restore(archive, target, "latest", "applier")
+    target.restart()
+    with pytest.raises(Refused, match="broke off while it replayed"):
+        restore(archive, target, "latest")
+    target.run("DROP DATABASE bkpc_restore", "DROP DATABASE w")
+    restore(archive, target, "latest", "applier")
+    assert digests(target) == archive.after["last"][2]
     assert clean(target)
 
 

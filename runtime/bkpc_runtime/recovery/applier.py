@@ -7,6 +7,7 @@ nor files, and variables are as they were.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from bkpc_runtime.recovery.spool import LogFile, Spool
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import ByApplier
 
+log = logging.getLogger(__name__)
 _CHANNEL = "bkpc"
 _SINCE = (8, 0, 23)
 _SHORTEST, _LONGEST = 0.02, 0.5
@@ -232,7 +234,11 @@ class _Settings:
 
     def put_back(self) -> None:
         for name, value in self._before.items():
-            query(self._connection, f"SET GLOBAL {name} = {_literal(value)}")
+            try:
+                query(self._connection, f"SET GLOBAL {name} = {_literal(value)}")
+            except ServerFailed as problem:
+                # What stopped the replay says more than that the server is gone now.
+                log.warning("%s was %s before the replay, and can't be put back: %s", name, value or "empty", problem)
 
 
 @contextmanager
