@@ -28,7 +28,8 @@ _DONE = b"all of it is executed\n"
 _LAST = b"\nSELECT '" + _DONE.strip() + b"';\n"
 """What comes behind the log: a client that has not answered it has not come to its end, whatever its status says."""
 _EMPTY = "the target is not restored: empty it, then restore to a position before that"
-_KEPT = 24
+_KEPT = 4 << 20
+"""Bytes of text in which the failing statement is looked for: more than a pipe and the client's own buffer hold."""
 _AT_LINE = re.compile(r" at line (\d+)")
 _BEGINS = re.compile(rb"# at (\d+)")
 _ENDS = re.compile(rb"^#.* end_log_pos (\d+)")
@@ -154,11 +155,14 @@ class _Place:
     """Where in the log the client was when it failed at a line: what it was given last is kept."""
 
     def __init__(self) -> None:
-        self._chunks: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
-        self._lines = 1
+        self._chunks: deque[tuple[int, bytes]] = deque()
+        self._lines, self._held = 1, 0
 
     def note(self, chunk: bytes) -> None:
         self._chunks.append((self._lines, chunk))
+        self._held += len(chunk)
+        while self._held - len(self._chunks[0][1]) > _KEPT:
+            self._held -= len(self._chunks.popleft()[1])
         self._lines += chunk.count(b"\n")
 
     def named(self, problem: ToolFailed, feeding: _Feeding) -> ToolFailed:
