@@ -214,7 +214,11 @@ class Meddling(Silent):
 def test_a_replay_that_stops_is_no_success(archive: Archive, target: ThrowawayServer, by: By) -> None:
     with pytest.raises(ToolFailed, match=r"(?s)the replay stopped .*Duplicate entry '3'") as raised:
         restore(archive, target, "latest", by, Meddling(target))
-    assert f"{archive.after['three'][1].file}:" in str(raised.value)
+    # The applier tells up to where it came, which may be the end of the file before.
+    where = (
+        f"at the event that ends at {archive.after['three'][1].file}:" if by == "client" else "stopped after binlog.0"
+    )
+    assert where in str(raised.value)
     with pytest.raises(Refused, match="broke off while it replayed"):
         restore(archive, target, "latest", by)
     target.run("DROP DATABASE bkpc_restore")
