@@ -7,7 +7,6 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from bkpc_runtime.recovery.way import By
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer, start_server
@@ -39,9 +38,8 @@ def test_all_of_it_comes_back(fresh_server: ThrowawayServer, tmp_path: Path, mon
             same(everything(rescue) | accounts(rescue), wanted)
 
 
-@pytest.mark.parametrize("by", ["client", "applier"])
 def test_a_name_with_a_line_end_is_no_statement(
-    by: By, fresh_server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The binlog tools write names into comments as they are."""
     monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
@@ -55,5 +53,5 @@ def test_a_name_with_a_line_end_is_no_statement(
         wanted = everything(fresh_server)
         wait_for(stream, position(fresh_server))
     with start_server(fresh_server.flavour, tmp_path / "rescue") as rescue:
-        restore(store, rescue, "latest", [], by)
+        restore(store, rescue, "latest", [], "client")
         same(everything(rescue), wanted)
