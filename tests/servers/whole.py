@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterator
+from typing import Any
+
+from pymysql.connections import Connection
 
 from tests.database_server import ThrowawayServer
 from tests.database_server.contents import SYSTEM, quoted
@@ -32,7 +35,10 @@ def typed(server: ThrowawayServer, text: str) -> None:
 
 def everything(server: ThrowawayServer) -> dict[str, object]:
     """All definitions and rows, by kind and name."""
-    return dict([*_schemas(server), *_tables(server), *_sequences(server), *_code(server)])
+    # One connection in bytes for definitions, one for rows: hundreds would take longer than all else.
+    with server.connect(use_unicode=False) as shown, server.connect(conv={}) as rows:
+        found = [*_schemas(server, shown), *_tables(server, shown, rows), *_sequences(server), *_code(server, shown)]
+    return dict(found)
 
 
 def same(one: dict[str, object], other: dict[str, object]) -> None:
@@ -41,21 +47,21 @@ def same(one: dict[str, object], other: dict[str, object]) -> None:
     assert not differing, "\n".join(f"{name}:\n  {a}\n  {b}" for name, (a, b) in differing.items())
 
 
-def _shown(server: ThrowawayServer, kind: str, *names: str) -> tuple[bytes, ...]:
+def _shown(connection: Connection[Any], kind: str, *names: str) -> tuple[bytes, ...]:
     """In bytes: a definition may hold several character sets."""
-    with server.connect(use_unicode=False) as connection, connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(f"SHOW CREATE {kind} {quoted(*names)}")
         (row,) = cursor.fetchall()
         return tuple(row)
 
 
-def _schemas(server: ThrowawayServer) -> Iterator[tuple[str, object]]:
+def _schemas(server: ThrowawayServer, shown: Connection[Any]) -> Iterator[tuple[str, object]]:
     asked = f"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN {SYSTEM}"
     for (name,) in server.run(asked):
-        yield f"schema {name}", _shown(server, "DATABASE", name)
+        yield f"schema {name}", _shown(shown, "DATABASE", name)
 
 
-def _tables(server: ThrowawayServer) -> Iterator[tuple[str, object]]:
+def _tables(server: ThrowawayServer, shown: Connection[Any], rows: Connection[Any]) -> Iterator[tuple[str, object]]:
     asked = (
         "SELECT table_schema, table_name, table_type FROM information_schema.tables "
         f"WHERE table_type <> 'SEQUENCE' AND table_schema NOT IN {SYSTEM}"
@@ -68,19 +74,19 @@ def _tables(server: ThrowawayServer) -> Iterator[tuple[str, object]]:
         columns.setdefault((schema, table), []).append((column, str(kind).lower()))
     for schema, table, kind in server.run(asked):
         if kind == "VIEW":
-            yield f"view {schema}.{table}", _shown(server, "VIEW", schema, table)
+            yield f"view {schema}.{table}", _shown(shown, "VIEW", schema, table)
         else:
             yield (
                 f"table {schema}.{table}",
                 (
-                    _shown(server, "TABLE", schema, table),
-                    _digest(server, schema, table, columns[schema, table], versioned=kind == "SYSTEM VERSIONED"),
+                    _shown(shown, "TABLE", schema, table),
+                    _digest(rows, schema, table, columns[schema, table], versioned=kind == "SYSTEM VERSIONED"),
                 ),
             )
 
 
 def _digest(
-    server: ThrowawayServer, schema: str, table: str, columns: list[tuple[str, str]], *, versioned: bool
+    connection: Connection[Any], schema: str, table: str, columns: list[tuple[str, str]], *, versioned: bool
 ) -> str:
     """SHA-256 over all rows, invisible columns and history among them, to the last bit: FLOAT shows six digits only."""
     chosen = [_exactly(name, kind) for name, kind in columns]
@@ -88,7 +94,7 @@ def _digest(
     if versioned and "rs" not in names:
         chosen += ["ROW_START", "ROW_END"]
     history = " FOR SYSTEM_TIME ALL" if versioned else ""
-    with server.connect(conv={}) as connection, connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SET SESSION time_zone = '+00:00'")
         cursor.execute(f"SELECT {', '.join(chosen)} FROM {quoted(schema, table)}{history}")
         rows = sorted(map(repr, cursor.fetchall()))
@@ -108,7 +114,7 @@ def _sequences(server: ThrowawayServer) -> Iterator[tuple[str, object]]:
         yield f"sequence {schema}.{name}", server.run(f"SELECT * FROM {quoted(schema, name)}")
 
 
-def _code(server: ThrowawayServer) -> Iterator[tuple[str, object]]:
+def _code(server: ThrowawayServer, connection: Connection[Any]) -> Iterator[tuple[str, object]]:
     asked = {
         "TRIGGER": "SELECT trigger_schema, trigger_name, 'TRIGGER', action_order FROM information_schema.triggers "
         f"WHERE trigger_schema NOT IN {SYSTEM}",
@@ -119,7 +125,7 @@ def _code(server: ThrowawayServer) -> Iterator[tuple[str, object]]:
     }
     for statement in asked.values():
         for schema, name, kind, more in server.run(statement):
-            shown = _shown(server, kind, schema, name)
+            shown = _shown(connection, kind, schema, name)
             # The last column of a trigger is when it was made.
             yield f"{kind} {schema}.{name}", (more, *(shown[:-1] if kind == "TRIGGER" else shown))
 
