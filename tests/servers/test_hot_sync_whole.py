@@ -130,5 +130,7 @@ def test_what_has_returned_can_be_restored_from_either_store(fresh_server: Throw
     assert "log is read from store `near`" in done.text
     shutil.rmtree(office.folder / "near")
     (office.folder / "near").write_text("lost")
+    dark = office.bkpc("status", "plan.json", expect=1).text
+    assert dark.count("agent: NOT RUNNING") == 2, "what the agent last said is told, whatever stores answer"
     again = office.bkpc("restore", "plan.json", "shop", "--into", "mysql://nobody@127.0.0.1:1/", "--dry-run")
     assert "its log is not read, and may be missing" in again.text

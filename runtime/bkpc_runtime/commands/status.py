@@ -24,7 +24,7 @@ from bkpc_runtime.commands.status_stream import (
     sync_line,
     sync_rows,
 )
-from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.errors import RuntimeFailure, StoreFailed
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.mysql.flavour import current_position, read_facts
 from bkpc_runtime.repository import catalogue
@@ -46,16 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     now = datetime.now(UTC)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    dark: list[dict[str, Any]] = []
     fine = True
     locks = {one.store: unlocked(world, one.store) for one in world.plan.settings}
     streams, syncs = stream_rows(world, arguments.work), sync_rows(world)
     for database in world.databases(None):
         source = _source_position(world, database)
-        kept = kept_of(world, database.name, now)
-        rows += [_row(world, database, name, source, kept[name], now) for name in world.stores_of(database.name)]
-        jobs = [job for job in world.plan.jobs if job.database == database.name]
-        overdue = [job.id for job in due_jobs(world, jobs, now)]
+        try:
+            kept = kept_of(world, database.name, now)
+            found = [_row(world, database, name, source, kept[name], now) for name in world.stores_of(database.name)]
+            jobs = [job for job in world.plan.jobs if job.database == database.name]
+            overdue = [job.id for job in due_jobs(world, jobs, now)]
+        except StoreFailed as problem:
+            complain(problem)
+            fine = False
+            dark += [_dark(database.name, name, streams, syncs) for name in world.stores_of(database.name)]
+            continue
+        rows += found
         for row in rows:
             if row["database"] == database.name:
                 row["stream"] = streams.get((database.name, row["store"]))
@@ -71,13 +79,30 @@ def run(arguments: argparse.Namespace) -> int:
         fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
     fine = fine and all(row["image"] for row in rows)
     if arguments.format == "json":
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([*rows, *dark], indent=2))
     elif arguments.format == "prometheus":
         print("\n".join(metrics(rows, fine)))
     else:
         for row in rows:
             _print(row)
+        for row in dark:
+            _print_dark(row)
     return 0 if fine else 1
+
+
+def _dark(database: str, store: str, streams: Any, syncs: Any) -> dict[str, Any]:
+    """What is known of a database one of whose stores can't be asked: how its log stands, by agent and server."""
+    stream = streams.get((database, store))
+    return {"database": database, "store": store, "stream": stream, "sync": syncs.get(database) if stream else None}
+
+
+def _print_dark(row: dict[str, Any]) -> None:
+    print(f"{row['database']} in {row['store']}")
+    print("  not looked at: a store of this database does not answer")
+    if row["sync"]:
+        print(f"  {sync_line(row['sync'], row['stream'])}")
+    for line in stream_lines(row["stream"]) if row["stream"] else ():
+        print(f"  {line}")
 
 
 def _source_position(world: World, database: contract.Database) -> Any:
