@@ -61,6 +61,11 @@ class StreamDemand(Struct, frozen=True, dict=True):
             return _terms(self, reserved, (FLUSHED, flush), (through, burst, writes))
         return _terms(self, reserved, ("while the batch before is on its way", writes), (through, burst, writes))
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is ever written: nothing can be lost, however late the log is."""
+        return not self.writes.value.amount and not self.burst.value.amount
+
     @once
     def best(self) -> Delay | None:
         """The same with the whole way for itself; None where the log falls behind for ever."""
@@ -70,11 +75,15 @@ class StreamDemand(Struct, frozen=True, dict=True):
     @once
     def at_least(self) -> Fraction | None:
         """The whole of `best`, in seconds."""
+        if self.silent:
+            return Fraction(0)
         return self.best.total if self.best else None
 
     @once
     def least_delay(self) -> Bound | None:
         """The terms of `best`."""
+        if self.silent:
+            return Bound(())
         best, narrow = self.best, narrowest(self.resources)
         if best is None:
             return None

@@ -70,6 +70,8 @@ class Values:
         text = self._found[word.text] if word.kind == "NAME" else word.text
         if len(text) > _MOST_DIGITS and _TOO_LONG.search(text):
             raise wrong_value(word.span, "nothing is counted with that many digits", f"at most {_MOST_DIGITS}")
+        if not text.isascii() and (odd := next((char for char in text if _of_another_script(char)), None)):
+            raise wrong_value(word.span, f"`{odd}` is a digit of another script", "write it with the digits 0 to 9")
         self._found.update(dict.fromkeys(way, text))
         return text
 
@@ -195,6 +197,11 @@ def _percent(text: str) -> Fraction | None:
 def _number(text: str) -> Fraction | int:
     """Exactly what is written; a fraction of a whole number is made from it much faster than from its digits."""
     return Fraction(text) if "." in text else int(text)
+
+
+def _of_another_script(char: str) -> bool:
+    """Whether a digit looks like another one to most people: `৪` is 4."""
+    return char.isdecimal() and not char.isascii()
 
 
 def count(word: Word, least: int, most: int, what: str) -> int:

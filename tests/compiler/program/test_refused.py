@@ -37,6 +37,7 @@ def test_the_small_policy_is_clean() -> None:
         ("rto 30min", "rto 30min for 0%", "BKP1001", "more than 0%"),
         ("rto 30min", "rto 30min for 150%", "BKP1001", "at most 100%"),
         ("rto 30min", "rto 30m", "BKP1001", "minutes or months"),
+        ("rto 30min", "rto \u09ea\u09e6min", "BKP1001", "is a digit of another script"),
         ("rpo 10s", "rpo 10s rpo 5s", "BKP1007", "twice"),
         ("against corruption", "against corruption, corruption", "BKP1007", "twice"),
         ("against corruption", "against meteors", "BKP1002", "no scope `meteors`"),
