@@ -201,6 +201,12 @@ class Workings:
         parts = []
         for number, term in enumerate(bound.terms, 1):
             cells = renamed(self.cells(term), f"age{number}")
+            if not cells:  # the clause says it all
+                sheet.given(
+                    f"age{number}", term.duration.amount, "s", term.label, term.spans[0] if term.spans else None
+                )
+                parts.append(f"age{number}")
+                continue
             sheet.add(cells)
             parts.append(cells[-1].name)
         sheet.follows("age", " + ".join(parts), bound.total.amount, "s", "no image is younger at the worst instant")
@@ -240,6 +246,9 @@ class Workings:
             span = database.writes.span if asked.log else database.size.span
             sheet.given(cell, asked.bytes, "B", f"{words} thaw", span)
             parts.append(cell)
+        if copied := self.outage.copied.get(storage, 0):
+            sheet.given("copied", copied, "B", f"that copies out of class {storage} ask once, and in a day")
+            parts.append("copied")
         quota = of_class[0][1].storage.quota
         assert quota is not None
         sheet.given("quota", quota.value, "B/s", f"that class {storage} thaws in a region", quota.span)
