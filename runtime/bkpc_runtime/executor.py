@@ -138,9 +138,17 @@ def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[
         if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
             continue  # the full image that is due is all that changed
         began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
-        if is_due(job.schedule, began, now):
+        if is_due(job.schedule, began, now) and not (newest and _nothing_newer(world, job, newest)):
             due.append(job)
     return due
+
+
+def _nothing_newer(world: World, job: contract.Job, copied: Image) -> bool:
+    """Whether a copy has brought all there is: what it copied began before it, and would be due for ever."""
+    if job.source_store is None:
+        return False
+    there = catalogue.newest(world.store(job.source_store), job.database)
+    return there is not None and there.manifest.id <= copied.manifest.id
 
 
 def due_upkeep(jobs: Sequence[contract.Job], done: Mapping[str, datetime], now: datetime) -> list[contract.Job]:

@@ -77,7 +77,8 @@ def _members(world: World, group: str) -> tuple[str, ...]:
 
 def targets_of(into: Sequence[str], members: Sequence[str]) -> Mapping[str, Target]:
     """From `--into DB=URL`, one for each member, each another server."""
-    given = dict(one.partition("=")[::2] for one in into)
+    pairs = (one.partition("=") for one in into)
+    given = {name: url for name, _, url in pairs}
     missing = [name for name in members if name not in given]
     if missing or len(given) != len(into) or set(given) - set(members):
         wrong = f"`{missing[0]}` has no target" if missing else "--into names another database, or one twice"

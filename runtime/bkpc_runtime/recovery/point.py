@@ -177,7 +177,7 @@ class _Later:
 class _ToTheEnd(_Later):
     over = False
 
-    def before(self, _: Transaction) -> bool:
+    def before(self, one: Transaction) -> bool:  # noqa: ARG002
         return True
 
     def conclude(self, way: Walked) -> Position:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.throttle import Throttle
@@ -32,4 +32,4 @@ class ThrottledStore:
 
 def throttled(store: Store, rate: int | None) -> Store:
     """`store` itself where there is no rate."""
-    return store if rate is None else ThrottledStore(store, rate)
+    return store if rate is None else cast(Store, ThrottledStore(store, rate))

@@ -1,0 +1,59 @@
+"""Which jobs are due, from what lies in the stores."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from bkpc_runtime.executor import due_jobs
+from bkpc_runtime.repository import layout
+from bkpc_runtime.repository.manifest import Manifest, encode_manifest
+from bkpc_runtime.world import World
+from tests.compiler.one_file import changed, planned
+from tests.runtime.repository.test_chains import PREFIX, image
+
+COLD = ("  hot ", "  cold daily at 05:00 within 8h from disk to far\n  hot ")
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def taken(day: int) -> Manifest:
+    at = f"2026-11-{day:02d}T02:10:00+00:00"
+    return replace(image(1), id=f"202611{day:02d}T021000Z-00000000", engine="logical", began=at, finished=at, to_lsn=0)
+
+
+def keep(world: World, store: str, manifest: Manifest) -> None:
+    world.store(store).put(layout.manifest_key(PREFIX, manifest.id), encode_manifest(manifest))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """No server answers: what is due is decided by the stores alone."""
+    plan = planned(changed(COLD))
+    stores = [
+        replace(one, kind="directory", location=f"{tmp_path}/{one.name}", endpoint=None, credentials=None)
+        for one in plan.estate.stores
+    ]
+    return World(replace(plan, estate=replace(plan.estate, stores=tuple(stores))), tmp_path, {})
+
+
+def due(world: World) -> list[str]:
+    return [job.id for job in due_jobs(world, world.plan.jobs, NOON)]
+
+
+def test_a_copy_that_brought_all_there_is_is_not_due_again(world: World) -> None:
+    """What it copied began before it did, and so before its release."""
+    keep(world, "disk", taken(23))
+    assert due(world) == ["shop/cold/far"]
+    keep(world, "far", taken(23))
+    assert due(world) == []
+
+
+def test_a_copy_is_due_where_the_source_has_more(world: World) -> None:
+    keep(world, "disk", taken(22))
+    keep(world, "far", taken(22))
+    assert due(world) == ["shop/full/disk"]
+    keep(world, "disk", taken(23))
+    assert due(world) == ["shop/cold/far"]
