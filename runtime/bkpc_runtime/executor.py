@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
@@ -31,6 +34,8 @@ GRACE = timedelta(days=3)
 """What a try that was broken off left in a store stays at least this long, and twice as long as any job may take."""
 RUNNABLE = IMAGES | {"copy", "expire", "verify", "drill"}
 """The kinds of jobs this version runs; `compile` warns of policies that need more."""
+_PATIENCE = 5.0
+"""Seconds that a stream waits at its first start for what all stores hold."""
 LOOK = timedelta(minutes=5)
 """So often it is looked whether an image is there that was not verified."""
 
@@ -200,9 +205,10 @@ def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: in
 
     names = world.stores_of(database.name)
 
-    def oldest(_: Store) -> str:
-        """A first start goes back to the image that is to be continued, whichever store has it."""
-        found = (_newest_file(world.store(name), prefix) for name in names)
+    def oldest() -> str:
+        """A first start goes back to the image that is to be continued, whichever store has it. One that is away holds
+        the log up for a moment only: its own log begins where its own image stands, once it can be asked."""
+        found = _answers([partial(_newest_file, world.store(name), prefix) for name in names])
         return min(filter(None, found), key=sequence, default="")
 
     return LogStream(
@@ -218,6 +224,18 @@ def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: in
         spool_limit=spool_limit,
         sync=_sync_wish(stream),
     )
+
+
+def _answers(questions: Sequence[Callable[[], str]]) -> list[str]:
+    """What was answered in time; who answers later is not waited for."""
+    answers: list[str] = []
+    asking = [threading.Thread(target=lambda one=one: answers.append(one()), daemon=True) for one in questions]
+    for one in asking:
+        one.start()
+    until = time.monotonic() + _PATIENCE
+    for one in asking:
+        one.join(max(0.0, until - time.monotonic()))
+    return list(answers)
 
 
 def _newest_file(store: Store, prefix: str) -> str:

@@ -36,18 +36,20 @@ class Start:
         return self.gap.position if self.gap else self.position
 
 
-def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, oldest: str) -> Start:
+def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, oldest: Callable[[], str]) -> Start:
     """Where the archived log of the newest epoch ends; after a break, the server's oldest file in a new epoch.
 
-    `oldest` is the binlog a first start begins with; the server's current one if empty, or no longer there.
+    `oldest` gives the binlog a first start begins with; the server's current one if empty, or no longer there. It is
+    asked at a first start only.
     """
     epoch = max(epochs(store, prefix), default=0)
     position = newest_end(store, prefix, epoch) if epoch else None
     with connect() as connection:
         if not epoch:
             current = current_position(connection, facts).file
-            there = oldest and oldest in [one.name for one in list_binlogs(connection)]
-            return Start(1, Position(oldest if there else current, 0))
+            first = oldest()
+            there = first and first in [one.name for one in list_binlogs(connection)]
+            return Start(1, Position(first if there else current, 0))
         names = [one.name for one in list_binlogs(connection)]
     if position is None:
         return Start(epoch, Position(names[0], 0))

@@ -60,7 +60,7 @@ class LogStream:
         pack: Callable[[bytes], bytes],
         prefix: str,
         encrypted: bool = False,
-        oldest: Callable[[Store], str] = lambda _: "",
+        oldest: Callable[[], str] = lambda: "",
         spool_limit: int = LIMIT,
         sync: SyncWish | None = None,
     ) -> None:
@@ -184,7 +184,7 @@ class LogStream:
             pool.shutdown(wait=False)
 
     def _start(self, store: Store) -> Start:
-        return find_start(self._source.connect, self._source.facts, store, self.prefix, self._oldest(store))
+        return find_start(self._source.connect, self._source.facts, store, self.prefix, self._oldest)
 
     def _not_there(self, store: Store, problem: RuntimeFailure) -> None:
         if str(problem) != self._failure:
