@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
 from bkpc_runtime.errors import BadUsage, Refused, RuntimeFailure
@@ -168,3 +171,22 @@ def test_a_manifest_that_can_not_be_read_is_told_and_keeps_no_other_from_use(
         assert f"ok  shop  disk  {first.parent.name}" in shown
         assert first.parent.name in office.bkpc("list", "plan.json", expect=0).text
         office.bkpc("status", "plan.json")
+
+
+def test_an_image_whose_log_nobody_archived_is_not_damaged_once_another_followed(
+    fresh_server: ThrowawayServer, tmp_path: Path
+) -> None:
+    office = Office.opened(tmp_path / "office", fresh_server)
+    for _ in range(2):
+        office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
+    agent = office.start("agent", "plan.json")
+    try:
+        until = time.monotonic() + 60
+        while "log to" not in office.bkpc("list", "plan.json").text:
+            assert time.monotonic() < until
+        text = office.bkpc("verify", "plan.json", expect=0).text
+    finally:
+        agent.terminate()
+        agent.wait()
+    assert text.count("ok  shop") == 2
+    assert "its log ends there" in text

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"damaged  {database.name}  {name}  {problem}")
             images = catalogue.all_images(store, database.name)
             for image in images:
-                found = verify_image(image, store, identities)
+                found = verify_image(image, store, identities, newest=image is images[0])
                 content = bool(identities) or not image.manifest.encrypted
                 tell(image, store, found.damage, found.bytes_read, world.clock(), content=content)
                 if arguments.deep and not found.problems:
@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"{verdict}  {database.name}  {name}  {found.image}: {found.bytes_read:,} bytes read{end}")
                 for problem in found.problems:
                     print(f"  {problem}")
+                if found.severed and found.severed not in found.problems:
+                    print(f"  its log ends there: {found.severed}")
     depth = "hashes, decryption and content" if identities else "hashes of what is stored"
     say(f"verified {checked} images ({depth}): {problems} problems")
     if checked == 0 and not problems:

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What was read back of one image and the log that continues it. `problems` is empty when all is well; `damage`:
-    those of the image itself."""
+    those of the image itself; `severed`: why log that is newer than it can't be reached from it, which is no problem of
+    an image that others have followed: log that nothing needs expires, and gaps are known."""
 
     image: str
     parts: int
@@ -31,20 +32,24 @@ class Verified:
     window_end: Position | None
     problems: tuple[str, ...]
     damage: tuple[str, ...] = ()
+    severed: str = ""
 
 
-def verify_image(image: Image, store: Store, identities: Sequence[Secret]) -> Verified:
-    """Reads every byte of an image and of its log; with `identities` also decrypts, expands and hashes again."""
+def verify_image(image: Image, store: Store, identities: Sequence[Secret], *, newest: bool = True) -> Verified:
+    """Reads every byte of an image and of its log; with `identities` also decrypts, expands and hashes again.
+
+    `newest`: whether no other image has followed it in the store, so that log must continue it.
+    """
     damage, read = read_back(image, store, identities)
     problems = list(damage)
     window = catalogue.window(store, image)
     severed = catalogue.severed(store, image)
-    if severed:
+    if severed and newest:
         problems.append(severed)
     if window:
         problems += _log_problems(store, image.prefix, window, identities)
     end = window.end if window else None
-    return Verified(image.manifest.id, len(image.manifest.parts), read, end, tuple(problems), damage)
+    return Verified(image.manifest.id, len(image.manifest.parts), read, end, tuple(problems), damage, severed)
 
 
 def read_back(
