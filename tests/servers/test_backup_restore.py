@@ -323,3 +323,16 @@ def test_all_of_it_by_hand(
     subprocess.run(["bash", "-c", by_hand], check=True)
     assert manifest.binlog_file == stop.file
     assert fingerprint(rescue) == wanted
+
+
+def test_a_server_without_schemas_can_be_backed_up_and_what_comes_later_with_it(
+    fresh_server: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore
+) -> None:
+    source = Source("shop", parse_address(fresh_server.url), Secret(""))
+    take_image(source, [store], [], expected_size=1)
+    with Streaming(fresh_server, store) as stream:
+        fresh_server.run("CREATE DATABASE later", "CREATE TABLE later.t (a INT)", "INSERT INTO later.t VALUES (1)")
+        wait_for(stream, position(fresh_server))
+    target = Target(parse_address(rescue.url), Secret(""))
+    recover(starts(store, "shop", parse_point("latest"), []), store, target, Means(), Silent())
+    assert rescue.run("SELECT a FROM later.t") == [(1,)]

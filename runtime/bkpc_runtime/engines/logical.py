@@ -21,6 +21,7 @@ from bkpc_runtime.engines.split import Piece
 from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
 from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight_privileges import may_read_accounts
 from bkpc_runtime.mysql.schemas import not_transactional, rounded_columns
@@ -51,6 +52,8 @@ class Logical:
 
 def _write_tables(server: Server, parts: _Parts, options: Path, contents: Contents) -> dump.Snapshot:
     """Schemas, tables and code; returns where they stand."""
+    if not contents.schemas:
+        return _nothing(server)
     flavour = server.facts.flavour
     snapshot = dump.dump_tables(
         flavour, options, contents, parts.begin_piece, parts.write, log_bin=server.facts.log_bin
@@ -58,6 +61,18 @@ def _write_tables(server: Server, parts: _Parts, options: Path, contents: Conten
     parts.begin("objects")
     dump.dump_objects(flavour, options, contents, parts.write)
     return snapshot
+
+
+def _nothing(server: Server) -> dump.Snapshot:
+    """Where a server without schemas stands, which the dump tool does not say of nothing. What is made meanwhile is
+    found by the stamp of what is there."""
+    if not server.facts.log_bin:
+        return dump.Snapshot(Position("", 0), "")
+    while True:
+        position = current_position(server.connection, server.facts)
+        gtid = read_facts(server.connection).gtid if server.facts.flavour == "mariadb" else ""
+        if position == current_position(server.connection, server.facts):
+            return dump.Snapshot(position, gtid)
 
 
 def _write_views(
