@@ -143,14 +143,14 @@ def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[
         if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
             continue  # the full image that is due is all that changed
         began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
-        if is_due(job.schedule, began, now) and not (newest and _nothing_newer(world, job, newest)):
+        if is_due(job.schedule, began, now) and not (newest and _nothing_newer(world, job, newest, due)):
             due.append(job)
     return due
 
 
-def _nothing_newer(world: World, job: contract.Job, copied: Image) -> bool:
+def _nothing_newer(world: World, job: contract.Job, copied: Image, due: Sequence[contract.Job]) -> bool:
     """Whether a copy has brought all there is: what it copied began before it, and would be due for ever."""
-    if job.source_store is None:
+    if job.source_store is None or any(one.id in job.requires for one in due):
         return False
     there = catalogue.newest(world.store(job.source_store), job.database)
     return there is not None and there.manifest.id <= copied.manifest.id

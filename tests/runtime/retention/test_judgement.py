@@ -149,5 +149,5 @@ def test_a_copy_is_held_and_freed_with_its_original() -> None:
     copy_image(catalogue.all_images(near, "shop")[0], near, far)
     judge_images([near, far], "shop", LIMITS, NOW)
     assert word(far, held.id) == "hold"
-    release([near, far], "shop", held.id, "why", LIMITS, NOW)
+    release([near, far], "shop", held.id, "why", LIMITS, NOW + HOUR)
     assert [one.kind for one in marks.marks(far, PREFIX)] == [marks.JUDGED, marks.RELEASED]
