@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyrage
-from msgspec.structs import replace
 
-from bkpc_grammar.canonical import canonical_bytes, read_plan, sealed
 from tests.database_server import ThrowawayServer
 from tests.demo import policy
 
@@ -57,17 +55,10 @@ class Office:
         return office
 
     def plan_physical(self) -> None:
-        """The policy with physical full images, compiled; and a job that takes an incremental one every hour."""
-        text = policy.mended(self.server.port, self.recipient).replace("1h to disk", "1h to disk by physical")
-        self.write(text)
+        """The policy with an incremental image every hour, and so with physical full ones, compiled."""
+        text = policy.mended(self.server.port, self.recipient)
+        self.write(text.replace("1h to disk\n", "1h to disk\n  incremental hourly to disk\n"))
         self.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
-        path = self.folder / "plan.json"
-        plan = read_plan(path.read_bytes(), "plan.json")
-        (full,) = [job for job in plan.jobs if job.kind == "backup.full"]
-        hourly = replace(full.schedule, cadence="hourly", period_ms=3_600_000, at_minute=None)
-        more = replace(full, id="shop/incremental/disk", kind="backup.incremental", schedule=hourly)
-        jobs = tuple(sorted((*plan.jobs, more), key=lambda job: job.id))
-        path.write_bytes(canonical_bytes(sealed(replace(plan, jobs=jobs))))
 
     def write(self, text: str) -> None:
         (self.folder / "shop.bkp").write_text(text)

@@ -29,6 +29,8 @@ def age(sheet: Sheet, image: ImageCopy, share: Fraction, retries: Given[Fraction
     part = f"{share.numerator}/{share.denominator} * " if share < 1 else ""
     if image.joint:
         return _of_all(sheet, image, share, amount)
+    if image.incremental:
+        return _of_unaligned(sheet, image.jobs, amount, image.behind.paused if image.behind else 0)
     if len(image.jobs) == 1:
         (job,) = image.jobs
         assert job.slot is not None
@@ -100,8 +102,8 @@ def _instant(sheet: Sheet, name: str, milliseconds: int, what: str) -> None:
     sheet.given(name, Fraction(milliseconds, 1000), "s", f"{_DAYS[days % 7]} {clock} UTC, {what}")
 
 
-def _of_unaligned(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction) -> Fraction:
-    """Each job may have just missed the one before."""
+def _of_unaligned(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction, paused: int = 0) -> Fraction:
+    """Each job may have just missed the one before; `paused`: milliseconds in which the first does not run."""
     parts = []
     for number, job in enumerate(jobs, 1):
         assert job.slot is not None
@@ -113,6 +115,9 @@ def _of_unaligned(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction) -> 
         lasts = Fraction(job.lead + job.slot.length, 1000)
         sheet.given(f"slot_{number}", lasts, "s", f"reserved for {job.id}{thawed}")
         parts.append(f"period_{number} + slot_{number}")
+    if paused:
+        sheet.given("paused", Fraction(paused, 1000), "s", "while full images are taken")
+        parts.append("paused")
     return sheet.follows("age", " + ".join(parts), amount, "s", "each may have just missed the one before")
 
 

@@ -103,7 +103,13 @@ class Workings:
 
     def _image(self, sheet: Sheet, transfer: Transfer) -> None:
         name = transfer.database.name
-        sheet.given("bytes", transfer.bytes, "B", f"size of `{name}`", transfer.database.size.span)
+        size = transfer.database.size
+        if not transfer.increments:
+            sheet.given("bytes", transfer.bytes, "B", f"size of `{name}`", size.span)
+            return
+        sheet.given("size", size.value.bytes_up(), "B", f"of `{name}`", size.span)
+        sheet.given("increments", transfer.increments, "B", "of all incremental images behind a full one")
+        sheet.follows("bytes", "size + increments", transfer.bytes, "B")
 
     def _log(self, sheet: Sheet, transfer: Transfer) -> None:
         """What is written since the snapshot, and a burst; the sheet has the age already."""

@@ -29,6 +29,8 @@ class JobDemand(Struct, frozen=True):
 
     `slot` None: it fits nowhere, and nothing bounds when it is done. `source`: the store a copy reads. `thaw`: what the
     image in it takes to thaw. `queue`: milliseconds that it waits behind the thaw quota; None: nothing bounds them.
+    `behind`: bytes at most of the incremental images that a copy moves behind a full one. `changes`: what an
+    incremental one holds of each time; None: all that there is.
     """
 
     id: str
@@ -43,6 +45,17 @@ class JobDemand(Struct, frozen=True):
     slot: Slot | None = None
     thaw: Given[Duration] | None = None
     queue: int | None = 0
+    behind: int = 0
+    changes: Given[Rate] | None = None
+
+    @property
+    def incremental(self) -> bool:
+        return isinstance(self.level, ImageLevel) and self.level.kind == "incremental"
+
+    @property
+    def begins_chains(self) -> bool:
+        """Whether incremental images go on from what it takes."""
+        return isinstance(self.level, ImageLevel) and self.level.kind == "full" and self.level.engine == "physical"
 
     @property
     def lead(self) -> int:
@@ -57,7 +70,12 @@ class JobDemand(Struct, frozen=True):
 
     @property
     def bytes(self) -> Size:
-        return self.size.value
+        return Size(self.size.value.amount + self.behind) if self.behind else self.size.value
+
+    @property
+    def least(self) -> Size:
+        """Bytes that it moves whatever has changed: of incremental images none."""
+        return Size(Fraction(0)) if self.incremental or self.behind else self.size.value
 
     @property
     def schedule(self) -> Schedule:

@@ -67,8 +67,10 @@ def shorts_of(outage: Outage, choice: Choice, members: Sequence[Choice]) -> tupl
         if common is not None:
             age = common if line.log is None else common + age
         for locked, held, until in (_lock(outage, one), _keep(outage, one, _noticed(choice, one), bool(members))):
-            if held is not None and (until is None or age + until > held):
-                found.append(Short(one.database, policy, locked, common, age, until, held))
+            # Expiry keeps what an incremental image builds on; whoever breaks in does not.
+            oldest = age + (line.image.behind.older if locked and line.image.behind else 0)
+            if held is not None and (until is None or oldest + until > held):
+                found.append(Short(one.database, policy, locked, common, oldest, until, held))
     return tuple(found)
 
 
@@ -94,7 +96,9 @@ def image_before_logs(lines: Sequence[Line]) -> int:
     images = [line.image for line in lines if line.log is None]
     late = [ceil(most * 1000) for line in lines if line.log and (most := lost_at_most(line, WHOLE)) is not None]
     soon = [
-        fresh - max(_lost_to_failures(jobs[0]) for jobs in (image.jobs, *(image.others if image.joint else ())))
+        0
+        if image.behind
+        else fresh - max(_lost_to_failures(jobs[0]) for jobs in (image.jobs, *(image.others if image.joint else ())))
         for image in images
         for ramps in (image.staleness.times if image.staleness else ())
         for fresh, _ in ramps

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
+from bkpc_compiler.feasibility.increments import Increments, increments_in
 from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.staleness import (
     MOST_EVENTS,
@@ -25,7 +26,7 @@ from bkpc_compiler.program.model import Cadence, Database, Store
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import DAY
 from bkpc_compiler.timetable.placement import Slot
-from bkpc_grammar.quantities import Duration
+from bkpc_grammar.quantities import Duration, Size
 
 MONTH = Fraction(365 * DAY, 12)
 """Milliseconds: of months on the average."""
@@ -38,7 +39,8 @@ class ImageCopy(Struct, frozen=True, dict=True):
 
     `staleness`: how old the newest usable one is over all instants, in the planned slots; None where a job
     has no slot. `others`: the other ways that images of this database come into the store. `joint`: of all these ways
-    together, rather than of `jobs` alone.
+    together, rather than of `jobs` alone. `behind`: the incremental images that a full one may have behind it there,
+    whichever way brought the newest.
     """
 
     id: str
@@ -47,6 +49,11 @@ class ImageCopy(Struct, frozen=True, dict=True):
     staleness: Staleness | None
     others: tuple[tuple[JobDemand, ...], ...] = ()
     joint: bool = False
+    behind: Increments | None = None
+
+    @property
+    def incremental(self) -> bool:
+        return self.jobs[0].incremental
 
     @once
     def age(self) -> Bound | None:
@@ -68,7 +75,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
         amount = self.staleness.quantile(share) / 1000
         last = self.jobs[-1]
         between = self.between(share)
-        what = f"two copies to `{last.store}`" if last.source else f"two full backups to `{last.store}`"
+        what = _two(last)
         what = f"two images in `{last.store}`, whichever level brings them" if self.joint else what
         of_all = "" if share >= 1 else f", {_percent(share)} of all instants"
         jobs = (
@@ -112,7 +119,8 @@ class ImageCopy(Struct, frozen=True, dict=True):
 
     def _at_least(self, share: Fraction, *, arrives: bool) -> Bound:
         slowest = max(self.jobs, key=lambda job: (job.rhythm.period, job.source or ""))
-        what = f"two copies to `{slowest.store}`" if slowest.source else f"two full backups to `{slowest.store}`"
+        mixed = any(jobs[0].incremental for jobs in (self.jobs, *self.others))
+        what = f"two images in `{self.store.name}`" if mixed else _two(slowest)
         apart = Fraction(self.gap if share >= 1 else least_gap((self.jobs, *self.others), share), 1000)
         chains = (self.jobs, *self.others)
         period = Term(f"between {what}", Duration(apart), (slowest.level.span,), working=Apart(chains, share))
@@ -123,7 +131,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
         least = Fraction(0)
         terms: list[Term] = [period]
         for before, job in zip((None, *self.jobs), self.jobs, strict=False):
-            took = transfer_at_best(job.resources, job.bytes)
+            took = transfer_at_best(job.resources, job.least)
             wait = _forced_wait(before, least, job, took) if before else Fraction(0)
             thaw = job.thaw.value.amount if job.thaw else Fraction(0)
             if thaw > wait and job.thaw:  # it may be asked for as soon as the image is whole
@@ -140,6 +148,10 @@ class ImageCopy(Struct, frozen=True, dict=True):
                 terms.append(Term(label, Duration(took), _costs((job,), firm=True), working=Copying(job)))
             least = took
         return Bound(tuple(terms))
+
+    def loaded(self, size: Size) -> int:
+        """Bytes that are read to bring a full image of `size` back, and what is behind it, at most."""
+        return size.bytes_up() + (self.behind.bytes if self.behind else 0)
 
     @once
     def _least(self) -> tuple[Bound, Bound]:
@@ -225,11 +237,12 @@ def image_copies(stores: Mapping[str, Store], database: Database, demand: Demand
         return demand.images[database.name]
     jobs = demand.jobs_by_database.get(database.name, ())
     copies: list[ImageCopy] = []
-    fresh = [_image((job,), stores) for job in jobs if not job.source]
+    behind = increments_in(jobs)
+    fresh = [_image((job,), stores, behind) for job in jobs if not job.source]
     while fresh and len(copies) + len(fresh) <= MOST_CHAINS:
         copies += fresh
         fresh = [
-            _image((*upstream.jobs, job), stores)
+            _image((*upstream.jobs, job), stores, behind)
             for job in jobs
             for upstream in fresh
             if job.source == upstream.store.name and all(job.store != one.store for one in upstream.jobs)
@@ -237,24 +250,46 @@ def image_copies(stores: Mapping[str, Store], database: Database, demand: Demand
     chains: dict[str, list[ImageCopy]] = {}
     for one in copies:
         chains.setdefault(one.store.name, []).append(one)
-    alike = tuple(_beside(one, chains[one.store.name]) if len(chains[one.store.name]) > 1 else one for one in copies)
-    return demand.images.setdefault(database.name, alike)
+    alike = [_beside(one, chains[one.store.name]) if len(chains[one.store.name]) > 1 else one for one in copies]
+    fresher = {one.store.name: one.staleness.worst for one in alike if one.incremental and one.staleness}
+    newest = tuple(one for one in alike if one.incremental or not _outdone(one, fresher.get(one.store.name)))
+    return demand.images.setdefault(database.name, newest)
+
+
+def _outdone(image: ImageCopy, by: int | None) -> bool:
+    """Whether the incremental images beside it are no older, `by` milliseconds at worst: the newest is one of them."""
+    return by is not None and (image.staleness is None or by <= image.staleness.worst)
 
 
 def _beside(image: ImageCopy, copies: Sequence[ImageCopy]) -> ImageCopy:
     """`image` with the other ways into its store: what is read there is the freshest of all `copies` there."""
     others = tuple(two.jobs for two in copies if two is not image)
-    steady = [jobs for jobs in (image.jobs, *others) if all(job.slot and job.rhythm.steady for job in jobs)]
-    if not steady:
+    # An incremental image that is due while a full one is taken is left out: what they achieve together is less.
+    steady = [
+        jobs
+        for jobs in (image.jobs, *others)
+        if all(job.slot and job.rhythm.steady for job in jobs) and not jobs[0].incremental
+    ]
+    if not steady or image.incremental or (image.behind and not image.behind.bounded):
         return replace(image, others=others)
     joint = staleness_of_all([[(job.id, _leg(job, job.slot)) for job in jobs if job.slot] for jobs in steady])
     better = joint is not None and (image.staleness is None or joint.worst < image.staleness.worst)
     return replace(image, others=others, staleness=joint if better else image.staleness, joint=better)
 
 
-def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store]) -> ImageCopy:
+def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store], behind: Mapping[str, Increments]) -> ImageCopy:
     last = jobs[-1]
-    return ImageCopy(last.id, stores[last.store], jobs, _staleness(jobs))
+    chain = behind.get(last.store)
+    ages = _staleness(jobs) if chain is None or chain.bounded else None
+    if ages is not None and chain is not None and jobs[0].incremental:
+        ages = _paused(jobs, chain.paused)
+    return ImageCopy(last.id, stores[last.store], jobs, ages, behind=chain)
+
+
+def _paused(jobs: Sequence[JobDemand], paused: int) -> Staleness:
+    """Of incremental images: none begins while a full one is taken; each leg may have just missed the one before."""
+    (((fresh, stale),),) = unaligned([_leg(job, job.slot) for job in jobs if job.slot]).times
+    return Staleness((((fresh, stale + paused),),), coarse=True)
 
 
 def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
@@ -293,6 +328,11 @@ def _costs(jobs: Sequence[JobDemand], *, firm: bool = False) -> tuple[Span, ...]
 def _narrow(job: JobDemand) -> str:
     firm = [one for one in job.resources if one.firm]
     return min(firm, key=lambda one: (one.capacity, one.name)).words
+
+
+def _two(job: JobDemand) -> str:
+    what = "copies" if job.source else "incremental images" if job.incremental else "full backups"
+    return f"two {what} to `{job.store}`"
 
 
 def _percent(share: Fraction) -> str:

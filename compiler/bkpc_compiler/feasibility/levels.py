@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from bkpc_compiler.estate.failures import Loss, Losses, survives
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.increments import increments_in, limited_by_changes
 from bkpc_compiler.feasibility.log_delay import least_rate
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
 from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Scope, Store
@@ -22,19 +23,21 @@ up soon. Where there is none, what its promises ask is enough."""
 
 
 def jobs_of(ways: Ways, stores: Mapping[str, Store], database: Database, policy: Policy) -> tuple[JobDemand, ...]:
-    """Every full-image and copy job of `database`; levels whose stores can't be reached are left out."""
+    """Every image and copy job of `database`; levels whose stores can't be reached are left out."""
     taken: dict[str, int] = {}
     jobs: list[JobDemand] = []
     levels: tuple[ImageLevel | ColdLevel, ...] = (*policy.images, *policy.cold)
     for level in levels:
-        if isinstance(level, ImageLevel) and level.kind != "full":
-            continue
         for target in level.stores:
             source = stores[level.source.value] if isinstance(level, ColdLevel) else None
             job = _job(ways, database, policy, level, store=stores[target.value], source=source)
             if job is not None:
                 jobs.append(_numbered(job, taken))
-    return tuple(jobs)
+    jobs = [limited_by_changes(one, jobs) for one in jobs]
+    behind = increments_in(jobs)
+    return tuple(
+        replace(one, behind=behind[one.source].bytes) if one.source and one.source in behind else one for one in jobs
+    )
 
 
 def _job(
@@ -51,7 +54,7 @@ def _job(
         return None
     reading = ways.reads_of(source) if source else (ways.dumps_of(database),)
     return JobDemand(
-        id=f"{database.name}/{'cold' if source else 'full'}/{store.name}",
+        id=f"{database.name}/{'cold' if isinstance(level, ColdLevel) else level.kind}/{store.name}",
         database=database.name,
         level=level,
         source=source.name if source else None,
@@ -60,6 +63,7 @@ def _job(
         resources=(*reading, *way[1]),
         rhythm=ways.rhythm(level.schedule),
         limit=policy.flow.limit if policy.flow else None,
+        changes=database.changes,
     )
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from operator import itemgetter
 
 from msgspec import Struct
+from msgspec.structs import replace as replace_struct
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
@@ -127,13 +129,15 @@ def _least_age(choice: Choice, share: Fraction) -> Bound:
     images = {line.image.id: line.image for line in choice.lines}
     if len({one.store.name for one in images.values()}) == 1:
         return next(iter(images.values())).age_at_least(share, arrives=choice.loss.scope is Scope.CORRUPTION)
-    chains = tuple(dict.fromkeys(one.jobs for one in images.values()))
+    beside = (jobs for one in images.values() for jobs in one.others)
+    chains = tuple(dict.fromkeys((*(one.jobs for one in images.values()), *beside)))
     firsts = tuple(dict.fromkeys(jobs[:1] for jobs in chains))
     # Those of two stores may be of one job: no more images are new than are made.
     longest = max((chains, firsts), key=lambda of: least_gap(of, share))
     apart = Duration(Fraction(least_gap(longest, share), 1000))
     spans = tuple(dict.fromkeys(jobs[0].level.span for jobs in firsts))
-    between = Term("between two full backups to any store", apart, spans, working=Apart(longest, share))
+    words = "images" if any(job.incremental for job in map(itemgetter(0), firsts)) else "full backups"
+    between = Term(f"between two {words} to any store", apart, spans, working=Apart(longest, share))
     if choice.loss.scope is Scope.CORRUPTION:
         return Bound((between,))
     moved = (tuple(_written(job) for job in jobs if any(one.firm for one in job.resources)) for jobs in chains)
@@ -142,8 +146,8 @@ def _least_age(choice: Choice, share: Fraction) -> Bound:
 
 def _written(job: JobDemand) -> Term:
     """An image on its way into a store, at full capacity."""
-    took = Duration(transfer_at_best(job.resources, job.bytes))
-    return Term(f"writing {job.bytes} to `{job.store}`", took, (job.size.span,), working=Copying(job))
+    took = Duration(transfer_at_best(job.resources, job.least))
+    return Term(f"writing {job.least} to `{job.store}`", took, (job.size.span,), working=Copying(job))
 
 
 def _images_back(choice: Choice) -> tuple[Recovery, ...]:
@@ -176,7 +180,7 @@ def _least(recovery: Recovery, follows: Follows | None) -> Bound:
 def _moved(recovery: Recovery, follows: Follows | None) -> tuple[AtBest, ...]:
     """The image, and the log if any must follow it."""
     setting, line = recovery.setting, recovery.line
-    image = recovery.transfers[0]
+    image = replace_struct(recovery.transfers[0], bytes=recovery.database.size.value.bytes_up())
     found = AtBest(recovery, image, _narrowest(_by_itself(image, None)))
     if follows is None or line.log_store is None:
         return (found,)

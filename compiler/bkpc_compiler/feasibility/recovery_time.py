@@ -124,8 +124,14 @@ class Transfer(Struct, frozen=True):
     def what(self) -> str:
         """In words: `load 120GiB`."""
         if self.follows is None:
-            return f"load {self.database.size.value}"
+            more = f" and {Size(Fraction(self.increments)).human()} of incremental images" if self.increments else ""
+            return f"load {self.database.size.value}{more}"
         return f"replay {Size(Fraction(self.bytes)).human()} of log"
+
+    @property
+    def increments(self) -> int:
+        """Bytes of the incremental images behind a full one."""
+        return 0 if self.follows else self.bytes - self.database.size.value.bytes_up()
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -209,7 +215,7 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         ways, line, database = self.setting.ways, self.line, self.database
         reading = ways.reading(line.image.store, self.place.site, self.loss.sites)
         assert reading is not None
-        image = (database.size.value.bytes_up(), (*reading, ways.restores_of(database)))
+        image = (line.image.loaded(database.size.value), (*reading, ways.restores_of(database)))
         reading = _reading_log(self.setting, line, self.place, self.loss)
         if reading is None:
             return (image,)
@@ -233,7 +239,7 @@ def most_at(
     total = patience.respond + patience.checking + ready_after(line, place)
     reading = ways.reading(line.image.store, place.site, loss.sites)
     assert reading is not None
-    size = database.size.value.bytes_up()
+    size = line.image.loaded(database.size.value)
     rate = left.least(reading, ways.restores_of(database))
     if size and rate is not None:
         if rate <= 0:

@@ -38,10 +38,12 @@ class Leg(Struct, frozen=True):
 class Staleness(Struct, frozen=True, dict=True):
     """Ramps of age, each as long as it rises: (fresh, stale) in milliseconds.
 
-    `times`: one set of ramps for each time of the year, where clock changes shift releases.
+    `times`: one set of ramps for each time of the year, where clock changes shift releases. `coarse`: only how
+    high they rise is known, and not for how long.
     """
 
     times: tuple[tuple[tuple[int, int], ...], ...]
+    coarse: bool = False
 
     @once
     def worst(self) -> int:
@@ -54,7 +56,7 @@ class Staleness(Struct, frozen=True, dict=True):
 
     def quantile(self, share: Fraction) -> Fraction:
         """The least age that is not exceeded for `share` of all instants, at any time of the year."""
-        if share >= 1:
+        if share >= 1 or self.coarse:
             return Fraction(self.worst)
         return max(_quantile(ramps, share) for ramps in self.times)
 

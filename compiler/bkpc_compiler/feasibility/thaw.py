@@ -99,7 +99,7 @@ def asked_of(database: Database, line: Line) -> tuple[Asked, ...]:
     for place, store in enumerate((line.image.store, *line.log_stores)):
         log, storage = place > 0, store.storage_class.value if store.storage_class else None
         if storage is not None and storage.quota is not None and storage.thaw is not None:
-            bytes_ = thawed_log(database, line) if log else database.size.value.bytes_up()
+            bytes_ = thawed_log(database, line) if log else line.image.loaded(database.size.value)
             found.append(Asked(store, storage, bytes_, log))
     return tuple(found)
 

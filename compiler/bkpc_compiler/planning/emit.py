@@ -156,10 +156,13 @@ def _jobs(analysis: Analysis) -> tuple[plan.Job, ...]:
 
 def _job(job: JobDemand, slot: Slot, policy: Policy, analysis: Analysis) -> plan.Job:
     beside = analysis.demand.jobs_by_database[job.database]
-    sources = [one.id for one in beside if one.store == job.source]
+    if job.incremental:
+        needed = [one.id for one in beside if one.store == job.store and one.begins_chains]
+    else:
+        needed = [one.id for one in beside if one.store == job.source] if job.source else []
     return plan.Job(
         id=job.id,
-        kind="copy" if job.source else "backup.full",
+        kind="copy" if job.source else "backup.incremental" if job.incremental else "backup.full",
         database=job.database,
         schedule=_schedule(job.schedule, slot),
         source_store=job.source,
@@ -171,7 +174,7 @@ def _job(job: JobDemand, slot: Slot, policy: Policy, analysis: Analysis) -> plan
         expect_bytes=job.bytes.bytes_up(),
         timeout_ms=max(slot.end, job.window.milliseconds_up()) * SLACK,
         retry=_retry(job, slot, analysis.program.retries.value),
-        requires=tuple(sorted(sources)) if job.source else (),
+        requires=tuple(sorted(needed)),
         thaw_ms=job.lead,
     )
 

@@ -18,7 +18,7 @@ def not_yet_run(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per clause that this version can check but not run."""
     for policy in _policies(analysis.program):
         for span, words in (*_beyond(policy), *_thawed(policy, analysis.setting.stores)):
-            yield _error(span, words, "it runs full images, the binlog stream and copies of images")
+            yield _error(span, words, "it runs full and incremental images, the binlog stream and copies of images")
     for database in _protected(analysis.program):
         if database.credentials and database.credentials.kind == "file":
             note = "it reads the login of a database from two environment variables"
@@ -47,9 +47,6 @@ def _protected(program: Program) -> list[Database]:
 
 
 def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
-    for image in policy.images:
-        if image.kind != "full":
-            yield image.span, f"`{image.kind}` images"
     levels = [*(one.stores for one in policy.images), *(one.stores for one in policy.cold)]
     images = {store.value for stores in levels for store in stores}
     for hot in policy.hot:

@@ -244,6 +244,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         else (),
         name.span,
         given(clauses, "dumps", values.rate) or standard.dumps,
+        given(clauses, "changes", values.rate),
     )
 
 

@@ -148,6 +148,7 @@ class Database:
     labels: tuple[tuple[str, str], ...]  # sorted by name
     span: Span  # of the name
     dumps: Given[Rate] | None = None  # what its host gives while it is dumped; None: never the narrow place
+    changes: Given[Rate] | None = None  # what an incremental image holds of each time; None: all that there is
 
 
 @dataclass(frozen=True, slots=True)

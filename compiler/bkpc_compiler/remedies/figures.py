@@ -43,6 +43,7 @@ LESS = {
     (Database, "size"): "size",
     (Database, "writes"): "writes",
     (Database, "burst"): "burst",
+    (Database, "changes"): "changes",
     (Standby, "provision"): "provision",
     (Policy, "detect"): "detect",
     (Policy, "activate"): "activate",

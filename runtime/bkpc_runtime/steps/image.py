@@ -63,7 +63,7 @@ def run_image(world: World, job: contract.Job, stores: Sequence[Store]) -> Manif
         Source(database.name, address, password),
         stores,
         job.recipients,
-        expected_size=job.expect_bytes,
+        expected_size=job.expect_bytes if parent else max(job.expect_bytes, database.size_bytes),
         engine=engine_called(name, parent),
         limit=job.limit,
         clock=world.clock,
@@ -80,7 +80,7 @@ def _continued(
 ) -> tuple[Manifest | None, str]:
     """The image that an incremental one may continue; or why there is none."""
     prefix = layout.prefix_of(job.database, facts.identity)
-    found = [_newest(store, prefix, name) for store in stores]
+    found = [newest_to_continue(store, prefix, name) for store in stores]
     images = [one for one, _ in found if one is not None]
     if len(images) < len(found):
         return None, next(why for one, why in found if one is None)
@@ -92,19 +92,26 @@ def _continued(
     return (None, reason) if reason else (newest.manifest, "")
 
 
-def _newest(store: Store, prefix: str, engine: Engine) -> tuple[Image | None, str]:
-    """The newest image in a store by an engine, with all that it builds on; or why there is none."""
+def newest_to_continue(store: Store, prefix: str, engine: Engine) -> tuple[Image | None, str]:
+    """The newest image in a store by an engine that builds on the newest full one; or why there is none.
+
+    Not on an older one, though an image of that may be newer: chains would grow for ever.
+    """
     all_ = list(catalogue.images(store, prefix))
     fitting = [one for one in all_ if one.manifest.engine == engine]
     if not fitting:
         return None, f"store `{store.name}` has no image by {engine} of this server"
+    full = next((one for one in fitting if one.manifest.kind == "full"), None)
     try:
-        chain = catalogue.chain(fitting[0], all_)
+        chains = (catalogue.chain(one, all_) for one in fitting)
+        chain = next((one for one in chains if one[0] == full), None)
     except DamagedBackup as problem:
         return None, str(problem)
+    if chain is None:
+        return None, f"store `{store.name}` has no full image by {engine} of this server"
     told = marks.marks(store, prefix)
     reason = next(filter(None, (_not_to_build_on(one.manifest.id, told) for one in chain)), "")
-    return (None, reason) if reason else (fitting[0], "")
+    return (None, reason) if reason else (chain[-1], "")
 
 
 def _not_to_build_on(image: str, told: Sequence[marks.Mark]) -> str:

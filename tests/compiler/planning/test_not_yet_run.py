@@ -30,7 +30,6 @@ def test_left_to_people(before: str, after: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        ("hot  to", "incremental hourly to disk\n  hot  to", "`incremental` images"),
         ("env SHOP_DB_USER, SHOP_DB_PASSWORD", 'file "login.cnf"', "a login from a file"),
     ],
 )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.repository.catalogue import Image, chain
+from bkpc_runtime.repository.layout import manifest_key
 from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, decode_manifest, encode_manifest
+from bkpc_runtime.steps.image import newest_to_continue
+from bkpc_runtime.stores.directory import DirectoryStore
 
 PREFIX = "shop/mariadb-1-0"
 
@@ -66,3 +71,19 @@ def test_a_chain_with_a_hole_or_of_another_history_is_none() -> None:
     other = Image(PREFIX, image(2, 1, (100, 190)))
     with pytest.raises(DamagedBackup, match="at LSN 200, which ends at 190"):
         chain(last, [last, other, full])
+
+
+def test_what_comes_next_builds_on_the_newest_full_image(tmp_path: Path) -> None:
+    """Also where an image of the older chain began while that was taken, and so is newer: chains would never end."""
+    store = DirectoryStore("disk", tmp_path)
+    first, full, while_taken = image(1), image(2), image(3, 1, (100, 200))
+    for one in (first, full, while_taken):
+        store.put(manifest_key(PREFIX, one.id), encode_manifest(one))
+    found, _ = newest_to_continue(store, PREFIX, "mariabackup")
+    assert found is not None
+    assert found.manifest == full
+    following = image(4, 2, (100, 300))
+    store.put(manifest_key(PREFIX, following.id), encode_manifest(following))
+    found, _ = newest_to_continue(store, PREFIX, "mariabackup")
+    assert found is not None
+    assert found.manifest == following

@@ -43,7 +43,7 @@ def _holding(job: Job) -> Iterator[str]:
 
 
 def _too_short(job: Job, estate: Estate) -> Iterator[str]:
-    size = estate.databases[job.database].size.value.bytes_up()
+    size = _held_by(job, estate)
     if job.expect_bytes < size:
         yield f"{job.id} expects {job.expect_bytes} bytes of an image of {size}"
     effort = ceil(max(size, job.expect_bytes) * (1 + estate.retries))
@@ -55,6 +55,19 @@ def _too_short(job: Job, estate: Estate) -> Iterator[str]:
         elif job.expect_bytes * 1000 > rate * (job.schedule.slot_ms - job.retry.budget_ms):
             words = f"can't move {job.expect_bytes} bytes in its slot through {one.resource}"
             yield f"{job.id} {words} when failed attempts take {job.retry.budget_ms} ms of it"
+
+
+def _held_by(job: Job, estate: Estate) -> int:
+    """Bytes of its image at most: all, or what may have changed since the one before an incremental one began."""
+    database = estate.databases[job.database]
+    size = database.size.value.bytes_up()
+    policy = estate.policies.get(job.database)
+    if job.kind != "backup.incremental" or database.changes is None or policy is None:
+        return size
+    levels = [one for one in policy.images if {store.value for store in one.stores}.issuperset(job.stores)]
+    fulls = [_window(one) for one in levels if one.kind == "full" and one.engine == "physical"]
+    since = job.schedule.period_ms + (_deadline(job, estate) or 0) + max(fulls, default=0)
+    return min(size, ceil(database.changes.value.amount * since / 1000))
 
 
 def _deadline(job: Job, estate: Estate) -> int | None:
@@ -72,8 +85,10 @@ def _window(level: ImageLevel | ColdLevel) -> int:
 
 def _is_of(job: Job, level: ImageLevel | ColdLevel) -> bool:
     source = level.source.value if isinstance(level, ColdLevel) else None
+    incremental = isinstance(level, ImageLevel) and level.kind == "incremental"
     its, when = level.schedule, job.schedule
     stores = {one.value for one in level.stores}
     same = (its.cadence.value, its.at, its.weekday, its.day, its.timezone, its.period.milliseconds_up())
     planned = (when.cadence, when.at_minute, when.weekday, when.day, when.timezone, when.period_ms)
-    return source == job.source_store and stores.issuperset(job.stores) and same == planned
+    kind = incremental == (job.kind == "backup.incremental")
+    return kind and source == job.source_store and stores.issuperset(job.stores) and same == planned

@@ -1,0 +1,64 @@
+"""Incremental levels as jobs of a plan: what each holds, reads, and waits for; and what a plan may not say of them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from msgspec.structs import replace
+
+from bkpc_compiler.planning.verified import faults
+from bkpc_grammar.plan import Job, Plan
+from tests.compiler.one_file import SMALL, check, planned
+
+HOUR = 3_600_000
+TEXT = SMALL.replace("  hot  to", "  incremental hourly within 30min to disk\n  hot  to").replace("  keep 14d", (
+    "  cold daily at 05:00 within 4h from disk to far\n  keep 14d\n  flow { verify every backup }"
+)).replace("writes 100MiB/h", "writes 100MiB/h  changes 36MB/h")  # fmt: skip
+
+
+def job(plan: Plan, name: str) -> Job:
+    return next(one for one in plan.jobs if one.id == f"shop/{name}")
+
+
+def test_a_job_of_its_own_that_reads_the_full_one_of_its_store() -> None:
+    one = job(planned(TEXT), "incremental/disk")
+    assert (one.kind, one.engine, one.stores, one.requires) == (
+        "backup.incremental", "physical", ("disk",), ("shop/full/disk",),
+    )  # fmt: skip
+    assert job(planned(TEXT), "full/disk").engine == "physical"
+    assert job(planned(TEXT), "incremental/disk/verify").requires == (one.id,)
+    # What changes in an hour, until the end of its window, and while a full one may be taken.
+    assert one.expect_bytes == 36_000_000 * 5 // 2
+    assert one.schedule.slot_ms > 0
+
+
+def test_a_copy_moves_what_the_newest_image_builds_on() -> None:
+    # 25 h and half of an hour's window: 26 images, which half an hour each are being taken, and the last until its end.
+    hours = 25 + Fraction(27, 2)
+    assert job(planned(TEXT), "cold/far").expect_bytes == 2**30 + 36_000_000 * hours
+    assert job(planned(TEXT), "cold/far").requires == ("shop/full/disk", "shop/incremental/disk")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"expect_bytes": 1}, "expects 1 bytes of an image of 90000000"),
+        ({"kind": "backup.full"}, "no policy asks for it as it is scheduled"),
+    ],
+)
+def test_what_the_second_opinion_refuses(change: dict[str, object], told: str) -> None:
+    checked = check(TEXT)
+    assert checked.analysis is not None
+    made = planned(TEXT)
+    assert faults(made, checked.analysis.program) == []
+    wrong = replace(job(made, "incremental/disk"), **change)
+    jobs = tuple(wrong if one.id == wrong.id else one for one in made.jobs)
+    assert any(told in one for one in faults(replace(made, jobs=jobs), checked.analysis.program))
+
+
+def test_no_chain_is_proved_without_a_full_image_in_time() -> None:
+    """Where the job that begins chains is late, nobody knows how long they get."""
+    late = TEXT.replace("size 1GiB", "size 3TiB").replace("bandwidth 1Gbit/s", "bandwidth 100Gbit/s")
+    answers = {one.kind: one for one in check(late).answers}
+    assert answers["rto"].upper is None
