@@ -17,10 +17,11 @@ _LONGEST = 60
 def billed_larger(analysis: Analysis) -> Iterator[Diagnostic]:
     """One warning per hot level and store: of the databases that stream there, the one with the smallest pieces."""
     stores = {store.name: store for store in analysis.program.stores}
+    # Where nothing is written there is no segment to be billed.
     smallest: dict[tuple[object, str], StreamDemand] = {}
     for stream in analysis.demand.streams:
         key = (stream.level.span, stream.store)
-        if key not in smallest or stream.writes.value < smallest[key].writes.value:
+        if stream.writes.value.amount and (key not in smallest or stream.writes.value < smallest[key].writes.value):
             smallest[key] = stream
     for stream in smallest.values():
         least = _least(stores[stream.store])
