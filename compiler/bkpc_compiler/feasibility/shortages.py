@@ -77,7 +77,8 @@ def _crowd(
 
 def _overdue(resource: Resource, jobs: Sequence[JobDemand], log: Fraction) -> tuple[Duration | None, tuple[str, ...]]:
     """The demand test: bytes due in one interval, against full capacity for as long. Jobs released at one
-    instant, taken by their windows: those whose windows end by the interval's end are due in it."""
+    instant, taken by their windows: those whose windows end by the interval's end are due in it. Nobody knows how few
+    bytes an incremental image holds."""
     assert resource.capacity is not None
     together: dict[object, list[JobDemand]] = {}
     for job in jobs:
@@ -86,7 +87,7 @@ def _overdue(resource: Resource, jobs: Sequence[JobDemand], log: Fraction) -> tu
         due = Fraction(0)
         group.sort(key=lambda job: (job.window.amount, job.id))
         for count, job in enumerate(group, 1):
-            due += job.bytes.amount
+            due += job.least.amount
             if due + log * job.window.amount > resource.capacity.amount * job.window.amount:
-                return job.window, tuple(one.id for one in group[:count])
+                return job.window, tuple(one.id for one in group[:count] if one.least.amount)
     return None, ()

@@ -143,8 +143,13 @@ class PolicyReader:
         begun = {
             store.value for one in levels if one.kind == "full" and one.engine == "physical" for store in one.stores
         }
+        full = {store.value for one in levels if one.kind == "full" for store in one.stores}
         for clause in clauses:
             engine = clause.clause("engine")
+            for store in self._stores(clause):
+                if clause.kind == "incremental" and store.value not in full:
+                    message = f"the incremental images in `{store.value}` have no full image to begin from"
+                    raise wrong_value(store.span, message, f"add a `full` level to `{store.value}`")
             lost = [one.value for one in self._stores(clause) if one.value in going_on - begun]
             if engine and lost:
                 message = f"the incremental images in `{lost[0]}` have no physical full image to begin from"

@@ -57,6 +57,15 @@ def test_what_the_second_opinion_refuses(change: dict[str, object], told: str) -
     assert any(told in one for one in faults(replace(made, jobs=jobs), checked.analysis.program))
 
 
+def test_nobody_says_that_what_changes_can_not_be_moved() -> None:
+    """All of the database would not pass in the time; but it need not all have changed."""
+    text = TEXT.replace("changes 36MB/h", "").replace("within 30min", "within 1s").replace("size 1GiB", "size 10GiB")
+    text = text.replace('disk at here { directory "backups" }', 'disk at here { directory "backups"  writes 200MB/s }')
+    found = [one.message for one in check(text).diagnostics if one.code == "BKP2003" and "to `disk`" in one.message]
+    assert found
+    assert all("are not proved to be done" in one for one in found), found
+
+
 def test_no_chain_is_proved_without_a_full_image_in_time() -> None:
     """Where the job that begins chains is late, nobody knows how long they get."""
     late = TEXT.replace("size 1GiB", "size 3TiB").replace("bandwidth 1Gbit/s", "bandwidth 100Gbit/s")

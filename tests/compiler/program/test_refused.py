@@ -25,6 +25,12 @@ def test_the_small_policy_is_clean() -> None:
         ("keep 14d", "keep 14d\n  keep 30d", "BKP1007", "twice"),
         ("to disk\n", "to disk by magic\n", "BKP1002", "no engine `magic`"),
         ("to disk\n", "to disk by logical\n incremental hourly to disk\n", "BKP1001", "no physical full image"),
+        (
+            "to disk\n",
+            "to disk\n incremental hourly to disk, far\n",
+            "BKP1001",
+            "`far` have no full image to begin from",
+        ),
         ("daily at 02:00", "monthly on 45 at 02:00", "BKP1001", "`45` is not a day of the month"),
         ("daily at 02:00", "monthly on 1.5 at 02:00", "BKP1001", "`1.5` is not a day of the month"),
         ("daily at 02:00", "daily at 24:00", "BKP1001", "not a time of day"),
