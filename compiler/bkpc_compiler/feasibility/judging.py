@@ -18,7 +18,7 @@ from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_least, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
 from bkpc_compiler.feasibility.together import Outage, least_seconds, least_time, most_time, never_back, time_bounds
-from bkpc_compiler.program.model import Promise, Protection, Scope
+from bkpc_compiler.program.model import Promise, Protection
 from bkpc_grammar.quantities import Duration
 
 
@@ -176,8 +176,9 @@ class PointJudging(Struct, frozen=True):
         if self.choice.line is None:
             return Verdict.REFUTED
         verdict = _verdict(objective, most, self)
-        hopeless = verdict is Verdict.UNDECIDED and (self.overfull is not None or _log_is_hopeless(self.choice))
-        return Verdict.REFUTED if hopeless else verdict
+        if verdict is not Verdict.UNDECIDED or (most is not None and most.amount <= objective.amount):
+            return verdict  # undecided for want of `keep` alone is not beyond what a plan can do
+        return verdict if self.overfull is None else Verdict.REFUTED
 
     @property
     def overfull(self) -> Overfull | None:
@@ -243,14 +244,3 @@ def _total(bound: Bound) -> Duration:
 def _of(name: str, bound: Bound) -> Bound:
     """The bound of another member of the group, its terms named."""
     return bound.called(f"`{name}`, of its group: ")
-
-
-def _log_is_hopeless(choice: Choice) -> bool:
-    """The objective asks for a log, and no log can keep up with what is written.
-
-    After a corruption the server still sends what is behind.
-    """
-    if choice.loss.scope is Scope.CORRUPTION:
-        return False
-    logs = [line.log for line in choice.readable if line.log is not None]
-    return bool(logs) and all(log.hopeless for log in logs) and choice.images_too_coarse

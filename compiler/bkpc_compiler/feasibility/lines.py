@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
-from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_least, lost_at_most
+from bkpc_compiler.feasibility.recovery_point import Line, lost_at_least, lost_at_most
 from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
 from bkpc_compiler.once import once
@@ -81,11 +81,6 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
     def cut_off(self) -> bool:
         """Whether a copy survives and it is known where to rebuild, but no links lead there."""
         return bool(self.lines) and not self.readable
-
-    @property
-    def images_too_coarse(self) -> bool:
-        """Whether no image alone can meet the promised RPO."""
-        return _images_too_coarse(self.readable, self.promise)
 
 
 def _quickest(ranked: tuple[int, Recovery]) -> tuple[int, bool, int, tuple[str, str], str]:
@@ -193,10 +188,3 @@ def _rank(line: Line, promise: Promise | None) -> int:
         return 0
     least = lost_at_least(line, promise.scope, promise.rpo_quantile)
     return 1 if least is not None and least <= within else REFUTED
-
-
-def _images_too_coarse(lines: tuple[Line, ...], promise: Promise | None) -> bool:
-    if promise is None or promise.rpo is None:
-        return False
-    alone = [least_lost(line, promise.scope, promise.rpo_quantile) for line in lines if line.log is None]
-    return all(lower is None or lower.total > promise.rpo.value for lower in alone)

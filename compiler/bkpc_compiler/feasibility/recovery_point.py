@@ -50,10 +50,18 @@ def lost_at_most(line: Line, quantile: Fraction) -> Fraction | None:
 
 def lost_at_least(line: Line, scope: Scope, quantile: Fraction) -> Fraction | None:
     """The total of `least_lost`, in seconds."""
-    if line.log is None or line.kept or scope is Scope.CORRUPTION or quantile < 1:
+    if line.log is None or _may_have_all(line, scope) or quantile < 1:
         lower = least_lost(line, scope, quantile)
         return lower.total.amount if lower else None
     return line.log.at_least
+
+
+def _may_have_all(line: Line, scope: Scope) -> bool:
+    """Whether its store may happen to have all that was acknowledged at every instant: after a corruption the server
+    still sends what is behind, and with `hot sync` commits may wait where the log would fall behind."""
+    if line.kept or scope is Scope.CORRUPTION:
+        return True
+    return line.log is not None and line.log.level.sync and line.log.hopeless
 
 
 def most_lost(line: Line, quantile: Fraction) -> Bound | None:
@@ -76,6 +84,6 @@ def least_lost(line: Line, scope: Scope, quantile: Fraction) -> Bound | None:
     if line.log is None:
         # After a corruption the server still runs: an image on its way then still arrives.
         return line.image.age_at_least(quantile, arrives=scope is Scope.CORRUPTION)
-    if line.kept or scope is Scope.CORRUPTION or quantile < 1:
-        return Bound(())  # this store may happen to have all that was acknowledged
+    if _may_have_all(line, scope) or (quantile < 1 and not line.log.hopeless):
+        return Bound(())
     return line.log.least_delay

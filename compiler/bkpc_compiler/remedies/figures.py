@@ -75,6 +75,9 @@ class Figure:
             return ()
         number, unit = Fraction(found[1]), found[2]
         if isinstance(self.value, Duration):
+            if parts := re.fullmatch(r"([a-z]+)[\d.].*", unit):  # `26h30min`: all of it, in its first unit
+                unit = parts[1]
+                number = self.value.amount / SECONDS[unit]
             number, unit = _finer(number, unit)
         each = self.value.amount / number
         values = []

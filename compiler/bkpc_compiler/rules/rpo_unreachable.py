@@ -28,8 +28,6 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         primary = Label(answer.objective.span, "nothing to recover from survives")
     elif answer.overfull is not None:
         primary = Label(answer.objective.span, "no bound: of the logs that go this way, one falls behind without end")
-    elif answer.lower.total <= answer.objective.value:
-        primary = Label(answer.objective.span, "no bound: the log falls behind without end")
     else:
         primary = Label(answer.objective.span, f"at least {least}, whatever the schedule")
     costs = () if answer.overfull else labels_of(terms, primary, *missing)
@@ -85,7 +83,7 @@ def _all_written(answer: Answer) -> tuple[str, ...]:
 
 def _writes(answer: Answer) -> tuple[Label, ...]:
     log = answer.choice.line.log if answer.choice.line else None
-    if log is None or answer.lower is None or answer.lower.total > answer.objective.value:
+    if log is None or not log.hopeless:
         return ()
     narrow = [one for one in log.resources if one.capacity is not None and log.writes.value > one.capacity]
     at = tuple(Label(one.span, f"{one.words} can't carry that") for one in narrow if one.span)

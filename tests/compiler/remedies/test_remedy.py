@@ -72,6 +72,22 @@ def test_the_edit_of_a_help_proves_the_promise(promise: str, word: str) -> None:
     assert again.answers[0].verdict is Verdict.PROVED
 
 
+@pytest.mark.parametrize(("written", "proving"), [("26h30min", "0.57h"), ("0.91h30min", "34min")])
+def test_the_edit_replaces_a_compound_duration_as_a_whole(written: str, proving: str) -> None:
+    text = ESTATE.replace("PROMISE", "promise against corruption { rto 1h }").replace("5min activate 5min", written)
+    text = text.replace("300GiB", "240GiB").replace("100MiB/h", "0B/h").replace("burst 16MiB", "burst 0B")
+    analysis = check(text).analysis
+    assert analysis is not None
+    edit = remedy_of(analysis, analysis.answers[0]).edit
+    assert edit is not None
+    assert edit.text == f"detect {proving}"
+    edited = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    assert written not in edited
+    again = check(edited).analysis
+    assert again is not None
+    assert again.answers[0].verdict is Verdict.PROVED
+
+
 @pytest.mark.parametrize("promise", [promise for promise, _ in CASES])
 def test_one_step_less_does_not_prove_it(promise: str) -> None:
     _, _, analysis = broken(promise)
