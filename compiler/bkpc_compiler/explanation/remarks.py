@@ -29,7 +29,7 @@ def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
     if answer.upper is None:
         yield from dict.fromkeys(_unbounded(analysis, answer))
     elif answer.upper.total <= answer.objective.value and answer.shorts:
-        yield from (_forgotten(answer, one) for one in answer.shorts)
+        yield from (_forgotten(analysis, answer, one) for one in answer.shorts)
     least = answer.lower
     if (
         answer.verdict is Verdict.REFUTED
@@ -106,10 +106,13 @@ def _no_room(outage: Outage, choice: Choice) -> Iterator[str]:
                 yield f"nothing is left of {one.words} beside what others reserve"
 
 
-def _forgotten(answer: Answer, short: Short) -> str:
+def _forgotten(analysis: Analysis, answer: Answer, short: Short) -> str:
     """What the recovery reads may be gone by then."""
     what = "locked" if short.locked else "kept"
-    whose = "it" if short.database is answer.database else f"`{short.database.name}`, of its group,"
+    name, group = short.database.name, analysis.outage(answer).setting.grouped.get(answer.database.name, ())
+    whose = (
+        "it" if name == answer.database.name else f"`{name}`, {'of its group' if name in group else 'which it needs'},"
+    )
     if short.needed is None or short.until is None:
         return f"not proved: nothing bounds how long {whose} must be {what}"
     age, until, held = (Duration(Fraction(one, 1000)).human() for one in (short.age, short.until, short.held))

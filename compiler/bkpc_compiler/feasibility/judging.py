@@ -17,7 +17,16 @@ from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_least, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
-from bkpc_compiler.feasibility.together import Outage, least_seconds, least_time, most_time, never_back, time_bounds
+from bkpc_compiler.feasibility.together import (
+    Outage,
+    least_seconds,
+    least_time,
+    most_time,
+    needs_first,
+    never_back,
+    time_bounds,
+    waited_for,
+)
 from bkpc_compiler.program.model import Promise, Protection
 from bkpc_grammar.quantities import Duration
 
@@ -55,13 +64,17 @@ class Judging(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Commons:
-    """What all judging shares. `found`: of `shorts`, by the identity of a choice of an outage."""
+    """What all judging shares.
+
+    `found`: of `shorts`, by the identity of a choice of an outage; `waited`: of `all_shorts`, by outage and name.
+    """
 
     setting: Setting
     demand: Demand
     protections: Mapping[str, Protection]
     overfilled: Overfilled
     found: dict[int, tuple[Short, ...]] = field(default_factory=dict)
+    waited: dict[Outage, dict[str, tuple[Short, ...]]] = field(default_factory=dict)
 
     def members(self, outage: Outage, name: str) -> tuple[tuple[str, Choice], ...]:
         """The other members of the group of `name`, and how each comes back, whether the failure hits it or not."""
@@ -76,6 +89,16 @@ class Commons:
             members = self.members(outage, choice.database.name)
             found = self.found[id(choice)] = shorts_of(outage, choice, [one for _, one in members])
         return found
+
+    def all_shorts(self, outage: Outage, name: str) -> tuple[Short, ...]:
+        """What may be gone when `name` and all it waits for come back: it is in service no sooner than they are."""
+        known = self.waited.setdefault(outage, {})
+        for one in needs_first(outage, name, known):
+            found = self.shorts(outage, outage.choices[one]) if one in outage.choices else ()
+            known[one] = tuple(
+                dict.fromkeys((*found, *(short for need in waited_for(outage, one) for short in known[need])))
+            )
+        return known[name]
 
 
 class PointJudging(Struct, frozen=True):
@@ -213,7 +236,7 @@ class TimeJudging(Struct, frozen=True):
         return least_seconds(self.outage, self.choice, self.promise.rto_quantile)
 
     def shorts(self) -> tuple[Short, ...]:
-        return self.commons.shorts(self.outage, self.choice)
+        return self.commons.all_shorts(self.outage, self.choice.database.name)
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
         if not self.choice.ways or self._never:

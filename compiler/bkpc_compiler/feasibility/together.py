@@ -233,7 +233,7 @@ def _by_itself(outage: Outage, choice: Choice) -> bool:
     return len(outage.choices) == 1 and not waited_for(outage, choice.database.name)
 
 
-def _needs_first(
+def needs_first(
     outage: Outage, name: str, known: Mapping[str, object], down: frozenset[str] | None = None
 ) -> Iterator[str]:
     """`name` and all it waits for, each after what it waits for itself; without what is `known` when its turn comes.
@@ -254,7 +254,7 @@ def _needs_first(
 
 def serves(outage: Outage, name: str) -> int | None:
     """Milliseconds until `name` is in service: loaded, all it needs in service, then checked."""
-    for one in _needs_first(outage, name, outage.served):
+    for one in needs_first(outage, name, outage.served):
         outage.served[one] = _serves(outage, one)
     return outage.served[name]
 
@@ -314,7 +314,7 @@ def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | No
 def in_service(outage: Outage, name: str) -> Bound | None:
     """The terms of `serves`."""
     serves(outage, name)
-    for one in _needs_first(outage, name, outage.bounds):
+    for one in needs_first(outage, name, outage.bounds):
         outage.bounds[one] = _in_service(outage, one)
     return outage.bounds[name]
 
@@ -342,7 +342,7 @@ def never_back(outage: Outage, name: str) -> str | None:
     """What `name` waits for and nobody can bring back: no copy of it is left, or nowhere to load it."""
     if not waited_for(outage, name, outage.hit):
         return None
-    for one in _needs_first(outage, name, outage.never, outage.hit):
+    for one in needs_first(outage, name, outage.never, outage.hit):
         outage.never[one] = _never_back(outage, one)
     return outage.never[name]
 
@@ -355,7 +355,7 @@ def _never_back(outage: Outage, name: str) -> str | None:
 
 def _at_best(outage: Outage, name: str) -> Bound | None:
     """No schedule betters the least of all ways back, nor is it in service before all it needs."""
-    for one in _needs_first(outage, name, outage.at_best, outage.surely):
+    for one in needs_first(outage, name, outage.at_best, outage.surely):
         outage.at_best[one] = _best_of(outage, one)
     best, choice = outage.at_best[name], outage.choices.get(name)
     if best is None or choice is None or choice.kept:
