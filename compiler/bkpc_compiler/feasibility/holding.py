@@ -130,8 +130,9 @@ def _keep(
     """
     assert choice.line is not None
     detect, respond = noticed
-    # After other losses the source is down: nothing supersedes an image, and nothing expires.
-    goes_on = outage.loss.scope in {Scope.CORRUPTION, Scope.INTRUDER}
+    # After other losses what they hit is down: nothing supersedes an image of it, and nothing expires. Of its group
+    # those that are left go on until their restore begins.
+    goes_on = outage.loss.scope in {Scope.CORRUPTION, Scope.INTRUDER} or choice.database.name not in outage.hit
     until = _begins(outage, choice, respond) if goes_on else detect
     newest = not grouped and not (goes_on and until != 0)
     return False, held_for(choice.policy, choice.line, newest=newest), until

@@ -32,17 +32,17 @@ def _diagnostic(answer: Answer, short: Short) -> Diagnostic:
         severity=Severity.ERROR,
         message=f"no recovery point of `{short.database.name}`{ending} may be left {subject(answer)}",
         primary=Label(keep.span, primary),
-        secondary=(*_noticed(answer), *images),
+        secondary=(*_noticed(answer, short), *images),
         notes=why_held(short),
         help=_help(keep, needed) if needed else "mend first what keeps the recovery from being planned",
     )
 
 
-def _noticed(answer: Answer) -> tuple[Label, ...]:
-    policy = answer.protection.policy
+def _noticed(answer: Answer, short: Short) -> tuple[Label, ...]:
+    policy, loss = answer.protection.policy, answer.choice.loss
     detect = (Label(policy.detect.span, "noticed this late"),) if policy.detect else ()
-    acts = answer.promise.scope in (Scope.CORRUPTION, Scope.INTRUDER) and policy.activate
-    return (*detect, *((Label(policy.activate.span, "then nothing is read yet"),) if acts and policy.activate else ()))
+    up = loss.scope in (Scope.CORRUPTION, Scope.INTRUDER) or short.database.name not in loss.databases
+    return (*detect, *((Label(policy.activate.span, "then nothing is read yet"),) if up and policy.activate else ()))
 
 
 def _help(keep: Keep, needed: str) -> str:
