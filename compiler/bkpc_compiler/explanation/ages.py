@@ -116,7 +116,7 @@ def _of_unaligned(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction, pau
         sheet.given(f"slot_{number}", lasts, "s", f"reserved for {job.id}{thawed}")
         parts.append(f"period_{number} + slot_{number}")
     if paused:
-        sheet.given("paused", Fraction(paused, 1000), "s", "while full images are taken")
+        sheet.given("paused", Fraction(paused, 1000), "s", "while full images are taken, and copies made")
         parts.append("paused")
     return sheet.follows("age", " + ".join(parts), amount, "s", "each may have just missed the one before")
 

@@ -264,7 +264,7 @@ def _outdone(image: ImageCopy, by: int | None) -> bool:
 def _beside(image: ImageCopy, copies: Sequence[ImageCopy]) -> ImageCopy:
     """`image` with the other ways into its store: what is read there is the freshest of all `copies` there."""
     others = tuple(two.jobs for two in copies if two is not image)
-    # An incremental image that is due while a full one is taken is left out: what they achieve together is less.
+    # An incremental image that is due while another job runs is late or left out: what they achieve together is less.
     steady = [
         jobs
         for jobs in (image.jobs, *others)
@@ -287,7 +287,7 @@ def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store], behind: Map
 
 
 def _paused(jobs: Sequence[JobDemand], paused: int) -> Staleness:
-    """Of incremental images: none begins while a full one is taken; each leg may have just missed the one before."""
+    """Of incremental images: none begins while other jobs run; each leg may have just missed the one before."""
     (((fresh, stale),),) = unaligned([_leg(job, job.slot) for job in jobs if job.slot]).times
     return Staleness((((fresh, stale + paused),),), coarse=True)
 

@@ -24,8 +24,8 @@ class Increments(Struct, frozen=True):
     """Behind one full image in a store, at most.
 
     `older`: milliseconds by which the full image may be older than the last of them. `bounded`: whether every job of
-    these chains has a slot within its window. `paused`: milliseconds in which no incremental image begins, since a full
-    one is taken.
+    these chains has a slot within its window. `paused`: milliseconds in which no incremental image begins: a full
+    one is taken, or a copy made, and an agent does one after the other.
     """
 
     count: int
@@ -38,12 +38,12 @@ class Increments(Struct, frozen=True):
 def limited_by_changes(job: JobDemand, jobs: Sequence[JobDemand]) -> JobDemand:
     """An incremental one holds what changed since the image before it began, at most; that may be a full one.
 
-    Where a period is left out because a full image is taken, the next one goes on from that.
+    Where periods are left out because other jobs of its database run, the next one holds what changed meanwhile.
     """
     if not job.incremental or job.changes is None:
         return job
-    windows = [one.window.milliseconds_up() for one in jobs if one.begins_chains and one.store == job.store]
-    since = job.rhythm.gap + job.window.milliseconds_up() + max(windows, default=0)
+    since = job.rhythm.gap + job.window.milliseconds_up()
+    since += sum(one.window.milliseconds_up() for one in jobs if not one.incremental)
     most = _changed(job.changes, since)
     if most >= job.size.value.bytes_up():
         return job
@@ -81,7 +81,7 @@ def _own(jobs: Sequence[JobDemand], store: str) -> Increments:
         taking = max(job.window.milliseconds_up() for job in adding)
         bytes_ = min(bytes_, _changed(changes, apart + (count + 1) * taking))
     bounded = bool(fulls) and not any(job.late for job in (*fulls, *adding))
-    paused = sum(job.slot.length for job in jobs if job.slot and not job.source and not job.incremental)
+    paused = sum(job.slot.length for job in jobs if job.slot and not job.incremental)
     return Increments(count, bytes_, apart, bounded, paused)
 
 

@@ -28,8 +28,8 @@ def test_a_job_of_its_own_that_reads_the_full_one_of_its_store() -> None:
     )  # fmt: skip
     assert job(planned(TEXT), "full/disk").engine == "physical"
     assert job(planned(TEXT), "incremental/disk/verify").requires == (one.id,)
-    # What changes in an hour, until the end of its window, and while a full one may be taken.
-    assert one.expect_bytes == 36_000_000 * 5 // 2
+    # What changes in an hour, until the end of its window, and while a full one may be taken and a copy made.
+    assert one.expect_bytes == 36_000_000 * 13 // 2
     assert one.schedule.slot_ms > 0
 
 
@@ -43,7 +43,7 @@ def test_a_copy_moves_what_the_newest_image_builds_on() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"expect_bytes": 1}, "expects 1 bytes of an image of 90000000"),
+        ({"expect_bytes": 1}, "expects 1 bytes of an image of 234000000"),
         ({"kind": "backup.full"}, "no policy asks for it as it is scheduled"),
     ],
 )

@@ -64,9 +64,9 @@ def _held_by(job: Job, estate: Estate) -> int:
     policy = estate.policies.get(job.database)
     if job.kind != "backup.incremental" or database.changes is None or policy is None:
         return size
-    levels = [one for one in policy.images if {store.value for store in one.stores}.issuperset(job.stores)]
-    fulls = [_window(one) for one in levels if one.kind == "full" and one.engine == "physical"]
-    since = job.schedule.period_ms + (_deadline(job, estate) or 0) + max(fulls, default=0)
+    others: list[ImageLevel | ColdLevel] = [one for one in policy.images if one.kind == "full"]
+    others += policy.cold
+    since = job.schedule.period_ms + (_deadline(job, estate) or 0) + sum(_window(x) * len(x.stores) for x in others)
     return min(size, ceil(database.changes.value.amount * since / 1000))
 
 
