@@ -84,6 +84,8 @@ class BestCase:
         if chain is None:
             return inf
         lost = chain.loss / 1000 if line.log is None else self._lost_log(database, line.log, share)
+        if line.log is not None and database in failure.along:
+            lost = 0.0  # it is up, and sends what is behind
         policy = self.topology.policies[database]
         if failure.scope is Scope.CORRUPTION and policy.keep and policy.keep.days:
             noticed = float(policy.detect.value.seconds) if policy.detect else 0.0

@@ -39,7 +39,7 @@ def _line(choice: Choice, line: points.Line) -> Line:
         logs=tuple(one.name for one in line.log_stores),
         place=place.site if place else None,
         loses_most=_total(points.most_lost(line, share)),
-        loses_least=_total(points.least_lost(line, choice.loss.scope, share)),
+        loses_least=_total(points.least_lost(line, choice.felt_as, share)),
         back_alone=None if alone is None else Fraction(alone, 1000),
         why_not="",
     )

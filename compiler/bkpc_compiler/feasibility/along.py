@@ -56,5 +56,5 @@ def loses(choice: Choice) -> bool:
     """Whether the worst instant costs the database something, whatever the plan."""
     if choice.loss.scope is Scope.CORRUPTION:
         return choice.setting.patience_of(choice.policy).respond > 0
-    least = [least_lost(line, choice.loss.scope, Fraction(1)) for line in choice.readable]
+    least = [least_lost(line, choice.felt_as, Fraction(1)) for line in choice.readable]
     return all(one is None or one.total.amount > 0 for one in least)

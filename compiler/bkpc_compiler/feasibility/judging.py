@@ -167,7 +167,7 @@ class PointJudging(Struct, frozen=True):
         return least
 
     def _least_of(self, choice: Choice) -> Fraction | None:
-        scope, share = self.promise.scope, self.promise.rpo_quantile
+        scope, share = choice.felt_as, self.promise.rpo_quantile
         lows = [low for line in choice.readable if (low := lost_at_least(line, scope, share)) is not None]
         return min(lows, default=None)
 
@@ -184,7 +184,7 @@ class PointJudging(Struct, frozen=True):
         return lower
 
     def _lower_of(self, choice: Choice) -> Bound | None:
-        scope, share = self.promise.scope, self.promise.rpo_quantile
+        scope, share = choice.felt_as, self.promise.rpo_quantile
         lows = [low for line in choice.readable if (low := least_lost(line, scope, share)) is not None]
         return min(lows, key=_total, default=None)
 

@@ -15,7 +15,7 @@ from bkpc_compiler.feasibility.recovery_point import Line, lost_at_least, lost_a
 from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection
+from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
 
 REFUTED = 2
 """The rank of a line that cannot meet the promised RPO."""
@@ -73,6 +73,11 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
         return self.own_policy or self.policy
 
     @property
+    def felt_as(self) -> Scope:
+        """What the failure is to the database itself."""
+        return felt_as(self.database, self.loss)
+
+    @property
     def kept(self) -> bool:
         """Whether some way back is sure to keep the promised RPO."""
         return any(rank == 0 for rank, _, _ in self.ways)
@@ -99,11 +104,14 @@ def choose(
     lines = surviving_lines(setting, demand, database, policy, loss)
     sites = places(database, loss)
     readable = _readable(setting, lines, sites, loss)
-    ranked = [(_rank(line, promise), line) for line in readable]
+    felt = felt_as(database, loss)
+    ranked = [(_rank(line, promise, felt), line) for line in readable]
     usable = [one for one in ranked if one[0] < REFUTED] or ranked
     if database.name in setting.grouped:  # only logs have a point in common
         usable = [one for one in usable if one[1].log is not None] or usable
-    synced = [(_rank(one, promise), one, place) for place in sites for one in _synced(setting, lines, place, loss)]
+    synced = [
+        (_rank(one, promise, felt), one, place) for place in sites for one in _synced(setting, lines, place, loss)
+    ]
     if any(rank < REFUTED for rank, _, _ in synced):
         usable = [one for one in usable if one[0] < REFUTED]
     alone = [
@@ -176,7 +184,12 @@ def places(database: Database, loss: Loss) -> tuple[Place, ...]:
     return tuple(Place(one.site, one) for one in database.standbys if one.site not in loss.sites)
 
 
-def _rank(line: Line, promise: Promise | None) -> int:
+def felt_as(database: Database, loss: Loss) -> Scope:
+    """One that is up and goes back with its group still sends its log and its images, as after a corruption."""
+    return Scope.CORRUPTION if database.name in loss.along else loss.scope
+
+
+def _rank(line: Line, promise: Promise | None, scope: Scope) -> int:
     """0: meets the promised RPO; 1: may; 2: can't."""
     if promise is None or promise.rpo is None:
         return 0
@@ -186,5 +199,5 @@ def _rank(line: Line, promise: Promise | None) -> int:
     lost = lost_at_most(line, promise.rpo_quantile)
     if lost is not None and lost <= within:
         return 0
-    least = lost_at_least(line, promise.scope, promise.rpo_quantile)
+    least = lost_at_least(line, scope, promise.rpo_quantile)
     return 1 if least is not None and least <= within else REFUTED

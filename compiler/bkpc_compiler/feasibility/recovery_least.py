@@ -128,7 +128,7 @@ def _least_age(choice: Choice, share: Fraction) -> Bound:
     """Of the newest image in all stores that are left."""
     images = {line.image.id: line.image for line in choice.lines}
     if len({one.store.name for one in images.values()}) == 1:
-        return next(iter(images.values())).age_at_least(share, arrives=choice.loss.scope is Scope.CORRUPTION)
+        return next(iter(images.values())).age_at_least(share, arrives=choice.felt_as is Scope.CORRUPTION)
     beside = (jobs for one in images.values() for jobs in one.others)
     chains = tuple(dict.fromkeys((*(one.jobs for one in images.values()), *beside)))
     firsts = tuple(dict.fromkeys(jobs[:1] for jobs in chains))
@@ -138,7 +138,7 @@ def _least_age(choice: Choice, share: Fraction) -> Bound:
     spans = tuple(dict.fromkeys(jobs[0].level.span for jobs in firsts))
     words = "images" if any(job.incremental for job in map(itemgetter(0), firsts)) else "full backups"
     between = Term(f"between two {words} to any store", apart, spans, working=Apart(longest, share))
-    if choice.loss.scope is Scope.CORRUPTION:
+    if choice.felt_as is Scope.CORRUPTION:
         return Bound((between,))
     moved = (tuple(_written(job) for job in jobs if any(one.firm for one in job.resources)) for jobs in chains)
     return Bound((between, *min((Bound(terms) for terms in moved), key=_total).terms))
