@@ -14,7 +14,7 @@ EXAMPLE = """\
 example:
   bkpc compile policies/ -o plan.json
   bkpc compile policies/ --target runbook -o runbook/    every form of it, in a folder
-exit: 0 written, 1 diagnostics and nothing written, 2 nothing to compile
+exit: 0 written, 1 diagnostics and nothing written, 2 nothing to compile, 4 a fault of bkpc
 """
 
 

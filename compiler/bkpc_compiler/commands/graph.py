@@ -11,7 +11,7 @@ EXAMPLE = """\
 example:
   bkpc graph policies/ -o estate.svg       drawn by Graphviz
   bkpc graph plan.json --format mermaid    for a Markdown page
-exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 5 an edited plan
+exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 4 a fault of bkpc, 5 an edited plan
 """
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from bkpc_compiler.passes import Checked
     from bkpc_grammar.plan import Plan
 
+UNSOUND = (
+    "the plan made of these policies fails its own check, and no plan is written. The fault is in bkpc, not in the "
+    "policies: please report it with them and with what was found"
+)
 _SOURCES = (".bkp", ".json")
 
 
@@ -76,11 +80,14 @@ def is_plan(paths: Sequence[str]) -> bool:
 def compiled(command: str, arguments: argparse.Namespace) -> tuple[Plan, Checked]:
     """The plan of the policies, and what was found; raises as `plan_of` does."""
     from bkpc_compiler.main import VERSION
+    from bkpc_compiler.planning.verified import PlanUnsound
 
     try:
         plan, checked = compile_files(arguments.paths, VERSION, circumstances_of(arguments))
     except (NothingFound, FactsUnusable) as problem:
         raise stop(command, str(problem), 2) from problem
+    except PlanUnsound as problem:
+        raise stop(command, f"{UNSOUND}: {problem}", 4) from problem
     tell(checked.diagnostics, checked)
     if plan is None:
         raise stop(command, "nothing written", 1)

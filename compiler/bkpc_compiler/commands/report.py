@@ -32,7 +32,7 @@ example:
   bkpc report policies/ -o report.html
   bkpc report policies/ --horizon 12mo -o report.html    with bounds month by month
   bkpc report plan.json -o report.html
-exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 5 an edited plan
+exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 4 a fault of bkpc, 5 an edited plan
 """
 
 

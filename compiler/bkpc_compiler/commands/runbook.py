@@ -11,7 +11,7 @@ EXAMPLE = """\
 example:
   bkpc runbook policies/ -o runbook.md
   bkpc runbook plan.json -o runbook.html
-exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 5 an edited plan
+exit: 0 written, 1 diagnostics and nothing written, 2 nothing to show, 4 a fault of bkpc, 5 an edited plan
 """
 
 

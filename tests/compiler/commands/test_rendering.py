@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bkpc_compiler.main import main
+from bkpc_compiler.planning import emit as planner
 from bkpc_grammar.canonical import canonical_bytes
+from bkpc_grammar.plan import Plan
 from tests.compiler.backends.made import made_plan
 
 BROKEN = Path(__file__).parents[2] / "cases" / "examples" / "shop" / "broken.bkp"
@@ -124,3 +128,24 @@ def test_only_pages_load_the_template_engine(command: str, loads: bool, plan: st
     script += "sys.exit('jinja2' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert run.returncode == loads, run.stderr
+
+
+def test_a_fault_of_the_planner_is_told_and_no_plan_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emit = planner.emit
+
+    def planting(*given: Any) -> Plan:
+        plan = emit(*given)
+        early = (replace(job, schedule=replace(job.schedule, slot_ms=1)) for job in plan.jobs)
+        return replace(plan, jobs=tuple(early))
+
+    monkeypatch.setattr(planner, "emit", planting)
+    policy, output = BROKEN.parents[1] / "local.bkp", tmp_path / "plan.json"
+    for arguments in (["compile", "-o", str(output)], ["report", "-o", str(tmp_path / "r.html")], ["runbook"]):
+        assert main([*arguments, str(policy)]) == 4
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "no plan is written. The fault is in bkpc, not in the policies: please report it" in shown.err
+        assert "in its slot of 1 ms" in shown.err
+    assert not list(tmp_path.iterdir())

@@ -103,7 +103,7 @@ def test_the_plans_that_faults_are_planted_in_are_right() -> None:
 
 def test_what_is_wrong_is_said_when_it_is_refused() -> None:
     plan, program = the_shop()
-    with pytest.raises(PlanUnsound, match=r"please report it: link:hangzhou -- beijing: 112500001 B/s usable"):
+    with pytest.raises(PlanUnsound, match=r"^link:hangzhou -- beijing: 112500001 B/s usable"):
         verified(replace(plan, resources=_one_more(plan, "link:hangzhou -- beijing")), program)
 
 
@@ -302,3 +302,12 @@ def test_a_site_outlived_by_its_bucket_is_no_place_to_rebuild() -> None:
     assert faults(plan, program) == []
     homeless = changed(program, databases=(changed(database, standbys=()),))
     assert any("orders/restore.image holds no links from there to nowhere" in one for one in faults(plan, homeless))
+
+
+def test_a_member_that_is_up_loses_no_more_than_is_proved_of_those_that_are_hit() -> None:
+    plan, program = of_corner("group_member_left_has_a_slower_log")
+    (slow,) = (one for one in plan.streams if one.id == "two/hot/2")
+    assert faults(plan, program) == []
+    told = faults(with_stream(plan, replace(slow, flush_ms=4 * slow.flush_ms)), program)
+    assert len(told) == 1
+    assert told[0].startswith("host of one: two/hot/2 may lose ")

@@ -32,7 +32,7 @@ def verified(plan: Plan, program: Program) -> Plan:
     found = faults(plan, program)
     if found:
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise PlanUnsound("this plan must not be used; please report it: " + "; ".join(found[:SHOWN]) + more)
+        raise PlanUnsound("; ".join(found[:SHOWN]) + more)
     return plan
 
 

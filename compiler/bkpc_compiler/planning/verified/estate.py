@@ -23,6 +23,11 @@ class Estate:
         self.databases = {one.name: one for one in program.databases}
         self.policies = {one.database: one.policy for one in program.protections}
         self.retries = program.retries.value
+        self._groups: dict[str, list[tuple[str, ...]]] = {}
+        for group in program.groups:
+            for member in group.members:
+                self._groups.setdefault(member, []).append(group.members)
+        self._grouped: dict[str, frozenset[str]] = {}
         self._share = 1 - program.headroom.value
         self._regions = {one.name: one.region for one in program.sites}
         self._accounts = {one.region: one for one in program.accounts}
@@ -37,6 +42,18 @@ class Estate:
             self._beside.setdefault((one.site, _host(one.address)), []).append(one)
         self._known: dict[str, int | None] = {}
         self._detours: dict[tuple[str, str, frozenset[str]], tuple[Link, ...] | None] = {}
+
+    def grouped(self, name: str) -> frozenset[str]:
+        """What goes back to one point with `name`, itself included: groups that share a member are one."""
+        if name not in self._grouped:
+            found, ahead = {name}, [name]
+            while ahead:
+                one = ahead.pop()
+                further = {other for group in self._groups.get(one, ()) for other in group} - found
+                found |= further
+                ahead += further
+            self._grouped |= dict.fromkeys(found, frozenset(found))
+        return self._grouped[name]
 
     def usable(self, name: str) -> int | None:
         """Whole bytes per second that reservations of `name` may add up to; None where nothing declares it."""

@@ -29,8 +29,13 @@ def slow(plan: Plan, estate: Estate, flows: Iterable[Flow]) -> Iterator[str]:
     proved = {(one.database, one.scope): one.rpo_proved_ms for one in plan.objectives}
     for recovery in plan.recoveries:
         for step in recovery.steps:
-            claim = proved.get((step.database, recovery.scope))
-            if step.kind == "restore.log" and step.store is not None and claim is not None:
+            if step.kind != "restore.log" or step.store is None:
+                continue
+            # One that only goes back with its group loses what is proved of those that the failure hits.
+            group = {step.database} if step.database in recovery.down else estate.grouped(step.database)
+            claims = (proved.get((name, recovery.scope)) for name in group.intersection(recovery.down))
+            claim = min((one for one in claims if one is not None), default=None)
+            if claim is not None:
                 found = carried.get((step.database, step.store), [])
                 yield from _beyond(claim, f"{recovery.scope} of {recovery.lost}", step.id, step.store, found)
 
