@@ -93,6 +93,29 @@ def test_it_goes_on_where_the_store_ends(writing: ThrowawayServer, store: Store)
         assert [start for start, _ in ranges] == [0, *(end for _, end in ranges[:-1])], "contiguous, nothing twice"
 
 
+def test_log_of_while_a_disk_was_unmounted_is_stored_when_it_is_back(
+    writing: ThrowawayServer, disk: DirectoryStore
+) -> None:
+    first = position(writing).file
+    away = disk.root.with_name("away")
+    streaming = Streaming(writing, disk)
+    with streaming as stream:
+        insert(writing)
+        wait_for(stream, position(writing))
+        disk.root.rename(away)
+        disk.root.mkdir()
+        insert(writing, 3)
+        end = position(writing)
+        with pytest.raises(AssertionError, match="is not the folder it was"):
+            wait_for(stream, end, patience=2)
+        assert list(disk.root.iterdir()) == []
+        disk.root.rmdir()
+        away.rename(disk.root)
+        insert(writing)
+        wait_for(stream, position(writing))
+    assert archived(disk, streaming.prefix, 1, Position(first, 0))[first] == binlogs(writing)[first]
+
+
 def test_a_stream_ended_inside_a_huge_event_asks_for_all_of_it_again(
     writing: ThrowawayServer, disk: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

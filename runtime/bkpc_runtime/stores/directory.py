@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
+from bkpc_runtime.stores import roots
 from bkpc_runtime.stores.keys import checked_key
 from bkpc_runtime.stores.store import StoredObject
 
@@ -177,10 +178,26 @@ class DirectoryStore:
 
     @contextlib.contextmanager
     def _failures(self, key: str) -> Iterator[None]:
+        """Names what fails. The root must be the folder it was, before and after: else "not there" means nothing."""
         try:
-            yield
+            self._be_the_same()
+            try:
+                yield
+            except OSError:
+                self._be_the_same()
+                raise
+            self._be_the_same()
         except OSError as problem:
             raise self._named(problem, key) from problem
+
+    def _be_the_same(self, folder: roots.Folder | None = None) -> None:
+        """The root is the folder that this process has known, and `folder`, where that is given."""
+        if roots.is_another(self.root) or (folder and roots.folder_of(self.root) != folder):
+            raise StoreUnreachable(
+                f"store `{self.name}`: {self.root} is not the folder it was: its disk is not mounted, or another is",
+                help=f"mount it again: findmnt --target {self.root}; if it was moved on purpose, restart bkpc",
+                retryable=True,
+            )
 
     def _named(self, problem: OSError, key: str) -> StoreFailed:
         what = f"store `{self.name}` ({self.root}): {problem.strerror or problem} at {key}"
@@ -226,6 +243,7 @@ class DirectoryWriter:
         self._path = target.with_name(f"{_UNFINISHED}{secrets.token_hex(8)}")
         self._file: BinaryIO | None = None
         self._size = 0
+        self._folder = roots.folder_of(store.root)
         _under_way.add(self._path)
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -247,10 +265,13 @@ class DirectoryWriter:
         with self._store._failures(self._key):
             os.fsync(self._file.fileno())
             self._file.close()
+            self._store._be_the_same(self._folder)
             self._path.rename(self._target)
             _under_way.discard(self._path)
             self._file = None
             sync_folder(self._target.parent)
+            if self._folder:
+                roots.remember(self._store.root, self._folder, self._target)
         return StoredObject(self._key, self._size)
 
     def abort(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +115,68 @@ def test_a_file_in_its_place_is_not_an_empty_store(tmp_path: Path) -> None:
         with pytest.raises(StoreUnreachable, match="disk"):
             ask()
     assert list(DirectoryStore("new", tmp_path / "new").list("")) == []
+
+
+def unmount(root: Path) -> Path:
+    """The mountpoint stays, empty; answers where the store is now."""
+    away = root.with_name("away")
+    root.rename(away)
+    root.mkdir()
+    return away
+
+
+@pytest.mark.parametrize("mountpoint", [True, False])
+def test_an_empty_mountpoint_is_not_the_store(store: DirectoryStore, mountpoint: bool) -> None:
+    store.put("a/b", b"x")
+    away = unmount(store.root)
+    if not mountpoint:
+        store.root.rmdir()
+    again = DirectoryStore("disk", store.root)  # each job opens it anew
+    for ask in (
+        lambda: again.put("a/c", b"y"),
+        lambda: again.get("a/b"),
+        lambda: again.head("a/b"),
+        lambda: list(again.list("")),
+        lambda: list(again.folders("")),
+        lambda: again.delete("a/b"),
+        lambda: again.sweep(0),
+    ):
+        with pytest.raises(StoreUnreachable, match=r"disk.*is not the folder it was") as raised:
+            ask()
+        assert "mount" in raised.value.help
+    assert not mountpoint or list(store.root.iterdir()) == []
+    if mountpoint:
+        store.root.rmdir()
+    away.rename(store.root)
+    again.put("a/c", b"y")
+    assert [one.key for one in again.list("")] == ["a/b", "a/c"]
+
+
+def test_what_is_on_its_way_when_the_disk_goes_is_not_stored(store: DirectoryStore) -> None:
+    with store.writer("a/b", 1) as writer:  # even the first of all: nothing is known of this root yet
+        writer.write(b"x")
+        unmount(store.root)
+        (store.root / "a").mkdir()
+        with pytest.raises(StoreUnreachable, match="is not the folder it was"):
+            writer.commit()
+    assert not (store.root / "a/b").exists()
+
+
+def test_a_store_mounted_again_under_another_number_is_known_by_what_was_written(store: DirectoryStore) -> None:
+    store.put("a/b", b"x")
+    away = unmount(store.root)
+    shutil.copytree(away, store.root, dirs_exist_ok=True)  # another inode, as a network file system may have
+    store.put("a/c", b"y")
+    assert store.get("a/b") == b"x"
+
+
+def test_an_empty_folder_may_be_a_mountpoint_that_waits_for_its_disk(store: DirectoryStore, tmp_path: Path) -> None:
+    store.root.mkdir()
+    assert list(store.list("")) == []
+    DirectoryStore("disk", tmp_path / "other").put("a", b"x")
+    store.root.rmdir()
+    (tmp_path / "other").rename(store.root)
+    assert store.get("a") == b"x"
+    unmount(store.root)
+    with pytest.raises(StoreUnreachable):  # known since it was read
+        store.head("a")
