@@ -90,7 +90,7 @@ class Values:
 
     def duration(self, value: Clause) -> Duration:
         text, span = self._word(value)
-        found = _duration(text)
+        found = duration_of(text)
         if found is not None:
             return found if found <= _LONGEST else _beyond(text, span, str(_LONGEST))
         pieces = _PIECE.findall(text)
@@ -165,7 +165,7 @@ def _beyond(text: str, span: Span, most: str) -> NoReturn:
 
 
 @lru_cache(_REMEMBERED)
-def _duration(text: str) -> Duration | None:
+def duration_of(text: str) -> Duration | None:
     pieces = _PIECE.findall(text)
     if not pieces or "".join(a + b for a, b in pieces) != text or any(unit not in SECONDS for _, unit in pieces):
         return None

@@ -9,6 +9,7 @@ from itertools import islice
 from bkpc_compiler.diagnostics.diagnostic import Edit
 from bkpc_compiler.feasibility.verdict import Analysis, Answer
 from bkpc_compiler.program.model import Scope
+from bkpc_compiler.program.values import duration_of
 from bkpc_compiler.remedies.search import Help, Trials, helps
 from bkpc_compiler.remedies.structure import hot_levels, warm_stores, wider_ways
 
@@ -35,12 +36,23 @@ def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
         told.append(f"{found[0].words} would prove it")
     elif found:
         told.append(f"any one of these would prove it: {', '.join(one.words for one in found)}")
-    if answer.upper is not None and answer.kept_long_enough:
-        whole = answer.upper.total.human(answer.objective.value).replace(" ", "")
-        told.append(f"as it stands, `{answer.kind} {whole}` would be proved")
+    told += _as_it_stands(trials, answer)
     if not told:
         told.append(_longest_part(answer))
     return Remedy("; ".join(told), next((one.edit for one in found if one.edit), None))
+
+
+def _as_it_stands(trials: Trials, answer: Answer) -> list[str]:
+    """The objective that is kept today: with another promise other lines may count, and other rates be reserved."""
+    if answer.upper is None or not answer.kept_long_enough:
+        return []
+    whole = answer.upper.total.human(answer.objective.value).replace(" ", "")
+    weaker = duration_of(whole)
+    if weaker is None or not trials.proves_with(answer.objective.span, weaker):
+        return []
+    share = answer.promise.rpo_quantile if answer.kind == "rpo" else answer.promise.rto_quantile
+    of_all = f" for {float(share * 100):g}%" if share < 1 else ""
+    return [f"as it stands, `{answer.kind} {whole}{of_all}` would be proved"]
 
 
 def _structure(trials: Trials, answer: Answer) -> list[Help]:

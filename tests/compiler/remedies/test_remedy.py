@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -139,3 +140,49 @@ def test_a_figure_steps_through_two_digits() -> None:
     assert str(bandwidth.steps()[-1]) == "100000Mbit/s"
     assert [str(one) for one in size.steps()[:2]] == ["290GiB", "280GiB"]
     assert all(one.amount < size.value.amount for one in size.steps())
+
+
+GROUP = """\
+edition 1
+
+site here { region "local" }
+store near at here { directory "/near" reads 100MB/s writes 100MB/s }
+database one at here {
+  mysql "one.example" credentials env U, P
+  size 1GB writes 3MB/s burst 0B dumps 1GB/s restores 1GB/s replays 90MB/s
+}
+database two at here {
+  mysql "two.example" credentials env U, P
+  size 1GB writes 1kB/s burst 64MiB dumps 1GB/s restores 1GB/s replays 90MB/s
+}
+group pair { one, two }
+policy first {
+  promise against corruption { rpo FIRST }
+  full hourly within 10min to near
+}
+policy second {
+  promise against corruption { rpo 5h }
+  full daily at 00:00 within 1h to near
+  hot to near every 5s
+}
+protect one with first
+protect two with second
+"""
+
+
+@pytest.mark.parametrize("first", ["10s", "3h"])
+def test_nothing_is_proved_as_it_stands_that_another_promise_would_undo(first: str) -> None:
+    """With a promise that is weaker the log of `two` is reserved less, and the group loses more again."""
+    text = GROUP.replace("FIRST", first)
+    analysis = check(text).analysis
+    assert analysis is not None
+    assert "as it stands" not in remedy_of(analysis, analysis.answers[0]).help
+
+
+def test_what_is_proved_as_it_stands_is_told_with_its_share() -> None:
+    _, _, analysis = broken("promise against corruption { rto 30min for 50% }")
+    help_ = remedy_of(analysis, analysis.answers[0]).help
+    told = re.search(r"as it stands, `(rto [^`]+ for 50%)` would be proved", help_)
+    assert told, help_
+    again = broken(f"promise against corruption {{ {told[1]} }}")[2]
+    assert again.answers[0].verdict is Verdict.PROVED
