@@ -87,6 +87,11 @@ class JobDemand(Struct, frozen=True):
         return self.schedule.window.value if self.schedule.window else self.schedule.period
 
     @property
+    def lasting(self) -> Fraction:
+        """Seconds of its window at least: it must be done before it is released again."""
+        return min(self.window.amount, Fraction(self.rhythm.least, 1000))
+
+    @property
     def late(self) -> bool:
         """Whether it is not proved to be done within its window."""
         return self.slot is None or self.slot.end > self.window.milliseconds_up()
@@ -94,7 +99,7 @@ class JobDemand(Struct, frozen=True):
     @property
     def limited(self) -> bool:
         """Whether its flow limit alone keeps it from its window."""
-        return self.limit is not None and self.bytes.amount > self.limit.value.amount * self.window.amount
+        return self.limit is not None and self.bytes.amount > self.limit.value.amount * self.lasting
 
     @property
     def rate(self) -> int:

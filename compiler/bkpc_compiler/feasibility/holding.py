@@ -183,5 +183,4 @@ def _one_a_day(image: ImageCopy) -> bool:
     schedule, ends = first.schedule, first.slot.end
     if schedule.cadence is Cadence.DAILY:
         return (schedule.at or 0) * MINUTE + ends + first.rhythm.shift <= DAY
-    apart = 28 * DAY if schedule.cadence is Cadence.MONTHLY else first.rhythm.period
-    return apart - ends - first.rhythm.shift >= DAY + HOUR
+    return first.rhythm.least - ends >= DAY + HOUR

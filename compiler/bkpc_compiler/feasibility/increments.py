@@ -15,8 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.demand import JobDemand
-from bkpc_compiler.program.model import Cadence, Given
-from bkpc_compiler.timetable.calendar import DAY
+from bkpc_compiler.program.model import Given
 from bkpc_grammar.quantities import Rate, Size
 
 
@@ -71,8 +70,7 @@ def _own(jobs: Sequence[JobDemand], store: str) -> Increments:
     apart = max((job.rhythm.gap + job.window.milliseconds_up() for job in fulls), default=0)
     count = bytes_ = 0
     for job in adding:
-        shortest = 28 * DAY if job.schedule.cadence is Cadence.MONTHLY else job.rhythm.period - job.rhythm.shift
-        images = (apart + job.window.milliseconds_up()) // max(1, shortest) + 1
+        images = (apart + job.window.milliseconds_up()) // max(1, job.rhythm.least) + 1
         count += images
         bytes_ += images * job.bytes.bytes_up()
     changes = next((job.changes for job in adding if job.changes), None)

@@ -17,6 +17,8 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+FEBRUARY = 28 * DAY
+"""From a day of it to the same of March: no two monthly releases are closer, but for the clocks."""
 _YEARS = range(2026, 2037)
 """Clock changes are looked up for these years: fixed, so that a plan does not depend on when it is made."""
 
@@ -25,14 +27,16 @@ _YEARS = range(2026, 2037)
 class Rhythm:
     """`period`: of the releases; `phase`: the earliest instant in it; `shift`: how far clock changes move it.
 
-    `gap`: the longest time between two releases. `steady`: whether the phases hold in every week; a job
-    whose period does not divide a week, or that comes once a month, may be released at any time of it.
+    `gap`: the longest time between two releases; `least`: the shortest. `steady`: whether the phases hold
+    in every week; a job whose period does not divide a week, or that comes once a month, may be released at any time
+    of it.
     """
 
     period: int
     phase: int
     shift: int
     gap: int
+    least: int
     steady: bool
 
 
@@ -41,15 +45,15 @@ def rhythm_of(schedule: Schedule) -> Rhythm:
     """The rhythm of `schedule`."""
     period = max(1, int(schedule.period.amount * 1000))
     if schedule.cadence in {Cadence.EVERY, Cadence.HOURLY}:
-        return Rhythm(period, 0, 0, schedule.period.milliseconds_up(), WEEK % period == 0)
+        return Rhythm(period, 0, 0, schedule.period.milliseconds_up(), period, WEEK % period == 0)
     offsets = offsets_of(schedule.timezone)
     shift = offsets[-1] - offsets[0]
     local = (schedule.at or 0) * MINUTE
     if schedule.cadence is Cadence.WEEKLY:
         local += (schedule.weekday or 0) * DAY
-    return Rhythm(
-        period, (local - offsets[-1]) % period, shift, period + shift, schedule.cadence is not Cadence.MONTHLY
-    )
+    monthly = schedule.cadence is Cadence.MONTHLY
+    least = (FEBRUARY if monthly else period) - shift
+    return Rhythm(period, (local - offsets[-1]) % period, shift, period + shift, least, not monthly)
 
 
 @lru_cache(maxsize=256)

@@ -111,7 +111,7 @@ class _Planner:
 
     def place(self, request: Request, window: int) -> Slot | None:
         """The first slot found, at the highest rate that finds one; reserved."""
-        window = min(window, request.rhythm.period - request.rhythm.shift)  # done before the next, on a short day too
+        window = min(window, request.rhythm.least)  # done before the next, on a short day or in a short month too
         if request.lead and request.lead > window:
             return None
         if not request.resources:

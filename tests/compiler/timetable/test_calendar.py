@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bkpc_compiler.planning.verified.calendar import shortest_month
 from bkpc_compiler.program.model import Cadence, Schedule
 from bkpc_compiler.timetable.calendar import DAY, HOUR, MINUTE, WEEK, rhythm_of
 from bkpc_grammar.quantities import duration
@@ -62,13 +63,16 @@ def test_every_release_of_ten_years_is_in_the_rhythm(zone: str, at: tuple[int, i
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("day", [1, 15, 28, 29, 30, 31])
-def test_no_two_releases_of_a_month_are_further_apart(zone: str, day: int) -> None:
+def test_no_two_releases_of_a_month_are_further_apart_or_closer(zone: str, day: int) -> None:
     one = schedule(Cadence.MONTHLY, zone, (2, 30), None, day)
     found = list(releases(one))
     rhythm = rhythm_of(one)
     assert len(found) == 120
     assert max(after - before for before, after in pairwise(found)) <= rhythm.gap
     assert rhythm.gap == 31 * DAY + rhythm.shift
+    least = min(after - before for before, after in pairwise(found))
+    assert 28 * DAY - rhythm.shift == rhythm.least <= shortest_month(one.at or 0, day, zone)
+    assert rhythm.least <= least <= 28 * DAY + (2 * DAY if day in {29, 30} else 0)
     assert not rhythm.steady
 
 
@@ -77,3 +81,4 @@ def test_periods_that_divide_a_week_keep_their_phase(period: int, steady: bool) 
     every = duration(period // MINUTE, "min")
     rhythm = rhythm_of(Schedule(Cadence.EVERY, every, None, None, None, None, "Europe/Berlin", build.here()))
     assert (rhythm.period, rhythm.phase, rhythm.shift, rhythm.gap, rhythm.steady) == (period, 0, 0, period, steady)
+    assert rhythm.least == period

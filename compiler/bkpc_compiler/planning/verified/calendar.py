@@ -6,6 +6,8 @@ from calendar import monthrange
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from bkpc_grammar.plan import Job, Schedule
@@ -111,6 +113,15 @@ def clock_changes(zone: str) -> Iterator[date]:
         if last is not None and offset != last:
             yield at.date()
         last = offset
+
+
+@cache
+def shortest_month(minute: int, day: int, timezone: str) -> int:
+    """Milliseconds between two monthly releases of the year at least, by the clocks of `timezone`."""
+    zone, clock = ZoneInfo(timezone), time(minute // 60, minute % 60)
+    days = (date(YEAR, month, min(day, monthrange(YEAR, month)[1])) for month in range(1, 13))
+    released = [datetime.combine(one, clock, zone).astimezone(UTC) for one in days]
+    return min((later - earlier) // _MILLISECOND for earlier, later in pairwise(released))
 
 
 def _release(when: Schedule) -> _Release:

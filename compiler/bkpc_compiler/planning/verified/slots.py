@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from bkpc_compiler.planning.verified.calendar import shortest_month
 from bkpc_compiler.planning.verified.estate import Estate
-from bkpc_compiler.program.model import ColdLevel, ImageLevel
+from bkpc_compiler.program.model import Cadence, ColdLevel, ImageLevel
 from bkpc_grammar.plan import UPKEEP, Job, Plan
 
 
@@ -79,8 +80,12 @@ def _deadline(job: Job, estate: Estate) -> int | None:
 
 
 def _window(level: ImageLevel | ColdLevel) -> int:
+    """Until it must be done: no later than it is released again, in the shortest month too."""
     schedule = level.schedule
-    return int(min(schedule.window.value if schedule.window else schedule.period, schedule.period).amount * 1000)
+    again = int(schedule.period.amount * 1000)
+    if schedule.cadence is Cadence.MONTHLY:
+        again = shortest_month(schedule.at or 0, schedule.day or 1, schedule.timezone)
+    return min(int(schedule.window.value.amount * 1000), again) if schedule.window else again
 
 
 def _is_of(job: Job, level: ImageLevel | ColdLevel) -> bool:
