@@ -131,7 +131,9 @@ def test_after_a_break_a_new_image_is_due(writing: ThrowawayServer, disk: Direct
     assert "nothing is missing" in office.bkpc("apply", "plan.json", "--yes", expect=0).text
     reset(writing)
     streamed(writing, disk, *range(10, 90))
-    assert "problem: " in office.bkpc("status", "plan.json", expect=1).text
+    shown = office.bkpc("status", "plan.json", expect=1).text
+    assert "problem: " in shown
+    assert "all that the server has written" not in shown
     shown = office.bkpc("apply", "plan.json", "--yes", expect=0).text
     assert "a new image of `shop` is due" in shown
     assert len(catalogue.all_images(disk, "shop")) == 2

@@ -132,5 +132,7 @@ def test_what_has_returned_can_be_restored_from_either_store(fresh_server: Throw
     (office.folder / "near").write_text("lost")
     dark = office.bkpc("status", "plan.json", expect=1).text
     assert dark.count("agent: NOT RUNNING") == 2, "what the agent last said is told, whatever stores answer"
+    assert "problem: near does not answer: " in dark
+    assert "1 image, " in dark, "far still answers"
     again = office.bkpc("restore", "plan.json", "shop", "--into", "mysql://nobody@127.0.0.1:1/", "--dry-run")
     assert "its log is not read, and may be missing" in again.text

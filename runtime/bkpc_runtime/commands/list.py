@@ -6,8 +6,9 @@ import argparse
 import json
 from typing import Any
 
-from bkpc_runtime.commands.outcome import add_plan, reported, world_of
+from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
 from bkpc_runtime.commands.status_keeping import Kept, kept_of, why_kept
+from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.repository.holdings import KnownImage
 
 EXAMPLE = "example: bkpc list plan.json orders --format json"
@@ -22,13 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @reported
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
-    rows = []
+    rows, away = [], []
     for database in world.databases(arguments.database):
         for name, kept in kept_of(world, database.name, world.clock()).items():
             rows += [_row(database.name, name, kept, image) for image in reversed(kept.holding.images)]
+            if kept.holding.unknown:
+                away.append(f"{database.name}  {name}  problem: {name} does not answer: {kept.holding.unknown}")
     if arguments.format == "json":
         print(json.dumps(rows, indent=2))
-        return 0
+        for line in away:
+            say(line)
+        return StoreFailed.exit_code if away else 0
     for row in rows:
         end = f"log to {row['log_to']}" if row["log_to"] else "no log"
         print(
@@ -36,9 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
             f"{row['stored_bytes']:,} bytes  at {row['position']}, {end}"
         )
         print(f"    {_why(row)}")
-    if not rows:
+    for line in away:
+        print(line)
+    if not rows and not away:
         print("no images yet: bkpc apply takes the first")
-    return 0
+    return StoreFailed.exit_code if away else 0
 
 
 def _row(database: str, store: str, kept: Kept, image: KnownImage) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, wor
 from bkpc_runtime.commands.status_drill import drill_fine, drill_lines, drill_row
 from bkpc_runtime.commands.status_keeping import Kept, fields, kept_of, troubled
 from bkpc_runtime.commands.status_keeping import lines as keeping_lines
-from bkpc_runtime.commands.status_metrics import metrics
+from bkpc_runtime.commands.status_metrics import answers, metrics
 from bkpc_runtime.commands.status_stream import (
     add_work,
     lag_state,
+    stream_fine,
     stream_lines,
     stream_rows,
     sync_fine,
@@ -44,61 +45,93 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
+    try:
+        return _run(arguments)
+    except RuntimeFailure:
+        if arguments.format == "prometheus":  # else yesterday's figures, all well, would be kept for today's
+            print("\n".join(metrics([], fine=False)))
+        raise
+
+
+def _run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
-    dark: list[dict[str, Any]] = []
     fine = True
     locks = {one.store: unlocked(world, one.store) for one in world.plan.settings}
     streams, syncs = stream_rows(world, arguments.work), sync_rows(world)
     for database in world.databases(None):
-        source = _source_position(world, database)
-        try:
-            kept = kept_of(world, database.name, now)
-            found = [_row(world, database, name, source, kept[name], now) for name in world.stores_of(database.name)]
-            jobs = [job for job in world.plan.jobs if job.database == database.name]
-            overdue = [job.id for job in due_jobs(world, jobs, now)]
-        except StoreFailed as problem:
-            complain(problem)
-            fine = False
-            dark += [_dark(database.name, name, streams, syncs) for name in world.stores_of(database.name)]
-            continue
-        rows += found
-        for row in rows:
-            if row["database"] == database.name:
-                row["stream"] = streams.get((database.name, row["store"]))
-                row["sync"] = syncs.get(database.name) if row["stream"] else None
-                fine = fine and (not row["sync"] or sync_fine(row["sync"], row["stream"]))
-                row["drill"] = drill_row(world, database.name, row["store"], now)
-                fine = fine and drill_fine(row["drill"])
+        found = _rows(world, database, now)
+        overdue, known = _overdue(world, database, found, now)
+        for row in found:
+            row["stream"] = streams.get((database.name, row["store"]))
+            row["sync"] = syncs.get(database.name) if row["stream"] else None
+            if answers(row):
                 row["lag"] = lag_state(world, database.name, row["stream"])
-                fine = fine and row["lag"] != "fail" and not troubled(row)
                 row["unlocked"] = locks.get(row["store"], "")
-                fine = fine and not row["unlocked"]
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
-        fine = fine and not overdue and all(not row["severed"] for row in rows if row["database"] == database.name)
-    fine = fine and all(row["image"] for row in rows)
+        rows += found
+        fine = fine and known and not overdue
+    fine = fine and all(map(_fine, rows))
     if arguments.format == "json":
-        print(json.dumps([*rows, *dark], indent=2))
+        print(json.dumps(rows, indent=2))
     elif arguments.format == "prometheus":
         print("\n".join(metrics(rows, fine)))
     else:
         for row in rows:
-            _print(row)
-        for row in dark:
-            _print_dark(row)
+            _print(row) if answers(row) else _print_unanswered(row)
     return 0 if fine else 1
 
 
-def _dark(database: str, store: str, streams: Any, syncs: Any) -> dict[str, Any]:
-    """What is known of a database one of whose stores can't be asked: how its log stands, by agent and server."""
-    stream = streams.get((database, store))
-    return {"database": database, "store": store, "stream": stream, "sync": syncs.get(database) if stream else None}
+def _rows(world: World, database: contract.Database, now: datetime) -> list[dict[str, Any]]:
+    """One for each store of a database; of one that does not answer only why it doesn't."""
+    source = _source_position(world, database)
+    try:
+        kept = kept_of(world, database.name, now)
+    except StoreFailed as problem:  # one that went away while it was read: which one, it says
+        return [_unanswered(database, name, str(problem)) for name in world.stores_of(database.name)]
+    rows = []
+    for name in world.stores_of(database.name):
+        if kept[name].holding.unknown:
+            rows.append(_unanswered(database, name, kept[name].holding.unknown))
+            continue
+        try:
+            row = _row(world, database, name, source, kept[name], now)
+            rows.append({**row, "drill": drill_row(world, database.name, name, now)})
+        except StoreFailed as problem:
+            rows.append(_unanswered(database, name, str(problem)))
+    return rows
 
 
-def _print_dark(row: dict[str, Any]) -> None:
+def _unanswered(database: contract.Database, store: str, why: str) -> dict[str, Any]:
+    return {"database": database.name, "store": store, "unanswered": why}
+
+
+def _overdue(
+    world: World, database: contract.Database, rows: list[dict[str, Any]], now: datetime
+) -> tuple[list[str], bool]:
+    """The jobs that are overdue, of those whose stores all answer; and whether they could be looked at."""
+    away = {row["store"] for row in rows if not answers(row)}
+    jobs = [one for one in world.plan.jobs if one.database == database.name]
+    try:
+        asked = [one for one in jobs if not away & {*one.stores, one.source_store}]
+        return [job.id for job in due_jobs(world, asked, now)], True
+    except StoreFailed as problem:
+        complain(problem)
+        return [], False
+
+
+def _fine(row: dict[str, Any]) -> bool:
+    """Whether all is as promised in one store."""
+    if not answers(row) or not row["image"] or row["severed"] or row["unlocked"] or row["lag"] == "fail":
+        return False
+    synced = not row["sync"] or sync_fine(row["sync"], row["stream"])
+    return synced and stream_fine(row["stream"]) and drill_fine(row["drill"]) and not troubled(row)
+
+
+def _print_unanswered(row: dict[str, Any]) -> None:
     print(f"{row['database']} in {row['store']}")
-    print("  not looked at: a store of this database does not answer")
+    print(f"  problem: {row['store']} does not answer: {row['unanswered']}")
     if row["sync"]:
         print(f"  {sync_line(row['sync'], row['stream'])}")
     for line in stream_lines(row["stream"]) if row["stream"] else ():
@@ -128,19 +161,20 @@ def _row(
     if window and source:
         behind = source.offset - window.end.offset if source.file == window.end.file else None
         behind = 0 if order(source) <= order(window.end) else behind
+    severed = _severed(world, database, name, newest)
     promised = [one.rpo_ms for one in world.plan.objectives if one.database == database.name and one.rpo_ms is not None]
     return {
         "database": database.name,
         "store": name,
         "image": newest.manifest.id if newest else None,
-        "severed": _severed(world, database, name, newest),
+        "severed": severed,
         "image_age_seconds": round((now - datetime.fromisoformat(newest.manifest.finished)).total_seconds())
         if newest
         else None,
         "images": len(kept.holding.images),
         "log_to": window.end.text if window else None,
         "server_at": source.text if source else None,
-        "bytes_not_stored": behind,
+        "bytes_not_stored": None if severed else behind,
         "promised_rpo_seconds": min(promised) / 1000 if promised else None,
         **fields(kept, now),
     }
@@ -188,6 +222,8 @@ def _print(row: dict[str, Any]) -> None:
 def _log_words(row: dict[str, Any]) -> str:
     if not row["log_to"]:
         return "no log: only the moment of an image can be restored"
+    if row["severed"]:  # positions before and after a break can't be compared
+        return f"log to {row['log_to']}"
     if row["server_at"] is None:
         return f"log to {row['log_to']}; the server does not answer"
     if row["bytes_not_stored"] == 0:

@@ -10,7 +10,7 @@ from typing import Any
 from bkpc_runtime.repository import marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.expiry import Decision, Rules, decide, why_resting
-from bkpc_runtime.repository.holdings import Holding, KnownImage, held, holdings_of
+from bkpc_runtime.repository.holdings import Holding, KnownImage, held, holdings_where_known
 from bkpc_runtime.repository.marks import Mark
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.upkeep import rules
@@ -29,8 +29,8 @@ class Kept:
 
 
 def kept_of(world: World, database: str, now: datetime) -> dict[str, Kept]:
-    """By store; what every store holds is looked at once."""
-    holdings = holdings_of([world.store(name) for name in world.stores_of(database)], database, now)
+    """By store; what every store holds is looked at once. One that does not answer says so in its `holding.unknown`."""
+    holdings = holdings_where_known([world.store(name) for name in world.stores_of(database)], database, now)
     ours = rules(world.plan, database)
     decisions = decide(holdings, ours, now)
     return {

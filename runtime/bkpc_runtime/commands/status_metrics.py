@@ -28,7 +28,14 @@ def _drill(name: str) -> Callable[[Row], Value]:
     return lambda row: None if (value := (row["drill"] or {}).get(name)) is None else int(value)
 
 
+def answers(row: Row) -> bool:
+    """Whether the store of a row could be asked; else only what the agent and the server say is known."""
+    return "unanswered" not in row
+
+
 METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
+    ("bkpc_store_answers", "1 when the store can be read, 0 when nothing else of it is known",
+     lambda row: int(answers(row))),
     ("bkpc_images", "complete images in the store", lambda row: row["images"]),
     ("bkpc_image_age_seconds", "age of the newest image", lambda row: row["image_age_seconds"]),
     ("bkpc_images_held", "images that wait for a release", lambda row: len(row["held"])),
@@ -49,6 +56,8 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_promised_rpo_seconds", "the shortest RPO that is promised", lambda row: row["promised_rpo_seconds"]),
 )  # fmt: skip
 """Name, help, and its value of a row; None: not known, and left out."""
+_ALWAYS = {"bkpc_store_answers", "bkpc_log_lag_seconds"}
+"""Known of a store that does not answer, too."""
 
 
 def metrics(rows: Sequence[Row], fine: bool) -> Iterator[str]:
@@ -57,7 +66,8 @@ def metrics(rows: Sequence[Row], fine: bool) -> Iterator[str]:
     yield "# TYPE bkpc_status_ok gauge"
     yield f"bkpc_status_ok {int(fine)}"
     for name, words, value in METRICS:
-        found = [(row, number) for row in rows if (number := value(row)) is not None]
+        known = rows if name in _ALWAYS else [row for row in rows if answers(row)]
+        found = [(row, number) for row in known if (number := value(row)) is not None]
         if found:
             yield f"# HELP {name} {words}"
             yield f"# TYPE {name} gauge"

@@ -140,5 +140,9 @@ def stream_lines(row: dict[str, Any]) -> Iterator[str]:
         yield f"problem: no log is read: {row['pausing']}"
 
 
+def stream_fine(row: dict[str, Any] | None) -> bool:
+    return row is None or not any(line.startswith("problem:") for line in stream_lines(row))
+
+
 def _seconds(seconds: float) -> str:
     return Duration(Fraction(str(round(seconds, 1)))).human()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore import identities_of
+from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.repository import catalogue
+from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.try_out import tried
 from bkpc_runtime.steps.verification import tell
 from bkpc_runtime.steps.verify import verify_image
+from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc verify plan.json orders --identity key.txt"
 _DAMAGED = 5
@@ -38,34 +42,49 @@ def run(arguments: argparse.Namespace) -> int:
     identities = identities_of(arguments)
     if arguments.store:
         world.store(arguments.store)
-    checked, problems = 0, 0
+    checked, problems, away = 0, 0, 0
     for database in world.databases(arguments.database):
         for name in world.stores_of(database.name):
             if arguments.store not in {None, name}:
                 continue
-            store = world.store(name)
-            for problem in catalogue.unreadable(store, database.name):
-                problems += 1
-                print(f"damaged  {database.name}  {name}  {problem}")
-            images = catalogue.all_images(store, database.name)
-            for image in images:
-                found = verify_image(image, store, identities, newest=image is images[0])
-                content = bool(identities) or not image.manifest.encrypted
-                tell(image, store, found.damage, found.bytes_read, world.clock(), content=content)
-                if arguments.deep and not found.problems:
-                    found = tried(found, image, images, store, identities, arguments.work)
-                checked += 1
-                problems += len(found.problems)
-                end = f", log to {found.window_end.text}" if found.window_end else ", no log"
-                verdict = "damaged" if found.problems else "ok"
-                print(f"{verdict}  {database.name}  {name}  {found.image}: {found.bytes_read:,} bytes read{end}")
-                for problem in found.problems:
-                    print(f"  {problem}")
-                if found.severed and found.severed not in found.problems:
-                    print(f"  its log ends there: {found.severed}")
+            try:
+                for images, found in _verified(world, database.name, name, identities, arguments):
+                    checked += images
+                    problems += found
+            except StoreFailed as problem:
+                away += 1
+                print(f"problem  {database.name}  {name} does not answer: {problem}")
     depth = "hashes, decryption and content" if identities else "hashes of what is stored"
-    say(f"verified {checked} images ({depth}): {problems} problems")
-    if checked == 0 and not problems:
+    unread = f"; {away} stores were not read to the end" if away else ""
+    say(f"verified {checked} images ({depth}): {problems} problems{unread}")
+    if problems or away:
+        return _DAMAGED if problems else StoreFailed.exit_code
+    if checked == 0:
         say("nothing was verified: there are no images")
         return 1
-    return _DAMAGED if problems else 0
+    return 0
+
+
+def _verified(
+    world: World, database: str, name: str, identities: Sequence[Secret], arguments: argparse.Namespace
+) -> Iterator[tuple[int, int]]:
+    """Reads all there is of a database in one store, and tells; yields how many images were read and what was found."""
+    store = world.store(name)
+    for problem in catalogue.unreadable(store, database):
+        print(f"damaged  {database}  {name}  {problem}")
+        yield 0, 1
+    images = catalogue.all_images(store, database)
+    for image in images:
+        found = verify_image(image, store, identities, newest=image is images[0])
+        content = bool(identities) or not image.manifest.encrypted
+        tell(image, store, found.damage, found.bytes_read, world.clock(), content=content)
+        if arguments.deep and not found.problems:
+            found = tried(found, image, images, store, identities, arguments.work)
+        end = f", log to {found.window_end.text}" if found.window_end else ", no log"
+        verdict = "damaged" if found.problems else "ok"
+        print(f"{verdict}  {database}  {name}  {found.image}: {found.bytes_read:,} bytes read{end}")
+        for line in found.problems:
+            print(f"  {line}")
+        if found.severed and found.severed not in found.problems:
+            print(f"  its log ends there: {found.severed}")
+        yield 1, len(found.problems)

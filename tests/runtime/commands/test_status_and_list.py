@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from bkpc_runtime.commands.status import _log_words
 from bkpc_runtime.commands.status_keeping import fields, kept_of, lines, untrusted
 from bkpc_runtime.commands.status_metrics import METRICS, metrics
-from bkpc_runtime.commands.status_stream import lag_state
+from bkpc_runtime.commands.status_stream import lag_state, stream_fine
 from bkpc_runtime.repository import catalogue, marks
 from bkpc_runtime.world import open_world
 from tests.oss_server import OssServer
@@ -127,3 +128,80 @@ def test_a_lag_is_as_bad_as_the_policy_says(keeping: Keeping, lag: float | None,
     world = open_world(keeping.desk.folder / "plan.json")
     assert lag_state(world, "shop", {"agent": agent, "lag_seconds": lag}) == state
     assert lag_state(world, "shop", None) == ""
+
+
+@pytest.fixture
+def two_stores(keeping: Keeping) -> Keeping:
+    """`disk` holds images and log, `far` a file where its folder was."""
+    source = keeping.desk.folder / "shop.bkp"
+    text = source.read_text().replace("store disk", 'store far at here { directory "far" }\nstore disk')
+    source.write_text(
+        text.replace("within 1h to disk", "within 1h to disk, far").replace("hot to disk", "hot to disk, far")
+    )
+    done = keeping.desk.run("compile", "shop.bkp", "-o", "plan.json")
+    assert done.returncode == 0, done.stderr
+    keeping.fill(3)
+    (keeping.desk.folder / "far").write_text("not a folder")
+    return keeping
+
+
+def test_a_store_that_is_away_hides_no_other(two_stores: Keeping) -> None:
+    desk = two_stores.desk
+    status = desk.run("status", "plan.json")
+    assert status.returncode == 1, status
+    assert "shop in far\n  problem: far does not answer: store `far`" in status.stdout
+    assert "shop in disk\n  3 images, newest " in status.stdout
+    rows = {one["store"]: one for one in json.loads(desk.run("status", "plan.json", "--format", "json").stdout)}
+    assert "unanswered" not in rows["disk"]
+    assert rows["far"]["unanswered"].startswith("store `far`")
+    listed = desk.run("list", "plan.json")
+    assert listed.returncode == 4, listed
+    assert len(re.findall(r"^shop  disk  2", listed.stdout, re.MULTILINE)) == 3
+    assert "shop  far  problem: far does not answer: store `far`" in listed.stdout
+    as_json = desk.run("list", "plan.json", "--format", "json")
+    assert (as_json.returncode, len(json.loads(as_json.stdout))) == (4, 3)
+    assert "far does not answer" in as_json.stderr
+
+
+def test_metrics_say_which_store_is_away_and_what_is_known_of_the_others(two_stores: Keeping) -> None:
+    done = two_stores.desk.run("status", "plan.json", "--format", "prometheus")
+    told = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert "bkpc_status_ok 0" in told
+    assert 'bkpc_store_answers{database="shop",store="far"} 0' in told
+    assert 'bkpc_store_answers{database="shop",store="disk"} 1' in told
+    assert 'bkpc_images{database="shop",store="disk"} 3' in told
+    assert not any(line.startswith("bkpc_images{") and '"far"' in line for line in told)
+
+
+def test_metrics_are_never_fine_where_status_fails(keeping: Keeping) -> None:
+    done = keeping.desk.run("status", "no.json", "--format", "prometheus")
+    assert done.returncode == 2
+    assert "bkpc_status_ok 0" in done.stdout.splitlines()
+
+
+def test_verify_reads_the_stores_that_answer(two_stores: Keeping) -> None:
+    done = two_stores.desk.run("verify", "plan.json")
+    assert "problem  shop  far does not answer: store `far`" in done.stdout
+    assert len(re.findall(r"^(?:ok|damaged)  shop  disk  2", done.stdout, re.MULTILINE)) == 3
+    assert "1 stores were not read to the end" in done.stderr
+    assert done.returncode == 5, "damage is worse than what was not read"
+    far = two_stores.desk.run("verify", "plan.json", "--store", "far")
+    assert far.returncode == 4, far
+
+
+def test_a_log_that_broke_off_is_not_all_that_the_server_has_written() -> None:
+    row = {"log_to": "binlog.000003:813", "severed": "the log breaks off", "server_at": "binlog.000001:200"}
+    assert _log_words({**row, "bytes_not_stored": 0}) == "log to binlog.000003:813"
+    assert _log_words({**row, "severed": "", "bytes_not_stored": 0}).endswith("all that the server has written")
+
+
+def test_a_stream_with_a_problem_is_not_fine() -> None:
+    row = {
+        "agent": "running", "age_seconds": 0.1, "lag_seconds": 0.0, "acknowledged_lag_seconds": 0.0,
+        "waiting_bytes": 0, "behind": False, "problem": "", "pausing": "",
+    }  # fmt: skip
+    assert stream_fine(row)
+    assert not stream_fine({**row, "problem": "store `disk`: No space left on device"})
+    assert not stream_fine({**row, "pausing": "the work folder is full"})
+    assert stream_fine(None)
