@@ -30,6 +30,7 @@ WHOLE = Fraction(1)
 class Short:
     """What `database` keeps, or locks, for less than a recovery needs. Milliseconds.
 
+    `acted`: the policy that says when somebody acts: of the one whose recovery it is.
     `common`: how old the point may be that its group has in common; None where it comes back alone. `age`: of the
     oldest image that may be needed, when the failure comes. `until`: from then until it is no longer needed; None:
     nothing bounds that. `held`: how long it is there for certain.
@@ -37,6 +38,7 @@ class Short:
 
     database: Database
     policy: Policy
+    acted: Policy
     locked: bool
     common: int | None
     age: int
@@ -70,7 +72,7 @@ def shorts_of(outage: Outage, choice: Choice, members: Sequence[Choice]) -> tupl
             # Expiry keeps what an incremental image builds on; whoever breaks in does not.
             oldest = age + (line.image.behind.older if locked and line.image.behind else 0)
             if held is not None and (until is None or oldest + until > held):
-                found.append(Short(one.database, policy, locked, common, oldest, until, held))
+                found.append(Short(one.database, policy, choice.policy, locked, common, oldest, until, held))
     return tuple(found)
 
 

@@ -66,7 +66,8 @@ class Judging(Protocol):
 class Commons:
     """What all judging shares.
 
-    `found`: of `shorts`, by the identity of a choice of an outage; `waited`: of `all_shorts`, by outage and name.
+    `found`: of `shorts`, by the identity of a choice of an outage; `waited`: the first of
+    `all_shorts`, by outage and name.
     """
 
     setting: Setting
@@ -91,14 +92,22 @@ class Commons:
         return found
 
     def all_shorts(self, outage: Outage, name: str) -> tuple[Short, ...]:
-        """What may be gone when `name` and all it waits for come back: it is in service no sooner than they are."""
-        known = self.waited.setdefault(outage, {})
-        for one in needs_first(outage, name, known):
-            found = self.shorts(outage, outage.choices[one]) if one in outage.choices else ()
-            known[one] = tuple(
-                dict.fromkeys((*found, *(short for need in waited_for(outage, one) for short in known[need])))
-            )
-        return known[name]
+        """What may be gone when `name` and all it waits for come back: it is in service no sooner than they are.
+
+        Its own, and along each chain of needs the first: those are few, and what is behind them is told of them.
+        """
+        first = self.waited.setdefault(outage, {})
+        for one in needs_first(outage, name, first):
+            first[one] = self._own_shorts(outage, one) or self._needed_shorts(outage, one, first)
+        return tuple({id(one): one for one in (*first[name], *self._needed_shorts(outage, name, first))}.values())
+
+    def _own_shorts(self, outage: Outage, name: str) -> tuple[Short, ...]:
+        return self.shorts(outage, outage.choices[name]) if name in outage.choices else ()
+
+    @staticmethod
+    def _needed_shorts(outage: Outage, name: str, first: Mapping[str, tuple[Short, ...]]) -> tuple[Short, ...]:
+        found = (short for need in waited_for(outage, name) for short in first[need])
+        return tuple({id(one): one for one in found}.values())
 
 
 class PointJudging(Struct, frozen=True):

@@ -39,7 +39,7 @@ def _diagnostic(answer: Answer, short: Short) -> Diagnostic:
 
 
 def _noticed(answer: Answer, short: Short) -> tuple[Label, ...]:
-    policy, loss = answer.protection.policy, answer.choice.loss
+    policy, loss = short.acted, answer.choice.loss
     detect = (Label(policy.detect.span, "noticed this late"),) if policy.detect else ()
     up = loss.scope in (Scope.CORRUPTION, Scope.INTRUDER) or short.database.name not in loss.databases
     return (*detect, *((Label(policy.activate.span, "then nothing is read yet"),) if up and policy.activate else ()))

@@ -17,7 +17,7 @@ def lock_too_short(analysis: Analysis) -> Iterator[Diagnostic]:
 
 
 def _diagnostic(answer: Answer, short: Short) -> Diagnostic:
-    lock, policy = short.policy.lock, answer.protection.policy
+    lock, policy = short.policy.lock, short.acted
     assert lock is not None
     detect = (Label(policy.detect.span, "noticed this late"),) if policy.detect else ()
     needed = short.needed.human() if short.needed else None
