@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.repository import plans
 from bkpc_runtime.repository.archive import ArchivedBinlog
 from bkpc_runtime.repository.expiry import Decision, Rules, decide
-from bkpc_runtime.repository.holdings import Holding, KnownImage, holdings_of
+from bkpc_runtime.repository.holdings import Holding, KnownImage, holdings_where_known
 from bkpc_runtime.upkeep import rules
 from bkpc_runtime.world import World
 
@@ -34,18 +35,26 @@ class Forecast:
         return bool(self.lost or self.points)
 
 
-def forecasts(world: World, database: str, empty: Collection[str], now: datetime) -> Iterator[Forecast]:
-    """One for each store of a database; `empty`: stores that are still to be made."""
-    stores = [world.store(name) for name in world.stores_of(database) if name not in empty]
-    holdings = holdings_of(stores, database, now)
-    force = [plans.in_force(store, database) for store in stores]
+def forecasts(
+    world: World, database: str, empty: Collection[str], unknown: Collection[str], now: datetime
+) -> Iterator[Forecast | StoreFailed]:
+    """One for each store of a database, or why it does not answer. `empty`: stores that are still to be made;
+    `unknown`: those known not to answer, which are not asked again and not told."""
+    names = [name for name in world.stores_of(database) if name not in empty]
+    stores = [world.store(name) for name in names if name not in unknown]
+    looked = holdings_where_known(stores, database, now)
+    yield from (StoreFailed(one.unknown) for one in looked if one.unknown)
+    # What can't be looked at is decided with: it may hold what continues an image elsewhere, so no log goes.
+    holdings = (*looked, *(Holding(name, unknown="its bucket") for name in names if name in unknown))
+    answer = [one for one in stores if not any(it.unknown and it.store == one.name for it in looked)]
+    force = {store.name: plans.in_force(store, database) for store in answer}
     ours = rules(world.plan, database)
-    theirs = {
-        store.name: _in_force(one, database, ours[store.name], store.name)
-        for store, one in zip(stores, force, strict=True)
-    }
-    decided = zip(holdings, force, decide(holdings, theirs, now), decide(holdings, ours, now), strict=True)
-    for holding, against, before, after in decided:
+    theirs = {name: _in_force(force.get(name), database, ours[name], name) for name in names}
+    decided = zip(holdings, decide(holdings, theirs, now), decide(holdings, ours, now), strict=True)
+    for holding, before, after in decided:
+        if holding.store not in force:
+            continue
+        against = force[holding.store]
         going = list(_going(holding, after))
         yield Forecast(
             database=database,

@@ -21,10 +21,12 @@ def look_ahead(
     found: list[Forecast] = []
     problems: list[RuntimeFailure] = []
     for database in world.databases(only):
-        if {*unknown} & {*world.stores_of(database.name)}:
-            continue
         try:
-            found += forecasts(world, database.name, empty, world.clock())
+            for one in forecasts(world, database.name, empty, unknown, world.clock()):
+                if isinstance(one, Forecast):
+                    found.append(one)
+                else:
+                    problems.append(one)
         except RuntimeFailure as problem:
             problems.append(problem)
     return found, problems

@@ -41,9 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     ahead, failed = look_ahead(world, arguments.only, missing, unknown)
     for line in keeping.lines(ahead):
         print(line)
-    for problem in {str(one): one for one in (*problems, *failed)}.values():
+    for problem in {str(one): one for one in (*failed, *problems)}.values():
         complain(problem)
-        worst = problem.exit_code
+        worst = max(worst, problem.exit_code)
     for line in orphans(world) if arguments.only is None and not unknown else ():
         print(line)
     if not worst and any(one.problems for one in looked):

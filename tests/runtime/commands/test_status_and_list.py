@@ -180,6 +180,14 @@ def test_metrics_are_never_fine_where_status_fails(keeping: Keeping) -> None:
     assert "bkpc_status_ok 0" in done.stdout.splitlines()
 
 
+def test_plan_tells_what_goes_from_the_stores_that_answer(keeping: Keeping, two_stores: Keeping) -> None:
+    keeping.fill(20)
+    done = two_stores.desk.run("plan", "plan.json")
+    assert done.returncode == 4, done
+    assert "error: store `far`" in done.stderr
+    assert "shop in disk\n  - image " in done.stdout
+
+
 def test_verify_reads_the_stores_that_answer(two_stores: Keeping) -> None:
     done = two_stores.desk.run("verify", "plan.json")
     assert "problem  shop  far does not answer: store `far`" in done.stdout
