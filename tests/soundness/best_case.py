@@ -52,8 +52,11 @@ class BestCase:
         failure = self.topology.failure(promise.scope, database)
         if kind == "rto":
             return self._least_time(database, promise, failure)
+        return self._lost_in_common(database, float(promise.rpo_quantile), failure)
+
+    def _lost_in_common(self, database: str, share: float, failure: Failure) -> float:
+        """Seconds: of the whole group, which goes back to one point."""
         group = sorted(self.topology.group(database))
-        share = float(promise.rpo_quantile)
         losses = [
             [(line.log is None, self.loss(name, line, share, failure)) for line in self.lines(name, failure)]
             for name in group
@@ -255,6 +258,8 @@ class BestCase:
             return lines
         most, share = float(own.rpo.value.seconds) + 1e-3, float(own.rpo_quantile)
         kept = [one for one in lines if self.loss(name, one, share, failure) <= most]
+        if not itself and kept and len(self.topology.group(name)) > 1:
+            kept = kept if self._lost_in_common(name, share, failure) <= most else []  # its group gives that up
         return kept if kept or itself else lines
 
     def _time(self, database: str, lines: dict[str, Line], promise: Promise, failure: Failure) -> float:
@@ -297,6 +302,8 @@ class BestCase:
         capacities: dict[str, float] = {}
         for name, line in lines.items():
             behind = ages[name] if line.log and ages[name] > spared[name] else 0.0
+            if behind and len(self.topology.group(name)) > 1:
+                behind -= spared[name]  # the point in common may be so old
             flow = self._flow(name, line, behind, failure, capacities) if ages[name] < inf else None
             if flow is None:
                 return inf

@@ -197,10 +197,13 @@ class Workings:
             return
         self._least_age(sheet, part.follows.age)
         database, spared = part.transfer.database, part.follows.spared
-        sheet.given("spared", spared.value, "s", "that may be lost: an image no older would do alone", spared.span)
+        common = part.follows.common
+        words = "the point in common of its group may be so old" if common else "an image no older would do alone"
+        sheet.given("spared", spared.value, "s", f"that may be lost: {words}", spared.span)
         sheet.given("writes", database.writes.value, "B/s", f"log of `{database.name}`", database.writes.span)
         sheet.given("burst", database.burst.value, "B", "that comes at once", database.burst.span)
-        sheet.follows("bytes", "ceil(writes * age + burst)", part.transfer.bytes, "B")
+        age = "(age - spared)" if common else "age"
+        sheet.follows("bytes", f"ceil(writes * {age} + burst)", part.transfer.bytes, "B")
 
     def _least_age(self, sheet: Sheet, bound: Bound) -> None:
         """The age that no schedule betters: each of its terms under names of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,8 +10,8 @@ from msgspec import structs
 
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.feasibility.demand import Demand
-from bkpc_compiler.feasibility.lines import Choice, choose
-from bkpc_compiler.feasibility.recovery_point import least_lost
+from bkpc_compiler.feasibility.lines import Choice, Common, choose
+from bkpc_compiler.feasibility.recovery_point import least_lost, lost_at_most
 from bkpc_compiler.feasibility.recovery_time import Left, Setting
 from bkpc_compiler.program.model import Given, Policy, Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
@@ -34,6 +34,38 @@ def along_with(
     while len(found) < len(promises) and not found[-1].kept:
         found.append(choose(setting, demand, left, again, promises[len(found)], loss))
     return structs.replace(found[-1] if found[-1].kept else found[0], own_policy=protection.policy)
+
+
+def in_common(setting: Setting, choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    """The choices, each with what the others of its group make of what is promised of its loss."""
+    known: dict[tuple[frozenset[str], Fraction], tuple[Fraction | None, Fraction | None]] = {}
+    found = dict(choices)
+    for name, choice in choices.items():
+        group, promise = setting.grouped.get(name), choice.promise
+        members = group & choices.keys() if group else frozenset[str]()
+        if len(members) < 2 or promise is None or promise.rpo is None or group is None:
+            continue
+        key = (group, promise.rpo_quantile)
+        if key not in known:
+            known[key] = _lost_in_common([choices[one] for one in sorted(members)], promise.rpo_quantile)
+        most, least = known[key]
+        within = promise.rpo.value.amount
+        common = Common(most is not None and most <= within, least is not None and least <= within)
+        found[name] = structs.replace(choice, common=common)
+    return found
+
+
+def _lost_in_common(members: Sequence[Choice], share: Fraction) -> tuple[Fraction | None, Fraction | None]:
+    """Seconds that the point which all have is old at most, where all have a log, and at least; None: not known."""
+    lines = [one.line for one in members]
+    most = [lost_at_most(line, share) if line is not None and line.log is not None else None for line in lines]
+    least = [one.least_lost(share) for one, line in zip(members, lines, strict=True) if line is not None]
+    return _largest(most), _largest(least)
+
+
+def _largest(amounts: Sequence[Fraction | None]) -> Fraction | None:
+    known = [one for one in amounts if one is not None]
+    return max(known) if known and len(known) == len(amounts) else None
 
 
 def _noticed_with(setting: Setting, policy: Policy, others: Sequence[Policy]) -> Policy:

@@ -15,7 +15,7 @@ from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.holding import Short, image_before_logs, shorts_of
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
-from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_least, lost_at_most, most_lost
+from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
 from bkpc_compiler.feasibility.together import (
     Outage,
@@ -167,18 +167,14 @@ class PointJudging(Struct, frozen=True):
     def least(self) -> Fraction | None:
         if self.choice.line is None:
             return None
-        least = self._least_of(self.choice)
+        share = self.promise.rpo_quantile
+        least = self.choice.least_lost(share)
         for _, other in self.members():
             if other.line is None or least is None:
                 return least
-            low = self._least_of(other)
+            low = other.least_lost(share)
             least = None if low is None else max(least, low)
         return least
-
-    def _least_of(self, choice: Choice) -> Fraction | None:
-        scope, share = choice.felt_as, self.promise.rpo_quantile
-        lows = [low for line in choice.readable if (low := lost_at_least(line, scope, share)) is not None]
-        return min(lows, default=None)
 
     def lower(self) -> Bound | None:
         """What no line betters that is left, neither of its own nor of another member of its group."""

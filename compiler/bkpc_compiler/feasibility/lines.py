@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import product
 
 from msgspec import Struct
@@ -25,6 +26,16 @@ Way = tuple[int, Line, Place]
 """The rank of a line, the line, and where it leads."""
 
 
+class Common(Struct, frozen=True):
+    """What the group of a database makes of what is promised of its loss: all go back to one point that all have.
+
+    `kept`: that point surely keeps it. `may_keep`: it may.
+    """
+
+    kept: bool
+    may_keep: bool
+
+
 class Choice(Struct, frozen=True, eq=False, dict=True):
     """What is left after `loss` for one database, and what was chosen.
 
@@ -42,6 +53,7 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
     ways: tuple[Way, ...]
     unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
     own_policy: Policy | None = None  # what protects it, where `policy` is that with the times of others of its group
+    common: Common | None = None  # with others of its group; known once all have been chosen for
 
     @once
     def recoveries(self) -> tuple[Recovery, ...]:
@@ -79,8 +91,13 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def kept(self) -> bool:
-        """Whether some way back is sure to keep the promised RPO."""
-        return any(rank == 0 for rank, _, _ in self.ways)
+        """Whether some way back is sure to keep the promised RPO, and its group does not undo that."""
+        return any(rank == 0 for rank, _, _ in self.ways) and (self.common is None or self.common.kept)
+
+    def least_lost(self, share: Fraction) -> Fraction | None:
+        """Seconds that no line which is left betters in `share` of all instants; None where that grows for ever."""
+        lows = [low for line in self.readable if (low := lost_at_least(line, self.felt_as, share)) is not None]
+        return min(lows, default=None)
 
     @property
     def cut_off(self) -> bool:

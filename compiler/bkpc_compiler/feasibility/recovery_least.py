@@ -1,10 +1,10 @@
 """The least time that a way back takes, whatever the plan: a promise below it nobody keeps.
 
 Only what every recovery must do counts. The log need not be replayed where the image alone loses no more than is
-promised; where it is, then all of it. It may be thawed, and fetched, while the image is loaded. The machine loads
-first and replays then. So a way back takes the longest of: its image through the narrowest place, and then the log as
-fast as the machine replays it; the log through the narrowest place of its own way; both through any place that both
-must pass.
+promised; where it is, then all of it, or in a group what is older than may be lost. It may be thawed, and fetched,
+while the image is loaded. The machine loads first and replays then. So a way back takes the longest of: its image
+through the narrowest place, and then the log as fast as the machine replays it; the log through the narrowest place
+of its own way; both through any place that both must pass.
 """
 
 from __future__ import annotations
@@ -32,15 +32,20 @@ from bkpc_grammar.quantities import Duration
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """The log that must follow an image of `age`, since more than `spared` may not be lost."""
+    """The log that must follow an image of `age`, since more than `spared` may not be lost: all of it, or up to the
+    point that a group has in `common`, which may be as old as that."""
 
     age: Bound
     spared: Given[Duration]
+    common: bool
 
     @property
     def written_in(self) -> Fraction:
         """Milliseconds; 0: an image alone will do."""
-        return self.age.total.amount * 1000 if self.age.total > self.spared.value else Fraction(0)
+        most, spared = self.age.total.amount, self.spared.value.amount
+        if most <= spared:
+            return Fraction(0)
+        return (most - spared if self.common else most) * 1000
 
 
 def least_back(choice: Choice, share: Fraction, *, needed: bool = False) -> Bound | None:
@@ -117,10 +122,12 @@ def _follows(choice: Choice, share: Fraction) -> Follows | None:
     promise = choice.promise
     if promise is None or promise.rpo is None or all(rank == REFUTED for rank, _, _ in choice.ways):
         return None
+    if choice.common is not None and not choice.common.may_keep:
+        return None
     both = share + promise.rpo_quantile - 1  # of all instants, at least, must keep both objectives
     if both <= 0:
         return None
-    found = Follows(_least_age(choice, both), promise.rpo)
+    found = Follows(_least_age(choice, both), promise.rpo, choice.common is not None)
     return found if found.written_in > 0 else None
 
 

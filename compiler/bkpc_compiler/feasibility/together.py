@@ -9,7 +9,7 @@ from fractions import Fraction
 from msgspec import Struct, structs
 
 from bkpc_compiler.estate.failures import Loss
-from bkpc_compiler.feasibility.along import along_with, loses, promised
+from bkpc_compiler.feasibility.along import along_with, in_common, loses, promised
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.crowds import crowded
 from bkpc_compiler.feasibility.demand import Demand
@@ -134,7 +134,7 @@ def outage_of(
     for name in loss.along:
         others = [protections[one] for one in hit if one in setting.grouped[name]]
         choices[name] = along_with(setting, demand, left, loss, protections[name], others)
-    return Outage(setting, loss, left, choices, copied_in_a_day(demand, setting.stores))
+    return Outage(setting, loss, left, in_common(setting, choices), copied_in_a_day(demand, setting.stores))
 
 
 def _latest_finishes(outage: Outage) -> dict[str, Fraction | int]:
