@@ -34,9 +34,15 @@ def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
     if (
         answer.verdict is Verdict.REFUTED
         and answer.kind == "rpo"
-        and (least is None or least.total <= answer.objective.value)
+        and (least is None or least.total <= answer.objective.value or _outrun(answer))
     ):
         yield _written_faster(answer)
+
+
+def _outrun(answer: Answer) -> bool:
+    """Whether a log that falls behind for ever loses the promise for a share of all instants."""
+    logs = [line.log for line in answer.choice.readable if line.log is not None]
+    return answer.promise.rpo_quantile < 1 and bool(logs) and all(log.hopeless for log in logs)
 
 
 def _written_faster(answer: Answer) -> str:
