@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_runtime.errors import ServerFailed, ToolFailed
+from bkpc_runtime.mysql.binlog.events import HEADER, OF_THE_FILE
 from bkpc_runtime.mysql.connection import query, server_errors
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.recovery.spool import LogFile, Spool
@@ -27,6 +29,7 @@ from bkpc_runtime.recovery.way import ByApplier
 
 log = logging.getLogger(__name__)
 _CHANNEL = "bkpc"
+_MAGIC = b"\xfebin"
 _SINCE = (8, 0, 23)
 _SHORTEST, _LONGEST = 0.02, 0.5
 _FEWEST_WORKERS = 16
@@ -51,12 +54,30 @@ def replay_by_applier(
         with _settings(connection) as settings:
             while files := list(takewhile(lambda one: not one.tagged, spool.files(done))):
                 _prepare(settings, facts, spool)
+                done += len(files)
+                # MySQL never says that it is at the end of a file in which nothing is executed.
+                while files and not _holds_anything(files[-1]):
+                    files.pop()
+                if not files:
+                    continue
                 try:
                     channel.apply(files, way, progress)
                 finally:
                     channel.reset()
-                done += len(files)
         return done
+
+
+def _holds_anything(file: LogFile) -> bool:
+    """Whether a binlog has more than what tells of itself: then something of it is executed."""
+    with file.path.open("rb") as log_:
+        at = len(_MAGIC)
+        while at < file.size:
+            log_.seek(at)
+            kind, length = struct.unpack("<4xB4xI", log_.read(13))
+            if kind not in OF_THE_FILE or length < HEADER:
+                return True
+            at += length
+    return False
 
 
 class _Channel:

@@ -65,9 +65,9 @@ def changed_since(
         else:
             survey = Survey(moment, because="a gap, or a physical image before it")
     held = {(part.schema, part.table): part for part in image.manifest.parts if part.kind == "table"}
-    if survey.because:
-        return Changed(tuple(sorted(set(held) | survey.seen)), f"all, because the log holds {survey.because}")
     real = set(held) | survey.seen | {table for one in survey.definitions for table in defined(one)}
+    if survey.because:
+        return Changed(tuple(sorted(real)), f"all, because the log holds {survey.because}")
     tables |= survey.changed & real
     tables |= {table for table in real if table[0] in survey.dropped}
     return Changed(tuple(sorted(_with_children(tables, held, image, store, identities))), known, tuple(survey.others))

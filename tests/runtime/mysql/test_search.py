@@ -60,6 +60,25 @@ def test_rows(asked: str, found: bool) -> None:
     assert did(transaction(), parse_query(asked)) == found
 
 
+@pytest.mark.parametrize(
+    ("asked", "text", "found"),
+    [
+        ("delete shop.orders", "DELETE FROM orders WHERE id = 1", True),
+        ("delete shop.orders", "/* nightly */ delete from `shop`.`orders`", True),
+        ("delete shop.orders", "DELETE o FROM items AS o JOIN orders USING (id)", True),
+        ("delete shop.orders", "DELETE FROM items", False),
+        ("delete shop.orders", "UPDATE orders SET a = 1", False),
+        ("update shop.orders", "UPDATE orders SET a = 1", True),
+        ("update shop.orders", "WITH x AS (SELECT 1) UPDATE orders SET a = 1", True),
+        ("insert shop.orders", "REPLACE INTO orders VALUES (1)", True),
+        ("delete shop.orders", "REPLACE INTO orders VALUES (1)", True),
+        ("insert shop.orders", "BEGIN", False),
+    ],
+)
+def test_rows_that_a_statement_may_have_changed(asked: str, text: str, found: bool) -> None:
+    assert did(transaction(text), parse_query(asked)) == found
+
+
 def test_what_can_not_be_looked_for() -> None:
     with pytest.raises(BadUsage, match="can't be looked for"):
         parse_query("select shop.orders")

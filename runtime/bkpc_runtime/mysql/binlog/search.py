@@ -20,6 +20,19 @@ _DDL_HEAD = re.compile(
     r"(?:(?:ONLINE|OFFLINE|IGNORE)\s+)*(?P<what>TABLES?|DATABASE|SCHEMA|VIEW)?\s*(?:IF\s+(?:NOT\s+)?EXISTS\s+)?",
     re.IGNORECASE,
 )
+_CHANGES = {
+    "INSERT": {"insert"},
+    "REPLACE": {"insert", "delete"},
+    "LOAD": {"insert", "delete"},
+    "UPDATE": {"update"},
+    "DELETE": {"delete"},
+}
+"""What a statement does to rows, by its first word."""
+_CHANGE_HEAD = re.compile(rf"\s*(?:WITH\b.*?\b)?({'|'.join(_CHANGES)})\b", re.IGNORECASE | re.DOTALL)
+_NEW_NAME = re.compile(
+    rf"\bRENAME\s+(?:TO\s+|AS\s+|(?!(?:COLUMN|INDEX|KEY)\b))({_NAME})(?:\s*\.\s*({_NAME}))?", re.IGNORECASE
+)
+"""What ALTER TABLE calls a table from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +85,20 @@ def _plain(name: str) -> str:
 
 
 def did(one: Transaction, query: Query) -> bool:
-    """Whether a transaction did what `query` says."""
+    """Whether a transaction did what `query` says; of rows that a statement changed, whether it may have."""
     if query.verb in _ROWS:
-        return any(change.kind == query.verb and _same(query, change.schema, change.table) for change in one.changes)
+        rows = any(change.kind == query.verb and _same(query, change.schema, change.table) for change in one.changes)
+        return rows or any(_may_have(query, statement) for statement in one.statements)
     return any(_did(query, statement) for statement in one.statements)
+
+
+def _may_have(query: Query, statement: Statement) -> bool:
+    """Statements are in a log of formats STATEMENT and MIXED: one that begins so and names the table somewhere."""
+    text = _COMMENT.sub(" ", statement.text)
+    head = _CHANGE_HEAD.match(text)
+    if not head or query.verb not in _CHANGES[head[1].upper()]:
+        return False
+    return any(_same(query, schema, table) for schema, table in mentioned(statement))
 
 
 def _same(query: Query, schema: str, table: str) -> bool:
@@ -126,7 +149,12 @@ def defined(statement: Statement) -> set[tuple[str, str]]:
     head = _DDL_HEAD.match(text)
     if not head or (head["what"] or "TABLE").upper() not in {"TABLE", "TABLES"}:
         return set()
-    return set(_touched(head, text[head.end() :], statement.schema))
+    named = set(_touched(head, text[head.end() :], statement.schema))
+    if head["verb"].upper() == "ALTER":
+        for match in _NEW_NAME.finditer(text):
+            first, second = _plain(match[1]), _plain(match[2]) if match[2] else ""
+            named.add((first, second) if second else (statement.schema, first))
+    return named
 
 
 def _bare(name: str) -> str:
