@@ -144,13 +144,14 @@ def restore(
     to: str | Point,
     identities: list[Secret],
     by: By = "auto",
+    problems: Sequence[str] = (),
 ) -> Restored:
     target = Target(parse_address(rescue.url), Secret(""))
     point = parse_point(to) if isinstance(to, str) else to
     watching = Watching(target, store, identities)
     restored = recover(starts(store, "shop", point, identities), store, target, Means(identities, by=by), watching)
     watching.accounts.follow(target, [statement for one in restored.accounts for statement in one.statements])
-    assert not watching.accounts.problems
+    assert watching.accounts.problems == list(problems)
     if watching.way:
         assert isinstance(watching.way, ByClient if by == "client" else ByApplier), watching.way
     with rescue.connect() as connection, connection.cursor() as cursor:
