@@ -142,7 +142,15 @@ class _Channel:
             return str(rows[0][0]) if rows else ""
         return ""
 
+    def _forget_killed(self) -> None:
+        """MySQL tries its folder for loads with a file of the channel's name, which one that was killed leaves behind,
+        and which then no longer can be made."""
+        folder = self._facts.variable("replica_load_tmpdir") or self._facts.variable("slave_load_tmpdir")
+        for left in Path(folder).glob(f"SQL_LOAD-{_CHANNEL}*") if folder and not self._mariadb else ():
+            left.unlink(missing_ok=True)
+
     def _hand_over(self, files: Sequence[LogFile], way: ByApplier) -> list[str]:
+        self._forget_killed()
         base = self._relay_base(way)
         names = []
         for number, one in enumerate(files, 1):
