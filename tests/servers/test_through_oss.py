@@ -204,4 +204,5 @@ def test_a_bucket_that_fills_up_and_one_that_is_gone(office: Office, bucket: Oss
     office.bkpc("verify", "plan.json", expect=0)
     del bucket.buckets["backup"]
     done = office.bkpc("list", "plan.json")
-    assert (done.code, done.text.count("error:"), "bucket" in done.text) == (4, 1, True), done.text
+    gone = "problem: far does not answer: store `far` (bucket backup"
+    assert (done.code, done.text.count("problem:"), gone in done.text) == (4, 1, True), done.text
