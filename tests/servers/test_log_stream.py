@@ -388,7 +388,8 @@ def test_what_a_dead_agent_had_received_is_delivered_without_the_server(
     shutil.copytree(store.root, half.root)
     shutil.copytree(work, spoilt)
     _, second, *_ = sorted(spoilt.glob("spool/*.log"))
-    second.write_bytes(second.read_bytes()[:-1] + b"?")
+    body = second.read_bytes()
+    second.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
     deliver_leftover(spoilt, [half], "shop")
     reached = segments.newest_end(half, one.prefix, 1)
     assert reached
