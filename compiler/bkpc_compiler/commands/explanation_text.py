@@ -240,9 +240,12 @@ def figure(cell: Cell) -> str:
     """`rate = left × 12 / 16 = 93,750,000 B/s  the rest is others' meanwhile`."""
     follows = f"{_readable(cell.expression)} = " if cell.expression else ""
     unit = f" {cell.unit}" if cell.unit else ""
+    told = number(cell.value)
+    if not cell.expression and told.startswith("≈"):  # what others are worked out from is told exactly
+        told = f"{cell.value.numerator:,} / {cell.value.denominator:,} ≈ {told[1:]}"
     notes = [one for one in (cell.note, cell.source.where if cell.source else "") if one]
     note = f"  ({', '.join(notes)})" if notes else ""
-    return f"{cell.name} = {follows}{number(cell.value)}{unit}{note}"
+    return f"{cell.name} = {follows}{told}{unit}{note}"
 
 
 def _readable(expression: str) -> str:

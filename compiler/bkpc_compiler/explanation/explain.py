@@ -57,7 +57,7 @@ class _Explaining:
             objectives=tuple(self._objective(one, workings) for one in answers),
             lines=lines_of(choice),
             gone=gone_of(self.analysis, choice),
-            jobs=jobs_behind(choice, terms, self.clauses, self.analysis.program.retries.value),
+            jobs=jobs_behind(choice, terms, self.clauses, self.analysis.demand, self.analysis.program.retries.value),
             streams=streams_behind(choice, terms, self.clauses),
         )
 

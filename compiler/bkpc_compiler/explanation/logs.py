@@ -24,7 +24,9 @@ def logging(sheet: Sheet, one: Logging, program: Program) -> None:
     if one.part is Part.LATENCY:
         latency(sheet, stream, program)
         return
-    flush = sheet.given("flush", stream.level.flush.value, "s", f"of {stream.id}", stream.level.flush.span)
+    level = stream.level
+    said = "" if level.flush.span != level.span else ", which says no other"
+    flush = sheet.given("flush", level.flush.value, "s", f"of {stream.id}{said}", level.flush.span)
     if one.best:
         if one.part is Part.COLLECTED:
             sheet.follows("collected", "flush", flush, "s")

@@ -8,20 +8,24 @@ from fractions import Fraction
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import ReservedJob, ReservedStream
 from bkpc_compiler.feasibility.bounds import Term
-from bkpc_compiler.feasibility.demand import JobDemand, effort_of
+from bkpc_compiler.feasibility.demand import Demand, JobDemand, effort_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.working import Ageing, AtBest, Crowding, Logging, Moving
 
 
-def jobs_behind(choice: Choice, terms: Iterable[Term], clauses: Clauses, retries: Fraction) -> tuple[ReservedJob, ...]:
+def jobs_behind(
+    choice: Choice, terms: Iterable[Term], clauses: Clauses, demand: Demand, retries: Fraction
+) -> tuple[ReservedJob, ...]:
     """The jobs that make the image of the chosen line, and those that a term names."""
     images = [choice.line.image] if choice.line else []
     images += [image for term in terms for image in _images(term)]
     jobs = dict.fromkeys(
         job for image in images for jobs in (image.jobs, *(image.others if image.joint else ())) for job in jobs
     )
+    if any(job.incremental for job in jobs):  # while others run it does not
+        jobs |= dict.fromkeys(demand.jobs_by_database[choice.database.name])
     return tuple(_job(job, clauses, retries) for job in sorted(jobs, key=lambda one: one.id))
 
 

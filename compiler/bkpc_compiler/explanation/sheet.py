@@ -38,6 +38,15 @@ class Sheet:
         self.cells.append(Cell(name, amount, unit, "", note, self.clauses.source(span) if span else None))
         return amount
 
+    def once(
+        self, name: str, value: Duration | Size | Rate | Fraction | int, unit: str, note: str, span: Span | None = None
+    ) -> Fraction:
+        """A given figure that several calculations of this sheet need."""
+        known = next((one for one in self.cells if one.name == name), None)
+        if known is None:
+            return self.given(name, value, unit, note, span)
+        return known.value
+
     def follows(self, name: str, expression: str, value: Fraction | int, unit: str, note: str = "") -> Fraction:
         """A figure that `expression` gives."""
         self.cells.append(Cell(name, Fraction(value), unit, expression, note))

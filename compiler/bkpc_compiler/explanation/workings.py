@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from bkpc_compiler.estate.resources import Resource
-from bkpc_compiler.explanation import ages, logs
+from bkpc_compiler.explanation import ages, least_ages, logs, slots
+from bkpc_compiler.explanation.chains import increments
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
 from bkpc_compiler.explanation.sheet import Sheet, renamed
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.holding import soonest
+from bkpc_compiler.feasibility.log_delay import OBJECT
+from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_schedule import Move
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer
 from bkpc_compiler.feasibility.stream import StreamDemand
@@ -29,6 +33,7 @@ from bkpc_compiler.feasibility.working import (
     Logging,
     Moving,
     Queueing,
+    Reaching,
     Waiting,
 )
 from bkpc_grammar.quantities import Rate
@@ -65,11 +70,13 @@ class Workings:
             case Logging() as one:
                 logs.logging(sheet, one, self.program)
             case Ageing() as one:
-                ages.ageing(sheet, one, self.program.retries)
+                ages.ageing(sheet, one, self.analysis)
             case Apart() as one:
-                ages.apart(sheet, one)
+                least_ages.apart(sheet, one)
             case Forced() as one:
-                ages.forced(sheet, one, term.duration.amount)
+                least_ages.forced(sheet, one, term.duration.amount)
+            case Reaching(lines):
+                self._reaching(sheet, lines, term.duration.amount)
             case Copying(job):
                 bytes_ = sheet.given("bytes", job.bytes, "B", f"size of `{job.database}`", job.size.span)
                 self._at_capacity(
@@ -82,9 +89,9 @@ class Workings:
     def _moving(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
         transfer = move.transfer
         if transfer.follows is None:
-            self._image(sheet, transfer)
+            self._image(sheet, transfer, recovery.line.image.store.name)
         else:
-            ages.age(sheet, transfer.follows, recovery.share, self.program.retries)
+            ages.age(sheet, transfer.follows, recovery.share, self.analysis)
             self._log(sheet, transfer)
         if not move.rate:
             sheet.given("takes", 0, "s", "nothing on its way is known to be narrow")
@@ -101,15 +108,16 @@ class Workings:
             )
         sheet.takes(Fraction(transfer.bytes), Fraction(move.rate))
 
-    def _image(self, sheet: Sheet, transfer: Transfer) -> None:
+    def _image(self, sheet: Sheet, transfer: Transfer, store: str) -> None:
         name = transfer.database.name
         size = transfer.database.size
         if not transfer.increments:
             sheet.given("bytes", transfer.bytes, "B", f"size of `{name}`", size.span)
             return
         sheet.given("size", size.value.bytes_up(), "B", f"of `{name}`", size.span)
-        sheet.given("increments", transfer.increments, "B", "of all incremental images behind a full one")
-        sheet.follows("bytes", "size + increments", transfer.bytes, "B")
+        jobs = self.analysis.demand.jobs_by_database[name]
+        behind = increments(sheet, jobs, store)
+        sheet.follows("bytes", f"size + {behind}", transfer.bytes, "B")
 
     def _log(self, sheet: Sheet, transfer: Transfer) -> None:
         """What is written since the snapshot, and a burst; the sheet has the age already."""
@@ -183,6 +191,26 @@ class Workings:
                     found.append(other)
         return found
 
+    def _reaching(self, sheet: Sheet, lines: Sequence[Line], lasts: Fraction) -> None:
+        """The slowest log, less what the image takes from its snapshot until it is whole, at least."""
+        slowest, delay = None, Fraction(-1)
+        for line in lines:
+            lost = lost_at_most(line, Fraction(1)) if line.log else None
+            if lost is not None and lost > delay:
+                slowest, delay = line, lost
+        bound = most_lost(slowest, Fraction(1)) if slowest else None
+        assert bound is not None
+        parts = []
+        for number, term in enumerate(bound.terms, 1):
+            sheet.add(renamed(self.cells(term), f"log{number}"))
+            parts.append(sheet.cells[-1].name)
+        note = f"until the slowest log, of `{slowest.log.database}`, is there" if slowest and slowest.log else ""
+        sheet.follows("late", " + ".join(parts), delay, "s", note)
+        images = [line.image for line in lines if line.log is None and line.image.staleness]
+        image = min(images, key=soonest)
+        ages.soon(sheet, image, soonest(image), self.analysis)
+        sheet.follows("wait", "ceil(late * 1000) / 1000 - soon", lasts, "s")
+
     def _at_best(self, sheet: Sheet, part: AtBest) -> None:
         self._least_bytes(sheet, part)
         if part.slowest is None:
@@ -193,7 +221,7 @@ class Workings:
     def _least_bytes(self, sheet: Sheet, part: AtBest) -> None:
         """The image, or the log that must follow it."""
         if part.follows is None:
-            self._image(sheet, part.transfer)
+            self._image(sheet, part.transfer, part.recovery.line.image.store.name)
             return
         self._least_age(sheet, part.follows.age)
         database, spared = part.transfer.database, part.follows.spared
@@ -250,20 +278,35 @@ class Workings:
             if asked.storage.name == storage
         ]
         for one, asked in of_class:
-            cell, database = f"bytes_{len(parts) + 1}", one.database
-            words = f"log of `{database.name}` and the object it begins in" if asked.log else f"of `{database.name}`"
-            span = database.writes.span if asked.log else database.size.span
-            sheet.given(cell, asked.bytes, "B", f"{words} thaw", span)
-            parts.append(cell)
-        if copied := self.outage.copied.get(storage, 0):
-            sheet.given("copied", copied, "B", f"that copies out of class {storage} ask once, and in a day")
-            parts.append("copied")
-        quota = of_class[0][1].storage.quota
-        assert quota is not None
-        sheet.given("quota", quota.value, "B/s", f"that class {storage} thaws in a region", quota.span)
-        days = f"max(0, ceil(({' + '.join(parts)}) / max(1, floor(quota * {DAY}))) - 1)"
-        sheet.follows("days", days, lasts / DAY, "", "before its own")
+            parts.append(name := f"bytes_{len(parts) + 1}")
+            if not asked.log:
+                self._thawed_image(sheet, one, name)
+                continue
+            own = Sheet(self.clauses)
+            ages.age(own, one.line.image, Fraction(1), self.analysis)
+            database = one.database
+            own.given("writes", database.writes.value, "B/s", f"log of `{database.name}`", database.writes.span)
+            own.given("burst", database.burst.value, "B", "that comes at once", database.burst.span)
+            own.given("object", OBJECT, "B", "the largest, in which it begins")
+            own.follows("bytes", "ceil(writes * age + burst) + object", asked.bytes, "B", f"log of `{database.name}`")
+            sheet.add(renamed(own.cells, f"log{len(parts)}"))
+            parts[-1] = sheet.cells[-1].name
+        if self.outage.copied.get(storage, 0):
+            parts.append(f"ceil({slots.copied(sheet, of_class[0][1].storage, self.analysis)})")
+        day = slots.quota(sheet, of_class[0][1].storage)
+        sheet.follows("days", f"max(0, ceil(({' + '.join(parts)}) / {day}) - 1)", lasts / DAY, "", "before its own")
         sheet.follows("wait", f"days * {DAY}", lasts, "s")
+
+    def _thawed_image(self, sheet: Sheet, one: Recovery, name: str) -> None:
+        database, behind = one.database, one.line.image.behind
+        words = f"of `{database.name}` thaw"
+        if not behind or not behind.bytes:
+            sheet.given(name, database.size.value.bytes_up(), "B", words, database.size.span)
+            return
+        sheet.given(f"full_{name}", database.size.value.bytes_up(), "B", f"of `{database.name}`", database.size.span)
+        jobs = self.analysis.demand.jobs_by_database[database.name]
+        more = increments(sheet, jobs, one.line.image.store.name, f"_{name}")
+        sheet.follows(name, f"full_{name} + {more}", one.line.image.loaded(database.size.value), "B", words)
 
 
 def _told(move: Move) -> str:

@@ -95,20 +95,20 @@ def image_before_logs(lines: Sequence[Line]) -> int:
 
     A job that has failed takes its snapshot later, and still is done in its slot.
     """
-    images = [line.image for line in lines if line.log is None]
+    soon = [soonest(line.image) for line in lines if line.log is None and line.image.staleness]
     late = [ceil(most * 1000) for line in lines if line.log and (most := lost_at_most(line, WHOLE)) is not None]
-    soon = [
-        0
-        if image.behind
-        else fresh - max(_lost_to_failures(jobs[0]) for jobs in (image.jobs, *(image.others if image.joint else ())))
-        for image in images
-        for ramps in (image.staleness.times if image.staleness else ())
-        for fresh, _ in ramps
-    ]
     return max(0, max(late) - min(soon)) if late and soon else 0
 
 
-def _lost_to_failures(job: JobDemand) -> int:
+def soonest(image: ImageCopy) -> int:
+    """Milliseconds between a snapshot and its image being whole, at least; 0 where nothing is known of them."""
+    if image.behind or image.staleness is None:
+        return 0
+    failures = max(lost_to_failures(jobs[0]) for jobs in (image.jobs, *(image.others if image.joint else ())))
+    return min(fresh for ramps in image.staleness.times for fresh, _ in ramps) - failures
+
+
+def lost_to_failures(job: JobDemand) -> int:
     """Milliseconds of its slot that failed attempts may take before the one that succeeds begins."""
     slot = job.slot
     return slot.length - int(job.bytes.amount * 1000 / slot.rate) if slot and slot.rate else 0

@@ -169,13 +169,14 @@ def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:
     """
     if share == 1 and len(chains) == 1:
         return max(job.rhythm.period for job in chains[0])
-    gap = share / sum(1 / max(_mean(job) for job in jobs) for jobs in chains)
+    gap = share / sum(1 / max(mean_of(job) for job in jobs) for jobs in chains)
     gap = max(gap, widest_left(chains, share))
     firsts = list(dict.fromkeys(jobs[0] for jobs in chains))
     cycle = max(job.rhythm.period for job in firsts)
     few = sum(cycle // job.rhythm.period for job in firsts) <= MOST_EVENTS
     if share == 1 and few and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
-        gap = max(gap, Fraction(_uncovered(firsts, cycle)))
+        closes, opens = uncovered(firsts, cycle)
+        gap = max(gap, Fraction(opens - closes))
     return int(gap)
 
 
@@ -190,7 +191,7 @@ def widest_left(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> Fract
     for jobs in chains:
         period = max(job.rhythm.period for job in jobs)
         if all(job.rhythm.steady and period % job.rhythm.period == 0 for job in jobs):
-            others = sum(period / max(_mean(job) for job in other) for other in chains if other is not jobs)
+            others = sum(period / max(mean_of(job) for job in other) for other in chains if other is not jobs)
             if share == 1:
                 found = max(found, Fraction(period, int(others) + 1))
             elif others < 1:
@@ -198,22 +199,23 @@ def widest_left(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> Fract
     return found
 
 
-def _mean(job: JobDemand) -> Fraction:
+def mean_of(job: JobDemand) -> Fraction:
     """Milliseconds between two releases, on the average of the shortest year."""
     return MONTH if job.schedule.cadence is Cadence.MONTHLY else Fraction(job.rhythm.period)
 
 
-def _uncovered(jobs: Sequence[JobDemand], cycle: int) -> int:
-    """The longest stretch of the cycle in which none of `jobs` may take its snapshot."""
+def uncovered(jobs: Sequence[JobDemand], cycle: int) -> tuple[int, int]:
+    """The longest stretch of the cycle in which none of `jobs` may take its snapshot: when it begins and ends."""
     spans = sorted(
         ((job.rhythm.phase + at) % cycle, job.window.milliseconds_up() + job.rhythm.shift)
         for job in jobs
         for at in range(0, cycle, job.rhythm.period)
     )
     reached = max(start + lasts - cycle for start, lasts in spans)
-    longest = 0
+    longest = (0, 0)
     for start, lasts in spans:
-        longest = max(longest, start - reached)
+        if start - reached > longest[1] - longest[0]:
+            longest = reached, start
         reached = max(reached, start + lasts)
     return longest
 

@@ -27,6 +27,7 @@ from bkpc_compiler.feasibility.together import (
     time_bounds,
     waited_for,
 )
+from bkpc_compiler.feasibility.working import Reaching
 from bkpc_compiler.program.model import Promise, Protection
 from bkpc_grammar.quantities import Duration
 
@@ -139,9 +140,10 @@ class PointJudging(Struct, frozen=True):
         if name != self.choice.database.name:
             upper = _of(name, upper)
         late = self._late()
-        return (
-            upper.plus(Term("until the logs of its group have reached its snapshot", Duration(late))) if late else upper
-        )
+        if not late:
+            return upper
+        words = "until the logs of its group have reached its snapshot"
+        return upper.plus(Term(words, Duration(late), working=Reaching(self._lines())))
 
     def _slowest(self) -> tuple[str, Fraction, Line] | None:
         """The member of the group whose line loses most, first of all itself, and how many seconds that is."""
@@ -159,10 +161,14 @@ class PointJudging(Struct, frozen=True):
 
     def _late(self) -> Fraction:
         """Seconds until the logs of its group have reached the snapshot of the one that has no log."""
-        lines = [line for _, one in self.members() if (line := one.line)]
-        if not lines or self.choice.line is None or all(one.log for one in (self.choice.line, *lines)):
+        lines = self._lines()
+        if len(lines) < 2 or self.choice.line is None or all(one.log for one in lines):
             return Fraction(0)
-        return Fraction(image_before_logs([self.choice.line, *lines]), 1000)
+        return Fraction(image_before_logs(lines), 1000)
+
+    def _lines(self) -> tuple[Line, ...]:
+        """Its own line and those of the others of its group."""
+        return tuple(line for one in (self.choice, *(two for _, two in self.members())) if (line := one.line))
 
     def least(self) -> Fraction | None:
         if self.choice.line is None:

@@ -58,10 +58,11 @@ class Staleness(Struct, frozen=True, dict=True):
         """The least age that is not exceeded for `share` of all instants, at any time of the year."""
         if share >= 1 or self.coarse:
             return Fraction(self.worst)
-        return max(_quantile(ramps, share) for ramps in self.times)
+        return max(quantile_of(ramps, share) for ramps in self.times)
 
 
-def _quantile(ramps: Sequence[tuple[int, int]], share: Fraction) -> Fraction:
+def quantile_of(ramps: Sequence[tuple[int, int]], share: Fraction) -> Fraction:
+    """The least age that `share` of the time keeps below."""
     sought = share * sum(stale - fresh for fresh, stale in ramps)
     edges = sorted({edge for ramp in ramps for edge in ramp})
     below = Fraction(0)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.demand import JobDemand
     from bkpc_compiler.feasibility.images import ImageCopy
     from bkpc_compiler.feasibility.recovery_least import Follows
+    from bkpc_compiler.feasibility.recovery_point import Line
     from bkpc_compiler.feasibility.recovery_schedule import Move
     from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer
     from bkpc_compiler.feasibility.stream import StreamDemand
@@ -109,4 +110,10 @@ class Copying(Struct, frozen=True):
     job: JobDemand
 
 
-Working = Moving | Waiting | AtBest | Queueing | Crowding | Logging | Ageing | Apart | Forced | Copying
+class Reaching(Struct, frozen=True):
+    """The wait until the logs among `lines` have reached the snapshot of the one that has none."""
+
+    lines: Sequence[Line]
+
+
+Working = Moving | Waiting | AtBest | Queueing | Crowding | Logging | Ageing | Apart | Forced | Copying | Reaching

@@ -1,0 +1,117 @@
+"""What a job is known by in a calculation: the time between two runs, its slot, and what it moves in it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from bkpc_compiler.explanation.chains import changed, increments
+from bkpc_compiler.explanation.rhythms import between
+from bkpc_compiler.explanation.sheet import Sheet
+from bkpc_compiler.feasibility.demand import JobDemand, effort_of
+from bkpc_compiler.feasibility.thaw import DAY, copied_of
+from bkpc_compiler.feasibility.verdict import Analysis
+from bkpc_compiler.program.model import StorageClass
+
+SHOWN = 6
+"""Figures of one kind that a calculation shows; the others are added up."""
+
+
+def slot(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> str:
+    """What the bytes of a job take at the rate its slot reserves, failed attempts included."""
+    name = f"slot{suffix}"
+    if any(one.name == name for one in sheet.cells):
+        return name
+    assert job.slot is not None
+    if not job.slot.rate:
+        sheet.given(name, 0, "s", f"nothing on the way of {job.id} is known to be narrow")
+        return name
+    size(sheet, job, analysis, suffix)
+    retries = analysis.program.retries
+    sheet.once("retries", retries.value, "", "what failed attempts may cost", retries.span)
+    expression = f"ceil(size{suffix} * (1 + retries))"
+    effort = sheet.follows(f"effort{suffix}", expression, effort_of(job, retries.value), "B")
+    sheet.given(f"slot_rate{suffix}", job.slot.rate, "B/s", f"reserved for {job.id}")
+    sheet.takes(effort, Fraction(job.slot.rate), name, (f"effort{suffix}", f"slot_rate{suffix}"))
+    return name
+
+
+def size(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> None:
+    """What a job moves: a whole database, what changed of it, or a copy with all that it builds on."""
+    name = f"size{suffix}"
+    jobs = analysis.demand.jobs_by_database[job.database]
+    if job.behind:
+        assert job.source is not None
+        sheet.given(f"full{suffix}", job.size.value, "B", f"of `{job.database}`", job.size.span)
+        behind = increments(sheet, jobs, job.source, suffix)
+        sheet.follows(name, f"full{suffix} + {behind}", job.bytes.amount, "B")
+    elif job.incremental and job.changes is not None and job.size.span == job.changes.span:
+        changed(sheet, job, jobs, suffix)
+    else:
+        sheet.given(name, job.bytes, "B", f"of `{job.database}`", job.size.span)
+
+
+def lead(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> str:
+    """What passes between its choice of an image and its first byte, as an expression; empty: nothing."""
+    if job.thaw is None or job.source is None:
+        return ""
+    sheet.once(f"thaw{suffix}", job.thaw.value, "s", f"before `{job.source}` can be read", job.thaw.span)
+    if not job.queue:
+        return f"thaw{suffix}"
+    told = f"(thaw{suffix} + queue{suffix})"
+    if any(one.name == f"queue{suffix}" for one in sheet.cells):
+        return told
+    storage = _class_of(job, analysis)
+    assert storage is not None
+    asked = copied(sheet, storage, analysis, suffix)
+    day = quota(sheet, storage, suffix)
+    expression = f"(ceil({asked} / {day}) - 1) * {DAY}"
+    sheet.follows(f"queue{suffix}", expression, Fraction(job.queue, 1000), "s", "behind all other copies of its class")
+    return told
+
+
+def quota(sheet: Sheet, storage: StorageClass, suffix: str = "") -> str:
+    """Bytes that a class thaws in a day, as an expression."""
+    assert storage.quota is not None
+    name = f"quota{suffix}"
+    note = f"that class {storage.name} thaws in a region in a day"
+    sheet.once(name, storage.quota.value.amount * DAY, "B", note, storage.quota.span)
+    return f"max(1, floor({name}))"
+
+
+def copied(sheet: Sheet, storage: StorageClass, analysis: Analysis, suffix: str = "") -> str:
+    """What all copies out of a class ask to thaw, once each and in a day: the name of its figure."""
+    name, stores = f"copied{suffix}", analysis.setting.stores
+    jobs = [job for job in analysis.demand.jobs if (found := _class_of(job, analysis)) and found.name == storage.name]
+    jobs.sort(key=lambda one: (-one.bytes.amount, one.id))
+    parts = []
+    for number, job in enumerate(jobs[:SHOWN], 1):
+        own = f"{suffix}_{number}"
+        sheet.given(f"copies{own}", job.bytes, "B", f"that {job.id} asks to thaw", job.size.span)
+        between(sheet, job, f"_copies{own}")
+        parts.append(f"copies{own} * (1 + {DAY} / period_copies{own})")
+    if more := jobs[SHOWN:]:
+        others = copied_of(more, stores)[storage.name]
+        note = f"that {len(more)} more copies ask once, and in a day"
+        sheet.given(f"copies{suffix}_others", others.once + others.daily, "B", note)
+        parts.append(f"copies{suffix}_others")
+    total = copied_of(jobs, stores)[storage.name]
+    sheet.follows(name, " + ".join(parts), total.once + total.daily, "B", f"of class {storage.name} by copies")
+    return name
+
+
+def paused(sheet: Sheet, job: JobDemand, analysis: Analysis) -> str:
+    """While other jobs of its database run no incremental image begins: their slots, as a sum."""
+    jobs = [one for one in analysis.demand.jobs_by_database[job.database] if one.slot and not one.incremental]
+    parts = [slot(sheet, one, analysis, f"_while_{number}") for number, one in enumerate(jobs, 1)]
+    lasts = sum((Fraction(one.slot.length, 1000) for one in jobs if one.slot), start=Fraction(0))
+    words = "no incremental image begins while full ones are taken, and copies made"
+    sheet.follows("paused", " + ".join(parts) or "0", lasts, "s", words)
+    return "paused"
+
+
+def _class_of(job: JobDemand, analysis: Analysis) -> StorageClass | None:
+    """The class that a copy reads, where that must thaw."""
+    if job.source is None or job.thaw is None:
+        return None
+    storage = analysis.setting.stores[job.source].storage_class
+    return storage.value if storage else None
