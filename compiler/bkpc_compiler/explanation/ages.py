@@ -174,11 +174,12 @@ def ageing(sheet: Sheet, one: Ageing, analysis: Analysis) -> None:
 
 def soon(sheet: Sheet, image: ImageCopy, least: int, analysis: Analysis) -> None:
     """What passes between a snapshot and its image being whole, when attempts have failed before it."""
-    if len(image.jobs) > 1 or image.joint or image.behind or not image.jobs[0].rate:
+    first, *copies = image.jobs
+    if copies or image.joint or image.behind or not first.rate:
         words = "from a snapshot until it is whole" if least else "nothing is known of how soon an image is whole"
         sheet.given("soon", Fraction(least, 1000), "s", f"{words}, where attempts failed before")
         return
-    slot(sheet, image.jobs[0], analysis)
+    slot(sheet, first, analysis)
     expression = "floor(size * 1000 / slot_rate) / 1000"
     sheet.follows("soon", expression, Fraction(least, 1000), "s", "from a snapshot until it is whole, at its rate")
 
