@@ -71,7 +71,7 @@ def test_every_permission_that_buckets_need_is_listed() -> None:
     source = (ROOT / "runtime" / "bkpc_runtime" / "stores" / "oss_settings.py").read_text()
     page = (ROOT / "docs" / "buckets.md").read_text()
     asked = set(re.findall(r"\boss:\w+", source))
-    assert len(asked) == 17
+    assert len(asked) == 20
     assert set(re.findall(r"`(oss:\w+)`", page)) == asked
 
 

@@ -276,6 +276,15 @@ class StoreSettings(Part, frozen=True):
         int | None,
         Meta(description="an object older than so many days is needed by nothing that is promised; null: no end"),
     ]
+    replicates_to: Annotated[
+        Name | None,
+        Meta(
+            description="the store that OSS copies all of this one to, asynchronously, or null; no bound counts on it"
+        ),
+    ] = None
+    replication_role: Annotated[
+        str | None, Meta(description="the RAM role that OSS copies as, or null: the one it takes by itself")
+    ] = None
 
 
 class Preflight(Part, frozen=True):

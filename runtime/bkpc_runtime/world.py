@@ -90,6 +90,11 @@ class World:
         thaw = {one.name: one.thaw_ms for one in self.plan.estate.stores}
         return tuple(sorted(names, key=lambda name: (thaw.get(name, 0), name)))
 
+    def replicas_of(self, database: str) -> tuple[str, ...]:
+        """The names of the stores that OSS copies those of a database to, by itself."""
+        names = self.stores_of(database)
+        return tuple(one.replicates_to for one in self.plan.settings if one.store in names and one.replicates_to)
+
     def login(self, database: contract.Database) -> tuple[Address, Secret]:
         """Where the server is, and user and password from where the plan says."""
         user, password = self._credentials(database)

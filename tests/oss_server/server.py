@@ -21,6 +21,7 @@ from tests.oss_server.connection import Handler
 from tests.oss_server.disk import BucketOnDisk
 from tests.oss_server.faults import Fault, Faults, Kind
 from tests.oss_server.pace import Turnstile
+from tests.oss_server.replicating import replicate
 from tests.oss_server.service import REGION, Service
 
 KEY_ID, KEY_SECRET = "LTAI5tTestKeyForLoopback", "a-secret-of-a-throwaway-server"
@@ -35,9 +36,14 @@ class OssServer:
     """
 
     def __init__(
-        self, root: Path, port: int = 0, secrets_of: dict[str, str] | None = None, tls: ssl.SSLContext | None = None
+        self,
+        root: Path,
+        port: int = 0,
+        secrets_of: dict[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        region: str = REGION,
     ) -> None:
-        self.service = Service(root)
+        self.service = Service(root, region)
         self.faults, self.requests, self.turnstile = Faults(), list[str](), Turnstile()
         self.problems = list[str]()
         for key_id, secret in ({KEY_ID: KEY_SECRET} if secrets_of is None else secrets_of).items():
@@ -83,13 +89,23 @@ class OssServer:
         self.service.clock.skew = value
 
     def advance(self, by: timedelta) -> list[str]:
-        """Moves the virtual time on, running lifecycle rules at each midnight UTC passed; a line per action."""
+        """Moves the virtual time on, running lifecycle rules at each midnight UTC passed, then replication.
+
+        A line per action. A neighbour's clock moves on its own.
+        """
         done = []
         for midnight in self.service.clock.advance(by):
             for bucket in list(self.buckets.values()):
                 lines = age(bucket, millis(midnight), self.service.options.lifecycle_loads)
                 done += [f"{bucket.name}: {line}" for line in lines]
+        for bucket in list(self.buckets.values()):
+            done += [f"{bucket.name}: {line}" for line in replicate(self.service, bucket)]
         return done
+
+    def neighbours(self, other: OssServer) -> None:
+        """Makes buckets of either server, each a region, able to replicate to the other's."""
+        self.service.elsewhere[other.region] = other.service
+        other.service.elsewhere[self.region] = self.service
 
     def bucket(self, name: str = "backup") -> str:
         """Makes the bucket when it isn't there; gives its name."""

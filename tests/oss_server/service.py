@@ -27,13 +27,14 @@ class Options:
     """What differs between accounts and dates of birth.
 
     `signatures`: V4 alone since 2025. `blocks_public`: whether new buckets refuse public access, as since 2025.
-    `requests_per_second` 0: unlimited.
+    `requests_per_second` 0: unlimited. `replication_takes`: how old (milliseconds) an object is before it is copied.
     """
 
     signatures: frozenset[str] = frozenset({"V4"})
     blocks_public: bool = True
     requests_per_second: int = 0
     lifecycle_loads: int = 24
+    replication_takes: int = 600_000
 
 
 class Service:
@@ -49,10 +50,15 @@ class Service:
         root.mkdir(parents=True, exist_ok=True)
         self.buckets = {path.name: BucketOnDisk(path) for path in sorted(root.iterdir()) if path.is_dir()}
         self.documents: dict[str, str] = {}
+        self.elsewhere: dict[str, Service] = {}
 
     def now(self) -> int:
         """The virtual time in milliseconds."""
         return millis(self.clock.now())
+
+    def at(self, region: str) -> Service | None:
+        """This service, or that of another region that it was told of."""
+        return self if region == self.region else self.elsewhere.get(region)
 
     def make(self, name: str, settings: Settings | None = None) -> BucketOnDisk:
         """The bucket; made when it isn't there."""

@@ -64,6 +64,7 @@ def _estate(analysis: Analysis) -> plan.Estate:
     protected = {one.database for one in program.protections}
     named = {flow.store for flow in analysis.demand.flows}
     named |= {job.source for job in analysis.demand.jobs if job.source}
+    named |= {one.replica.value for one in program.stores if one.replica and one.name in named}
     return plan.Estate(
         databases=tuple(_database(one) for one in program.databases if one.name in protected),
         stores=tuple(_store(one, regions[one.site]) for one in program.stores if one.name in named),

@@ -24,17 +24,22 @@ def settings_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Stor
     for flow in analysis.demand.flows:
         writers.setdefault(flow.store, []).append(policies[flow.database])
     stores = {store.name: store for store in analysis.program.stores}
+    for store in analysis.program.stores:
+        if store.replica and store.name in writers:  # what arrives there must be kept as long as here
+            writers[store.replica.value] = writers[store.name]
+    replicas = {store.replica.value for store in analysis.program.stores if store.replica}
     grace = grace_days(jobs)
     return tuple(
-        _settings(stores[name], writing, grace)
+        _settings(stores[name], writing, grace, locked=name not in replicas)
         for name, writing in sorted(writers.items())
         if stores[name].kind == "oss"
     )
 
 
-def _settings(store: Store, writing: Iterable[Policy], grace: int) -> plan.StoreSettings:
+def _settings(store: Store, writing: Iterable[Policy], grace: int, *, locked: bool) -> plan.StoreSettings:
+    """`locked`: whether a `lock` of the policies is for this bucket; a copy that OSS makes has none of theirs."""
     policies = list(writing)
-    locks = [policy.lock.value.milliseconds_up() for policy in policies if policy.lock]
+    locks = [policy.lock.value.milliseconds_up() for policy in policies if policy.lock and locked]
     lock = max(locks, default=0)
     needed = [_needed_days(policy) for policy in policies]
     known = [days for days in needed if days is not None]
@@ -49,6 +54,8 @@ def _settings(store: Store, writing: Iterable[Policy], grace: int) -> plan.Store
         unfinished_uploads_days=grace,
         noncurrent_days=max(UNDO_DAYS, grace, _days(lock)),
         needed_days=max(known) if len(known) == len(needed) else None,
+        replicates_to=store.replica.value if store.replica else None,
+        replication_role=store.replica_role,
     )
 
 

@@ -180,13 +180,13 @@ def store(
     if bucket is None and folder is None:
         raise missing_clause(statement, "oss", 'add `oss "BUCKET"`, or `directory "FOLDER"`')
     chosen, redundancy = clauses.get("storage_class"), clauses.get("redundancy")
-    credentials = _credentials(clauses, OF_A_STORE)
+    credentials, replica = _credentials(clauses, OF_A_STORE), clauses.get("replicates")
     if bucket is not None:
         for kind in ("endpoint", "credentials"):
             if (_text(clauses, kind) if kind == "endpoint" else credentials) is None:
                 raise missing_clause(statement, kind)
     else:
-        for one in statement.clauses("storage_class", "redundancy", "endpoint"):
+        for one in statement.clauses("storage_class", "redundancy", "endpoint", "replicates"):
             raise wrong_value(one.span, "a directory has no such thing", 'it belongs to a bucket: `oss "BUCKET"`')
     if redundancy and redundancy.name.text not in _REDUNDANCY:
         word = redundancy.name
@@ -207,6 +207,8 @@ def store(
         given(clauses, "reads", values.rate) or standard.reads,
         given(clauses, "writes", values.rate) or standard.writes,
         name.span,
+        Given(replica.name.text, replica.name.span) if replica else None,
+        next((filled(word) for word in replica.words("STRING")), None) if replica else None,
     )
 
 

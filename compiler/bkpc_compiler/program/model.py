@@ -114,6 +114,8 @@ class Store:
     reads: Given[Rate] | None
     writes: Given[Rate] | None
     span: Span  # of the name
+    replica: Given[str] | None = None  # the store that OSS copies this one to by itself; no proof counts on it
+    replica_role: str | None = None  # the RAM role that OSS does it as; None: its own
 
 
 @dataclass(frozen=True, slots=True)

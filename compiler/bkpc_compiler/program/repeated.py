@@ -14,7 +14,7 @@ _ONCE = {
         "grows", "burst", "restores", "replays", "changes", "labels", "provision", "thaw", "minimum_stay",
         "minimum_size", "class_redundancy", "headroom", "verification", "rpo", "rto", "respond", "keep", "lock",
         "recover", "flow", "encrypt", "detect", "activate", "limit", "lag", "size_change", "verify_every_backup",
-        "drill", "encrypt_transfer", "encrypt_rest", "keep_for",
+        "drill", "replicates", "encrypt_transfer", "encrypt_rest", "keep_for",
     )
 }  # fmt: skip
 _ONCE |= {"oss": "place", "directory": "place"}

@@ -23,6 +23,7 @@ from bkpc_compiler.program.names import declared_twice, import_fails, known, not
 from bkpc_compiler.program.policies import Inheritance, PolicyReader, overridden
 from bkpc_compiler.program.refusal import FileUnread, WrongValue
 from bkpc_compiler.program.repeated import repeated
+from bkpc_compiler.program.replicas import unsound_replicas
 from bkpc_compiler.program.values import Values, string, wrong_value
 from bkpc_compiler.source import SourceFile, Sources
 from bkpc_compiler.syntax.parser import parse
@@ -272,7 +273,7 @@ class _Resolving:
         groups = self._each("group", self._named("group"), lambda one: _group(one, databases))
         self.findings.add(one_name_two_things(stores, databases))
         self.findings.add(unsound_links(links.values()))
-        for problem in unsound_needs(databases):
+        for problem in (*unsound_needs(databases), *unsound_replicas(stores, sites)):
             self.findings.refuse(problem)
         return Program(
             edition=EDITION,

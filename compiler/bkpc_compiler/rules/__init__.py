@@ -12,6 +12,7 @@ from bkpc_compiler.rules.no_way import no_way
 from bkpc_compiler.rules.no_way_back import no_way_back
 from bkpc_compiler.rules.nothing_to_copy import nothing_to_copy
 from bkpc_compiler.rules.promises_nothing import promises_nothing
+from bkpc_compiler.rules.replica_written import replica_written
 from bkpc_compiler.rules.required_encryption import required_encryption
 from bkpc_compiler.rules.required_keep import required_keep
 from bkpc_compiler.rules.required_objective import required_objective
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     log_thaws,
     billed_larger,
     nothing_to_copy,
+    replica_written,
     lock_too_short,
     required_survival,
     required_objective,

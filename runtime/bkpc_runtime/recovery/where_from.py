@@ -29,7 +29,10 @@ def store_to_read(world: World, database: str, named: str | None) -> Store:
     if named:
         return world.store(named)
     names = world.stores_of(database)
-    images, newest = _images(world, database, names)
+    replicas = world.replicas_of(database)
+    images, newest = _images(world, database, (*names, *replicas))
+    if images.name in replicas:
+        log.warning("read from store `%s`, a copy that OSS keeps: it may lack what was written last", images.name)
     if newest is None:
         return images
     streamed = [name for one in world.plan.streams if one.database == database for name in one.stores]

@@ -66,6 +66,7 @@ def look(bucket: BucketView, wanted: Wanted) -> Iterator[Difference]:
     others, ours = _told_apart(rules, wanted)
     for rule in others:
         yield from _threats(rule, wanted)
+    yield from _piling_up(others, wanted)
     for one in _asked(bucket, wanted, others, ours):
         found = [rule for rule in ours if rule.id == one.id]
         if not found and one.asks:
@@ -121,6 +122,15 @@ def _asked(bucket: BucketView, wanted: Wanted, others: Sequence[Rule], ours: Seq
 
 def _drops_uploads(rule: Rule, prefix: str) -> bool:
     return bool(rule.enabled and rule.aborts and not rule.narrowed and prefix.startswith(rule.prefix))
+
+
+def _piling_up(others: Sequence[Rule], wanted: Wanted) -> Iterator[Difference]:
+    """Copies that OSS makes stay: no deletion is copied, and none of our jobs deletes there."""
+    for place in wanted.places:
+        expires = any(rule.expires is not None and rule.touches(folder) for rule in others for folder in place.folders)
+        if place.copied_from and wanted.needed_days is not None and not expires:
+            what = f"nothing deletes what OSS copies here from store `{place.copied_from}`"
+            yield Difference(NAME, what, "i", f"a rule of your own may, after {wanted.needed_days} days or more")
 
 
 def _threats(rule: Rule, wanted: Wanted) -> Iterator[Difference]:

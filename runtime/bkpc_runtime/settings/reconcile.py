@@ -17,6 +17,7 @@ from bkpc_runtime.settings import (
     https_only,
     lifecycle,
     public_access,
+    replication,
     retention_lock,
     versioning,
 )
@@ -39,7 +40,7 @@ class Setting:
 
 SETTINGS = tuple(
     Setting(one.NAME, one.look, one.mend)
-    for one in (existence, versioning, public_access, encryption, https_only, lifecycle, retention_lock)
+    for one in (existence, versioning, public_access, encryption, https_only, lifecycle, replication, retention_lock)
 )
 """In the order they are mended: what can't be undone comes last."""
 

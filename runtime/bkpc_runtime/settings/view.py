@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bkpc_runtime.stores.oss_settings import BucketInfo, Retention
+from bkpc_runtime.stores.oss_settings import BucketInfo, Replication, Retention
 
 
 class BucketView(Protocol):
@@ -16,6 +16,7 @@ class BucketView(Protocol):
     def blocks_public_access(self) -> bool: ...
     def policy(self) -> str: ...
     def lifecycle(self) -> bytes: ...
+    def replication(self) -> tuple[Replication, ...]: ...
     def retention(self) -> Retention | None: ...
 
 
@@ -39,6 +40,9 @@ class NewBucket:
 
     def lifecycle(self) -> bytes:
         return b""
+
+    def replication(self) -> tuple[Replication, ...]:
+        return ()
 
     def retention(self) -> Retention | None:
         return None

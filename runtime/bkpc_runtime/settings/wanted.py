@@ -23,10 +23,21 @@ _REGION = re.compile(r"(cn|ap|us|eu|me|na|sa|rg)-[a-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """Where OSS copies what one store has: the bucket of `store`, in `region`, as the RAM role (empty: its own)."""
+
+    store: str
+    bucket: str
+    region: str
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """What one store has in its bucket: all below `prefix` (empty, or ends with `/`); live objects below `folders`.
 
     `storage_class` as OSS calls it, empty where the plan names none or one of its own; `redundancy` lrs, zrs or empty.
+    `copied_from`: the store that OSS copies here by itself, empty where none.
     """
 
     store: str
@@ -34,6 +45,8 @@ class Place:
     folders: tuple[str, ...]
     storage_class: str
     redundancy: str
+    replica: Replica | None = None
+    copied_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +72,16 @@ class Wanted:
 
 
 def wanted_of(plan: contract.Plan, stores: Iterable[str]) -> tuple[Wanted, ...]:
-    """One for each bucket of these stores, in the order of their first store's name."""
+    """One for each bucket of these stores and of those that OSS copies these to, which come first.
+
+    Otherwise in the order of their first store's name.
+    """
     named = set(stores)
+    copies = {one.replicates_to for one in plan.settings if one.store in named and one.replicates_to}
+    named |= copies
     known = {one.name: one for one in plan.estate.stores}
     grouped: dict[str, list[contract.StoreSettings]] = {}
-    for one in plan.settings:
+    for one in sorted(plan.settings, key=lambda one: one.store not in copies):
         grouped.setdefault(known[one.store].location.partition("/")[0], []).append(one)
     return tuple(
         _wanted(plan, bucket, settings, known)
@@ -76,12 +94,11 @@ def _wanted(
     plan: contract.Plan, bucket: str, settings: list[contract.StoreSettings], known: dict[str, contract.Store]
 ) -> Wanted:
     first = known[settings[0].store]
-    told = first.region if _REGION.fullmatch(first.region) else ""
     needed = [one.needed_days for one in settings]
     return Wanted(
         bucket=bucket,
-        region=told or region_of(first.endpoint or "") or first.region,
-        places=tuple(_place(plan, known[one.store]) for one in settings),
+        region=_region(first),
+        places=tuple(_place(plan, one, known) for one in settings),
         lock_days=-(-max(one.worm_ms or 0 for one in settings) // DAY),
         unsuspended=any(one.versioning == "not-suspended" for one in settings),
         encrypted=any(one.server_side_encryption for one in settings),
@@ -93,11 +110,19 @@ def _wanted(
     )
 
 
-def _place(plan: contract.Plan, store: contract.Store) -> Place:
+def _region(store: contract.Store) -> str:
+    told = store.region if _REGION.fullmatch(store.region) else ""
+    return told or region_of(store.endpoint or "") or store.region
+
+
+def _place(plan: contract.Plan, settings: contract.StoreSettings, known: dict[str, contract.Store]) -> Place:
+    store = known[settings.store]
     prefix = store.location.partition("/")[2].strip("/")
     prefix = f"{prefix}/" if prefix else ""
-    writers = {one.database for one in plan.jobs if store.name in one.stores}
-    writers |= {one.database for one in plan.streams if store.name in one.stores}
+    source = next((one.store for one in plan.settings if one.replicates_to == store.name), "")
+    wrote = {store.name, source}
+    writers = {one.database for one in plan.jobs if wrote & set(one.stores)}
+    writers |= {one.database for one in plan.streams if wrote & set(one.stores)}
     folders = [f"{layout.database_folder(one)}/" for one in sorted(writers)] + [layout.PLANS]
     return Place(
         store.name,
@@ -105,4 +130,14 @@ def _place(plan: contract.Plan, store: contract.Store) -> Place:
         tuple(prefix + folder for folder in folders),
         CLASSES.get(store.storage_class or "", ""),
         store.redundancy or "",
+        _replica(settings, known),
+        source,
     )
+
+
+def _replica(settings: contract.StoreSettings, known: dict[str, contract.Store]) -> Replica | None:
+    if settings.replicates_to is None:
+        return None
+    target = known[settings.replicates_to]
+    bucket = target.location.partition("/")[0]
+    return Replica(target.name, bucket, _region(target), settings.replication_role or "")

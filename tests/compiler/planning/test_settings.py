@@ -97,3 +97,21 @@ def test_no_upload_of_a_job_that_may_still_run_is_dropped() -> None:
     assert settings()["near"].unfinished_uploads_days == 3
     slow = settings("full weekly on sunday at 02:00 within 40h to near")["near"]
     assert slow.unfinished_uploads_days == 10  # three times the window, twice
+
+
+AWAY = 'site there { region "cn-beijing" }\nstore away at there { ' + BUCKET.format("away") + " }\n"
+
+
+def test_a_copy_that_oss_keeps_is_set_like_its_source_and_never_locked() -> None:
+    near = BUCKET.format("near") + ' replicates to away role "copier"'
+    text = POLICY.format(near=near, far=BUCKET.format("far"), more="keep 60d\n  lock 40d", others="") + AWAY
+    plan = planned(text)
+    found = {one.store: one for one in plan.settings}
+    assert (found["near"].replicates_to, found["near"].replication_role) == ("away", "copier")
+    assert (found["near"].worm_ms, found["away"].worm_ms) == (40 * 86_400_000, None)
+    assert (found["away"].needed_days, found["away"].replicates_to) == (found["near"].needed_days, None)
+    assert [one.name for one in plan.estate.stores] == ["away", "disk", "far", "near"]
+    without = planned(text.replace(' replicates to away role "copier"', ""))
+    assert [one.store for one in without.settings] == ["far", "near"]
+    assert plan.objectives == without.objectives, "no proof counts on it"
+    assert plan.recoveries == without.recoveries

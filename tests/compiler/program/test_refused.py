@@ -260,3 +260,45 @@ def test_where_thousands_of_names_are_unknown_only_some_are_compared() -> None:
     assert len(helps) == some
     assert sum("`shop`" in one for one in helps) == COMPARED
     assert helps[-1] == "declare the database or import its file"
+
+
+TWO = """\
+site hangzhou { region "cn-hangzhou" }
+site beijing { region "cn-beijing" }
+store near at hangzhou { oss "b/x" endpoint "https://x" credentials env A, B  replicates to copy }
+store copy at beijing { oss "c/x/" endpoint "https://x" credentials env A, B }
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "says"),
+    [
+        ("to copy", "to cpy", "BKP1002", "there is no store `cpy`"),
+        ("to copy", "to copy replicates to copy", "BKP1007", "twice"),
+        ("to copy", 'to copy  role ""', "BKP1001", "this text is empty"),
+        ("to copy", "to near", "BKP1012", "`near` is in the bucket of `near`"),
+        ('"c/x/"', '"b/y"', "BKP1012", "`copy` is in the bucket of `near`"),
+        ('"c/x/"', '"c/y"', "BKP1012", "`x/…` does not become `y/…`"),
+        ('"cn-beijing"', '"cn-hangzhou"', "BKP1012", "is in the region of `near`, and is lost with it"),
+        ("to copy", "to disk", "BKP1012", "`disk` is no bucket"),
+        ('oss "b/x" endpoint "https://x" credentials env A, B', 'directory "b"', "BKP1001", "a directory has no such"),
+        (
+            '"c/x/" endpoint "https://x" credentials env A, B',
+            '"c/x" endpoint "https://x" credentials env A, B replicates to near',
+            "BKP1012",
+            "it does not copy on to",
+        ),
+        (
+            "store copy",
+            'store other at hangzhou { oss "d/x" endpoint "https://x" credentials role replicates to copy}\nstore copy',
+            "BKP1012",
+            "`copy` is the copy of `near` already",
+        ),
+    ],
+)
+def test_copies_that_oss_does_not_make(before: str, after: str, code: str, says: str) -> None:
+    assert check(SMALL + TWO).diagnostics == ()
+    assert before in TWO
+    found = check(SMALL + TWO.replace(before, after)).diagnostics
+    assert {one.code for one in found} == {code}
+    assert says in found[0].message

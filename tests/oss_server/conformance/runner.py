@@ -23,6 +23,7 @@ from tests.oss_server.conformance.suites import Suite
 
 PAYER_ID, PAYER_SECRET, PAYER_UID = "LTAI5tTestKeyOfAPayer", "a-secret-of-another-account", "6543210987654321"
 HOST = f"oss-{REGION}.aliyuncs.com"
+_OTHER = "ap-south-1"  # the second region of the suites that replicate
 # Those that the suites name somewhere.
 _REGIONS = (
     *("cn-qingdao", "cn-beijing", "cn-zhangjiakou", "cn-huhehaote", "cn-hangzhou", "cn-shanghai", "cn-shenzhen"),
@@ -65,8 +66,13 @@ def run_file(suite: Suite, folder: Path, path: Path, python: str) -> list[Outcom
         place = Path(temporary)
         _lay(place / "tests", folder / "tests")
         tls, trusted = tls_context(place, _names())
-        with OssServer(place / "store", tls=tls) as server, contextlib.closing(Neighbours(server, tls)) as neighbours:
-            server.service.options.signatures = suite.signatures
+        with (
+            OssServer(place / "store", tls=tls) as server,
+            OssServer(place / "other", tls=tls, region=_OTHER) as other,
+            contextlib.closing(Neighbours(server, tls)) as neighbours,
+        ):
+            server.neighbours(other)
+            server.service.options.signatures = other.service.options.signatures = suite.signatures
             server.service.options.blocks_public = suite.blocks_public
             server.service.keys.add(PAYER_ID, PAYER_SECRET, Account(PAYER_UID))
             server.fault("delay", seconds=_LATENCY)
@@ -82,7 +88,7 @@ def run_file(suite: Suite, folder: Path, path: Path, python: str) -> list[Outcom
                 "no:cacheprovider",
             ]
             command += ["--timeout", "300", f"--junitxml={report}", f"--rootdir={folder}", str(path)]
-            environ = _environ(suite, folder, place, trusted, _loopback(server, neighbours))
+            environ = _environ(suite, folder, place, trusted, _loopback(server, other, neighbours))
             done = subprocess.run(command, env=environ, cwd=place, capture_output=True, text=True, check=False)
             if log := os.environ.get("OSS_CONFORMANCE_LOGS"):
                 _log(Path(log), suite, name, done.stdout, server)
@@ -141,14 +147,16 @@ def _log(folder: Path, suite: Suite, name: str, text: str, server: OssServer) ->
 
 def _names() -> list[str]:
     regional = [f"{product}.{region}.aliyuncs.com" for product in ("kms", "sts") for region in _REGIONS]
-    return [HOST, f"*.{HOST}", "*.aliyuncs.com", *regional]
+    return [HOST, f"*.{HOST}", f"*.oss-{_OTHER}.aliyuncs.com", "*.aliyuncs.com", *regional]
 
 
-def _loopback(server: OssServer, neighbours: Neighbours) -> list[tuple[str, int, int]]:
+def _loopback(server: OssServer, other: OssServer, neighbours: Neighbours) -> list[tuple[str, int, int]]:
     """Which names and ports lead where."""
     return [
         ("kms.*aliyuncs.com", 443, neighbours.port),
         ("sts.*aliyuncs.com", 443, neighbours.port),
+        (f"*oss-{_OTHER}.aliyuncs.com", 80, other.port),
+        (f"*oss-{_OTHER}.aliyuncs.com", 443, other.tls_port),
         ("*.aliyuncs.com", 80, server.port),
         ("*.aliyuncs.com", 443, server.tls_port),
         ("127.0.0.1", 80, server.port),

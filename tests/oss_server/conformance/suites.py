@@ -24,7 +24,6 @@ _SELECT = "SelectObject, a query engine over CSV and JSON: no backup asks for it
 _IMAGES = "image and media processing"
 _ELSEWHERE = "a product beside object storage, which nothing here uses"
 _DATA = "needs a data file that the sdist doesn't carry"
-_REPLICATION = "replication needs a second region: this server is one"
 
 OSS2 = Suite(
     name="oss2",
@@ -44,7 +43,6 @@ OSS2 = Suite(
         "tests/test_async_fetch_task.py*": "fetches from other sites in the background",
         "tests/test_bucket_inventory.py*": "inventories, reports of a bucket's content written once a day",
         "tests/test_bucket_meta_query.py*": "the search index over metadata",
-        "tests/test_bucket_replication.py*": _REPLICATION,
         "tests/test_qos_*": "bandwidth quotas of resource pools, set through the interface",
         "tests/test_bucket.py::*storage_capacity": "a capacity per bucket, set through the interface",
         "tests/test_bucket_style.py*": _IMAGES,
@@ -73,7 +71,6 @@ V2 = Suite(
         "tests/unit/signer/test_v4.py::*cloud_box": _ELSEWHERE,
         "tests/integration/test_meta_query*": "the search index over metadata",
         "tests/integration/test_bucket_inventory*": "inventories, reports of a bucket's content written once a day",
-        "tests/integration/test_bucket_replication*": _REPLICATION,
         "tests/integration/test_bucket_style*": _IMAGES,
         "tests/integration/test_bucket_cname*": "own domains with certificates",
         "tests/integration/test_bucket_resource_group*": "resource groups of the account",

@@ -19,6 +19,7 @@ from tests.oss_server.operations import (
     object_lock,
     object_settings,
     put,
+    replication,
     retention,
 )
 from tests.oss_server.refusal import Refusal
@@ -80,6 +81,11 @@ BUCKET: dict[tuple[str, str], Route] = {
     ("DELETE", "worm"): Route("oss:AbortBucketWorm", retention.abort),
     ("POST", "wormExtend"): Route("oss:ExtendBucketWorm", retention.extend),
     ("POST", "wormId"): Route("oss:CompleteBucketWorm", retention.complete),
+    ("POST", "replication"): Route("oss:PutBucketReplication", replication.change),
+    ("GET", "replication"): Route("oss:GetBucketReplication", replication.look),
+    ("GET", "replicationLocation"): Route("oss:GetBucketReplicationLocation", replication.locations),
+    ("GET", "replicationProgress"): Route("oss:GetBucketReplicationProgress", replication.progress),
+    ("PUT", "rtc"): Route("oss:PutBucketRtc", replication.time_control),
     ("GET", "policyStatus"): Route("oss:GetBucketPolicyStatus", documents.policy_status),
 }
 
@@ -123,9 +129,9 @@ OBJECT: dict[tuple[str, str], Route] = {
 # fmt: off
 ELSEWHERE = frozenset({
     "accessPoint", "accessPointPolicy", "accessPointForObjectProcess", "asyncFetch", "callbackPolicy", "cloudboxes",
-    "cname", "comp", "img", "inventory", "live", "metaQuery", "post", "qos", "qosInfo", "qosRequester",
-    "redundancyTransition", "replication", "replicationLocation", "replicationProgress", "requesterQosInfo",
-    "resourceGroup", "resourcePool", "resourcePoolBuckets", "resourcePoolInfo", "rtc", "style",
+    "cname", "img", "inventory", "live", "metaQuery", "post", "qos", "qosInfo", "qosRequester",
+    "redundancyTransition", "requesterQosInfo", "resourceGroup", "resourcePool", "resourcePoolBuckets",
+    "resourcePoolInfo", "style",
     "userDefinedLogFieldsConfig", "vod", "x-oss-process", "x-oss-async-process", "x-oss-write-get-object-response",
 
 })
@@ -147,6 +153,8 @@ def route(asked: Asked) -> Route:
         what = f"{asked.method} {strange[0] if strange else ''}".strip()
         text = f"A header or query you provided implies functionality that is not implemented here: {what}."
         raise Refusal(501, "NotImplemented", text, ec="0000-00000501")
+    if found.operation is replication.change and asked.query.get("comp") == "delete":
+        return Route("oss:DeleteBucketReplication", found.operation)
     if "versionId" in asked.query and table is OBJECT:
         return Route(found.action.replace("Object", "ObjectVersion", 1), found.operation)
     return found

@@ -312,3 +312,14 @@ def test_rules_that_are_not_understood_are_left_alone() -> None:
     for body in (b"<LifecycleConfiguration><Rule>", b"<Error/>", b"no rules"):
         with pytest.raises(ValueError, match=r"\w"):
             rules_in(body)
+
+
+def test_copies_that_pile_up_are_told_until_a_rule_of_others_takes_them(server: OssServer) -> None:
+    copied = replace(NOTHING, places=(replace(NOTHING.places[0], copied_from="near"),))
+    told_of = (
+        "note: lifecycle: nothing deletes what OSS copies here from store `near` (a rule of your own may, after 16"
+    )
+    assert told(server, copied, "lifecycle")[0].startswith(told_of)
+    assert not told(server, replace(copied, needed_days=None), "lifecycle")[0].startswith("note")
+    held(server, rule("<Expiration><Days>20</Days></Expiration>", "shop/"))
+    assert not any(line.startswith("note") for line in told(server, copied, "lifecycle"))

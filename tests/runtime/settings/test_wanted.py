@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.settings.wanted import Wanted, wanted_of
+from bkpc_runtime.settings.wanted import Replica, Wanted, wanted_of
 from tests.compiler.backends.made import made_plan
 
 DAY = 86_400_000
@@ -93,3 +93,13 @@ def test_classes_of_ones_own_are_asked_of_nobody() -> None:
     for name, says in (("infrequent_access", "IA"), ("deep_cold_archive", "DeepColdArchive"), ("mine", ""), (None, "")):
         (one,) = wanted([store("a", "one", storage_class=name)], [asked("a")])
         assert one.places[0].storage_class == says
+
+
+def test_a_bucket_that_oss_copies_to_comes_before_its_source() -> None:
+    stores = [store("near", "one/pre"), store("away", "two/pre", region="cn-beijing")]
+    settings = [asked("away"), asked("near", replicates_to="away", replication_role="copier")]
+    copy, source = wanted(stores, settings, "near")
+    assert (copy.bucket, source.bucket) == ("two", "one")
+    assert source.places[0].replica == Replica("away", "two", "cn-beijing", "copier")
+    assert (copy.places[0].copied_from, copy.places[0].replica) == ("near", None)
+    assert copy.places[0].folders == source.places[0].folders, "what would delete there is told as here"

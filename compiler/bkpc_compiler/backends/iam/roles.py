@@ -143,4 +143,6 @@ def _reconciling(settings: StoreSettings) -> tuple[str, ...]:
     if settings.worm_ms is not None:
         actions |= {f"oss:{verb}BucketWorm" for verb in ("Get", "Initiate", "Complete", "Extend", "Abort")}
         actions.add("oss:PutBucketVersioning")
+    if settings.replicates_to is not None:
+        actions |= {f"oss:{verb}BucketReplication" for verb in ("Get", "Put", "Delete")}
     return tuple(sorted(actions))
