@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bkpc_runtime.commands.outcome import say
@@ -26,7 +26,7 @@ _DEFAULTS = {"innodb_page_size": "16384", "innodb_data_file_path": "ibdata1:12M:
 
 def restore_folder(
     store: Store, database: str, point: Point, path: Path, identities: Sequence[Secret], reading: Reading,
-    *, dry_run: bool,
+    *, dry_run: bool, loaded: Callable[[], None] = lambda: None,
 ) -> int:  # fmt: skip
     """Says what will be done, does it unless `dry_run`; the exit code."""
     start = next(starts(store, database, point, identities, physical=True), None)
@@ -49,7 +49,7 @@ def restore_folder(
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
     reading.hold(start.image, log_too=start.window is not None)
     began = time.monotonic()
-    owner, stop = restore_into_folder(start, store, path, identities, say)
+    owner, stop = restore_into_folder(start, store, path, identities, say, loaded)
     say(f"restored in {time.monotonic() - began:.1f} s; the files belong to {owner}")
     for line in _remarks(start.image, owner, path):
         say(line)

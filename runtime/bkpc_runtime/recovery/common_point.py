@@ -32,11 +32,13 @@ class Member:
 
 
 def common_point(
-    stores: Mapping[str, Store], wanted: Point, idle: Collection[str], identities: Sequence[Secret]
-) -> tuple[datetime, list[Member]]:
+    stores: Mapping[str, Store], wanted: Point, idle: Collection[str], identities: Sequence[Secret],
+    physical: Collection[str] = (),
+) -> tuple[datetime, list[Member]]:  # fmt: skip
     """The moment, and each member at it.
 
-    `wanted` is a time, or the latest that all have. In `idle` members nothing was committed after their log ends.
+    `wanted` is a time, or the latest that all have. In `idle` members nothing was committed after their log ends. Those
+    in `physical` go into data directories.
 
     Raises:
         BadUsage: `wanted` is a point of one server.
@@ -47,7 +49,7 @@ def common_point(
     unknown = sorted(set(idle) - set(stores))
     if unknown:
         raise BadUsage(f"`{unknown[0]}` is not in the group", help=f"it has: {', '.join(stores)}")
-    ends = {name: _end(name, store, identities) for name, store in stores.items()}
+    ends = {name: _end(name, store, identities, physical=name in physical) for name, store in stores.items()}
     counted = {name: one.until for name, one in ends.items() if name not in idle}
     latest = min(counted.values()) if counted else datetime.now(UTC)
     holds_back = ", ".join(sorted(name for name, until in counted.items() if until == latest))
@@ -60,8 +62,8 @@ def common_point(
     return moment, [_at(one, moment, identities, idle=name in idle) for name, one in ends.items()]
 
 
-def _end(name: str, store: Store, identities: Sequence[Secret]) -> Member:
-    choice = choose(store, name, Latest(), identities)
+def _end(name: str, store: Store, identities: Sequence[Secret], *, physical: bool) -> Member:
+    choice = choose(store, name, Latest(), identities, physical=physical)
     if choice.window is None:
         raise PolicyBroken(
             f"`{name}` has no log in store `{store.name}`: it has no point in common with others",
@@ -81,7 +83,8 @@ def _at(end: Member, moment: datetime, identities: Sequence[Secret], *, idle: bo
     if idle and last <= moment:
         return end
     try:
-        choice = choose(end.store, end.database, AtTime(moment), identities)
+        physical = end.choice.image.manifest.physical
+        choice = choose(end.store, end.database, AtTime(moment), identities, physical=physical)
     except RuntimeFailure as problem:
         raise type(problem)(f"`{end.database}`: {problem}", help=problem.help) from problem
     return Member(end.database, end.store, choice, end.until)

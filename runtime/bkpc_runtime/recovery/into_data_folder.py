@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,9 +28,10 @@ from bkpc_runtime.stores.store import Store
 
 
 def restore_into_folder(
-    start: Start, store: Store, path: Path, identities: Sequence[Secret], say: Progress
-) -> tuple[str, Position]:
-    """`start` in the data directory `path`; returns who owns it, and where it stands.
+    start: Start, store: Store, path: Path, identities: Sequence[Secret], say: Progress,
+    loaded: Callable[[], None] = lambda: None,
+) -> tuple[str, Position]:  # fmt: skip
+    """`start` in the data directory `path`; returns who owns it, and where it stands. `loaded`: the image is there.
 
     Until all is there it holds nothing that starts. A server of our own over the files compares what is there with
     what was, and replays the log, which is read meanwhile; then it is stopped.
@@ -49,6 +50,7 @@ def restore_into_folder(
         if goes_on:
             spool = stack.enter_context(open_spool(start, store, identities, ByClient(folder.work, "not known yet")))
         bring_back(chain, store, folder.work, identities, say)
+        loaded()
         stop = start.image.position
         if runs:
             stop = _look_and_replay(start, spool, folder, say)

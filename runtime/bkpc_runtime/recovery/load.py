@@ -9,6 +9,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
+from typing import Any
+
+from pymysql.connections import Connection
 
 from bkpc_runtime.engines.inventory import read_contents, without_more
 from bkpc_runtime.engines.process import Program
@@ -41,7 +44,7 @@ def ready_target(target: Target, image: Image) -> ServerFacts:
     connection = target.connect()
     try:
         facts = read_facts(connection)
-        held = [one.schema for one in read_contents(connection).schemas if _holds_anything(one)]
+        held = _holding(connection)
         earlier = unfinished(connection)
     finally:
         connection.close()
@@ -75,8 +78,14 @@ def ready_target(target: Target, image: Image) -> ServerFacts:
     return facts
 
 
-def _holds_anything(one: Inventory) -> bool:
-    return bool(one.tables or one.views or one.routines or one.events)
+def _holding(connection: Connection[Any]) -> list[str]:
+    schemas = read_contents(connection).schemas
+    return [one.schema for one in schemas if one.tables or one.views or one.routines or one.events]
+
+
+def holds_anything(connection: Connection[Any]) -> bool:
+    """Whether a server has anything in schemas that are not its own."""
+    return bool(_holding(connection))
 
 
 def client_command(facts: ServerFacts, options: str) -> list[str]:

@@ -20,22 +20,25 @@ from bkpc_runtime.world import World
 log = logging.getLogger(__name__)
 
 
-def store_to_read(world: World, database: str, named: str | None) -> Store:
+def store_to_read(world: World, database: str, named: str | None, among: tuple[str, ...] = ()) -> Store:
     """The store called `named`; else what reaches furthest of what can be read, as one store.
+
+    `among`: only these, and images from the first of them that has any.
 
     Raises:
         StoreFailed: none can be read.
     """
     if named:
         return world.store(named)
-    names = world.stores_of(database)
     replicas = world.replicas_of(database)
-    images, newest = _images(world, database, (*names, *replicas))
+    names = among or (*world.stores_of(database), *replicas)
+    images, newest = _images(world, database, names)
     if images.name in replicas:
         log.warning("read from store `%s`, a copy that OSS keeps: it may lack what was written last", images.name)
     if newest is None:
         return images
-    streamed = [name for one in world.plan.streams if one.database == database for name in one.stores]
+    streams = (one for one in world.plan.streams if one.database == database)
+    streamed = [name for one in streams for name in one.stores if not among or name in among]
     found = list(_reaches(world, images, newest, streamed))
     if not found:
         return images

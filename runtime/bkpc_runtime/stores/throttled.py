@@ -1,19 +1,25 @@
-"""A store that is read no faster than a plan allows: for what no bound counts, as drills."""
+"""A store that is read no faster than a plan allows: drills, and recoveries side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.throttle import Throttle
 
 
-class ThrottledStore:
-    """`inner`, of which all readers together get `rate` bytes per second."""
+class Waiting(Protocol):
+    """What is asked before bytes pass."""
 
-    def __init__(self, inner: Store, rate: int) -> None:
-        self._inner, self._rate, self._throttle = inner, rate, Throttle(rate)
+    def take(self, size: int, /) -> None: ...
+
+
+class ThrottledStore:
+    """`inner`, of which all readers together get what `throttle` lets pass; one connection `rate` bytes per second."""
+
+    def __init__(self, inner: Store, throttle: Waiting, rate: int | None) -> None:
+        self._inner, self._rate, self._throttle = inner, rate, throttle
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -24,7 +30,7 @@ class ThrottledStore:
         return body
 
     def read(self, key: str, start: int = 0, end: int | None = None, *, limit: int | None = None) -> Iterator[bytes]:
-        slowest = self._rate if limit is None else min(limit, self._rate)
+        slowest = min((one for one in (limit, self._rate) if one is not None), default=None)
         for chunk in self._inner.read(key, start, end, limit=slowest):
             self._throttle.take(len(chunk))
             yield chunk
@@ -32,4 +38,9 @@ class ThrottledStore:
 
 def throttled(store: Store, rate: int | None) -> Store:
     """`store` itself where there is no rate."""
-    return store if rate is None else cast(Store, ThrottledStore(store, rate))
+    return store if rate is None else cast(Store, ThrottledStore(store, Throttle(rate), rate))
+
+
+def paced(store: Store, pace: Waiting) -> Store:
+    """`store`, read as `pace` allows."""
+    return cast(Store, ThrottledStore(store, pace, None))

@@ -14,7 +14,13 @@ class ImagesAndLog:
 
     def __init__(self, images: Store, log: Store) -> None:
         self._images, self._log = images, log
-        self.name = f"{images.name}` and, its log, `{log.name}"
+        one = images.name == log.name
+        self.name = images.name if one else f"{images.name}` and, its log, `{log.name}"
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the store of images, and of that of the log."""
+        return self._images.name, self._log.name
 
     @property
     def requests(self) -> int:

@@ -1,0 +1,257 @@
+"""Each database of a scope before anything is changed: whence, to which point, into what, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bkpc_grammar import plan as contract
+from bkpc_runtime.commands.scope_notes import Notes
+from bkpc_runtime.errors import Refused, RuntimeFailure
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.flavour import read_facts
+from bkpc_runtime.recovery.choice import Start, choose, starts
+from bkpc_runtime.recovery.common_point import common_point
+from bkpc_runtime.recovery.data_folder import UNFINISHED
+from bkpc_runtime.recovery.load import holds_anything, ready_target
+from bkpc_runtime.recovery.marker import unfinished
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, OfImage, Point, parse_point
+from bkpc_runtime.recovery.recover import Means
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import By
+from bkpc_runtime.recovery.where_from import store_to_read
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.two_stores import ImagesAndLog
+from bkpc_runtime.transfer.identity import read_identities
+from bkpc_runtime.world import World
+
+_ZONES = "zrs"
+"""The redundancy that outlives a site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a database goes: the URL of an empty server, or an empty data directory."""
+
+    text: str
+    folder: bool = False
+
+    def target(self) -> Target:
+        address = parse_address(self.text)
+        return Target(address, address.password())
+
+    @property
+    def path(self) -> Path:
+        return Path(self.text)
+
+    @property
+    def shown(self) -> str:
+        """As messages show it."""
+        return self.text if self.folder else parse_address(self.text).text
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for: `text` is the point as it was written."""
+
+    point: Point
+    text: str
+    idle: tuple[str, ...]
+    store: str | None
+    targets: Mapping[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """With what each database is restored."""
+
+    identity: Path | None
+    work: Path
+    by: By
+    clients: int | None
+    without_accounts: bool
+
+    def means(self) -> Means:
+        """The same, with the keys read."""
+        return Means(read_identities(self.identity) if self.identity else (), self.work, self.by, self.clients)
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """One database of the scope, looked at: from `stores` (of images, and of log) to `point`, where that is known.
+
+    `lines` say what will be done. `done`: where an earlier run has brought it. `problem`: what keeps it from it.
+    """
+
+    database: str
+    place: Place
+    shown: str
+    lines: tuple[str, ...] = ()
+    stores: tuple[str, str] = ("", "")
+    point: Point | None = None
+    done: str = ""
+    problem: RuntimeFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a database comes from: its stores as one, and where its recovery starts."""
+
+    store: Store
+    start: Start
+
+
+def prepared(
+    world: World, recovery: contract.Recovery, asked: Asked, identities: Sequence[Secret], notes: Notes
+) -> list[Back]:
+    """All of them, in the plan's order; what is wrong with one keeps no other from being looked at."""
+    found: dict[str, _Found | RuntimeFailure] = {}
+    looked = _Looking(world, recovery, asked, identities, notes)
+    for names in _together(world.plan, asked.targets):
+        found |= looked.at(names)
+    order = {step.database: number for number, step in reversed([*enumerate(recovery.steps)])}
+    return [looked.back(name, found[name]) for name in sorted(asked.targets, key=lambda name: (order[name], name))]
+
+
+def _together(plan: contract.Plan, targets: Mapping[str, Place]) -> Iterator[tuple[str, ...]]:
+    """The databases that go to one point in common, and those that go by themselves."""
+    left = dict.fromkeys(targets)
+    for group in plan.groups:
+        members = tuple(name for name in group.databases if name in left)
+        if len(members) > 1:
+            for name in members:
+                del left[name]
+            yield members
+    for name in left:
+        yield (name,)
+
+
+class _Looking:
+    """Looks at databases and targets, and changes nothing."""
+
+    def __init__(
+        self, world: World, recovery: contract.Recovery, asked: Asked, identities: Sequence[Secret], notes: Notes
+    ) -> None:
+        self._world, self._recovery, self._asked = world, recovery, asked
+        self._identities, self._notes = identities, notes
+
+    def at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
+        """By name; where one of a group can't go to the point in common, none of it can."""
+        known = [self._notes.databases[name].point for name in names if name in self._notes.databases]
+        try:
+            if len(names) > 1 and len(known) < len(names):
+                return dict(self._group(names))
+        except RuntimeFailure as problem:
+            return dict.fromkeys(names, problem)
+        found: dict[str, _Found | RuntimeFailure] = {}
+        for name in names:
+            try:
+                noted = self._notes.databases.get(name)
+                point = parse_point(noted.point) if noted else self._asked.point
+                found[name] = self._alone(name, point)
+            except RuntimeFailure as problem:
+                found[name] = problem
+        return found
+
+    def _group(self, names: tuple[str, ...]) -> Iterator[tuple[str, _Found]]:
+        stores = {name: self._store(name) for name in names}
+        files = {name for name in names if self._asked.targets[name].folder}
+        idle = [name for name in self._asked.idle if name in names]
+        _, members = common_point(stores, self._asked.point, idle, self._identities, files)
+        for one in members:
+            yield one.database, _Found(one.store, one.choice.start)
+
+    def _alone(self, name: str, point: Point) -> _Found:
+        store, folder = self._store(name), self._asked.targets[name].folder
+        start = next(starts(store, name, point, self._identities, physical=folder), None)
+        if start is None or not start.sure:
+            start = choose(store, name, point, self._identities, physical=folder).start
+        return _Found(store, start)
+
+    def _store(self, name: str) -> Store:
+        """Images from where the plan takes them, if there are any; of the rest, what is not lost too."""
+        steps = {one.kind: one.store for one in self._recovery.steps if one.database == name and one.store}
+        planned = [steps[kind] for kind in ("restore.image", "restore.log") if kind in steps]
+        # An intruder may have written what no lock protects.
+        more = () if self._recovery.scope == "intruder" else self._world.stores_of(name)
+        left = [one for one in more if not _lost(self._world.plan, self._recovery, one)]
+        return store_to_read(self._world, name, self._asked.store, tuple(dict.fromkeys((*planned, *left))))
+
+    def back(self, name: str, found: _Found | RuntimeFailure) -> Back:
+        place = self._asked.targets[name]
+        back = Back(name, place, place.text)
+        try:
+            back = replace(back, shown=place.shown)
+            if isinstance(found, RuntimeFailure):
+                raise found
+            stores = found.store.names if isinstance(found.store, ImagesAndLog) else (found.store.name,) * 2
+            back = replace(back, lines=tuple(_lines(found)), stores=stores, point=_fixed(found.start))
+            if position := self._done(name, place):
+                return replace(back, lines=(f"restored to {position} by an earlier run",), done=position)
+            self._check(place, found)
+        except RuntimeFailure as problem:
+            return replace(back, problem=problem)
+        return back
+
+    def _done(self, name: str, place: Place) -> str:
+        """Where an earlier run has brought it; empty where none has, or what it restored is not there any more."""
+        note = self._notes.databases.get(name)
+        if note is None or not note.done or note.target != place.text:
+            return ""
+        if place.folder:
+            return note.done if place.path.is_dir() and any(place.path.iterdir()) else ""
+        with closing(place.target().connect()) as connection:
+            same = read_facts(connection).identity == note.server
+            return note.done if same and holds_anything(connection) and unfinished(connection) is None else ""
+
+    def _check(self, place: Place, found: _Found) -> None:
+        if place.folder:
+            there = sorted(one.name for one in place.path.iterdir()) if place.path.is_dir() else []
+            if set(there) - {"lost+found", UNFINISHED}:
+                raise Refused(f"the data directory {place.text} is not empty: it holds {', '.join(there[:5])}")
+        else:
+            ready_target(place.target(), found.start.image)
+        if found.start.image.manifest.encrypted and not self._identities:
+            raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+
+
+def _lost(plan: contract.Plan, recovery: contract.Recovery, store: str) -> bool:
+    (one,) = (each for each in plan.estate.stores if each.name == store)
+    if recovery.scope == "site":
+        return one.site == recovery.lost and one.redundancy != _ZONES
+    return recovery.scope == "region" and one.region == recovery.lost
+
+
+def _fixed(start: Start) -> Point:
+    """The point as it will still be when the archive has grown."""
+    match start.point:
+        case Latest() if start.window:
+            return AtPosition(start.window.end)
+        case AtPosition() | AtTime() | OfImage():
+            return start.point
+        case _:
+            return OfImage(start.image.manifest.id)
+
+
+def point_text(point: Point) -> str:
+    """A fixed point as `--to` takes it."""
+    match point:
+        case AtPosition(stop):
+            return stop.text
+        case AtTime(moment):
+            return moment.isoformat()
+        case OfImage(image):
+            return image
+        case _:
+            raise AssertionError(point)
+
+
+def _lines(found: _Found) -> Iterator[str]:
+    manifest = found.start.image.manifest
+    yield f"image {manifest.id} of {manifest.flavour} {manifest.server_version}, finished {manifest.finished}"
+    yield f"{manifest.stored_size:,} bytes in store `{found.store.name}`"
+    if found.start.window:
+        yield f"log from {found.start.image.position.text}, {found.start.until}"

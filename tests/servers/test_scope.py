@@ -1,0 +1,103 @@
+"""A site is lost: all that stood there comes back, in the plan's order, and what failed is gone on with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.database_server import ThrowawayServer, start_server
+from tests.servers.command_line import PASSWORD, Office
+from tests.servers.streaming import position
+
+ESTATE = """\
+edition 1
+
+site berlin {{ region "berlin" }}
+site bonn   {{ region "bonn" }}
+link berlin -- bonn {{ bandwidth 80MB/s  latency 5ms }}
+store near at berlin {{ directory "near" }}
+store far at bonn {{ directory "far" }}
+
+database accounts at berlin {{
+  mysql "127.0.0.1:{accounts}"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 10MiB/h  burst 1MiB
+  standby bonn {{ provision 5min }}
+}}
+database shop at berlin {{
+  mysql "127.0.0.1:{shop}"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 2GiB  writes 10MiB/h  burst 1MiB
+  standby bonn {{ provision 5min }}
+  needs accounts
+}}
+
+policy basic {{
+  promise against site {{ rpo 1min  rto 4h }}
+  full daily at 02:00 within 2h to near, far
+  hot  to near, far every 2s
+  keep 14d
+  encrypt rest to "{recipient}"
+}}
+
+protect shop, accounts with basic
+"""
+
+
+def test_a_site_comes_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
+    shop = fresh_server
+    with start_server(shop.flavour, tmp_path / "accounts") as accounts:
+        office = Office.opened(tmp_path / "office", shop)
+        accounts.run(f"CREATE USER 'backup'@'%' IDENTIFIED BY '{PASSWORD}'", "GRANT ALL ON *.* TO 'backup'@'%'")
+        office.write(ESTATE.format(shop=shop.port, accounts=accounts.port, recipient=office.recipient))
+        office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+        for one in (shop, accounts):
+            one.run("CREATE DATABASE w", "CREATE TABLE w.t (n INT PRIMARY KEY)", "INSERT INTO w.t VALUES (0)")
+        office.bkpc("apply", "plan.json", "--yes", expect=0)
+        agent = office.start("agent", "plan.json")
+        try:
+            for one in (shop, accounts):
+                one.run("INSERT INTO w.t VALUES (1)")
+            ends = [position(one).text for one in (shop, accounts)]
+            listed = ""
+            while not all(listed.count(f"log to {end}") == 2 for end in ends):
+                listed = office.bkpc("list", "plan.json").text
+        finally:
+            agent.terminate()
+            assert agent.wait(60) == 0
+        shop.kill()
+        accounts.kill()
+        shutil.rmtree(office.folder / "near")
+    with (
+        start_server(shop.flavour, tmp_path / "one") as one,
+        start_server(shop.flavour, tmp_path / "two") as two,
+    ):
+        command = ["restore", "plan.json", "--scope", "site:berlin", "--work", str(tmp_path)]
+        into = ["--into", f"shop={one.url}", "--into", f"accounts={two.url}"]
+        assert "`accounts` has no target" in office.bkpc(*command, *into[:2], expect=2).text
+        assert "site:berlin" in office.bkpc(*command[:3], "site:bern", *into, expect=2).text
+        one.run("CREATE DATABASE old", "CREATE TABLE old.t (n INT)")
+        shown = office.bkpc(*command, *into, "--dry-run", expect=1).text
+        assert "accounts: image from far" in shown
+        assert "MB/s reserved" in shown
+        assert "in service after accounts" in shown
+        assert "missing: the target" in shown
+        assert not two.run("SHOW DATABASES LIKE 'w'")
+        # One can't be restored: the other is.
+        half = office.bkpc(*command, *into, expect=5).text
+        assert "accounts: restored to" in half
+        assert "not restored: shop" in half
+        assert two.run("SELECT COUNT(*) FROM w.t") == [(2,)]
+        one.run("DROP DATABASE old")
+        two.run("DELETE FROM w.t WHERE n = 0")  # it is in service again
+        rest = office.bkpc(*command, *into, expect=0).text
+        assert "by an earlier run" in rest
+        assert rest.index("accounts: restored to") < rest.index("shop: restored to")
+        assert one.run("SELECT COUNT(*) FROM w.t") == [(2,)]
+        assert two.run("SELECT COUNT(*) FROM w.t") == [(1,)]
+        assert not list(tmp_path.glob("bkpc-restore-*"))
+        # What needs another is restored without it, and not put in service.
+        one.run("DROP DATABASE w")
+        waiting = office.bkpc(*command, *into, expect=5).text
+        assert "shop is restored to" in waiting
+        assert "not to be put in service before accounts" in waiting
