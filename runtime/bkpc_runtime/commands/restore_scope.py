@@ -138,8 +138,8 @@ def _conclude(run: ScopeRun, recovery: contract.Recovery, without: Sequence[str]
         waits = [each for each in needs_of(recovery, name) if each not in run.done and each not in without]
         after = f"; not to be put in service before {', '.join(waits)}" if waits else ""
         print(f"{name} is restored to {position}{after}")
-    for problem in failed.values():
-        complain(problem)
+    for name, problem in sorted(failed.items()):
+        complain(type(problem)(f"`{name}`: {problem}", help=problem.help))
     if not failed:
         notes.forget()
         print(f"{recovery.scope} {recovery.lost}: all that the plan brings back is restored")

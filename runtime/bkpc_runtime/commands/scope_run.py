@@ -128,13 +128,13 @@ class ScopeRun:
         if isinstance(heard, Restored):
             self._restored(name, heard.position)
         else:
-            self._fail(name, heard.kind(f"`{name}`: {heard.message}", help=heard.help))
+            self._fail(name, heard.kind(heard.message, help=heard.help))
 
     def _restored(self, name: str, position: str) -> None:
         try:
             server = self._server(name)
         except RuntimeFailure as problem:
-            self._fail(name, StepFailed(f"`{name}` was restored, and does not answer now: {problem}"))
+            self._fail(name, StepFailed(f"it was restored, and its server does not answer now: {problem}"))
             return
         self._ended(name, self._all_of(name))
         self.done[name] = position
