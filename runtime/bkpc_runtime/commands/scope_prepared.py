@@ -176,7 +176,9 @@ class _Looking:
         steps = {one.kind: one.store for one in self._recovery.steps if one.database == name and one.store}
         planned = [steps[kind] for kind in ("restore.image", "restore.log") if kind in steps]
         # An intruder may have written what no lock protects.
-        more = () if self._recovery.scope == "intruder" else self._world.stores_of(name)
+        more = (
+            () if self._recovery.scope == "intruder" else (*self._world.stores_of(name), *self._world.replicas_of(name))
+        )
         left = [one for one in more if not _lost(self._world.plan, self._recovery, one)]
         return store_to_read(self._world, name, self._asked.store, tuple(dict.fromkeys((*planned, *left))))
 
