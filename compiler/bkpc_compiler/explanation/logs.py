@@ -6,10 +6,10 @@ from fractions import Fraction
 from math import ceil
 
 from bkpc_compiler.explanation.sheet import Sheet
-from bkpc_compiler.feasibility.log_delay import OBJECT
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.program.model import Link, Program
+from bkpc_grammar.log_objects import OBJECT
 
 
 def links_of(stream: StreamDemand, program: Program) -> list[Link]:

@@ -12,7 +12,7 @@ from bkpc_compiler.feasibility.demand import Demand, JobDemand, effort_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.stream import StreamDemand
-from bkpc_compiler.feasibility.working import Ageing, AtBest, Crowding, Logging, Moving
+from bkpc_compiler.feasibility.working import Ageing, AtBest, Crowding, Fetching, Logging, Moving
 
 
 def jobs_behind(
@@ -41,7 +41,7 @@ def _images(term: Term) -> Iterator[ImageCopy]:
     working = term.working
     if isinstance(working, Ageing):
         yield working.image
-    elif isinstance(working, Moving) and working.move.transfer.follows:
+    elif isinstance(working, Moving | Fetching) and working.move.transfer.follows:
         yield working.move.transfer.follows
     elif isinstance(working, AtBest) and working.transfer.follows:
         yield working.transfer.follows

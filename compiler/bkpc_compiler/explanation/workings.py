@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from bkpc_compiler.estate.resources import Resource
-from bkpc_compiler.explanation import ages, least_ages, logs, slots
+from bkpc_compiler.explanation import ages, least_ages, log_pieces, logs, slots
 from bkpc_compiler.explanation.chains import increments
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
@@ -29,6 +29,7 @@ from bkpc_compiler.feasibility.working import (
     AtBest,
     Copying,
     Crowding,
+    Fetching,
     Forced,
     Logging,
     Moving,
@@ -59,6 +60,8 @@ class Workings:
         match term.working:
             case Moving(recovery, move):
                 self._moving(sheet, recovery, move)
+            case Fetching(recovery, move):
+                self._fetching(sheet, recovery, move)
             case Waiting(recovery, move):
                 self._waiting(sheet, recovery, move)
             case AtBest() as part:
@@ -107,6 +110,14 @@ class Workings:
                 "rate", f"floor(left * {part} / {PARTS})", move.rate, "B/s", f"the part with room beside {beside}"
             )
         sheet.takes(Fraction(transfer.bytes), Fraction(move.rate))
+
+    def _fetching(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
+        transfer = move.transfer
+        assert transfer.follows is not None
+        assert transfer.reading is not None
+        ages.age(sheet, transfer.follows, recovery.share, self.program.retries)
+        self._log(sheet, transfer)
+        log_pieces.fetching(sheet, transfer.reading)
 
     def _image(self, sheet: Sheet, transfer: Transfer, store: str) -> None:
         name = transfer.database.name

@@ -21,8 +21,8 @@ from math import ceil, inf
 
 from msgspec import Struct
 
-OBJECT = 16 << 20
-"""Bytes of the largest object a stream writes; the runtime's `SEGMENT_BYTES`."""
+from bkpc_grammar.log_objects import OBJECT
+
 _BEYOND_DOUBT = 1 + 1e-9
 _REMEMBERED = 4096
 """So many rates are kept: an estate repeats its figures."""

@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds
-from bkpc_compiler.feasibility.working import Moving, Waiting
+from bkpc_compiler.feasibility.working import Fetching, Moving, Waiting
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy
+from bkpc_grammar.log_objects import AT_ONCE
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 FOREVER = 1 << 50
@@ -71,6 +72,7 @@ class Return(Struct, frozen=True):
                 words = f"until others leave room: {move.waited}"
                 wait = Duration(Fraction(move.start - move.ready, 1000))
                 terms.append(Term(words, wait, move.behind, working=Waiting(self.recovery, move)))
+            terms += _fetched(self.recovery, move)
             terms.append(_moved(self.recovery, move))
         return self._checked(Bound(tuple(terms)))
 
@@ -135,16 +137,16 @@ def _placed(recovery: Recovery, occupied: dict[str, Occupancy | None], ends: End
 def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupancy | None], ends: Ends) -> Move | None:
     found = transfer.rate(left)
     if found is None:
-        return Move(transfer, ready, 0, 0, ready, "")
+        return Move(transfer, ready, transfer.waits, 0, ready, "")
     fastest, slowest = found
-    rooms = _rooms(transfer, left, occupied)
+    rooms, waits = _rooms(transfer, left, occupied), transfer.waits
     best: tuple[int, int, int] | None = None
     waited = ""
     for numerator, denominator in SHARES:
         rate = fastest * numerator // denominator
         if rate <= 0:
             break
-        lasts = milliseconds(transfer.bytes, rate)
+        lasts = milliseconds(transfer.bytes, rate) + waits
         latest = FOREVER if best is None else best[0] - lasts - 1
         if ready > latest:
             break
@@ -195,9 +197,19 @@ def _first_room(rooms: Rooms, start: int, lasts: int, rate: int, latest: int) ->
         start = last
 
 
+def _fetched(recovery: Recovery, move: Move) -> tuple[Term, ...]:
+    """What the pieces of a log cost beside their bytes, if anything."""
+    reading = move.transfer.reading
+    if reading is None:
+        return ()
+    words = f"latency of {reading.objects:,} objects of log, {AT_ONCE} at once"
+    takes = Duration(Fraction(reading.wait, 1000))
+    return (Term(words, takes, reading.spans, reading.links[0].latency.origin, Fetching(recovery, move)),)
+
+
 def _moved(recovery: Recovery, move: Move) -> Term:
     """The transfer as a term; at its full rate it names the slowest stage."""
-    lasts = Duration(Fraction(move.lasts, 1000))
+    lasts = Duration(Fraction(move.lasts - move.transfer.waits, 1000))
     if not move.rate:
         return Term(move.transfer.what, ZERO_DURATION, working=Moving(recovery, move))
     slowest = next(one for one in move.transfer.resources if one.words == move.narrow)

@@ -19,6 +19,7 @@ from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.feasibility.bounds import Term, given_term
 from bkpc_compiler.feasibility.images import ImageCopy
+from bkpc_compiler.feasibility.log_reading import Reading, reading_of
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.thaw import log_to_replay, thaw_of
 from bkpc_compiler.feasibility.working import Working
@@ -113,12 +114,16 @@ class Left:
 
 
 class Transfer(Struct, frozen=True):
-    """Bytes through a pipeline of resources: the image of a database, or the log that follows an image."""
+    """Bytes through a pipeline of resources: the image of a database, or the log that follows an image.
+
+    `reading`: what the pieces of a log cost besides, where that is anything.
+    """
 
     database: Database
     follows: ImageCopy | None
     bytes: int
     resources: tuple[Resource, ...]
+    reading: Reading | None = None
 
     @property
     def what(self) -> str:
@@ -127,6 +132,11 @@ class Transfer(Struct, frozen=True):
             more = f" and {Size(Fraction(self.increments)).human()} of incremental images" if self.increments else ""
             return f"load {self.database.size.value}{more}"
         return f"replay {Size(Fraction(self.bytes)).human()} of log"
+
+    @property
+    def waits(self) -> int:
+        """Milliseconds beside what the bytes take at a rate."""
+        return self.reading.wait if self.reading else 0
 
     @property
     def increments(self) -> int:
@@ -210,22 +220,19 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         """What moves, one after the other, at the worst instant of failure."""
         return self._transfers(_age_at_most(self.line, self.share))
 
-    def _moved(self, age: Fraction | int) -> tuple[tuple[int, tuple[Resource, ...]], ...]:
-        """Bytes and what they go through: the image, then what was written in `age` milliseconds before the failure."""
-        ways, line, database = self.setting.ways, self.line, self.database
-        reading = ways.reading(line.image.store, self.place.site, self.loss.sites)
-        assert reading is not None
-        image = (line.image.loaded(database.size.value), (*reading, ways.restores_of(database)))
-        reading = _reading_log(self.setting, line, self.place, self.loss)
-        if reading is None:
-            return (image,)
-        return (image, (log_to_replay(database, line, age), (*reading, ways.replays_of(database))))
-
     def _transfers(self, age: Fraction | int) -> tuple[Transfer, ...]:
-        database = self.database
-        (size, through), *log = self._moved(age)
-        image = Transfer(database, None, size, through)
-        return (image, *(Transfer(database, self.line.image, bytes_, way) for bytes_, way in log))
+        """The image, then what was written in `age` milliseconds before the failure."""
+        ways, line, database = self.setting.ways, self.line, self.database
+        through = ways.reading(line.image.store, self.place.site, self.loss.sites)
+        assert through is not None
+        size = line.image.loaded(database.size.value)
+        image = Transfer(database, None, size, (*through, ways.restores_of(database)))
+        through = _reading_log(self.setting, line, self.place, self.loss)
+        if through is None:
+            return (image,)
+        bytes_ = log_to_replay(database, line, age)
+        reading = _pieces(self.setting, database, line, self.place, self.loss, age, bytes_)
+        return (image, Transfer(database, line.image, bytes_, (*through, ways.replays_of(database)), reading))
 
 
 def most_at(
@@ -248,13 +255,26 @@ def most_at(
     reading = _reading_log(setting, line, place, loss)
     if reading is None:
         return total
-    log = log_to_replay(database, line, _age_at_most(line, share))
+    age = _age_at_most(line, share)
+    log = log_to_replay(database, line, age)
+    pieces = _pieces(setting, database, line, place, loss, age, log)
+    if pieces:
+        total += pieces.wait
     rate = left.least(reading, ways.replays_of(database))
     if log and rate is not None:
         if rate <= 0:
             return None
         total += milliseconds(log, rate)
     return total
+
+
+def _pieces(
+    setting: Setting, database: Database, line: Line, place: Place, loss: Loss, age: Fraction | int, bytes_: int
+) -> Reading | None:
+    """What the pieces of its log cost, where that is anything."""
+    if line.log is None:
+        return None
+    return reading_of(setting.ways, database, line.log, line.log_stores, place.site, loss.sites, age, bytes_)
 
 
 def _reading_log(setting: Setting, line: Line, place: Place, loss: Loss) -> tuple[Resource, ...] | None:

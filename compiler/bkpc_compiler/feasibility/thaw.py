@@ -10,9 +10,9 @@ from math import ceil
 from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
-from bkpc_compiler.feasibility.log_delay import OBJECT
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.program.model import Database, Given, StorageClass, Store
+from bkpc_grammar.log_objects import OBJECT
 from bkpc_grammar.quantities import Duration
 
 DAY = 86400

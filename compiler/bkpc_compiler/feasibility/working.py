@@ -40,6 +40,13 @@ class Moving(Struct, frozen=True):
     move: Move
 
 
+class Fetching(Struct, frozen=True):
+    """The pieces of a log that a recovery fetches: what they cost beside their bytes."""
+
+    recovery: Recovery
+    move: Move
+
+
 class Waiting(Struct, frozen=True):
     """A transfer that might have begun before it has room."""
 
@@ -116,4 +123,6 @@ class Reaching(Struct, frozen=True):
     lines: Sequence[Line]
 
 
-Working = Moving | Waiting | AtBest | Queueing | Crowding | Logging | Ageing | Apart | Forced | Copying | Reaching
+Working = (
+    Moving | Fetching | Waiting | AtBest | Queueing | Crowding | Logging | Ageing | Apart | Forced | Copying | Reaching
+)

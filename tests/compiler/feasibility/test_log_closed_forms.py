@@ -11,7 +11,8 @@ from fractions import Fraction
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bkpc_compiler.feasibility.log_delay import OBJECT, Arrivals, delay, least_delay, least_rate
+from bkpc_compiler.feasibility.log_delay import Arrivals, delay, least_delay, least_rate
+from bkpc_grammar.log_objects import OBJECT
 
 RATES = st.integers(min_value=1, max_value=10**10).map(Fraction)
 TIMES = st.fractions(min_value=0, max_value=100, max_denominator=1000)

@@ -60,6 +60,10 @@ class Estate:
         declared = self.declared(name)
         return None if declared is None else min(declared, self._stated.get(name, declared))
 
+    def latency(self, name: str) -> Fraction:
+        """Seconds that a request takes through a resource: through a link."""
+        return self._links[name].latency.value.amount if name in self._links else Fraction(0)
+
     def declared(self, name: str) -> int | None:
         """The same by what is declared, less headroom; hosts are said of the whole."""
         if name not in self._known:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bkpc_compiler.planning.verified.beside import Beside, Failures
 from bkpc_compiler.planning.verified.booking import Booking
 from bkpc_compiler.planning.verified.calendar import Peak
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.flow import Flow
-from bkpc_grammar.plan import Plan, Step
+from bkpc_compiler.planning.verified.pieces import pieces_take
+from bkpc_grammar.plan import Plan, Step, Stream
 
 
 def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
     """Steps that begin before what they need is done, can't be done in their time, or bring back too little."""
+    streams = {(one.database, store): one for one in plan.streams for store in one.stores}
     proved = {(one.database, one.scope): one.rto_proved_ms for one in plan.objectives if one.rto_permille == 1000}
     for recovery in plan.recoveries:
         what = f"{recovery.scope} of {recovery.lost}"
@@ -24,7 +26,7 @@ def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
                     yield f"{what}: {step.id} needs {need}, which is no step"
                 elif ends[need] > step.start_ms:
                     yield f"{what}: {step.id} begins too early: {need} is done {ends[need]} ms after the failure"
-            yield from (f"{what}: {step.id} {fault}" for fault in _too_short(step, estate))
+            yield from (f"{what}: {step.id} {fault}" for fault in _too_short(step, estate, streams))
             claim = proved.get((step.database, recovery.scope)) if step.database in recovery.down else None
             if step.kind == "check.service" and claim is not None and ends[step.id] > claim:
                 yield f"{what}: {step.id} is done after {ends[step.id]} ms; {claim} ms are proved"
@@ -32,14 +34,16 @@ def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
             yield f"{what}: ends after {recovery.expect_ms} ms"
 
 
-def _too_short(step: Step, estate: Estate) -> Iterator[str]:
+def _too_short(step: Step, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> Iterator[str]:
+    waits = pieces_take(step, estate, streams) if step.kind == "restore.log" else 0
     if step.kind == "restore.image":
         size = estate.databases[step.database].size.value.bytes_up()
         if step.bytes < size:
             yield f"loads {step.bytes} bytes of an image of {size}"
     for one in step.reserve:
-        if step.bytes * 1000 > one.rate * step.expect_ms:
-            yield f"can't move {step.bytes} bytes in its time of {step.expect_ms} ms through {one.resource}"
+        if step.bytes * 1000 > one.rate * (step.expect_ms - waits):
+            besides = f", {waits} ms of them for the latency of its objects," if waits else ""
+            yield f"can't move {step.bytes} bytes in its time of {step.expect_ms} ms{besides} through {one.resource}"
 
 
 class Recoveries:

@@ -1,0 +1,97 @@
+"""What the number of objects of a log costs a recovery beside their bytes: each is asked for over the way's latency.
+
+Many are fetched at once. Let the way be idle when nothing is on it but requests. Cut the objects, in order, into groups
+of at most 128 and at most 64 MiB: what is asked for at once. While the first object that is not there is of one group,
+all of that group are asked for, since all before them are there: after one latency the way is idle no more. So it is
+idle for one latency in each group at most, and else moves bytes at its rate. A group that is not the last has 128
+objects, or more than 32 MiB, since one more object had no room. See docs/feasibility.md.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from msgspec import Struct
+
+from bkpc_compiler.estate.resources import Ways
+from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.program.model import Database, Link, Store
+from bkpc_compiler.source import Span
+from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
+from bkpc_grammar.quantities import Duration
+
+LOOKS = 4
+"""Times that the names of all objects are listed, from the choice of an image until its log is read."""
+SINGLE = 20
+"""Requests that wait for one another besides: for epochs, beginnings of files, and connections to be made."""
+
+
+class Reading(Struct, frozen=True):
+    """`bytes` of log, written in `age` milliseconds, on their way over `links` from the store farthest away.
+
+    `apart`: milliseconds between two objects at least that are cut for one reason, while none is full: for a flush;
+    with `hot sync`, for a commit too.
+    """
+
+    age: int | Fraction
+    bytes: int
+    apart: tuple[int, ...]
+    latency: Duration
+    links: tuple[Link, ...]
+    flush: Span
+
+    @property
+    def binlogs(self) -> int:
+        """Files of the server that they lie in, at most."""
+        return int(self.age // REQUESTED_MS) + self.bytes // OBJECT + 2
+
+    @property
+    def objects(self) -> int:
+        """One for each flush, that holds something; where one is full, it and one before; the last of each binlog."""
+        cut = sum(int(self.age // apart) + 1 for apart in self.apart)
+        return min(cut, self.bytes // EVENT) + 2 * (self.bytes // OBJECT) + self.binlogs + 3
+
+    @property
+    def listings(self) -> int:
+        """Latencies in which the names of all objects are listed once, those of many binlogs at once."""
+        return (self.objects + 3 * self.binlogs) // LISTED + -(-self.binlogs // AT_ONCE)
+
+    @property
+    def rounds(self) -> int:
+        """Latencies in which nothing else need be on the way, at most."""
+        return -(-self.objects // AT_ONCE) + self.bytes // ROUND + LOOKS * self.listings + SINGLE
+
+    @property
+    def wait(self) -> int:
+        """Milliseconds beside what the bytes take."""
+        each = self.latency.amount
+        return -(-self.rounds * 1000 * each.numerator // each.denominator)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The clauses that cost it."""
+        return (*(one.latency.span for one in self.links), self.flush)
+
+
+def reading_of(
+    ways: Ways, database: Database, log: StreamDemand, stores: tuple[Store, ...], site: str, lost: tuple[str, ...],
+    age: int | Fraction, bytes_: int,
+) -> Reading | None:  # fmt: skip
+    """The log out of `stores`, wherever it may be, to `site` around `lost` sites; None where no latency counts."""
+    routes = (ways.routes.between(one.site, site, lost) for one in stores)
+    far = max((one for one in routes if one), key=lambda one: one.latency.amount, default=None)
+    if not bytes_ or far is None or not far.latency.amount:
+        return None
+    return Reading(age, bytes_, _apart(ways, database, log), far.latency, far.links, log.level.flush.span)
+
+
+def _apart(ways: Ways, database: Database, log: StreamDemand) -> tuple[int, ...]:
+    """A commit waits until a quorum of stores has the one before: no sooner than the farthest of it, or `SYNC_APART`."""
+    level = log.level
+    flush = max(1, int(level.flush.value.amount * 1000))
+    if not level.sync:
+        return (flush,)
+    wanted = {one.value for one in level.stores}
+    led = [ways.writing(database.site, one) for one in ways.program.stores if one.name in wanted]
+    late = sorted(way[0].amount for way in led if way is not None)[: level.quorum]
+    return (flush, max(SYNC_APART_MS, int(late[-1] * 1000) if late else 0))

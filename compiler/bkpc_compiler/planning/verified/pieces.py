@@ -1,0 +1,47 @@
+"""What the pieces of a log cost a recovery beside their bytes, worked out again from the step and the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import ceil
+
+from bkpc_compiler.planning.verified.estate import Estate
+from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
+from bkpc_grammar.plan import Step, Stream
+
+_LISTS = 4
+_SINGLE = 20
+
+
+def pieces_take(step: Step, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> int:
+    """Milliseconds of a `restore.log` that pass while nothing but requests is on the way; `streams` by their store."""
+    latency = sum((estate.latency(one.resource) for one in step.reserve), start=Fraction(0))
+    stream = streams.get((step.database, step.store or ""))
+    if not latency or stream is None:
+        return 0
+    database = estate.databases[step.database]
+    writes, burst = database.writes.value.amount, database.burst.value.amount
+    # So long it takes at least to write what is to be replayed.
+    age = Fraction(max(Fraction(0), step.bytes - burst), writes) * 1000 if writes else Fraction(0)
+    full = step.bytes // OBJECT
+    files = int(age / REQUESTED_MS) + full + 2
+    timed = int(age / max(1, stream.flush_ms)) + 1
+    if stream.sync:
+        timed += int(age / max(SYNC_APART_MS, _quorum_ms(stream, estate))) + 1
+    count = min(timed, step.bytes // EVENT) + 2 * full + files + 3
+    listed = (count + 3 * files) // LISTED + ceil(Fraction(files, AT_ONCE))
+    turns = ceil(Fraction(count, AT_ONCE)) + step.bytes // ROUND + _LISTS * listed + _SINGLE
+    return int(turns * latency * 1000)
+
+
+def _quorum_ms(stream: Stream, estate: Estate) -> int:
+    """How long a commit waits at least: until the farthest of the nearest quorum has it, over any ways there are."""
+    at = estate.databases[stream.database].site
+    late = []
+    for name in stream.stores:
+        links = estate.detour(at, estate.stores[name].site, frozenset())
+        if links is not None:
+            late.append(sum((one.latency.value.amount for one in links), start=Fraction(0)))
+    near = sorted(late)[: stream.quorum or len(late)]
+    return int(near[-1] * 1000) if near else 0

@@ -1,0 +1,20 @@
+"""In what pieces a log is stored, and how many are read at once: what a stream keeps to, and bounds count on."""
+
+OBJECT = 16 << 20
+"""Bytes of the largest object a stream writes, but for what came with its last bytes at once."""
+AT_ONCE = 128
+"""Objects of the log that a recovery fetches at once at most."""
+IN_MEMORY = 64 << 20
+"""Bytes of them that wait in memory at most."""
+ROUND = 32 << 20
+"""Of what is fetched at once, fewer than `AT_ONCE` objects hold at least so many bytes: `IN_MEMORY` less one object."""
+SYNC_APART_MS = 1
+"""Milliseconds between two objects at least that commits wait for (`hot sync`)."""
+LEAST_BINLOG = 16 << 20
+"""Bytes of the least `max_binlog_size` that `preflight` lets pass: so long is a binlog that is not ended by request."""
+REQUESTED_MS = 600_000
+"""Milliseconds between two binlogs that are ended by request, or connections that are lost, on the average."""
+EVENT = 19
+"""Bytes of the least event of a binlog: no object holds less."""
+LISTED = 1000
+"""Names that a store tells at once."""
