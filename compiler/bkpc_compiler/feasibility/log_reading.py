@@ -86,7 +86,7 @@ def reading_of(
 
 
 def _apart(ways: Ways, database: Database, log: StreamDemand) -> tuple[int, ...]:
-    """A commit waits until a quorum of stores has the one before: no sooner than the farthest of it, or `SYNC_APART`."""
+    """A commit waits until a quorum of stores has the one before, and so long as the way to the farthest of it."""
     level = log.level
     flush = max(1, int(level.flush.value.amount * 1000))
     if not level.sync:

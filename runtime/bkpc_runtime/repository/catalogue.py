@@ -187,10 +187,8 @@ def _unreached(store: Store, image: Image, newest: int, end: Position | None) ->
 def _continued(store: Store, prefix: str, epoch: int, start: Position) -> Position | None:
     end: Position | None = None
     expected = segments.sequence(start.file)
-    for file in segments.files(store, prefix, epoch):
-        if segments.sequence(file) < expected:
-            continue
-        archived = segments.archived_file(store, prefix, epoch, file)
+    later = [one for one in segments.files(store, prefix, epoch) if segments.sequence(one) >= expected]
+    for file, archived in segments.archived_files(store, prefix, epoch, later):
         if segments.sequence(file) != expected or archived.reach == 0:
             break
         if file == start.file and archived.reach < start.offset:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -154,6 +154,15 @@ def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedF
     return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None))
 
 
+def archived_files(store: Store, prefix: str, epoch: int, names: Iterable[str]) -> Iterator[tuple[str, ArchivedFile]]:
+    """The same of several, in order; their names are asked for ahead."""
+    yield from ahead((0, partial(_named, store, prefix, epoch, one)) for one in names)
+
+
+def _named(store: Store, prefix: str, epoch: int, file: str) -> tuple[str, ArchivedFile]:
+    return file, archived_file(store, prefix, epoch, file)
+
+
 def origin_key(prefix: str, epoch: int, file: str) -> str:
     """The key of what lets a later start recognise a binlog."""
     return f"{file_folder(prefix, epoch, file)}ORIGIN.json"
@@ -236,9 +245,8 @@ def _pieces(
         if sequence(start.file) <= sequence(file) and (end is None or sequence(file) <= sequence(end.file))
     ]
     _whole(wanted, start, end)
-    for file in wanted:
+    for file, archived in archived_files(store, prefix, epoch, wanted):
         limit = end.offset if end is not None and end.file == file else None
-        archived = archived_file(store, prefix, epoch, file)
         if file != wanted[-1] and not archived.whole:
             known = f"{archived.reach} to {archived.end}" if archived.end else f"from {archived.reach} on"
             raise LogGap(f"the archived log lacks bytes {known} of {file}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from bkpc_grammar.log_objects import OBJECT, SYNC_APART_MS
 from bkpc_runtime.mysql.binlog.receiver import Chunk
 from bkpc_runtime.mysql.flavour import Position
 
-SEGMENT_BYTES = 16 << 20
+SEGMENT_BYTES = OBJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Cutter:
 
     def __init__(self, position: Position) -> None:
         self.committed = 0.0
+        self._cut_at = 0.0
         self.begin(position)
 
     def begin(self, position: Position) -> None:
@@ -72,6 +74,11 @@ class Cutter:
     def full(self) -> bool:
         return self._size >= SEGMENT_BYTES
 
+    def commit_due_in(self) -> float:
+        """Seconds until what commits wait for may be cut: groups may follow one another no faster, for a recovery has
+        to fetch each."""
+        return max(0.0, self._cut_at + SYNC_APART_MS / 1000 - time.monotonic())
+
     def due_in(self, flush_seconds: float) -> float:
         """Seconds until what is here has waited long enough; `flush_seconds` while there is nothing."""
         if not self._complete:
@@ -85,6 +92,7 @@ class Cutter:
             return None
         joined = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
+        self._cut_at = time.monotonic()
         body, rest = (joined, b"") if size == len(joined) else (joined[:size], joined[size:])
         cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed)
         self._go_on(cut.end)

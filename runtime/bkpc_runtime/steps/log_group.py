@@ -236,7 +236,7 @@ class LogGroup:
         waits = acknowledging and self.cutter.awaited and not acknowledging.degraded_since
         # What comes while a group is on its way makes up the next: as many objects as the stores can take.
         if acknowledging and waits and not acknowledging.under_way(self.cutter.cut_to):
-            return 0.0
+            return self.cutter.commit_due_in()
         return self.cutter.due_in(self.source.flush_seconds)
 
     def _take(self, received: Received) -> None:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from bkpc_grammar.log_objects import AT_ONCE, IN_MEMORY
+
 T = TypeVar("T")
-MOST = 32
-"""Requests that run at once at most."""
-ROOM = 32 << 20
-"""Bytes that wait in memory at most, but for one job that is larger alone."""
 
 
-def ahead(jobs: Iterable[tuple[int, Callable[[], T]]], *, most: int = MOST, room: int = ROOM) -> Iterator[T]:
+def ahead(jobs: Iterable[tuple[int, Callable[[], T]]], *, most: int = AT_ONCE, room: int = IN_MEMORY) -> Iterator[T]:
     """What each job gives, in order; each says how many bytes it will hold.
+
+    At most `most` run at once, and `room` bytes wait in memory, but for one job that is larger alone: what is proved of
+    a recovery counts on that.
 
     The first failure is raised in its turn; jobs that run then are waited for.
     """

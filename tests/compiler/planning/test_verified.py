@@ -311,3 +311,15 @@ def test_a_member_that_is_up_loses_no_more_than_is_proved_of_those_that_are_hit(
     told = faults(with_stream(plan, replace(slow, flush_ms=4 * slow.flush_ms)), program)
     assert len(told) == 1
     assert told[0].startswith("host of one: two/hot/2 may lose ")
+
+
+def test_a_log_is_fetched_in_no_less_than_its_objects_take() -> None:
+    """The latency of 128 at once, counted again: of a step that is shorter by it, which its bytes would allow."""
+    plan, program = of_corner("log_of_objects_that_commits_wait_for")
+    assert faults(plan, program) == []
+    recovery = recovery_of(plan, "host")
+    log = step_of(recovery, "shop/restore.log")
+    early = with_step(plan, recovery, replace(log, expect_ms=log.expect_ms - 2_000))
+    found = [one for one in faults(early, program) if "shop/restore.log can't move" in one]
+    assert found
+    assert all("ms of them for the latency of its objects" in one for one in found)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bkpc_grammar.log_objects import AT_ONCE, OBJECT
 from bkpc_runtime.transfer.ahead import ahead
 
 
@@ -23,6 +24,11 @@ def test_in_order_and_at_once() -> None:
         return run
 
     assert list(ahead(((1, job(number)) for number in range(8)), most=4)) == list(range(8))
+
+
+def test_as_many_at_once_as_proofs_count_on() -> None:
+    together = threading.Barrier(AT_ONCE, timeout=60)
+    assert len(list(ahead((OBJECT // AT_ONCE, together.wait) for _ in range(2 * AT_ONCE)))) == 2 * AT_ONCE
 
 
 def test_no_more_waits_than_there_is_room_for() -> None:
