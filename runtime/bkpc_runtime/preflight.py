@@ -9,6 +9,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.privileges import begins_binlogs
 from bkpc_runtime.engines.picking import Kind, lacking, name_for
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql import preflight
@@ -55,7 +56,9 @@ def _database(world: World, database: contract.Database) -> Looked:
                 kind_of(job) for job in world.plan.jobs if job.database == database.name and job.kind in IMAGES
             }
             engines: set[Engine] = {name_for(kind, facts) for kind in kinds}
-            found = preflight.look(connection, facts, wanted, engines, incremental="incremental" in kinds)
+            rotates = begins_binlogs(world.plan, database.name)
+            incremental = "incremental" in kinds
+            found = preflight.look(connection, facts, wanted, engines, incremental=incremental, rotates=rotates)
             address, _ = world.login(database)
             sync = _sync(world, database, connection, facts)
             return Looked(database.name, what, (*found, *sync, *lacking(connection, facts, address, kinds)))

@@ -10,7 +10,7 @@ import pytest
 from bkpc_compiler.backends.iam import grants_sql, iam_markdown
 from bkpc_compiler.backends.iam.grants import grants_of
 from bkpc_compiler.backends.iam.roles import Policy
-from bkpc_grammar.plan import Plan
+from bkpc_grammar.plan import Plan, Retention
 from bkpc_grammar.privileges import Flavour
 from bkpc_runtime.mysql.preflight_privileges import needed_privileges
 from tests.compiler.backends.made import made_plan
@@ -40,6 +40,21 @@ def test_physical_images_ask_for_what_their_engine_needs() -> None:
     plan = msgspec.structs.replace(made_plan(), jobs=jobs, streams=())
     assert all({"BACKUP_ADMIN", "PROCESS"} <= one for one in asked(plan, "mysql"))
     assert all({"RELOAD", "PROCESS"} <= one for one in asked(plan, "mariadb"))
+
+
+def test_a_locked_log_begins_with_each_image() -> None:
+    """Without RELOAD its beginning may lie in a binlog that is older than the lock."""
+    made = made_plan()
+    name = made.streams[0].database
+    for lock, has in ((None, False), (86_400_000, True)):
+        kept = Retention(
+            database=name, store="near", keep_ms=None, daily=0, weekly=0, monthly=0, yearly=0, lock_ms=lock,
+            timezone="UTC", grace_ms=0, fresh_ms=0, verified=False,
+        )  # fmt: skip
+        plan = msgspec.structs.replace(made, retention=(kept,))
+        found = {one.database: dict(one.statements).values() for one in grants_of(plan)}
+        assert all(("RELOAD" in text) == has for text in found.pop(name))
+        assert not any("RELOAD" in text for texts in found.values() for text in texts)
 
 
 def test_no_password_and_no_address_is_asked_for() -> None:

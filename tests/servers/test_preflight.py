@@ -99,6 +99,22 @@ def test_a_server_as_it_must_be_has_no_findings(least: ThrowawayServer) -> None:
     assert findings(least) == []
 
 
+def test_under_a_lock_an_image_begins_a_binlog_of_its_own(least: ThrowawayServer) -> None:
+    def under_lock() -> list[Finding]:
+        connection = connect(address(least))
+        try:
+            return preflight.look(connection, read_facts(connection), WANTED, rotates=True)
+        finally:
+            connection.close()
+
+    (found,) = under_lock()
+    assert found.kind == "problem"
+    assert "RELOAD on all schemas; each image must begin a binlog of its own" in found.text
+    assert found.mend == (f"GRANT RELOAD ON *.* TO {ACCOUNT};",)
+    least.run(found.mend[0].rstrip(";"))
+    assert under_lock() == []
+
+
 def test_every_privilege_that_lacks_is_named_with_its_grant(least: ThrowawayServer) -> None:
     for privilege in privileges(least):
         least.run(f"REVOKE {privilege} ON *.* FROM {ACCOUNT}")

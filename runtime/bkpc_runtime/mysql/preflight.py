@@ -7,6 +7,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from bkpc_grammar.log_objects import LEAST_BINLOG
 from bkpc_grammar.plan import Preflight
 from bkpc_grammar.privileges import POSITION, grant
 from bkpc_runtime.errors import ServerFailed
@@ -40,14 +41,18 @@ def look(
     engines: Collection[Engine] = LOGICAL,
     *,
     incremental: bool = False,
+    rotates: bool = False,
 ) -> list[Finding]:
     """Everything that is wrong with a server, for a plan that wants `wanted` of it and images by `engines`.
 
-    An `incremental` image reads the beginning of the log in which the one before it stands.
+    An `incremental` image reads the beginning of the log in which the one before it stands. `rotates`: each image must
+    begin a binlog of its own.
     """
     checks: list[Callable[[], Iterator[Finding]]] = [
         lambda: version_findings(facts),
-        lambda: privileges(connection, facts, stream=wanted.binlog or incremental, engines=engines),
+        lambda: privileges(
+            connection, facts, stream=wanted.binlog or incremental, engines=engines, rotates=rotates and facts.log_bin
+        ),
         lambda: _accounts(connection, facts),
         lambda: binlog_findings(facts, wanted),
         lambda: _gaps(connection, facts, wanted),
@@ -76,12 +81,17 @@ def version_findings(facts: ServerFacts) -> Iterator[Finding]:
 
 
 def privileges(
-    connection: Connection[Any], facts: ServerFacts, *, stream: bool, engines: Collection[Engine] = LOGICAL
+    connection: Connection[Any],
+    facts: ServerFacts,
+    *,
+    stream: bool,
+    engines: Collection[Engine] = LOGICAL,
+    rotates: bool = False,
 ) -> Iterator[Finding]:
     """What the account lacks."""
     account = account_of(connection)
     grants = read_grants(connection, facts.flavour)
-    needed = needed_privileges(facts, stream=stream, engines=engines)
+    needed = needed_privileges(facts, stream=stream, engines=engines, rotates=rotates)
     missing = missing_privileges(grants, needed)
     if missing:
         role = sufficient_role(connection, facts.flavour, grants, missing)
@@ -91,7 +101,8 @@ def privileges(
         else:
             text = f"{account} lacks {_listed(missing)} on all schemas"
             mend = grant(missing, account)
-        yield Finding("problem", text, (mend,))
+        why = "; each image must begin a binlog of its own, whose beginning is locked with it (`lock`)"
+        yield Finding("problem", text + (why if rotates and "RELOAD" in missing else ""), (mend,))
     for taken, schema in withheld_privileges(grants, needed):
         text = f"{account} may not use {_listed(taken)} on {schema}: it would be missing from images"
         yield Finding("problem", text, (f"GRANT {', '.join(taken)} ON {schema}.* TO {account};",))
@@ -130,6 +141,10 @@ def binlog_findings(facts: ServerFacts, wanted: Preflight) -> Iterator[Finding]:
         text = f"binlog_row_image is {facts.row_image}: the log does not show whole rows"
         yield Finding("warning", text, (*setting(facts, "binlog_row_image", "FULL"), reconnect))
     yield from _expiry(facts, wanted)
+    largest = int(facts.variable("max_binlog_size", "0"))
+    if 0 < largest < LEAST_BINLOG:
+        text = f"max_binlog_size is {largest}: to read so many small files of log takes longer than is proved"
+        yield Finding("warning", text, setting(facts, "max_binlog_size", str(LEAST_BINLOG)))
     if facts.variable("sync_binlog") != "1":
         text = "sync_binlog is not 1: after a power failure the log may lack what was committed"
         yield Finding("warning", text, setting(facts, "sync_binlog", "1"))

@@ -31,7 +31,9 @@ _DENIED = ("(error 1044)", "(error 1142)", "(error 1143)", "(error 1227)")
 _SYSTEM = frozenset({"`information_schema`", "`mysql`", "`performance_schema`", "`sys`"})
 
 
-def needed_privileges(facts: ServerFacts, *, stream: bool, engines: Collection[Engine] = LOGICAL) -> tuple[str, ...]:
+def needed_privileges(
+    facts: ServerFacts, *, stream: bool, engines: Collection[Engine] = LOGICAL, rotates: bool = False
+) -> tuple[str, ...]:
     """What the account must be allowed on all schemas of this server."""
     return needed(
         facts.flavour,
@@ -39,6 +41,7 @@ def needed_privileges(facts: ServerFacts, *, stream: bool, engines: Collection[E
         stream=stream,
         log_bin=facts.log_bin,
         flush_tables=facts.version >= FLUSH_TABLES_SINCE,
+        rotates=rotates,
     )
 
 

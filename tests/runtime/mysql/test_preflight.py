@@ -140,6 +140,19 @@ def test_what_is_needed(server: ServerFacts, stream: bool, needed: tuple[str, ..
     assert needed_privileges(server, stream=stream) == needed
 
 
+def test_under_a_lock_an_image_must_begin_a_binlog() -> None:
+    least = (*IMAGE, "BINLOG MONITOR", "REPLICATION SLAVE", "RELOAD")
+    assert needed_privileges(facts("mariadb"), stream=True, rotates=True) == least
+
+
+def test_binlogs_smaller_than_proofs_count_on() -> None:
+    assert said(facts("mysql", max_binlog_size="16777216")) == []
+    assert said(facts("mysql", max_binlog_size="4096")) == [
+        "warning: max_binlog_size is 4096: to read so many small files of log takes longer than is proved",
+        "  SET PERSIST max_binlog_size = 16777216;",
+    ]
+
+
 @pytest.mark.parametrize(
     ("grants", "needed", "missing"),
     [

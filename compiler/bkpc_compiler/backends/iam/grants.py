@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bkpc_grammar.plan import Database, Plan
-from bkpc_grammar.privileges import FLAVOURS, Flavour, grant, needed
+from bkpc_grammar.privileges import FLAVOURS, Flavour, begins_binlogs, grant, needed
 
 ACCOUNT = "'bkpc'@'%'"
 _SERVERS: dict[Flavour, str] = {"mysql": "MySQL from 8.0.23 on", "mariadb": "MariaDB from 10.6 on"}
@@ -41,7 +41,8 @@ def _privileges(plan: Plan, database: Database, flavour: Flavour) -> tuple[str, 
     jobs = [one for one in plan.jobs if one.database == database.name]
     incremental = any(one.kind == "backup.incremental" for one in jobs)
     stream = incremental or any(one.database == database.name for one in plan.streams)
-    return needed(flavour, tuple(_engines(plan, database, flavour)), stream=stream)
+    rotates = begins_binlogs(plan, database.name)
+    return needed(flavour, tuple(_engines(plan, database, flavour)), stream=stream, rotates=rotates)
 
 
 def _engines(plan: Plan, database: Database, flavour: Flavour) -> Iterator[str]:
