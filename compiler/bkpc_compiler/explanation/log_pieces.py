@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.log_reading import LOOKS, SINGLE, Reading
-from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND
+from bkpc_compiler.program.model import Link
+from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
 
 
 def fetching(sheet: Sheet, reading: Reading) -> None:
@@ -14,7 +16,12 @@ def fetching(sheet: Sheet, reading: Reading) -> None:
     sheet.given("flush", Fraction(reading.apart[0], 1000), "s", "between two objects at least", reading.flush)
     cut = "floor(age / flush) + 1"
     for commit in reading.apart[1:]:
-        sheet.given("commit", Fraction(commit, 1000), "s", "between two objects that commits wait for at least")
+        least = f"{SYNC_APART_MS} / 1000"
+        if reading.quorum:
+            _latency(sheet, "quorum", reading.quorum)
+            least = f"max({least}, floor(quorum * 1000) / 1000)"
+        note = "between two objects at least that commits wait for"
+        sheet.follows("commit", least, Fraction(commit, 1000), "s", note)
         cut += " + floor(age / commit) + 1"
     requested = REQUESTED_MS // 1000
     binlogs = f"floor(age / {requested}) + floor(bytes / {OBJECT}) + 2"
@@ -27,16 +34,16 @@ def fetching(sheet: Sheet, reading: Reading) -> None:
     sheet.follows(
         "rounds", rounds, reading.rounds, "", f"times that nothing but requests is on the way, {AT_ONCE} at once"
     )
-    _latency(sheet, reading)
+    _latency(sheet, "latency", reading.links)
     sheet.follows("takes", "ceil(rounds * latency * 1000) / 1000", Fraction(reading.wait, 1000), "s")
 
 
-def _latency(sheet: Sheet, reading: Reading) -> None:
-    links = reading.links
+def _latency(sheet: Sheet, name: str, links: Sequence[Link]) -> None:
+    """Of a way."""
     if len(links) == 1:
-        sheet.given("latency", links[0].latency.value, "s", f"link {links[0].name}", links[0].latency.span)
+        sheet.given(name, links[0].latency.value, "s", f"link {links[0].name}", links[0].latency.span)
         return
     for number, link in enumerate(links, 1):
-        sheet.given(f"latency_{number}", link.latency.value, "s", f"link {link.name}", link.latency.span)
-    parts = " + ".join(f"latency_{number}" for number in range(1, len(links) + 1))
-    sheet.follows("latency", parts, reading.latency.amount, "s")
+        sheet.given(f"{name}_{number}", link.latency.value, "s", f"link {link.name}", link.latency.span)
+    parts = " + ".join(f"{name}_{number}" for number in range(1, len(links) + 1))
+    sheet.follows(name, parts, sum((one.latency.value.amount for one in links), start=Fraction(0)), "s")

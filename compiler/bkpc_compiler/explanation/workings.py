@@ -15,7 +15,6 @@ from bkpc_compiler.explanation.sheet import Sheet, renamed
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.holding import soonest
-from bkpc_compiler.feasibility.log_delay import OBJECT
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_schedule import Move
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer
@@ -37,6 +36,7 @@ from bkpc_compiler.feasibility.working import (
     Reaching,
     Waiting,
 )
+from bkpc_grammar.log_objects import OBJECT
 from bkpc_grammar.quantities import Rate
 
 PARTS = 16
@@ -58,10 +58,8 @@ class Workings:
         """The calculation of `term`: its last figure is the duration. Empty where the term's clause says it all."""
         sheet = Sheet(self.clauses)
         match term.working:
-            case Moving(recovery, move):
-                self._moving(sheet, recovery, move)
-            case Fetching(recovery, move):
-                self._fetching(sheet, recovery, move)
+            case Moving(recovery, move) | Fetching(recovery, move) as one:
+                self._moving(sheet, recovery, move, pieces=isinstance(one, Fetching))
             case Waiting(recovery, move):
                 self._waiting(sheet, recovery, move)
             case AtBest() as part:
@@ -89,13 +87,17 @@ class Workings:
                 pass
         return tuple(sheet.cells)
 
-    def _moving(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
+    def _moving(self, sheet: Sheet, recovery: Recovery, move: Move, *, pieces: bool) -> None:
+        """What the bytes of a transfer take at its rate; or what the `pieces` of a log cost besides."""
         transfer = move.transfer
         if transfer.follows is None:
             self._image(sheet, transfer, recovery.line.image.store.name)
         else:
             ages.age(sheet, transfer.follows, recovery.share, self.analysis)
             self._log(sheet, transfer)
+        if pieces and transfer.reading:
+            log_pieces.fetching(sheet, transfer.reading)
+            return
         if not move.rate:
             sheet.given("takes", 0, "s", "nothing on its way is known to be narrow")
             return
@@ -110,14 +112,6 @@ class Workings:
                 "rate", f"floor(left * {part} / {PARTS})", move.rate, "B/s", f"the part with room beside {beside}"
             )
         sheet.takes(Fraction(transfer.bytes), Fraction(move.rate))
-
-    def _fetching(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
-        transfer = move.transfer
-        assert transfer.follows is not None
-        assert transfer.reading is not None
-        ages.age(sheet, transfer.follows, recovery.share, self.program.retries)
-        self._log(sheet, transfer)
-        log_pieces.fetching(sheet, transfer.reading)
 
     def _image(self, sheet: Sheet, transfer: Transfer, store: str) -> None:
         name = transfer.database.name

@@ -14,6 +14,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from bkpc_compiler.estate.resources import Ways
+from bkpc_compiler.estate.routes import HOME, Route
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.program.model import Database, Link, Store
 from bkpc_compiler.source import Span
@@ -30,7 +31,7 @@ class Reading(Struct, frozen=True):
     """`bytes` of log, written in `age` milliseconds, on their way over `links` from the store farthest away.
 
     `apart`: milliseconds between two objects at least that are cut for one reason, while none is full: for a flush;
-    with `hot sync`, for a commit too.
+    with `hot sync`, for a commit too, which waits for what is at the end of the links `quorum`.
     """
 
     age: int | Fraction
@@ -39,6 +40,7 @@ class Reading(Struct, frozen=True):
     latency: Duration
     links: tuple[Link, ...]
     flush: Span
+    quorum: tuple[Link, ...] = ()
 
     @property
     def binlogs(self) -> int:
@@ -82,16 +84,17 @@ def reading_of(
     far = max((one for one in routes if one), key=lambda one: one.latency.amount, default=None)
     if not bytes_ or far is None or not far.latency.amount:
         return None
-    return Reading(age, bytes_, _apart(ways, database, log), far.latency, far.links, log.level.flush.span)
+    apart = [max(1, int(log.level.flush.value.amount * 1000))]
+    quorum = _quorum(ways, database, log) if log.level.sync else HOME
+    if log.level.sync:
+        apart.append(max(SYNC_APART_MS, int(quorum.latency.amount * 1000)))
+    return Reading(age, bytes_, tuple(apart), far.latency, far.links, log.level.flush.span, quorum.links)
 
 
-def _apart(ways: Ways, database: Database, log: StreamDemand) -> tuple[int, ...]:
+def _quorum(ways: Ways, database: Database, log: StreamDemand) -> Route:
     """A commit waits until a quorum of stores has the one before, and so long as the way to the farthest of it."""
-    level = log.level
-    flush = max(1, int(level.flush.value.amount * 1000))
-    if not level.sync:
-        return (flush,)
-    wanted = {one.value for one in level.stores}
-    led = [ways.writing(database.site, one) for one in ways.program.stores if one.name in wanted]
-    late = sorted(way[0].amount for way in led if way is not None)[: level.quorum]
-    return (flush, max(SYNC_APART_MS, int(late[-1] * 1000) if late else 0))
+    wanted = {one.value for one in log.level.stores}
+    sites = (one.site for one in ways.program.stores if one.name in wanted)
+    led = [way for way in (ways.routes.between(database.site, site) for site in sites) if way is not None]
+    nearest = sorted(led, key=lambda one: one.latency.amount)[: log.level.quorum]
+    return nearest[-1] if nearest else HOME
