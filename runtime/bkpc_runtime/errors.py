@@ -9,7 +9,8 @@
     │   │   ├── StoreFull
     │   │   ├── StoreDenied
     │   │   │   └── StoreLocked   a retention lock protects the object
-    │   │   └── ObjectMissing
+    │   │   ├── ObjectMissing
+    │   │   └── ObjectFrozen      it is in a class that must thaw before it can be read
     │   ├── ServerFailed      a database server refused, failed or vanished
     │   └── ToolFailed        a program such as `mariadb-dump` failed
     └── Refused               refused for safety                               exit 5
@@ -65,6 +66,10 @@ class StoreLocked(StoreDenied):
 
 
 class ObjectMissing(StoreFailed):
+    pass
+
+
+class ObjectFrozen(StoreFailed):
     pass
 
 

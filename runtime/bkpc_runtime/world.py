@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from pymysql.connections import Connection
 from bkpc_grammar import plan as contract
 from bkpc_grammar.address import host_and_port
 from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
+from bkpc_grammar.quantities import Duration
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.address import Address, SslMode
 from bkpc_runtime.mysql.connection import connect
@@ -94,6 +96,14 @@ class World:
         """The names of the stores that OSS copies those of a database to, by itself."""
         names = self.stores_of(database)
         return tuple(one.replicates_to for one in self.plan.settings if one.store in names and one.replicates_to)
+
+    def thaws(self, store: str) -> str:
+        """That what a store keeps must thaw before it can be read, in words; empty where it can be read at once."""
+        for one in self.plan.estate.stores:
+            if one.name == store and one.thaw_ms:
+                usual = Duration(Fraction(one.thaw_ms, 1000)).human()
+                return f"must thaw before it can be read: {one.storage_class}, usually within {usual}"
+        return ""
 
     def login(self, database: contract.Database) -> tuple[Address, Secret]:
         """Where the server is, and user and password from where the plan says."""

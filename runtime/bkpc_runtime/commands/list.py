@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows, away = [], []
     for database in world.databases(arguments.database):
         for name, kept in kept_of(world, database.name, world.clock()).items():
-            rows += [_row(database.name, name, kept, image) for image in reversed(kept.holding.images)]
+            thaws = world.thaws(name)
+            rows += [_row(database.name, name, kept, image, thaws) for image in reversed(kept.holding.images)]
             if kept.holding.unknown:
                 away.append(f"{database.name}  {name}  problem: {name} does not answer: {kept.holding.unknown}")
     if arguments.format == "json":
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     return StoreFailed.exit_code if away else 0
 
 
-def _row(database: str, store: str, kept: Kept, image: KnownImage) -> dict[str, Any]:
+def _row(database: str, store: str, kept: Kept, image: KnownImage, thaws: str) -> dict[str, Any]:
     ends = {name: end.text for name, _, end in image.windows}
     return {
         "database": database,
@@ -67,6 +68,7 @@ def _row(database: str, store: str, kept: Kept, image: KnownImage) -> dict[str, 
         "held": bool(image.held),
         "damaged": image.damaged,
         "verified": image.verified,
+        "thaws": thaws,
     }
 
 
@@ -75,7 +77,7 @@ def _why(row: dict[str, Any]) -> str:
     reasons = (
         f"kept: {'; '.join(row['kept_because'])}" if row["kept_because"] else "to go: nothing that is kept needs it"
     )
-    return ", ".join([*told, reasons])
+    return ", ".join([*told, *filter(None, (row["thaws"],)), reasons])
 
 
 def _what(row: dict[str, Any]) -> str:

@@ -8,14 +8,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bkpc_runtime.commands import restore_group, restore_scope, restore_tables
+from bkpc_runtime.commands import restore_group, restore_scope, restore_tables, thaw_first
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.commands.restore_whole import Wish, restore_whole
-from bkpc_runtime.errors import BadUsage
+from bkpc_runtime.commands.thaw_first import Found, Thaws
+from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import Member
-from bkpc_runtime.recovery.load import MOST_CLIENTS
+from bkpc_runtime.recovery.load import MOST_CLIENTS, ready_target
 from bkpc_runtime.recovery.point import Point, before_event, parse_point
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the only store to read (default: images from the one that is ready first, log from the one with most)",
     )
+    thaw_first.add_arguments(parser)
     parser.add_argument("--without-accounts", action="store_true", help="bring back no users, roles and grants")
     parser.add_argument(
         "--replay",
@@ -122,17 +124,36 @@ def _check_usage(arguments: argparse.Namespace, *, partial: bool) -> None:
 def _one_database(arguments: argparse.Namespace, world: World, means: Means, point: Point, *, partial: bool) -> int:
     (database,) = world.databases(arguments.database)
     store = store_to_read(world, database.name, arguments.store)
-    if arguments.into_datadir:
-        folder, dry_run = Path(arguments.into_datadir[0]), arguments.dry_run
-        with Reading(store, world.clock, f"restore into {folder}") as reading:
+    folder = Path(arguments.into_datadir[0]) if arguments.into_datadir else None
+    address = None if folder else parse_address(arguments.into[0])
+    target = Target(address, address.password()) if address else None
+    thaws = Thaws(world, arguments)
+    found = thaws.of(database.name, store, point, physical=bool(folder))
+    if found and arguments.dry_run:
+        thaws.preview(found)
+        return 0
+    with Reading(store, world.clock, f"restore into {folder or (target and target.address.text)}") as reading:
+        if found:
+            _ready(found, None if partial else target, means)
+            thaws.first({database.name: (found, reading)})
+        store = thaws.reading(database.name, store, found)
+        if folder:
+            dry_run = arguments.dry_run
             return restore_folder(store, database.name, point, folder, means.identities, reading, dry_run=dry_run)
-    address = parse_address(arguments.into[0])
-    target = Target(address, address.password())
-    if partial:
-        return restore_tables.restore_tables(arguments, world.clock, (database.name, store), target, means, point)
-    wish = Wish(arguments.dry_run, arguments.without_accounts)
-    restore_whole(wish, world, (database.name, store), target, means, point)
+        assert target is not None
+        if partial:
+            return restore_tables.restore_tables(arguments, world.clock, (database.name, store), target, means, point)
+        wish = Wish(arguments.dry_run, arguments.without_accounts)
+        restore_whole(wish, world, (database.name, store), target, means, point)
     return 0
+
+
+def _ready(found: Found, target: Target | None, means: Means) -> None:
+    """What would be refused after hours of thawing is refused before."""
+    if found.start.image.manifest.encrypted and not means.identities:
+        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    if target:
+        ready_target(target, found.start.image)
 
 
 def identities_of(arguments: argparse.Namespace) -> Sequence[Secret]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
 from fractions import Fraction
 
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import say
+from bkpc_runtime.commands.thaw_first import Thaws
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import Member, common_point
@@ -16,6 +19,7 @@ from bkpc_runtime.recovery.point import Point
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.world import World
 
 One = Callable[[Member, Target], None]
@@ -37,7 +41,40 @@ def restore_group(
     members = _members(world, arguments.group)
     targets = targets_of(arguments.into or (), members)
     stores = {name: store_to_read(world, name, arguments.store) for name in members}
-    moment, found = common_point(stores, point, arguments.idle, identities)
+    thaws = Thaws(world, arguments)
+    cold = {name: found for name, store in stores.items() if (found := thaws.of(name, store, point))}
+    if cold and arguments.dry_run:
+        for name, found in cold.items():
+            say(f"-- {name}")
+            thaws.preview(found)
+        say("       the point in common is known once the logs can be read")
+        return 0
+    with ExitStack() as stack:
+        held = {
+            name: (
+                found,
+                stack.enter_context(Reading(stores[name], world.clock, f"restore of group {arguments.group}")),
+            )
+            for name, found in cold.items()
+        }
+        for name, found in cold.items():
+            ready_target(targets[name], found.start.image)
+        thaws.first(held)
+        readable = {name: thaws.reading(name, store, cold.get(name)) for name, store in stores.items()}
+        moment, members_at = common_point(readable, point, arguments.idle, identities)
+        return _restore_at(arguments, world, moment, members_at, targets, one)
+
+
+def _restore_at(
+    arguments: argparse.Namespace,
+    world: World,
+    moment: datetime,
+    found: Sequence[Member],
+    targets: Mapping[str, Target],
+    one: One,
+) -> int:
+    """Every member at the moment, one after the other."""
+    members = [member.database for member in found]
     say(f"group  {arguments.group} to {moment.isoformat()}: {', '.join(members)}")
     for member in found:
         ready_target(targets[member.database], member.choice.image)

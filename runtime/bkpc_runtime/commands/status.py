@@ -172,6 +172,7 @@ def _row(
         if newest
         else None,
         "images": len(kept.holding.images),
+        "thaws": world.thaws(name),
         "log_to": window.end.text if window else None,
         "server_at": source.text if source else None,
         "bytes_not_stored": None if severed else behind,
@@ -200,6 +201,8 @@ def _print(row: dict[str, Any]) -> None:
         count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"
         print(f"  {count}, {Duration(Fraction(row['image_age_seconds'])).human()} old")
         print(f"  {_log_words(row)}")
+        if row["thaws"]:
+            print(f"  {row['thaws']}")
     if row["sync"]:
         print(f"  {sync_line(row['sync'], row['stream'])}")
     for line in stream_lines(row["stream"]) if row["stream"] else ():

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore import identities_of
-from bkpc_runtime.errors import StoreFailed
-from bkpc_runtime.repository import catalogue
+from bkpc_runtime.errors import ObjectFrozen, StoreFailed
+from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.thaw import cold_of
 from bkpc_runtime.steps.try_out import tried
 from bkpc_runtime.steps.verification import tell
 from bkpc_runtime.steps.verify import verify_image
+from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc verify plan.json orders --identity key.txt"
@@ -60,9 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     if problems or away:
         return _DAMAGED if problems else StoreFailed.exit_code
     if checked == 0:
-        say("nothing was verified: there are no images")
+        say("nothing was verified: there are no images that can be read")
         return 1
     return 0
+
+
+def _cold(image: Image, store: Store) -> int:
+    """How many parts can't be read: a verification asks for no thaw, which is charged."""
+    parts = image.manifest.parts
+    return len(cold_of(store, [layout.part_key(image.prefix, image.manifest.id, one.name) for one in parts]))
 
 
 def _verified(
@@ -75,7 +84,14 @@ def _verified(
         yield 0, 1
     images = catalogue.all_images(store, database)
     for image in images:
-        found = verify_image(image, store, identities, newest=image is images[0])
+        if cold := _cold(image, store):
+            print(f"not read {database}  {name}  {image.manifest.id}: {cold} of its parts must thaw first")
+            continue
+        try:
+            found = verify_image(image, store, identities, newest=image is images[0])
+        except ObjectFrozen:
+            print(f"not read {database}  {name}  {image.manifest.id}: its log must thaw first")
+            continue
         content = bool(identities) or not image.manifest.encrypted
         tell(image, store, found.damage, found.bytes_read, world.clock(), content=content)
         if arguments.deep and not found.problems:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused
@@ -32,9 +32,12 @@ from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.segments import archived_file, epochs, files, order, read_log
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.thawing import spared
 from bkpc_runtime.transfer.inbound import unpacked
 
 log = logging.getLogger(__name__)
+_CLOCKS_DIFFER = timedelta(hours=1)
+"""A server's clock and the one of whoever takes its images differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,18 @@ def _followed(store: Store, start: Start, identities: Sequence[Secret]) -> Choic
 
 
 def starts(
-    store: Store, database: str, point: Point, identities: Sequence[Secret], *, physical: bool = False
+    store: Store,
+    database: str,
+    point: Point,
+    identities: Sequence[Secret],
+    *,
+    physical: bool = False,
+    by_names: bool = False,
 ) -> Iterator[Start]:
-    """Images from which the point may be reached, the best first; reads few small objects of the log."""
+    """Images from which the point may be reached, the best first; reads few small objects of the log.
+
+    `by_names`: none at all, since they may be cold.
+    """
     images = _fitting(store, database, point, physical=physical)
     match point:
         case Latest():
@@ -154,9 +166,9 @@ def starts(
         case AtPosition(stop):
             yield _at_position(store, images, stop)
         case AtTime(moment):
-            yield _at_time(store, images, moment, identities)
+            yield _at_time(store, images, moment, None if by_names else identities)
         case AfterGtids() | BeforeEvent():
-            yield from _anywhere(store, images, point, identities)
+            yield from _anywhere(store, images, point, None if by_names else identities)
 
 
 def _fitting(store: Store, database: str, point: Point, *, physical: bool) -> list[Image]:
@@ -192,8 +204,8 @@ def log_pieces(store: Store, start: Start, identities: Sequence[Secret]) -> Iter
         start.image.prefix,
         start.window.epoch,
         start.image.position,
-        # Beyond the point too: what lies across it is named with both its ends.
-        start.window.end,
+        # Beyond the point too: what lies across it is named with both its ends. But not where that must thaw.
+        (spared(store) and start.reach) or start.window.end,
         unpack=lambda packed: unpacked(packed, "a log segment", identities),
         skip=start.skips_to > 0,
     )
@@ -238,17 +250,31 @@ def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
     )
 
 
-def _at_time(store: Store, images: list[Image], moment: datetime, identities: Sequence[Secret]) -> Start:
+def _at_time(store: Store, images: list[Image], moment: datetime, identities: Sequence[Secret] | None) -> Start:
     for image in images:
         if datetime.fromisoformat(image.manifest.finished) > moment:
             continue
         window = catalogue.window(store, image)
         if window is None:
             break
+        if identities is None or spared(store):
+            return Start(image, _up_to(store, window, moment, images), AtTime(moment), sure=False)
         return Start(image, window, AtTime(moment), sure=_reaches(store, window, moment, identities))
     raise PolicyBroken(
         f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
     )
+
+
+def _up_to(store: Store, window: Window, moment: datetime, images: list[Image]) -> Window:
+    """The window up to the first image that was begun well after a moment: what follows is later still."""
+    for image in reversed(images):
+        begun = datetime.fromisoformat(image.manifest.began)
+        if image.prefix != window.image.prefix or begun <= moment + _CLOCKS_DIFFER:
+            continue
+        there = image.position.file in files(store, image.prefix, window.epoch)
+        if there and order(window.image.position) <= order(image.position) <= order(window.end):
+            return replace(window, end=image.position)
+    return window
 
 
 def _reaches(store: Store, window: Window, moment: datetime, identities: Sequence[Secret]) -> bool:
@@ -268,7 +294,7 @@ def _reaches(store: Store, window: Window, moment: datetime, identities: Sequenc
 
 
 def _anywhere(
-    store: Store, images: list[Image], point: AfterGtids | BeforeEvent, identities: Sequence[Secret]
+    store: Store, images: list[Image], point: AfterGtids | BeforeEvent, identities: Sequence[Secret] | None
 ) -> Iterator[Start]:
     """The newest image whose log holds it: only the log can tell."""
     for image in images:
@@ -276,7 +302,7 @@ def _anywhere(
         if window is None:
             continue
         before = NONE
-        if isinstance(point, AfterGtids):
+        if isinstance(point, AfterGtids) and identities is not None:
             before = _before(store, window, identities)
             if point.gtids.less(before).empty and not before.less(point.gtids).empty:
                 continue

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
 from pymysql.connections import Connection
@@ -251,13 +252,15 @@ class _Loading:
             self._store.read(key), name=key, encrypted=self._image.manifest.encrypted,
             identities=self._identities, expected=part.sums,
         )  # fmt: skip
+        # What must thaw again is waited for here, and not by a client whose connection idles meanwhile.
+        first = next(plain, b"")
         with Program(self._command, feeds=True) as program:
             with self._lock:
                 self._running.add(program)
                 if self._stopped:
                     program.kill()
             try:
-                for chunk in plain:
+                for chunk in chain((first,), plain):
                     program.feed(chunk)
                 program.finish()
             finally:

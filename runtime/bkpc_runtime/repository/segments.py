@@ -227,6 +227,13 @@ def log_size(store: Store, prefix: str, epoch: int, start: Position, end: Positi
     return sum(one.end - one.start for one in pieces if (one.segment.file, one.end) != (start.file, start.offset))
 
 
+def needed_segments(
+    store: Store, prefix: str, epoch: int, start: Position, end: Position, *, skip: bool
+) -> Iterator[Segment]:
+    """What `read_log` would read, in order, by names alone."""
+    yield from (one.segment for one in _pieces(store, prefix, epoch, start, end, skip=skip))
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """Bytes `[start, end)` of a binlog, to be taken out of a segment."""

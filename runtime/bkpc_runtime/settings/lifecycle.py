@@ -159,6 +159,9 @@ def _moved(rule: Rule, place: Place, wanted: Wanted, words: str, way_out: str) -
         what = f"{words} to class {move.storage_class} {_after(move.days or 0)}"
         if slower(move.storage_class, place.storage_class):
             yield Difference(NAME, what, "!", f"its thaw is in no proved time; {way_out}")
+        elif slower(move.storage_class, ""):
+            # Backups may be there, but what says which there are must be readable at once; a rule moves both.
+            yield Difference(NAME, what, "!", f"manifests would have to thaw before anything is known; {way_out}")
         else:
             yield Difference(NAME, what, "i", "reading it back costs a fee")
 

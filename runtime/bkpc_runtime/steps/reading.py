@@ -51,9 +51,13 @@ class Reading:
     def __init__(self, store: Store, clock: Callable[[], datetime], why: str) -> None:
         self._store, self._clock, self._why = store, clock, why
         self._held: list[tuple[str, Mark]] = []
+        self._known: set[tuple[str, bool]] = set()
 
     def hold(self, image: Image, *, log_too: bool) -> None:
         """Raises StepFailed where it is being deleted at this moment."""
+        if (image.manifest.id, log_too) in self._known:
+            return
+        self._known.add((image.manifest.id, log_too))
         mark = hold_for_reading(self._store, image, self._clock(), log_too=log_too, why=self._why)
         if mark is not None:
             self._held.append((image.prefix, mark))

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
 from bkpc_runtime.stores import roots
 from bkpc_runtime.stores.keys import checked_key
-from bkpc_runtime.stores.store import StoredObject
+from bkpc_runtime.stores.store import StoredObject, Tier
 
 _CHUNK = 1024 * 1024
 _UNFINISHED = ".unfinished-"
@@ -83,6 +83,9 @@ class DirectoryStore:
                 return StoredObject(key, self._path(key).stat().st_size)
             except (FileNotFoundError, NotADirectoryError):
                 return None
+
+    def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
+        """A directory has nothing that is cold."""
 
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         folder, _, _ = prefix.rpartition("/")

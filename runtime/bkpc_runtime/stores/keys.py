@@ -6,6 +6,13 @@ from bkpc_runtime.errors import Refused
 
 LONGEST_KEY = 1023
 """Bytes of UTF-8 that OSS takes for an object's name."""
+_DATA = (".zst", ".zst.age")
+
+
+def is_data(key: str) -> bool:
+    """Whether it is a backup's bulk: a part of an image, a segment of the log. All else is small, and says what is
+    there: it must be readable at once, in whatever class the bulk is kept."""
+    return key.endswith(_DATA)
 
 
 def checked_key(key: str) -> str:

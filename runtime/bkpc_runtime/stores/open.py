@@ -35,7 +35,15 @@ def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> S
     place = _place(store, folder, environ)
     from bkpc_runtime.stores.oss import OssStore
 
-    return OssStore(store.name, place.bucket, place.endpoint, place.region, place.prefix, place.credentials)
+    return OssStore(
+        store.name,
+        place.bucket,
+        place.endpoint,
+        place.region,
+        place.prefix,
+        place.credentials,
+        cold=store.thaw_ms > 0,
+    )
 
 
 def open_settings(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> BucketSettings:

@@ -10,19 +10,23 @@ from urllib.parse import urlsplit
 
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.credentials import AccessKey
-from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key
+from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key, is_data
 from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_download import OssReader, Spoiled
 from bkpc_runtime.stores.oss_failures import is_immutable
+from bkpc_runtime.stores.oss_thaw import as_stored, thaw
 from bkpc_runtime.stores.oss_upload import OssWriter, limit_header
 from bkpc_runtime.stores.patience import Patience
-from bkpc_runtime.stores.store import StoredObject
+from bkpc_runtime.stores.store import StoredObject, Tier
 
 _PAGE = 1000
 
 
 class OssStore:
-    """Objects below `prefix` of a bucket; `credentials` is asked again for each request."""
+    """Objects below `prefix` of a bucket; `credentials` is asked again for each request.
+
+    `cold`: the bucket's class must thaw: what is no bulk is kept in class Standard then.
+    """
 
     def __init__(
         self,
@@ -33,8 +37,10 @@ class OssStore:
         prefix: str,
         credentials: Callable[[], AccessKey],
         patience: Patience | None = None,
+        *,
+        cold: bool = False,
     ) -> None:
-        self.name = name
+        self.name, self._cold = name, cold
         self._prefix = f"{checked_key(prefix.strip('/'))}/" if prefix.strip("/") else ""
         self._patience = patience or Patience()
         path_style = urlsplit(endpoint).hostname == "localhost"
@@ -46,8 +52,10 @@ class OssStore:
         return self._calls.requests
 
     def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> OssWriter:
-        name = self._object_name(key)
-        return OssWriter(self._calls, key, name, expected_size, self._patience, resumes=resumes, limit=limit)
+        name, readable = self._object_name(key), "Standard" if self._cold and not is_data(key) else ""
+        return OssWriter(
+            self._calls, key, name, expected_size, self._patience, resumes=resumes, limit=limit, storage_class=readable
+        )
 
     def put(self, key: str, body: bytes) -> StoredObject:
         with self.writer(key, len(body)) as writer:
@@ -80,12 +88,16 @@ class OssStore:
             found = self._calls.do(key, lambda bucket: bucket.head_object(name), self._patience)
         except ObjectMissing:
             return None
-        return StoredObject(key, found.content_length)
+        told = found.headers
+        return as_stored(key, found.content_length, told.get("x-oss-storage-class", ""), told.get("x-oss-restore", ""))
+
+    def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
+        thaw(self._calls, one, self._object_name(one.key), days, tier)
 
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         for page in self._pages(prefix, "", after):
             for one in page.object_list:
-                yield StoredObject(one.key[len(self._prefix) :], one.size)
+                yield as_stored(one.key[len(self._prefix) :], one.size, one.storage_class, one.restore_info or "")
 
     def folders(self, prefix: str) -> Iterator[str]:
         for page in self._pages(prefix, "/", ""):
@@ -119,7 +131,8 @@ class OssStore:
         name = self._object_name(key)
         # A person waits for the answer.
         hasty = replace(self._patience, total=min(self._patience.total, 5.0))
-        self._calls.do(key, lambda bucket: bucket.put_object(name, b"bkpc"), hasty)
+        headers = {"x-oss-storage-class": "Standard"} if self._cold else {}
+        self._calls.do(key, lambda bucket: bucket.put_object(name, b"bkpc", headers=headers), hasty)
         try:
             if self.get(key) != b"bkpc":
                 raise StoreFailed(f"store {self._calls.described} does not give back what was written")

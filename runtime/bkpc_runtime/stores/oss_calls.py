@@ -174,6 +174,12 @@ def part_info(number: int, etag: str, size: int) -> Any:
     return oss2.models.PartInfo(number, etag, size=size)
 
 
+def thaw_request(days: int, tier: str) -> Any:
+    """What `restore_object` wants; without a tier the class's only one."""
+    jobs = oss2.models.RestoreJobParameters(tier) if tier else None
+    return oss2.models.RestoreConfiguration(days=days, job_parameters=jobs)
+
+
 def told_crc(answer: Any) -> int | None:
     """The CRC-64 that the service has computed; None where it says none."""
     found = answer.headers.get("x-oss-hash-crc64ecma", "")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreLocked, StoreUnreachable
+from bkpc_runtime.errors import (
+    ObjectFrozen,
+    ObjectMissing,
+    StoreDenied,
+    StoreFailed,
+    StoreFull,
+    StoreLocked,
+    StoreUnreachable,
+)
 
 _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     "NoSuchBucket": (
@@ -27,7 +35,11 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     "UserDisable": (StoreDenied, "the account is disabled", "usually an overdue bill: see the provider's console"),
     "FileImmutable": (StoreLocked, "the bucket's retention policy protects the object", "wait until it lapses"),
     "WORMConfigurationLocked": (StoreFailed, "the bucket has a retention policy already", "run it again"),
-    "InvalidObjectState": (StoreFailed, "the object is archived and not thawed", "restore (thaw) it first"),
+    "InvalidObjectState": (
+        ObjectFrozen,
+        "the object is in a class that must thaw before it can be read",
+        "`bkpc restore` asks for what it needs, and waits",
+    ),
 }
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
 _BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}

@@ -58,7 +58,7 @@ class OssWriter:
 
     `resumes`: goes on with an upload of that name that was broken off, and leaves its own where it is given up:
     parts that are there already and are what they would be are not sent again. `limit`: bytes per second of each
-    connection, kept by the service too.
+    connection, kept by the service too. `storage_class`: where it is not to be the bucket's.
     """
 
     def __init__(
@@ -71,10 +71,12 @@ class OssWriter:
         *,
         resumes: bool = False,
         limit: int | None = None,
+        storage_class: str = "",
     ) -> None:
         self._calls, self._key, self._name = calls, key, name
         self._expected_size, self._patience = expected_size, patience
         self._resumes, self._headers = resumes, limit_header(limit)
+        self._class = {"x-oss-storage-class": storage_class} if storage_class else {}
         self._filling = Body()
         self._size = 0
         self._upload_id = ""
@@ -133,7 +135,7 @@ class OssWriter:
         body = self._filling
 
         def put(bucket: Any) -> None:
-            answer = bucket.put_object(self._name, body.to_send(), headers=self._headers)
+            answer = bucket.put_object(self._name, body.to_send(), headers={**self._headers, **self._class})
             if problem := spoiled(answer, body.crc):
                 raise problem
 
@@ -149,7 +151,9 @@ class OssWriter:
         if found is not None:
             self._upload_id, self._there = found
         else:
-            begun = self._calls.do(self._key, lambda bucket: bucket.init_multipart_upload(self._name), self._patience)
+            begun = self._calls.do(
+                self._key, lambda bucket: bucket.init_multipart_upload(self._name, headers=self._class), self._patience
+            )
             self._upload_id = begun.upload_id
         self._threads = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="oss-part")
 

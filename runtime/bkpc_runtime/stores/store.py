@@ -9,15 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Literal, Protocol
+
+Tier = Literal["Expedited", "Standard", "Bulk"]
+"""How soon a thaw is wanted; the sooner, the dearer."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object of a store: `size` in bytes."""
+    """One object of a store: `size` in bytes.
+
+    `cold`: it can't be read: `frozen` until a thaw is asked for, then `thawing`. `thawed_until`: then it freezes again;
+    None: never, or it is cold. `storage_class`: the class it must thaw from, empty where none.
+    """
 
     key: str
     size: int
+    cold: Literal["", "frozen", "thawing"] = ""
+    thawed_until: datetime | None = None
+    storage_class: str = ""
 
 
 class ObjectWriter(Protocol):
@@ -67,6 +78,11 @@ class Store(Protocol):
         ...
 
     def head(self, key: str) -> StoredObject | None: ...
+    def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
+        """Ask for it to be readable for so many days; returns at once. Asked again while it thaws, only a quicker
+        `tier` changes anything; once it has thawed it stays so for longer. What needs no thaw is left alone."""
+        ...
+
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         """Objects whose key starts with `prefix`, in ascending order of key, after key `after`."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bkpc_runtime.stores.store import ObjectWriter, Store, StoredObject
+from bkpc_runtime.stores.store import ObjectWriter, Store, StoredObject, Tier
 
 _LOGS = "logs"
 
@@ -43,6 +43,9 @@ class ImagesAndLog:
 
     def head(self, key: str) -> StoredObject | None:
         return self._of(key).head(key)
+
+    def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
+        self._of(one.key).thaw(one, days, tier)
 
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         return self._of(prefix).list(prefix, after)

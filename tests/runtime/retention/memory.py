@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bkpc_runtime.errors import ObjectMissing, StoreLocked
 from bkpc_runtime.stores.keys import checked_key
-from bkpc_runtime.stores.store import ObjectWriter, StoredObject
+from bkpc_runtime.stores.store import ObjectWriter, StoredObject, Tier
 
 
 class Crash(Exception):
@@ -55,6 +55,9 @@ class MemoryStore:
 
     def head(self, key: str) -> StoredObject | None:
         return StoredObject(key, len(self.objects[key])) if key in self.objects else None
+
+    def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
+        pass
 
     def _below(self, prefix: str) -> list[str]:
         if self._sorted is None:

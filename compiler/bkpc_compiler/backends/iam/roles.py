@@ -71,11 +71,13 @@ def _of_store(plan: Plan, store: Store) -> Iterator[Policy]:
     written |= {name for stream in plan.streams for name in stream.stores}
     place = _Place(*store.location.partition("/")[::2])
     locked = any(one.store == store.name and one.worm_ms is not None for one in plan.settings)
+    # What a copy reads out of a class that must thaw is asked for by whoever makes the copy.
+    copied = store.thaw_ms > 0 and any(job.source_store == store.name for job in plan.jobs)
     if store.name in written:
-        yield Policy("writer", store.name, _writer(place, locked=locked))
+        yield Policy("writer", store.name, _writer(place, locked=locked, thaws=copied))
     if any(job.kind == "expire" and store.name in job.stores for job in plan.jobs):
         yield Policy("expirer", store.name, _expirer(place))
-    yield Policy("restorer", store.name, _restorer(place, locked=locked))
+    yield Policy("restorer", store.name, _restorer(place, locked=locked, thaws=store.thaw_ms > 0))
     for settings in plan.settings:
         if settings.store == store.name:
             yield Policy("reconciler", store.name, (Statement(_reconciling(settings), place.bucket),))
@@ -99,10 +101,13 @@ class _Place:
         return f"{self.bucket}/{self.folder}{pattern}"
 
 
-def _restorer(place: _Place, *, locked: bool) -> tuple[Statement, ...]:
+_THAWS = ("oss:RestoreObject",)
+
+
+def _restorer(place: _Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...]:
     """`status` tells whether what is promised to be locked is."""
     statements = [
-        Statement(("oss:GetObject",), place.objects),
+        Statement(("oss:GetObject", *_THAWS[:thaws]), place.objects),
         Statement(("oss:ListObjects",), place.bucket, place.folder),
     ]
     if locked:
@@ -110,9 +115,9 @@ def _restorer(place: _Place, *, locked: bool) -> tuple[Statement, ...]:
     return tuple(statements)
 
 
-def _writer(place: _Place, *, locked: bool) -> tuple[Statement, ...]:
+def _writer(place: _Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...]:
     """What was broken off is looked up, gone on with and dropped; a probe of its own is all that it may delete."""
-    objects = ("oss:AbortMultipartUpload", "oss:GetObject", "oss:ListParts", "oss:PutObject")
+    objects = ("oss:AbortMultipartUpload", "oss:GetObject", "oss:ListParts", "oss:PutObject", *_THAWS[:thaws])
     looks = ("oss:GetBucketWorm",) if locked else ()
     return (
         Statement(objects, place.objects),

@@ -1,0 +1,200 @@
+"""What a restore must thaw before it reads it: found by names, told, asked for at once, and waited for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+from typing import cast
+
+from bkpc_grammar.quantities import Duration
+from bkpc_runtime.commands.outcome import say
+from bkpc_runtime.commands.status_keeping import untrusted
+from bkpc_runtime.recovery.choice import Start, starts
+from bkpc_runtime.recovery.point import Point
+from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.segments import needed_segments
+from bkpc_runtime.settings.wanted import CLASSES
+from bkpc_runtime.steps.reading import Reading
+from bkpc_runtime.steps.thaw import Wish, ask, cold_of, wait_until_thawed
+from bkpc_runtime.stores.store import Store, StoredObject, Tier
+from bkpc_runtime.stores.thawing import ThawingStore
+from bkpc_runtime.stores.two_stores import ImagesAndLog
+from bkpc_runtime.world import World
+
+DAY = timedelta(days=1)
+_TIERS: dict[str, Tier] = {"expedited": "Expedited", "standard": "Standard", "bulk": "Bulk"}
+_USUAL: dict[tuple[str, Tier], timedelta] = {
+    ("Archive", "Standard"): timedelta(minutes=1),
+    ("ColdArchive", "Expedited"): timedelta(hours=1),
+    ("ColdArchive", "Standard"): timedelta(hours=5),
+    ("ColdArchive", "Bulk"): timedelta(hours=12),
+    ("DeepColdArchive", "Expedited"): timedelta(hours=12),
+    ("DeepColdArchive", "Standard"): timedelta(hours=48),
+}
+"""What the provider calls usual; no guarantee."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--thaw-tier", choices=[*_TIERS],
+        help="from a class that must thaw: how soon; expedited costs more, bulk less (default: standard); what thaws "
+        "already is asked for again where the tier is quicker",
+    )  # fmt: skip
+    parser.add_argument(
+        "--thaw-days", type=_days, metavar="N",
+        help="how long it stays readable then (default: as long as the plan says it takes, and two days)",
+    )  # fmt: skip
+
+
+def _days(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 365:
+        raise argparse.ArgumentTypeError("from 1 to 365; class Archive takes 7 at most")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a restore of `database` would begin with, known by names alone: images in the order they are loaded, all
+    objects in the order they are read, and those of them that are `cold`."""
+
+    database: str
+    store: Store
+    start: Start
+    chain: Sequence[Image]
+    keys: Sequence[str]
+    cold: Sequence[StoredObject]
+
+
+class Thaws:
+    """Of one restore. Nothing is asked for before `ask`."""
+
+    def __init__(self, world: World, arguments: argparse.Namespace) -> None:
+        self._world = world
+        self._tier: Tier = _TIERS[arguments.thaw_tier or "standard"]
+        self._hurries = arguments.thaw_tier is not None
+        self._days: int | None = arguments.thaw_days
+
+    def of(self, database: str, store: Store, point: Point, *, physical: bool = False) -> Found | None:
+        """None where all can be read at once."""
+        if not self._may_be_cold(store):
+            return None
+        start = next(starts(store, database, point, (), physical=physical, by_names=True))
+        chain = catalogue.chain(start.image, catalogue.all_images(store, database))
+        keys = [
+            layout.part_key(image.prefix, image.manifest.id, part.name)
+            for image in chain
+            for part in image.manifest.parts
+        ]
+        window = start.window
+        if window and start.reach:
+            position = start.image.position
+            needed = needed_segments(
+                store, start.image.prefix, window.epoch, position, start.reach, skip=start.skips_to > 0
+            )
+            keys += [one.key(start.image.prefix) for one in needed]
+        cold = cold_of(store, keys)
+        return Found(database, store, start, chain, keys, cold) if cold else None
+
+    def tell(self, found: Found) -> None:
+        """How much, how long it takes, and what is charged for it."""
+        asked = sum(one.cold == "thawing" for one in found.cold)
+        for storage_class in sorted({one.storage_class for one in found.cold}):
+            there = [one for one in found.cold if one.storage_class == storage_class]
+            size = sum(one.size for one in there)
+            usual = Duration(Fraction(round(self._usual(found.database, there).total_seconds()))).human()
+            say(f"thaw   {len(there):,} objects, {size:,} bytes of class {storage_class} must thaw first")
+            say(f"       usually within {usual} at tier {self._tier.lower()}; no guarantee")
+        if asked:
+            say(f"       {asked:,} of them have been asked for, and thaw")
+        if asked < len(found.cold):
+            stays = f"a readable copy for {self._wish(found.database, found.cold).days} days"
+            say(f"       charged: retrieval from that class at tier {self._tier.lower()}, and {stays}")
+
+    def preview(self, found: Found) -> None:
+        """What is known before it has thawed."""
+        for image in found.chain:
+            manifest = image.manifest
+            say(f"image  {manifest.id}, {manifest.kind}, of {manifest.flavour} {manifest.server_version}, finished "
+                f"{manifest.finished}, {manifest.stored_size:,} bytes")  # fmt: skip
+            for line in untrusted(found.store, image):
+                say(f"       {line}")
+        if found.start.window:
+            say(f"log    from {found.start.image.position.text}, {found.start.until}")
+        self.tell(found)
+
+    def first(self, found: Mapping[str, tuple[Found, Reading]]) -> None:
+        """All that is cold, by database: told, held, asked for, and then waited for.
+
+        Raises:
+            StepFailed: some of it is being deleted at this moment.
+        """
+        for one, reading in found.values():
+            self.preview(one)
+            reading.hold(one.start.image, log_too=one.start.window is not None)
+        for one, _ in found.values():
+            self._ask(one)
+        for one, _ in found.values():
+            self._wait(one)
+
+    def _ask(self, found: Found) -> None:
+        wish = self._wish(found.database, found.cold)
+        number = ask(found.store, found.cold, wish)
+        if number:
+            say(f"thaw   asked for {number:,} objects of `{found.database}`")
+
+    def _wait(self, found: Found) -> None:
+        wait_until_thawed(found.store, found.cold, self._wish(found.database, found.cold), say)
+        say(f"thaw   all {len(found.cold):,} objects of `{found.database}` can be read")
+
+    def reading(self, database: str, store: Store, found: Found | None) -> Store:
+        """The store, whose objects are asked for where they turn out to be cold after all."""
+
+        def thaw(keys: Sequence[str]) -> int:
+            cold = cold_of(store, keys)
+            if cold:
+                say(f"thaw   {len(cold):,} objects of `{database}` must thaw before the restore goes on")
+                wish = self._wish(database, cold)
+                ask(store, cold, wish)
+                wait_until_thawed(store, cold, wish, say)
+            return len(cold)
+
+        wrapped = ThawingStore(store, thaw, spares=self._may_be_cold(store))
+        wrapped.expect(found.keys if found else ())
+        return cast(Store, wrapped)
+
+    def _may_be_cold(self, store: Store) -> bool:
+        cold = {one.name for one in self._world.plan.estate.stores if one.thaw_ms}
+        names = store.names if isinstance(store, ImagesAndLog) else (store.name,)
+        return not cold.isdisjoint(names)
+
+    def _wish(self, database: str, cold: Sequence[StoredObject]) -> Wish:
+        usual = self._usual(database, cold)
+        steps = [step for one in self._world.plan.recoveries for step in one.steps if step.database == database]
+        loads = max((one.expect_ms for one in steps if one.kind.startswith("restore.")), default=0)
+        # The first may thaw before the last does by as long as that takes.
+        days = self._days or 2 + -(-(usual + 2 * timedelta(milliseconds=loads)) // DAY)
+        return Wish(days, usual, self._tier, self._hurries)
+
+    def _usual(self, database: str, cold: Sequence[StoredObject]) -> timedelta:
+        """The plan's figure, its wait behind the quota included, where it is of this tier; else the provider's."""
+        plan, longest = self._world.plan, timedelta(0)
+        for storage_class in {one.storage_class for one in cold}:
+            said = [one for one in plan.estate.stores if CLASSES.get(one.storage_class or "") == storage_class]
+            figures = [one.thaw_ms for one in said]
+            names = {one.name for one in said}
+            figures += [
+                step.expect_ms
+                for one in plan.recoveries
+                for step in one.steps
+                if (step.kind, step.database) == ("thaw", database) and step.store in names
+            ]
+            usual = _USUAL.get((storage_class, self._tier), _USUAL.get((storage_class, "Standard"), timedelta(0)))
+            if self._tier == "Standard" and figures:
+                usual = timedelta(milliseconds=max(figures))
+            longest = max(longest, usual)
+        return longest

@@ -1,0 +1,77 @@
+"""Thawing what is about to be read: asked for all at once, in the order it is read; waited for with few questions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+
+from bkpc_grammar.quantities import Duration
+from bkpc_runtime.stores.store import Store, StoredObject, Tier
+
+_LOOKING, _ASKING = 8, 4
+"""Listings and requests under way at once: classes that thaw take no more than 100 requests a second."""
+_QUICKEST, _SLOWEST = 5.0, 300.0
+"""Seconds between two looks at what thaws: a sixtieth of what it usually takes, within these."""
+_SILENT = 900.0
+"""Seconds after which it is said that nothing has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a thaw is asked for: readable for `days`, as soon as `tier` says; `hurries`: what thaws already is asked for
+    again, since the tier may be quicker. `usual`: how long the slowest takes, as far as is known."""
+
+    days: int
+    usual: timedelta
+    tier: Tier = "Standard"
+    hurries: bool = False
+
+
+def cold_of(store: Store, keys: Iterable[str]) -> list[StoredObject]:
+    """Those of the objects that can't be read now, in the order of `keys`; reads listings alone."""
+    wanted = dict.fromkeys(keys)
+    folders = dict.fromkeys(f"{key.rpartition('/')[0]}/" for key in wanted)
+    with ThreadPoolExecutor(_LOOKING, thread_name_prefix="look") as pool:
+        listed = pool.map(lambda folder: [one for one in store.list(folder) if one.cold and one.key in wanted], folders)
+        found = {one.key: one for page in listed for one in page}
+    return [found[key] for key in wanted if key in found]
+
+
+def ask(store: Store, cold: Iterable[StoredObject], wish: Wish) -> int:
+    """Asks for what is frozen, and returns at once; how many requests that were."""
+    asked = [one for one in cold if one.cold == "frozen" or wish.hurries]
+    with ThreadPoolExecutor(_ASKING, thread_name_prefix="thaw") as pool:
+        list(pool.map(lambda one: store.thaw(one, wish.days, wish.tier), asked))
+    return len(asked)
+
+
+def wait_until_thawed(store: Store, cold: Sequence[StoredObject], wish: Wish, say: Callable[[str], None]) -> None:
+    """Returns when all can be read. One object is looked at now and then; all that are left once it has thawed.
+
+    What turns out to be frozen (nobody asked, or it froze again meanwhile) is asked for.
+    """
+    began = time.monotonic()
+    left, told, told_at = list(cold), -1, began
+    while left:
+        first = store.head(left[0].key)
+        if first is None or not first.cold:
+            left = cold_of(store, [one.key for one in left[1:]])
+        elif first.cold == "frozen":
+            left = cold_of(store, [one.key for one in left])
+            ask(store, left, wish)
+        ready, now = len(cold) - len(left), time.monotonic()
+        if left and (ready != told or now - told_at > _SILENT):
+            since = Duration(Fraction(round(now - began))).human()
+            say(f"thaw   {ready:,} of {len(cold):,} objects after {since}; Ctrl-C ends the wait, the thaw goes on")
+            told, told_at = ready, now
+        if left:
+            pause(min(_SLOWEST, max(_QUICKEST, wish.usual.total_seconds() / 60)))
+
+
+def pause(seconds: float) -> None:
+    """Between two looks."""
+    time.sleep(seconds)

@@ -1,0 +1,65 @@
+"""A store whose cold objects are asked for and waited for when they are read: for restores, which say so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from bkpc_runtime.errors import ObjectFrozen
+from bkpc_runtime.stores.keys import is_data
+from bkpc_runtime.stores.store import Store
+
+_TRIES = 3
+"""An object that is said to be readable, and is not, is tried so often."""
+
+
+def spared(store: Store) -> bool:
+    """Whether no more should be read of a store than must be."""
+    return isinstance(store, ThawingStore) and store.spares
+
+
+class ThawingStore:
+    """`inner`; `thaw(keys)` returns when all of them can be read.
+
+    What was read and freezes again in a long restore is asked for with all that is still to come, since one wait is
+    enough for all. `spares`: what it keeps is known to be cold, and is not read where another way will do.
+    """
+
+    def __init__(self, inner: Store, thaw: Callable[[Sequence[str]], int], *, spares: bool) -> None:
+        self._inner, self._thaw, self.spares = inner, thaw, spares
+        self._coming: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """What will be read."""
+        self._coming |= dict.fromkeys(keys)
+
+    def get(self, key: str) -> bytes:
+        return b"".join(self.read(key))
+
+    def read(self, key: str, start: int = 0, end: int | None = None, *, limit: int | None = None) -> Iterator[bytes]:
+        tries = 0
+        while True:
+            try:
+                for chunk in self._inner.read(key, start, end, limit=limit):
+                    start, tries = start + len(chunk), 0
+                    yield chunk
+                break
+            except ObjectFrozen:
+                tries += 1
+                if not self._wait(key) and tries > _TRIES:
+                    raise
+        if "/images/" in key:  # the log is read more than once
+            self._coming.pop(key, None)
+
+    def _wait(self, key: str) -> int:
+        with self._lock:
+            if is_data(key):
+                return self._thaw([key, *self._coming])
+            # An earlier version, or a rule of the bucket, let what says what is there freeze: all of it is needed.
+            below = self._inner.list(f"{key.partition('/')[0]}/")
+            return self._thaw([one.key for one in below if one.cold and not is_data(one.key)])

@@ -1,0 +1,123 @@
+"""Images and log in a class that must thaw: back by one command, which asks, waits, and goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bkpc_compiler.main import main
+from bkpc_runtime.steps import thaw
+from tests.database_server import ThrowawayServer, start_server
+from tests.database_server.contents import digests
+from tests.demo.shop import load
+from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
+from tests.servers.command_line import Office
+from tests.servers.test_through_oss import POLICY, stream_until_stored
+
+pytestmark = pytest.mark.parametrize("fresh_server", ["mariadb"], indirect=True)
+TAPE = """\
+store far at there {{
+  oss "tape"
+  endpoint "{endpoint}"
+  class cold_archive
+"""
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[OssServer]:
+    with OssServer(tmp_path / "oss") as server:
+        yield server
+
+
+@pytest.fixture
+def office(fresh_server: ThrowawayServer, tmp_path: Path) -> Office:
+    load(fresh_server)
+    office = Office.opened(tmp_path / "office", fresh_server)
+    office.environ |= {"OSS_KEY_ID": KEY_ID, "OSS_KEY_SECRET": KEY_SECRET}
+    return office
+
+
+def agree(office: Office, bucket: OssServer) -> None:
+    """Images and log in a bucket of class ColdArchive alone, which `apply` makes."""
+    head, _, rest = POLICY.partition("store far at there {{\n")
+    policy = head + TAPE + rest.partition("\n")[2].partition("\n")[2]
+    policy = policy.replace("rto 30min", "rto 12h")
+    office.write(
+        policy.format(
+            endpoint=bucket.endpoint, port=office.server.port, recipient=office.recipient,
+            image="far", log="far", copy="",
+        )
+    )  # fmt: skip
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    assert "class ColdArchive" in office.bkpc("apply", "plan.json", "--yes", expect=0).text
+
+
+def test_back_from_cold_archive(
+    office: Office,
+    bucket: OssServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    agree(office, bucket)
+    for number in range(3):
+        office.server.run(f"INSERT INTO shop.audit (what) VALUES ('later {number}')")
+    end = stream_until_stored(office, 1)
+    before = digests(office.server)
+    kept = {key: version[0].storage_class for key, version in bucket.buckets["tape"].versions.items()}
+    assert {one for key, one in kept.items() if ".zst" in key} == {"ColdArchive"}
+    assert {one for key, one in kept.items() if ".zst" not in key} == {"Standard"}
+    bucket.requests.clear()
+    assert "must thaw" in office.bkpc("list", "plan.json", expect=0).text
+    assert "must thaw" in office.bkpc("status", "plan.json").text
+    told = office.bkpc("verify", "plan.json", expect=1).text
+    assert "must thaw" in told
+    assert "nothing was verified" in told
+    with start_server("mariadb", tmp_path / "rescue") as rescue:
+        restore = ["restore", "plan.json", "shop", "--into", rescue.url]
+        told = office.bkpc(*restore, "--dry-run", expect=0).text
+        assert "of class ColdArchive must thaw first" in told
+        assert "usually within 5h" in told
+        assert not any("?restore" in line for line in bucket.requests)  # nothing but a restore asks
+        broken_off(office, bucket, restore)
+        asked = [line for line in bucket.requests if "?restore" in line]
+        assert len(asked) == sum(".zst" in key for key in kept)
+        waited = passing(monkeypatch, bucket)
+        for name in ("OSS_KEY_ID", "OSS_KEY_SECRET", "BKPC_AGE_IDENTITY", "BKPC_MYSQL_BIN"):
+            monkeypatch.setenv(name, office.environ[name])
+        monkeypatch.chdir(office.folder)
+        assert main(restore) == 0, capfd.readouterr().err
+        assert f"shop is restored to {end}" in capfd.readouterr().out
+        assert digests(rescue) == before
+        assert 5 * 3600 <= sum(waited) <= 5 * 3600 + 300
+    assert [line for line in bucket.requests if "?restore" in line] == asked
+
+
+def broken_off(office: Office, bucket: OssServer, restore: list[str]) -> None:
+    """A restore that is ended while it waits."""
+    running = office.start(*restore)
+    until = time.monotonic() + 60
+    log = office.folder / "restore.log"
+    while "Ctrl-C ends the wait" not in (log.read_text() if log.exists() else ""):
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(30) != 0
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def passing(monkeypatch: pytest.MonkeyPatch, server: OssServer) -> list[float]:
+    """Waiting lets the virtual clock go on; what was waited each time."""
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        server.advance(timedelta(seconds=seconds))
+
+    monkeypatch.setattr(thaw, "pause", pause)
+    return waited
