@@ -198,6 +198,10 @@ def test_as_a_policy_asks_for_them(shop: ThrowawayServer, tmp_path: Path) -> Non
     assert "mariabackup, since" in office.bkpc("list", "plan.json", expect=0).text
     assert "0 problems" in office.bkpc("verify", "plan.json", "--deep", expect=0).text
     newest = json.loads(office.bkpc("list", "plan.json", "--format", "json").text)[0]["image"]
+    assert all(
+        one.manifest.rows["shop"]
+        for one in catalogue.all_images(DirectoryStore("disk", office.folder / "backups"), "shop")
+    )
     drilled = office.bkpc("drill", "plan.json", "shop", "--image", newest, expect=0).text
     assert "compared with the source at the same position" in drilled
     refused = office.bkpc("restore", "plan.json", "shop", "--into", shop.url, expect=2).text

@@ -70,6 +70,9 @@ def test_an_image_that_lost_its_rows_is_held_until_somebody_frees_it(
     fresh_server.run(
         "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY, body LONGBLOB)",
         *[f"INSERT INTO shop.t VALUES ({number}, REPEAT(UUID(), 20000))" for number in range(4)],
+        "CREATE TABLE shop.prices (id INT PRIMARY KEY, text VARCHAR(9))",
+        f"INSERT INTO shop.prices VALUES {', '.join(f'({one}, NULL)' for one in range(150))}",
+        "CREATE DATABASE audit", "CREATE TABLE audit.t (a INT)",
     )  # fmt: skip
     office = Office.opened(tmp_path / "office", fresh_server)
     office.write((office.folder / "shop.bkp").read_text().replace("  keep", FLOW))
@@ -78,9 +81,12 @@ def test_an_image_that_lost_its_rows_is_held_until_somebody_frees_it(
     assert "verified of `shop`: image" in applied.text
     assert "disk: nothing to expire" in applied.text
 
-    fresh_server.run("TRUNCATE shop.t")
+    fresh_server.run("TRUNCATE shop.t", "DELETE FROM shop.prices", "DROP DATABASE audit")
     told = office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
     assert "held: image" in told.text
+    # So little of all that no share would tell.
+    assert "table shop.prices is empty, 150 rows are in the image before it" in told.text
+    assert "schema audit is no longer there" in told.text
     store = DirectoryStore("disk", office.folder / "backups")
     newest = catalogue.all_images(store, "shop")[0].manifest.id
     assert f"the newest image, {newest}, is held" in office.bkpc("run", "plan.json", "shop/expire", expect=0).text

@@ -17,6 +17,7 @@ from bkpc_runtime.engines.engine import Server, Sink, Taken
 from bkpc_runtime.engines.inventory import read_contents, there_throughout
 from bkpc_runtime.engines.page_copy import allocated, in_parts
 from bkpc_runtime.engines.process import Program
+from bkpc_runtime.engines.row_counts import estimated_rows
 from bkpc_runtime.errors import BadUsage, ToolFailed
 from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
@@ -52,7 +53,8 @@ class Clone:
         if size < least:
             raise ToolFailed(f"CLONE gave {size:,} bytes of a server that holds at least {least:,}")
         contents, loose = there_throughout(before, after)
-        return Taken(position, gtid, contents, loose=loose)
+        rows = estimated_rows(server.connection, server.facts.flavour)
+        return Taken(position, gtid, contents, loose=loose, rows=rows)
 
 
 def _refuse_others(server: Server) -> None:

@@ -12,9 +12,12 @@ from typing import Any, Protocol
 from pymysql.connections import Connection
 
 from bkpc_runtime.engines.inventory import Contents
+from bkpc_runtime.engines.row_counts import Rows
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.repository import manifest
+
+NO_ROWS = Rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Taken:
     """An image that is whole: where it stands in the log, and what it holds.
 
     `loose`: objects came or went meanwhile; `contents` has those that were there before and after. `lsn`: the stretch
-    of InnoDB's log that a physical image covers, the beginning 0 for a full one.
+    of InnoDB's log that a physical image covers, the beginning 0 for a full one. `rows`: as many as are known to be.
     """
 
     position: Position
@@ -40,6 +43,7 @@ class Taken:
     not_included: tuple[str, ...] = ()
     loose: bool = False
     lsn: tuple[int, int] = (0, 0)
+    rows: Rows = NO_ROWS
 
 
 class Sink(Protocol):

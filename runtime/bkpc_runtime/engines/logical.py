@@ -17,6 +17,7 @@ from bkpc_runtime.engines.accounts import (
 )
 from bkpc_runtime.engines.engine import Server, Sink, Taken
 from bkpc_runtime.engines.inventory import Contents, read_contents
+from bkpc_runtime.engines.row_counts import RowCounter
 from bkpc_runtime.engines.split import Piece
 from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
 from bkpc_runtime.errors import ServerFailed, ToolFailed
@@ -39,7 +40,7 @@ class Logical:
         _refuse_prepared(server)
         before = read_contents(server.connection)
         with client_options(server.address, server.facts.flavour) as options:
-            parts = _Parts(sink)
+            parts = _Parts(sink, RowCounter(server.facts.flavour))
             snapshot = _write_tables(server, parts, options, before)
             # Read after the snapshot: what changed since then is in the log after it, and comes once more.
             accounts = _accounts(server, passwords=sink.encrypted)
@@ -47,7 +48,8 @@ class Logical:
         if read_contents(server.connection).stamp != before.stamp:
             raise ToolFailed("the schema changed while the image was taken", retryable=True)
         lost = (*accounts.lost, *_loose(server))
-        return Taken(snapshot.position, snapshot.gtid, before.without_views(doubtful), lost)
+        rows = parts.counter.rows()
+        return Taken(snapshot.position, snapshot.gtid, before.without_views(doubtful), lost, rows=rows)
 
 
 def _write_tables(server: Server, parts: _Parts, options: Path, contents: Contents) -> dump.Snapshot:
@@ -105,12 +107,16 @@ def _accounts(server: Server, *, passwords: bool) -> Accounts:
 class _Parts:
     """Parts that load on their own: each begins with what its statements need."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.write = sink.write
+    def __init__(self, sink: Sink, counter: RowCounter) -> None:
+        self._sink, self.counter = sink, counter
+
+    def write(self, chunk: bytes) -> None:
+        self.counter.feed(chunk)
+        self._sink.write(chunk)
 
     def begin(self, kind: manifest.PartKind, schema: str = "", table: str = "") -> None:
         self._sink.begin(kind, schema, table)
+        self.counter.begin(schema, table if kind == "table" else "")
         self.write(dump.PROLOGUE.encode())
 
     def accounts(self, statements: Sequence[AccountStatement]) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 from bkpc_runtime.engines.engine import Server, Sink, Taken
 from bkpc_runtime.engines.inventory import read_contents, there_throughout
 from bkpc_runtime.engines.process import Program
+from bkpc_runtime.engines.row_counts import estimated_rows
 from bkpc_runtime.errors import ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Flavour, Position
@@ -69,7 +70,8 @@ class PageCopy:
         if self.parent is None and size < least:
             raise ToolFailed(f"{self.name} gave {size:,} bytes of a server that holds at least {least:,}")
         contents, loose = there_throughout(before, after)
-        return Taken(position, gtid, contents, loose=loose, lsn=(points.from_lsn, points.to_lsn))
+        rows = estimated_rows(server.connection, server.facts.flavour)
+        return Taken(position, gtid, contents, loose=loose, lsn=(points.from_lsn, points.to_lsn), rows=rows)
 
     def _stream(self, options: Path, notes: Path, sink: Sink) -> int:
         """The tool's bytes in parts; returns how many."""

@@ -7,7 +7,7 @@ percentages are the limits; where history allows, how much a database usually ch
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import exp, log
 from statistics import median
@@ -29,13 +29,23 @@ _LARGE_TABLE = 10
 """A table of a tenth of the database or more counts as much as the whole."""
 
 
+_FEW = 100
+"""A table of fewer rows than these may well be empty at times."""
+_NAMED = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The bytes of one image, before and after compression; `kind`: engine and kind, which alone are comparable."""
+    """The bytes of one image, before and after compression; `kind`: engine and kind, which alone are comparable.
+
+    `rows`: of each table, as far as the image knows them. `schemas`: those that hold anything.
+    """
 
     kind: tuple[str, str]
     plain: int
     stored: int
+    rows: Mapping[str, int] = field(default_factory=dict)
+    schemas: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +87,17 @@ def measure_of(manifest: Manifest) -> Measure:
 
 
 def totals_of(manifest: Manifest) -> Totals:
-    return Totals((manifest.engine, manifest.kind), manifest.plain_size, manifest.stored_size)
+    rows = {f"{schema}.{name}": count for schema, tables in manifest.rows.items() for name, count in tables.items()}
+    schemas = (one.schema for one in manifest.inventory if one.tables or one.views or one.routines or one.events)
+    kind = (manifest.engine, manifest.kind)
+    return Totals(kind, manifest.plain_size, manifest.stored_size, rows, frozenset(schemas))
 
 
 def judge(image: Measure, last: Measure | None, before: Sequence[Totals], limits: Limits) -> Judgement:
     """`before`: its predecessors of the same kind that are trusted, oldest first; `last`: all of the last of them."""
     if last is None or not before:
         return Judgement("ok", ("the first of its kind",))
-    found = [*_of_totals(image.totals, before, limits)]
+    found = [*_of_totals(image.totals, before, limits), *_of_what_always_was(image.totals, before, limits)]
     if image.totals.kind[1] == "full":
         found += [*_of_schema(image, last, limits), *_of_tables(image, last, limits)]
     holds = any(word == "hold" for word, _ in found)
@@ -145,6 +158,22 @@ def _of_schema(image: Measure, last: Measure, limits: Limits) -> Iterator[tuple[
         if word != "ok":
             names = ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")
             yield word, f"{len(missing)} of {len(last.objects)} objects are no longer there: {names}"
+
+
+def _of_what_always_was(image: Totals, before: Sequence[Totals], limits: Limits) -> Iterator[tuple[Word, str]]:
+    """Schemas that are gone and tables that are empty, where no predecessor was without them: what comes and goes is no
+    news. Their share of the whole does not matter."""
+    word: Word = "hold" if limits.hold is not None else "warn"
+    for schema in sorted(frozenset.intersection(*(one.schemas for one in before)) - image.schemas):
+        yield word, f"schema {schema} is no longer there, which all {len(before)} images before it have"
+    known = [one.rows for one in before if one.rows]
+    last = known[-1] if known else {}
+    empty = [name for name in sorted(last) if not image.rows.get(name, 1)]
+    emptied = [name for name in empty if min(one.get(name, 0) for one in known) >= _FEW]
+    for name in emptied[:_NAMED]:
+        yield word, f"table {name} is empty, {last[name]:,} rows are in the image before it"
+    if len(emptied) > _NAMED:
+        yield word, f"{len(emptied) - _NAMED} more tables are empty that never were"
 
 
 def _of_tables(image: Measure, last: Measure, limits: Limits) -> Iterator[tuple[Word, str]]:

@@ -61,7 +61,8 @@ class Manifest(_Record, frozen=True, omit_defaults=True):
     An `incremental` image holds what changed since `parent`, another image beside it (a full one, or incremental
     itself): the pages that InnoDB changed from `from_lsn` on. `to_lsn` of a physical image is where the next
     incremental begins. `inventory_loose`: objects came or went while the image was taken; `inventory` has those that
-    were there before and after.
+    were there before and after. `rows`: of each table by schema, as far as they are known; where `rows_estimated`, not
+    to the last one, but none is none.
     """
 
     format_version: int
@@ -88,6 +89,8 @@ class Manifest(_Record, frozen=True, omit_defaults=True):
     from_lsn: int = 0
     to_lsn: int = 0
     inventory_loose: bool = False
+    rows: dict[str, dict[str, int]] = {}
+    rows_estimated: bool = False
 
     @property
     def physical(self) -> bool:

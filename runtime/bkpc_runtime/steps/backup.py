@@ -218,11 +218,21 @@ class _Writing:
             from_lsn=taken.lsn[0],
             to_lsn=taken.lsn[1],
             inventory_loose=taken.loose,
+            rows=_by_schema(taken),
+            rows_estimated=taken.rows.estimated,
         )
         for store in self.stores:
             verify_sizes(store, self.prefix, manifest)
             store.put(layout.manifest_key(self.prefix, self.id), encode_manifest(manifest))
         return manifest
+
+
+def _by_schema(taken: Taken) -> dict[str, dict[str, int]]:
+    """The rows of each table, as manifests have them."""
+    found: dict[str, dict[str, int]] = {}
+    for (schema, table), rows in sorted(taken.rows.of.items()):
+        found.setdefault(schema, {})[table] = rows
+    return found
 
 
 def verify_sizes(store: Store, prefix: str, manifest: Manifest) -> None:

@@ -151,3 +151,50 @@ def test_a_copy_is_held_and_freed_with_its_original() -> None:
     assert word(far, held.id) == "hold"
     release([near, far], "shop", held.id, "why", LIMITS, NOW + HOUR)
     assert [one.kind for one in marks.marks(far, PREFIX)] == [marks.JUDGED, marks.RELEASED]
+
+
+def counted(plain: int, **rows: int) -> Measure:
+    told = {f"shop.{name}": count for name, count in rows.items()}
+    objects = frozenset(f"table {name}" for name in told)
+    return Measure(Totals(("logical", "full"), plain, plain // 4, told, frozenset({"shop"})), objects, {})
+
+
+def test_a_table_that_was_never_empty_and_is_now_holds_however_small() -> None:
+    before = counted(1000 * MIB, orders=5_000_000, prices=1200)
+    found = judged(counted(1000 * MIB, orders=5_000_000, prices=0), before)
+    assert found == Judgement("hold", ("table shop.prices is empty, 1,200 rows are in the image before it",))
+    assert judged(counted(1000 * MIB, orders=5_000_000, prices=1), before).word == "ok"
+    warned = judged(counted(1000 * MIB, orders=5_000_000, prices=0), before, limits=Limits(0.2, None))
+    assert warned.word == "warn"
+
+
+def test_a_table_that_is_empty_now_and_then_is_no_news() -> None:
+    full, emptied = counted(1000 * MIB, orders=9, queue=500), counted(1000 * MIB, orders=9, queue=0)
+    assert judged(emptied, full, emptied, full).word == "ok"
+    assert judged(counted(1000 * MIB, orders=0, queue=500), full, full).word == "ok"  # nine rows say nothing
+    # Images of before counts were kept say nothing of rows.
+    assert judged(emptied, measure(1000 * MIB, tables={"shop.queue": 1}), full).word == "hold"
+
+
+def test_a_schema_that_was_dropped_holds_however_small() -> None:
+    before = measure(1000 * MIB, tables={f"shop.t{number}": MIB for number in range(200)})
+    two = replace_schemas(before, "shop", "audit")
+    found = judged(replace_schemas(before, "shop"), two, two)
+    assert found == Judgement("hold", ("schema audit is no longer there, which all 2 images before it have",))
+    assert judged(replace_schemas(before, "shop"), replace_schemas(before, "shop"), two).word == "ok"
+
+
+def replace_schemas(of: Measure, *schemas: str) -> Measure:
+    totals = of.totals
+    return Measure(Totals(totals.kind, totals.plain, totals.stored, {}, frozenset(schemas)), of.objects, of.tables)
+
+
+def test_a_released_image_makes_an_empty_table_usual() -> None:
+    store = MemoryStore("near")
+    images = [
+        made.put_image(store, replace(sized(day, 100), rows={"shop": {"t": rows}}))
+        for day, rows in enumerate((500, 500, 0, 0))
+    ]
+    judge_images([store], "shop", LIMITS, NOW)
+    assert [word(store, one.id) for one in images] == ["ok", "ok", "hold", "hold"]
+    assert release([store], "shop", images[2].id, "the season is over", LIMITS, NOW + HOUR) == [images[3].id]
