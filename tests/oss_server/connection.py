@@ -20,7 +20,8 @@ from tests.oss_server.authentication import signer
 from tests.oss_server.authorization import authorize, authorize_attributes
 from tests.oss_server.control import PREFIX, control
 from tests.oss_server.faults import Fault, corrupted, cut
-from tests.oss_server.operations.routes import makes_bucket, route
+from tests.oss_server.operations.post import post_object
+from tests.oss_server.operations.routes import makes_bucket, route, writes_a_name
 from tests.oss_server.refusal import Refusal, elsewhere
 from tests.oss_server.service import Call
 
@@ -114,6 +115,9 @@ class Handler(BaseHTTPRequestHandler):
     def _carried_out(self, call: Call) -> Answer:
         oss, asked, options = self._oss, call.asked, call.service.options
         wait = oss.turnstile.wait(options.requests_per_second) if options.requests_per_second else 0.0
+        if options.sequential_per_second and writes_a_name(asked) and asked.bucket in oss.buckets:
+            names = oss.buckets[asked.bucket].keys
+            wait = max(wait, oss.sequences.wait(asked.bucket, names, asked.key, options.sequential_per_second))
         if wait:
             headers = {"x-oss-qos-delay-time": str(int(wait * 1000) + 1)}
             raise Refusal(503, "QpsLimitExceeded", "Please reduce your request rate.", headers, ec="0012-00000001")
@@ -128,7 +132,8 @@ class Handler(BaseHTTPRequestHandler):
         if found.action:
             authorize(call, found.action)
             authorize_attributes(call)
-        if asked.method == "PUT" and asked.key and oss.faults.full:
+        writes = asked.method == "PUT" and asked.key
+        if (writes or found.operation is post_object) and oss.faults.full:
             text = "The bucket's storage capacity is used up."
             raise Refusal(403, "QuotaExceeded", text, ec="0016-00000901")
         return found.operation(call)

@@ -6,7 +6,8 @@ GET    /-/faults                    the rules in force, JSON
 POST   /-/faults                    adds a rule, or a list of rules, as `faults.Fault` has them
 DELETE /-/faults                    nothing goes wrong any more
 POST   /-/clock   {"seconds": N}    moves the virtual time on; runs lifecycle rules at each midnight UTC passed
-POST   /-/limits  {"incoming": N, "outgoing": N, "requests_per_second": N}   bytes/s of the account; 0: unlimited
+POST   /-/limits  {"incoming": N, "outgoing": N, "requests_per_second": N, "sequential_per_second": N}
+                                    the first two bytes/s of the account; 0: unlimited
 POST   /-/keys    {"seconds": N}    a temporary key, as STS gives them
 POST   /-/buckets {"name": …}       makes a bucket
 """
@@ -52,7 +53,8 @@ def control(server: OssServer, method: str, path: str, body: bytes) -> Answer:
             service.incoming.rate = document.get("incoming", service.incoming.rate)
             service.outgoing.rate = document.get("outgoing", service.outgoing.rate)
             options = service.options
-            options.requests_per_second = document.get("requests_per_second", options.requests_per_second)
+            for name in ("requests_per_second", "sequential_per_second"):
+                setattr(options, name, document.get(name, getattr(options, name)))
         case "POST", "keys":
             key = server.lend(timedelta(seconds=document.get("seconds", 3600)))
             return _json({"id": key.id, "secret": key.secret, "token": key.token})

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
+from collections.abc import Sequence
 
 _BURST = 0.05
+_BESIDE = 7  # so many sequences may be written side by side
 
 
 class Pace:
@@ -44,3 +47,29 @@ class Turnstile:
                 self._times.append(now)
                 return 0.0
             return self._times[0] + 1 - now
+
+
+class Sequences:
+    """New names that come right after one that came just before: in ranges of names, all meet one server.
+
+    OSS tells no more of its ranges than that names that begin with a time are slow; so here such names are counted.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[str, list[bytes]] = {}
+        self._turnstiles: dict[str, Turnstile] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, bucket: str, names: Sequence[bytes], key: str, most: int) -> float:
+        """Seconds until `key`, beside the sorted names that are there, may come; 0 where it may, or follows none."""
+        name = key.encode()
+        with self._lock:
+            latest = self._latest.setdefault(bucket, [])
+            at = bisect_left(names, name)
+            if at < len(names) and names[at] == name:
+                return 0.0
+            follows = at > 0 and names[at - 1] in latest
+            waited = self._turnstiles.setdefault(bucket, Turnstile()).wait(most) if follows else 0.0
+            if not waited:
+                latest[:] = [*latest[-_BESIDE:], name]
+            return waited

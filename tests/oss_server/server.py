@@ -20,7 +20,7 @@ from tests.oss_server.clock import millis
 from tests.oss_server.connection import Handler
 from tests.oss_server.disk import BucketOnDisk
 from tests.oss_server.faults import Fault, Faults, Kind
-from tests.oss_server.pace import Turnstile
+from tests.oss_server.pace import Sequences, Turnstile
 from tests.oss_server.replicating import replicate
 from tests.oss_server.service import REGION, Service
 
@@ -45,6 +45,7 @@ class OssServer:
     ) -> None:
         self.service = Service(root, region)
         self.faults, self.requests, self.turnstile = Faults(), list[str](), Turnstile()
+        self.sequences = Sequences()
         self.problems = list[str]()
         for key_id, secret in ({KEY_ID: KEY_SECRET} if secrets_of is None else secrets_of).items():
             self.service.keys.add(key_id, secret, self.service.owner)

@@ -27,12 +27,14 @@ class Options:
     """What differs between accounts and dates of birth.
 
     `signatures`: V4 alone since 2025. `blocks_public`: whether new buckets refuse public access, as since 2025.
-    `requests_per_second` 0: unlimited. `replication_takes`: how old (milliseconds) an object is before it is copied.
+    `requests_per_second`, and `sequential_per_second` of objects whose names follow one another: OSS has 10,000 and
+    2,000; 0: unlimited. `replication_takes`: how old (milliseconds) an object is before it is copied.
     """
 
     signatures: frozenset[str] = frozenset({"V4"})
     blocks_public: bool = True
     requests_per_second: int = 0
+    sequential_per_second: int = 0
     lifecycle_loads: int = 24
     replication_takes: int = 600_000
 

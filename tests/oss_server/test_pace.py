@@ -55,3 +55,24 @@ def test_more_requests_than_allowed_are_sent_away_with_a_hint(server: OssServer,
         except oss2.exceptions.ServerError as refusal:
             seen.append((refusal.status, 0 < int(refusal.headers["x-oss-qos-delay-time"]) <= 1001))
     assert seen == [(503, True)] * 3
+
+
+def test_names_that_follow_one_another_are_sent_away_sooner(server: OssServer, bucket: Any) -> None:
+    spread = [f"{number * 7919 % 1009:04}/{number}" for number in range(220)]
+    for name in spread[:200]:
+        bucket.put_object(name, b"x")
+    server.service.options.sequential_per_second = 5
+
+    def refused(names: list[str]) -> int:
+        count = 0
+        for name in names:
+            try:
+                bucket.put_object(name, b"x")
+            except oss2.exceptions.ServerError as refusal:
+                count += refusal.code == "QpsLimitExceeded"
+        return count
+
+    assert refused([f"2026-06-01/{number:04}" for number in range(10)]) == 4, "the first follows none, five may"
+    time.sleep(1.1)
+    assert refused(spread[200:]) == 0
+    assert refused(["2026-06-01/0000"] * 20) == 0, "a name that is there is no new one"

@@ -18,6 +18,7 @@ from tests.oss_server.operations import (
     multipart,
     object_lock,
     object_settings,
+    post,
     put,
     replication,
     retention,
@@ -67,6 +68,7 @@ BUCKET: dict[tuple[str, str], Route] = {
     ("GET", "list-type"): Route("oss:ListObjects", listing.list_objects_v2),
     ("GET", "versions"): Route("oss:ListObjectVersions", listing.list_versions),
     ("GET", "uploads"): Route("oss:ListMultipartUploads", multipart.list_uploads),
+    ("POST", ""): Route("", post.post_object),
     ("POST", "delete"): Route("", delete.delete_many),
     ("PUT", "acl"): Route("oss:PutBucketAcl", bucket.put_acl),
     ("GET", "acl"): Route("oss:GetBucketAcl", bucket.get_acl),
@@ -141,6 +143,14 @@ ELSEWHERE = frozenset({
 def makes_bucket(asked: Asked) -> bool:
     """Whether it is fine that the bucket isn't there yet."""
     return not asked.key and asked.method == "PUT" and not asked.query.keys() - {"acl"}
+
+
+def writes_a_name(asked: Asked) -> bool:
+    """Whether it makes an object: its name counts among those that follow one another."""
+    return bool(asked.key) and (
+        (asked.method == "PUT" and not asked.query.keys() & {"acl", "tagging", "uploadId", "retention", "legalHold"})
+        or (asked.method == "POST" and bool(asked.query.keys() & {"append", "uploads"}))
+    )
 
 
 def route(asked: Asked) -> Route:
