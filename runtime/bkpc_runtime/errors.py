@@ -53,6 +53,10 @@ class StoreUnreachable(StoreFailed):
     pass
 
 
+class Spoiled(StoreFailed):
+    """What came is not what the service keeps: bytes were spoiled on the way."""
+
+
 class StoreFull(StoreFailed):
     pass
 

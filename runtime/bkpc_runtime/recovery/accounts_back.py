@@ -32,6 +32,7 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound
+from bkpc_runtime.transfer.ranges import read_checked
 
 _CODE = re.compile(r"\(error (\d+)\)$")
 _THERE = "1396"
@@ -60,7 +61,11 @@ def statements_of(image: Image, store: Store, identities: Sequence[Secret]) -> t
         if part.kind == "accounts":
             key = layout.part_key(image.prefix, image.manifest.id, part.name)
             plain = inbound(
-                store.read(key), name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums
+                read_checked(store, key, part.sums),
+                name=key,
+                encrypted=image.manifest.encrypted,
+                identities=identities,
+                expected=part.sums,
             )
             found += parse_accounts(b"".join(plain))
     return tuple(found)

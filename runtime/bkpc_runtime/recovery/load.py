@@ -29,6 +29,7 @@ from bkpc_runtime.repository.manifest import Inventory, Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound
+from bkpc_runtime.transfer.ranges import read_checked
 
 log = logging.getLogger(__name__)
 MOST_CLIENTS = 8
@@ -249,7 +250,7 @@ class _Loading:
     def _load(self, part: Part) -> None:
         key = layout.part_key(self._image.prefix, self._image.manifest.id, part.name)
         plain = inbound(
-            self._store.read(key), name=key, encrypted=self._image.manifest.encrypted,
+            read_checked(self._store, key, part.sums), name=key, encrypted=self._image.manifest.encrypted,
             identities=self._identities, expected=part.sums,
         )  # fmt: skip
         # What must thaw again is waited for here, and not by a client whose connection idles meanwhile.

@@ -18,6 +18,7 @@ from bkpc_runtime.repository.manifest import Engine
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound
+from bkpc_runtime.transfer.ranges import read_checked
 
 log = logging.getLogger(__name__)
 _DONE = "completed OK!"
@@ -56,7 +57,11 @@ def _unpack(image: Image, store: Store, folder: Path, identities: Sequence[Secre
         for part in image.manifest.parts:
             key = layout.part_key(image.prefix, image.manifest.id, part.name)
             for chunk in inbound(
-                store.read(key), name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums
+                read_checked(store, key, part.sums),
+                name=key,
+                encrypted=image.manifest.encrypted,
+                identities=identities,
+                expected=part.sums,
             ):
                 program.feed(chunk)
         program.finish()

@@ -12,7 +12,9 @@ from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.repository.layout import is_image_id
 from bkpc_runtime.transfer.sums import Sums
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""What is written. Version 1, whose `sums` have no `ranges`, is read as well."""
+_READ = (1, FORMAT_VERSION)
 _BINLOG = re.compile(r"[^/\\0]+\.\d{6,}")
 
 
@@ -123,8 +125,9 @@ def decode_manifest(document: bytes, key: str) -> Manifest:
     wrong = _wrong(manifest)
     if wrong:
         raise DamagedBackup(f"{key} is not a manifest this version can read: {wrong}")
-    if manifest.format_version != FORMAT_VERSION:
-        raise DamagedBackup(f"{key} has format version {manifest.format_version}, this bkpc reads {FORMAT_VERSION}")
+    if manifest.format_version not in _READ:
+        read = " and ".join(map(str, _READ))
+        raise DamagedBackup(f"{key} has format version {manifest.format_version}, this bkpc reads {read}")
     return manifest
 
 

@@ -11,6 +11,7 @@ from bkpc_runtime.repository.manifest import Part, encode_manifest
 from bkpc_runtime.steps.backup import verify_sizes
 from bkpc_runtime.steps.reading import spare_leftovers
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.ranges import read_checked
 from bkpc_runtime.transfer.throttle import Throttle
 
 
@@ -39,7 +40,7 @@ def _copy_part(
 ) -> None:
     digest = hashlib.sha256()
     with target.writer(key, part.sums.stored_size, resumes=True, limit=limit) as writer:
-        for chunk in source.read(key, limit=limit):
+        for chunk in read_checked(source, key, part.sums, limit=limit):
             if throttle:
                 throttle.take(len(chunk))
             digest.update(chunk)

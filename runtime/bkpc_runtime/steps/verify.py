@@ -15,6 +15,7 @@ from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound, unpacked
+from bkpc_runtime.transfer.ranges import read_checked
 from bkpc_runtime.transfer.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -63,13 +64,17 @@ def read_back(
         key = layout.part_key(image.prefix, image.manifest.id, part.name)
         try:
             try:
-                _read_part(image, part, _paced(store.read(key, limit=limit), throttle), key, identities)
+                _read_part(
+                    image, part, _paced(read_checked(store, key, part.sums, limit=limit), throttle), key, identities
+                )
             except (DamagedBackup, StoreFailed) as problem:
                 if isinstance(problem, StoreFailed) and not problem.retryable:
                     raise
                 # What was spoiled on the way only must not be told as damage: nobody looks twice at what is lost.
                 log.warning("%s: read again", problem)
-                _read_part(image, part, _paced(store.read(key, limit=limit), throttle), key, identities)
+                _read_part(
+                    image, part, _paced(read_checked(store, key, part.sums, limit=limit), throttle), key, identities
+                )
             read += part.sums.stored_size
         except (DamagedBackup, Refused, ObjectMissing) as problem:
             problems.append(str(problem))

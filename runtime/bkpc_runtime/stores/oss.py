@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked
+from bkpc_runtime.errors import ObjectMissing, Spoiled, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key, is_data
 from bkpc_runtime.stores.oss_calls import OssCalls
-from bkpc_runtime.stores.oss_download import OssReader, Spoiled
+from bkpc_runtime.stores.oss_download import OssReader
 from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.oss_thaw import as_stored, thaw
 from bkpc_runtime.stores.oss_upload import OssWriter, limit_header

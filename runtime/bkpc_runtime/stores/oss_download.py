@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from bkpc_runtime.errors import StoreFailed, StoreUnreachable
+from bkpc_runtime.errors import Spoiled, StoreFailed, StoreUnreachable
 from bkpc_runtime.stores.crc64 import combined, crc64
 from bkpc_runtime.stores.oss_calls import OssCalls, spoiled
 from bkpc_runtime.stores.oss_failures import network_cause
@@ -27,10 +27,6 @@ RANGE = 8 * MIB
 CONNECTIONS = 4
 _CHUNK = MIB
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-
-
-class Spoiled(StoreFailed):
-    """What came is not what the service keeps."""
 
 
 @dataclass(frozen=True, slots=True)

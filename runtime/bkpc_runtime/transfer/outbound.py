@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import zstandard
 
 from bkpc_runtime.transfer.pipes import Pulled, Pushed
+from bkpc_runtime.transfer.ranges import RangeSums
 from bkpc_runtime.transfer.sums import Sums
 from bkpc_runtime.transfer.throttle import Throttle
 
@@ -59,6 +60,7 @@ class Outbound:
             plain_sha256=self._plain.hexdigest(),
             stored_size=self._stored.size,
             stored_sha256=self._stored.sha256.hexdigest(),
+            ranges=self._stored.ranges.finish(),
         )
 
     def abort(self) -> None:
@@ -78,17 +80,18 @@ def packed(plain: bytes, recipients: Sequence[str] = ()) -> bytes:
 
 
 class _Stored:
-    """The last stage: throttle, hash, count, deliver."""
+    """The last stage: throttle, hash whole and by ranges, count, deliver."""
 
     def __init__(self, deliver: Callable[[bytes], None], throttle: Throttle | None) -> None:
         self._deliver, self._throttle = deliver, throttle
-        self.sha256 = hashlib.sha256()
+        self.sha256, self.ranges = hashlib.sha256(), RangeSums()
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
         if self._throttle:
             self._throttle.take(len(chunk))
         self.sha256.update(chunk)
+        self.ranges.update(chunk)
         self.size += len(chunk)
         self._deliver(chunk)
 
