@@ -96,6 +96,7 @@ oss-day: $(VENV)/ready servers-$(SERVER)
 ROUNDS ?= 7
 bench-bucket: $(VENV)/ready
 	$(BIN)/python -m bench.bucket --rounds $(ROUNDS)
+	$(BIN)/python -m bench.side_by_side
 
 # Renews every golden file; look at the difference before committing it.
 golden: $(VENV)/ready

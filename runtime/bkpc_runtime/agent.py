@@ -1,20 +1,23 @@
-"""The agent: every stream of a plan on a thread of its own, and jobs when they are due, until told to stop."""
+"""The agent: streams of a plan, and jobs when they are due, each on a thread of its own, until told to stop.
+
+What fails or hangs keeps nothing else from running.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import threading
-import time
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.drilling import DrillWatch
 from bkpc_runtime.errors import RuntimeFailure
-from bkpc_runtime.executor import due_jobs, due_upkeep, keep_up, run_job, stream_of
+from bkpc_runtime.executor import stream_of
+from bkpc_runtime.room import Room, by_database, lanes_of
 from bkpc_runtime.settings.unlocked import unlocked
+from bkpc_runtime.side_by_side import Lane, Retries, Upkeep, break_off
 from bkpc_runtime.steps.log_leftover import deliver_leftover
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
@@ -23,18 +26,15 @@ from bkpc_runtime.work_folder import held, stream_folder
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
-_LOOK = 20.0
 _RETRY = 15.0
 
 
 class Agent:
-    """Runs a plan on one machine; `work` is its folder on local disk. `run` returns after `stop` is set and the
-    streams have flushed."""
+    """Runs a plan on one machine; `work` is its folder on local disk. `run` returns after `stop` is set, the jobs under
+    way are done, and the streams have flushed."""
 
     def __init__(self, world: World, work: Path, spool_limit: int = LIMIT) -> None:
         self._world, self._work, self._spool_limit = world, work, spool_limit
-        self._retry_at: dict[str, float] = {}
-        self._failures: dict[str, int] = {}
         self._undelivered: list[str] = []
 
     def run(self, stop: threading.Event) -> bool:
@@ -50,15 +50,29 @@ class Agent:
             threads = [threading.Thread(target=self._stream, args=(one, stop), name=one.id) for one in streams]
             drills = DrillWatch(self._world, self._work)
             threads.append(threading.Thread(target=drills.run, args=(stop,), name="drills"))
-            for thread in threads:
+            room = Room(self._world.plan.jobs, self._world.clock)
+            lanes = list(self._lanes(room, stop))
+            for thread in (*threads, *lanes, *self._beside(stop)):
                 thread.start()
-            threading.Thread(target=self._keep_up, args=(stop,), name="upkeep", daemon=True).start()
-            while not stop.is_set():
-                self._do_due_jobs(stop)
-                stop.wait(_LOOK)
+            stop.wait()
+            self._finish(room, lanes)
             for thread in threads:
                 thread.join()
         return not self._undelivered
+
+    def _lanes(self, room: Room, stop: threading.Event) -> Iterator[threading.Thread]:
+        retries = Retries()
+        for name, jobs in lanes_of(self._world.plan, self._world.plan.jobs).items():
+            lane = Lane(self._world, jobs, room, retries)
+            yield threading.Thread(target=lane.run, args=(stop,), name=name, daemon=True)
+
+    def _beside(self, stop: threading.Event) -> Iterator[threading.Thread]:
+        """What may be broken off at any moment, and nobody waits for."""
+        retries = Retries()
+        for database, jobs in by_database(self._world.plan.jobs).items():
+            upkeep = Upkeep(self._world, jobs, retries)
+            yield threading.Thread(target=upkeep.run, args=(stop,), name=f"upkeep of {database}", daemon=True)
+        yield threading.Thread(target=self._locks, name="locks", daemon=True)
 
     def _stream(self, stream: contract.Stream, stop: threading.Event) -> None:
         """Until stopped: a failure of any kind is told and the stream is begun again."""
@@ -84,53 +98,25 @@ class Agent:
         except Exception:
             log.exception("what an earlier agent left")
 
-    def _do_due_jobs(self, stop: threading.Event) -> None:
-        try:
-            due = due_jobs(self._world, self._world.plan.jobs, self._world.clock())
-        except RuntimeFailure as problem:
-            log.error("can't look for due jobs: %s %s", problem, problem.help)
-            return
-        for job in due:
-            if stop.is_set() or time.monotonic() < self._retry_at.get(job.id, 0):
-                continue
-            try:
-                log.info("%s", run_job(self._world, job))
-                self._failures.pop(job.id, None)
-            except RuntimeFailure as problem:
-                self._postpone(job, problem)
-
-    def _keep_up(self, stop: threading.Event) -> None:
-        """Verification and expiry, beside the jobs that have a slot: nothing is lost where they are broken off."""
+    def _locks(self) -> None:
+        """Says once which buckets are not locked as the plan asks."""
         for one in self._world.plan.settings:
             try:
                 if problem := unlocked(self._world, one.store):
                     log.warning("store %s: %s", one.store, problem)
             except RuntimeFailure as problem:
                 log.warning("store %s: %s %s", one.store, problem, problem.help)
-        done: dict[str, datetime] = {}
-        while not stop.is_set():
-            for job in due_upkeep(self._world.plan.jobs, done, self._world.clock()):
-                if stop.is_set() or time.monotonic() < self._retry_at.get(job.id, 0):
-                    continue
-                began = self._world.clock()
-                try:
-                    told = keep_up(self._world, job)
-                    if told:
-                        log.info("%s", told)
-                    self._failures.pop(job.id, None)
-                    done[job.id] = began
-                except RuntimeFailure as problem:
-                    self._postpone(job, problem)
-                except Exception:
-                    log.exception("%s", job.id)
-                    done[job.id] = began
-            stop.wait(_LOOK)
 
-    def _postpone(self, job: contract.Job, problem: RuntimeFailure) -> None:
-        failures = self._failures[job.id] = self._failures.get(job.id, 0) + 1
-        pause = job.retry.pause_ms / 1000 * 2 ** min(failures - 1, 6)
-        self._retry_at[job.id] = time.monotonic() + pause
-        log.error("%s failed, again in %.0f s: %s %s", job.id, pause, problem, problem.help)
+    def _finish(self, room: Room, lanes: Sequence[threading.Thread]) -> None:
+        """Jobs under way are done to their end; told to stop again meanwhile, they are broken off."""
+        if running := room.running:
+            log.info("stopping when these are done: %s; stop again to break them off", ", ".join(running))
+        try:
+            for lane in lanes:
+                lane.join()
+        except BaseException:
+            break_off(self._world, lanes)
+            raise
 
 
 @contextlib.contextmanager

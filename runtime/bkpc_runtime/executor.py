@@ -95,7 +95,9 @@ def _copy(world: World, job: contract.Job) -> str:
     targets = [world.store(name) for name in job.stores]
     # The full image first: one without what it builds on is of no use.
     chain = catalogue.chain(image, catalogue.all_images(source, job.database) if image.manifest.parent else ())
-    moved = sum(copy_image(one, source, target, limit=job.limit) for target in targets for one in chain)
+    moved = sum(
+        copy_image(one, source, target, limit=job.limit, go_on=world.go_on) for target in targets for one in chain
+    )
     told = f"image {image.manifest.id} of `{job.database}` copied to {', '.join(job.stores)}: {moved:,} bytes"
     return told + _asked([source, *targets])
 
@@ -133,19 +135,43 @@ def _serves(full: contract.Job, job: contract.Job) -> bool:
 _ORDER = {"backup.full": 0, "backup.incremental": 1, "copy": 2}
 
 
-def due_jobs(world: World, jobs: Sequence[contract.Job], now: datetime) -> list[contract.Job]:
-    """The jobs whose newest output is older than their last release: full images, incremental ones, then copies."""
+Unknown = Callable[[contract.Job, RuntimeFailure], None]
+"""Told of a job that can't be looked at, because a store does not answer."""
+
+
+def due_jobs(
+    world: World, jobs: Sequence[contract.Job], now: datetime, unknown: Unknown | None = None
+) -> list[contract.Job]:
+    """The jobs whose newest output is older than their last release: full images, incremental ones, then copies.
+
+    Without `unknown` the first that can't be looked at raises.
+    """
     due: list[contract.Job] = []
     for job in sorted((one for one in jobs if one.kind in _ORDER), key=lambda one: (_ORDER[one.kind], one.id)):
-        newest = newest_image(world, job)
-        if newest and job.kind == "backup.full" and _useless(world, job, newest):
-            newest = None
-        if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
-            continue  # the full image that is due is all that changed
-        began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
-        if is_due(job.schedule, began, now) and not (newest and _nothing_newer(world, job, newest, due)):
-            due.append(job)
+        try:
+            if _is_due(world, job, due, now):
+                due.append(job)
+        except RuntimeFailure as problem:
+            if unknown is None:
+                raise
+            unknown(job, problem)
     return due
+
+
+def _is_due(world: World, job: contract.Job, due: Sequence[contract.Job], now: datetime) -> bool:
+    """Beside those that are `due`."""
+    newest = newest_image(world, job)
+    if newest and job.kind == "backup.full" and _useless(world, job, newest):
+        newest = None
+    if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
+        return False  # the full image that is due is all that changed
+    began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
+    return is_due(job.schedule, began, now) and not (newest and _nothing_newer(world, job, newest, due))
+
+
+def can_begin(world: World, job: contract.Job) -> bool:
+    """Whether a job that is due has what it reads: a copy waits for the first image in its source."""
+    return job.source_store is None or catalogue.newest(world.store(job.source_store), job.database) is not None
 
 
 def _nothing_newer(world: World, job: contract.Job, copied: Image, due: Sequence[contract.Job]) -> bool:

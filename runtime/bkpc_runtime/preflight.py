@@ -28,6 +28,8 @@ class Looked:
     name: str
     what: str
     findings: tuple[Finding, ...]
+    failure: RuntimeFailure | None = None
+    """Why it does not answer."""
 
     @property
     def ready(self) -> bool:
@@ -65,7 +67,7 @@ def _database(world: World, database: contract.Database) -> Looked:
         finally:
             connection.close()
     except RuntimeFailure as problem:
-        return Looked(database.name, what, (_failed(problem),))
+        return Looked(database.name, what, (_failed(problem),), problem)
 
 
 def _sync(
@@ -87,7 +89,7 @@ def _store(world: World, name: str) -> Looked:
     try:
         world.store(name).probe()
     except RuntimeFailure as problem:
-        return Looked(name, what, (_failed(problem),))
+        return Looked(name, what, (_failed(problem),), problem)
     return Looked(name, what, tuple(_slow_sums()) if stored.kind == "oss" else ())
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from bkpc_grammar import plan as contract
 from bkpc_grammar.address import host_and_port
 from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
 from bkpc_grammar.quantities import Duration
-from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.errors import BadUsage, Refused, StepFailed
 from bkpc_runtime.mysql.address import Address, SslMode
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
@@ -40,16 +41,25 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A plan and where its relative paths and environment variables are looked up; `clock` says what time it is."""
+    """A plan and where its relative paths and environment variables are looked up; `clock` says what time it is.
+
+    `broken_off`: once set, images and copies that are under way end at their next byte, and clean up.
+    """
 
     plan: contract.Plan
     folder: Path
     environ: Mapping[str, str]
     clock: Callable[[], datetime] = _now
+    broken_off: threading.Event = field(default_factory=threading.Event)
 
     @property
     def document(self) -> bytes:
         return canonical_bytes(self.plan)
+
+    def go_on(self) -> None:
+        """Raises `StepFailed` once jobs are broken off."""
+        if self.broken_off.is_set():
+            raise StepFailed("broken off: bkpc was told to stop", help="run it again", retryable=True)
 
     def databases(self, name: str | None) -> tuple[contract.Database, ...]:
         """The one called `name`, or all.

@@ -24,7 +24,7 @@ class Increments(Struct, frozen=True):
 
     `older`: milliseconds by which the full image may be older than the last of them. `bounded`: whether every job of
     these chains has a slot within its window. `paused`: milliseconds in which no incremental image begins: a full
-    one is taken, or a copy made, and an agent does one after the other.
+    one is taken, one at a time of a server; copies are counted as if they were waited for, too.
     """
 
     count: int

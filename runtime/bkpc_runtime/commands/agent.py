@@ -1,4 +1,4 @@
-"""`bkpc agent`: schedule and streams on one machine; SIGTERM drains."""
+"""`bkpc agent`: schedule and streams on one machine; SIGTERM drains, a second one breaks off the jobs under way."""
 
 from __future__ import annotations
 
@@ -43,8 +43,14 @@ def _size(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     stop = threading.Event()
+
+    def told(number: int, _: object) -> None:
+        if stop.is_set():
+            raise SystemExit(128 + number)
+        threading.Thread(target=stop.set).start()  # it takes a lock, which this very thread may hold
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, told)
     for database in world.databases(None):
         world.login(database)
         for name in world.stores_of(database.name):

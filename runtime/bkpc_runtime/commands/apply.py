@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+import threading
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+from bkpc_grammar import plan as contract
 from bkpc_runtime.commands import keeping
 from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines, look_at_buckets, make
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
-from bkpc_runtime.errors import Refused, RuntimeFailure
-from bkpc_runtime.executor import due_jobs, keep_up
+from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
+from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.outdated import refuse_outdated
-from bkpc_runtime.preflight import look_at
+from bkpc_runtime.preflight import Looked, look_at
 from bkpc_runtime.repository.plans import put_in_force
+from bkpc_runtime.side_by_side import do_all
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc apply plan.json --yes"
@@ -41,10 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     code, held_back = _settings(world, arguments)
     if code is None:
         return 1
-    if not _ready(world, arguments.only):
-        return max(code, 1)
+    ready, not_ready = _preflight(world, arguments.only)
+    code = max(code, not_ready)
+    if not (ready.databases and ready.stores):
+        say("nothing was done")
+        return code
     code = max(code, _keep_less(world, arguments))
-    worst = max(code, _images(world, arguments))
+    worst = max(code, _images(world, arguments, ready))
     for problem in held_back:
         complain(problem)
         worst = max(worst, problem.exit_code)
@@ -90,37 +97,70 @@ def _keep_less(world: World, arguments: argparse.Namespace) -> int:
     return max((problem.exit_code for problem in problems), default=0)
 
 
-def _images(world: World, arguments: argparse.Namespace) -> int:
-    names = {one.name for one in world.databases(arguments.only)}
-    jobs = [job for job in world.plan.jobs if job.database in names]
-    due = due_jobs(world, jobs, datetime.now(UTC))
+def _images(world: World, arguments: argparse.Namespace, ready: _Ready) -> int:
+    """Takes what is missing or overdue wherever servers and stores answer; the worst exit code."""
+    told = Told()
+    jobs = [job for job in world.plan.jobs if job.database in ready.databases and ready.may_run(job)]
+    due = due_jobs(world, jobs, world.clock(), told.cannot_look)
     for job in due:
         say(f"+ {job.id}: {job.kind} to {', '.join(job.stores)}")
     if not due:
         say("nothing is missing or overdue")
     if due and not arguments.yes and not _agreed("take these images?"):
         say("nothing was done")
-        return 0
-    _store_plan(world, names)
-    worst = 0
+        return told.worst
+    _store_plan(world, ready.stores, told)
     kept_up = sorted((one for one in jobs if one.kind in {"verify", "expire"}), key=lambda one: one.kind, reverse=True)
-    for job in (*due, *kept_up):
-        try:
-            told = keep_up(world, job)
-            if told:
-                say(told)
-        except RuntimeFailure as problem:
-            complain(problem)
-            worst = max(worst, problem.exit_code)
-    return worst
+    do_all(world, due, kept_up, told.add)
+    return told.worst
 
 
-def _ready(world: World, only: str | None) -> bool:
-    """Preflight; what is wrong is said, all of it at once."""
-    looked = list(look_at(world, world.databases(only)))
+class Told:
+    """What jobs say or complain of, told at once; `worst` of the exit codes."""
+
+    def __init__(self) -> None:
+        self.worst = 0
+        self._lock = threading.Lock()
+
+    def add(self, what: str | RuntimeFailure) -> None:
+        with self._lock:
+            if isinstance(what, str):
+                say(what)
+            else:
+                complain(what)
+                self.worst = max(self.worst, what.exit_code)
+
+    def cannot_look(self, job: contract.Job, problem: RuntimeFailure) -> None:
+        self.add(StepFailed(f"can't look whether {job.id} is due: {problem}", help=problem.help))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """The databases and stores that preflight found no problem with."""
+
+    databases: frozenset[str]
+    stores: frozenset[str]
+
+    def may_run(self, job: contract.Job) -> bool:
+        """An expiry does what it can where a store does not answer, and says so."""
+        return job.kind == "expire" or self.stores.issuperset({*job.stores, *filter(None, [job.source_store])})
+
+
+def _preflight(world: World, only: str | None) -> tuple[_Ready, int]:
+    """What is wrong is said, all of it at once; what is ready, and the exit code."""
+    databases = world.databases(only)
+    looked = list(look_at(world, databases))
     for line in preflight_lines(one for one in looked if one.findings):
         say(line)
-    return all(one.ready for one in looked)
+    left_out = [one for one in looked if not one.ready]
+    if left_out:
+        say(f"left out, and what needs them: {', '.join(one.name for one in left_out)}")
+    ready = [frozenset(one.name for one in part if one.ready) for part in _parted(looked, len(databases))]
+    return _Ready(*ready), max((one.failure.exit_code if one.failure else 1 for one in left_out), default=0)
+
+
+def _parted(looked: Sequence[Looked], databases: int) -> tuple[Sequence[Looked], Sequence[Looked]]:
+    return looked[:databases], looked[databases:]
 
 
 def _agreed(question: str) -> bool:
@@ -131,6 +171,9 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _store_plan(world: World, databases: set[str]) -> None:
-    for name in sorted({name for one in databases for name in world.stores_of(one)}):
-        put_in_force(world.store(name), world.plan, world.clock())
+def _store_plan(world: World, stores: Collection[str], told: Told) -> None:
+    for name in sorted(stores):
+        try:
+            put_in_force(world.store(name), world.plan, world.clock())
+        except RuntimeFailure as problem:
+            told.add(problem)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.transfer.memory import settle
 from bkpc_runtime.world import World, open_world
 
 
@@ -20,6 +21,7 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
     @functools.wraps(run)
     def running(arguments: argparse.Namespace) -> int:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+        settle()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _stop)
         try:
@@ -45,7 +47,8 @@ def complain(problem: RuntimeFailure) -> None:
 
 def say(text: str) -> None:
     """Progress and messages: stderr, at once."""
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")  # one write: jobs run side by side
+    sys.stderr.flush()
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:

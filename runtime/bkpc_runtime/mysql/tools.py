@@ -69,13 +69,14 @@ def find_tool(flavour: Flavour, kind: str) -> str:
     """
     of_server = kind in _SERVER_KINDS
     folders = (os.environ.get("BKPC_MYSQL_BIN"), os.environ.get("PATH"), *(_SERVER_FOLDERS if of_server else ()))
-    path = os.pathsep.join(filter(None, folders))
+    places = os.pathsep.join(filter(None, folders)).split(os.pathsep)
     names = _PROGRAMS[flavour, kind]
     for name in names:
-        found = shutil.which(name, path=path)
-        # MariaDB's packages install links under MySQL's names; a dump goes back into its own flavour.
-        if found and not (flavour == "mysql" and "mariadb" in Path(found).resolve().name):
-            return found
+        for place in places:
+            found = shutil.which(name, path=place)
+            # MariaDB's packages install links under MySQL's names; a dump goes back into its own flavour.
+            if found and not (flavour == "mysql" and "mariadb" in Path(found).resolve().name):
+                return found
     package = _PHYSICAL_PACKAGES.get(kind) or (_SERVER_PACKAGES if of_server else _PACKAGES)[flavour]
     raise ToolFailed(
         f"{' or '.join(names)} is not installed",

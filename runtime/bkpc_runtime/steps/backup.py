@@ -51,11 +51,12 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much is coming (bytes), how fast it may go (bytes per second), and what time it is."""
+    """How much is coming (bytes), how fast it may go (bytes per second), what time it is, and whether to go on."""
 
     expected_size: int
     limit: int | None
     clock: Clock
+    go_on: Callable[[], None]
 
 
 def take_image(
@@ -67,11 +68,12 @@ def take_image(
     engine: Engine | None = None,
     limit: int | None = None,
     clock: Clock = lambda: datetime.now(UTC),
+    go_on: Callable[[], None] = lambda: None,
 ) -> Manifest:
     """An image of a server in every one of `stores`, taken by `engine` (the logical one).
 
-    `expected_size` in bytes picks part sizes; `limit` in bytes per second. The image is visible once its
-    manifest is; a failure leaves parts without a manifest, which nothing ever reads.
+    `expected_size` in bytes picks part sizes; `limit` in bytes per second; `go_on` raises where it is to be broken off.
+    The image is visible once its manifest is; a failure leaves parts without a manifest, which nothing ever reads.
 
     Raises:
         PolicyBroken: the account may not see everything.
@@ -88,7 +90,7 @@ def take_image(
         refuse_lacking(connection, facts, source.address, kind_of(engine))
         with _one_writer(connection, source):
             for attempt in range(1, _ATTEMPTS + 1):
-                writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock))
+                writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock, go_on))
                 _rotate(connection, facts, source)
                 try:
                     return writing.run(connection, engine)
@@ -149,6 +151,7 @@ class _Writing:
         self.encrypted = bool(recipients)
         self.expected_size, self.clock = pace.expected_size, pace.clock
         self.limit = pace.limit
+        self.go_on = pace.go_on
         self.throttle = Throttle(pace.limit) if pace.limit else None
         self.began = pace.clock()
         self.id = layout.new_image_id(self.began)
@@ -172,6 +175,7 @@ class _Writing:
 
     def write(self, chunk: bytes) -> None:
         assert self.open is not None
+        self.go_on()
         self.open.outbound.write(chunk)
 
     def _end_part(self) -> None:

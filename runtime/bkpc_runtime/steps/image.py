@@ -67,6 +67,7 @@ def run_image(world: World, job: contract.Job, stores: Sequence[Store]) -> Manif
         engine=engine_called(name, parent),
         limit=job.limit,
         clock=world.clock,
+        go_on=world.go_on,
     )
 
 

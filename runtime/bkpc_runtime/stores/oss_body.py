@@ -1,4 +1,5 @@
-"""The bytes of one request on their way to OSS: in memory when they are few, in a temporary file when many."""
+"""The bytes of one request on their way to OSS: in memory when they are few and there is some left, else in a
+temporary file."""
 
 from __future__ import annotations
 
@@ -8,8 +9,12 @@ from collections.abc import Iterator
 from typing import IO
 
 from bkpc_runtime.stores.crc64 import crc64
+from bkpc_runtime.transfer.memory import ALLOWANCE
 
 IN_MEMORY = 16 * 1024 * 1024
+_SMALL = 256 * 1024
+"""So much is always in memory."""
+_STEP = 1024 * 1024
 _SLICE = 256 * 1024
 """What is handed to the socket at once: each must pass within the connection's time-out."""
 
@@ -20,19 +25,35 @@ class Body:
     def __init__(self) -> None:
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
+        self._allowed = 0
         self.size = self.crc = 0
 
     def write(self, piece: memoryview) -> None:
-        if self._file is None and self.size + len(piece) > IN_MEMORY:
+        if self._file is None and not self._fits(self.size + len(piece)):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
             self._file.write(self._memory)
-            self._memory = bytearray()
+            self._let_go()
         if self._file is None:
             self._memory += piece
         else:
             self._file.write(piece)
         self.crc = crc64(piece, self.crc)
         self.size += len(piece)
+
+    def _fits(self, size: int) -> bool:
+        """Whether so many bytes may be in memory."""
+        if size > IN_MEMORY:
+            return False
+        while size > _SMALL + self._allowed:
+            if not ALLOWANCE.take(_STEP):
+                return False
+            self._allowed += _STEP
+        return True
+
+    def _let_go(self) -> None:
+        self._memory = bytearray()
+        ALLOWANCE.give(self._allowed)
+        self._allowed = 0
 
     def __len__(self) -> int:
         return self.size
@@ -60,6 +81,6 @@ class Body:
 
     def close(self) -> None:
         """Frees it; safe to call twice."""
-        self._memory = bytearray()
+        self._let_go()
         if self._file:
             self._file.close()

@@ -1,9 +1,10 @@
 """An object on its way out of OSS: one request when it is small, ranges side by side otherwise.
 
-At most four ranges are in memory: one that goes out, three that come in on connections of their own. Each is tried
-again by itself, from where it broke off; all are of one version of the object (`If-Match`). What was got is compared
-by CRC-64 with what the service keeps when the whole object was read: an object of one range before a byte of it goes
-out (it is asked for again where the sums differ), a larger one with its last.
+At most four ranges are in memory: one that goes out, three that come in on connections of their own, fewer where many
+transfers share what memory there is. Each is tried again by itself, from where it broke off; all are of one version of
+the object (`If-Match`). What was got is compared by CRC-64 with what the service keeps when the whole object was read:
+an object of one range before a byte of it goes out (it is asked for again where the sums differ), a larger one with
+its last.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bkpc_runtime.stores.crc64 import combined, crc64
 from bkpc_runtime.stores.oss_calls import OssCalls, spoiled
 from bkpc_runtime.stores.oss_failures import network_cause
 from bkpc_runtime.stores.patience import Patience
+from bkpc_runtime.transfer.memory import ALLOWANCE
 
 MIB = 1024 * 1024
 RANGE = 8 * MIB
@@ -61,14 +63,13 @@ class OssReader:
         middle = min(start + answer.content_length, stop)
         sums: list[tuple[int, int]] = []
         threads = ThreadPoolExecutor(CONNECTIONS - 1, thread_name_prefix="oss-range") if middle < stop else None
+        ahead = _Ahead(self, threads, middle, stop)
         try:
-            ahead = _Ahead(self, threads, middle, stop)
-            yield from _counted(self._arriving(start, middle, answer), sums)
-            for fetched in ahead:
-                sums.append((fetched.crc, fetched.size))
-                yield from fetched.chunks
+            yield from _counted(self.arriving(start, middle, answer), sums)
+            yield from ahead.chunks(sums)
         finally:
             self._given_up.set()
+            ahead.give_up()
             answer.close()
             if threads:
                 threads.shutdown(wait=True, cancel_futures=True)
@@ -80,7 +81,7 @@ class OssReader:
         trying, first = self._patience.began(), answer
         while True:
             sums: list[tuple[int, int]] = []
-            chunks = list(_counted(self._arriving(0, size, first), sums))
+            chunks = list(_counted(self.arriving(0, size, first), sums))
             if spoiled(answer, combined(sums)) is None:
                 return chunks
             first = None
@@ -90,13 +91,13 @@ class OssReader:
     def fetch(self, start: int, end: int) -> _Fetched:
         """A whole range; empty once nobody waits for it."""
         chunks, sums = [], list[tuple[int, int]]()
-        for chunk in _counted(self._arriving(start, end, None), sums):
+        for chunk in _counted(self.arriving(start, end, None), sums):
             chunks.append(chunk)
             if self._given_up.is_set():
                 break
         return _Fetched(chunks, *sums[0]) if sums else _Fetched([], 0, 0)
 
-    def _arriving(self, start: int, end: int, answer: Any) -> Iterator[bytes]:
+    def arriving(self, start: int, end: int, answer: Any) -> Iterator[bytes]:
         """Bytes `[start, end)`; `answer` is that to the first request, where it was sent already."""
         position, trying = start, self._patience.began()
         while position < end:
@@ -160,20 +161,40 @@ class _Ahead:
 
     def __init__(self, reader: OssReader, threads: ThreadPoolExecutor | None, start: int, stop: int) -> None:
         self._reader, self._threads, self._next, self._stop = reader, threads, start, stop
-        self._under_way: deque[Future[_Fetched]] = deque()
+        self._under_way: deque[tuple[Future[_Fetched], int]] = deque()
         self._fill()
 
     def _fill(self) -> None:
         while self._threads and self._next < self._stop and len(self._under_way) < CONNECTIONS - 1:
-            end = min(self._next + RANGE, self._stop)
-            self._under_way.append(self._threads.submit(self._reader.fetch, self._next, end))
+            start, end = self._next, min(self._next + RANGE, self._stop)
+            if not ALLOWANCE.take(end - start):
+                return
             self._next = end
+            self._under_way.append((self._threads.submit(self._reader.fetch, start, end), end - start))
 
-    def __iter__(self) -> Iterator[_Fetched]:
-        while self._under_way:
-            fetched = self._under_way.popleft().result()
+    def chunks(self, sums: list[tuple[int, int]]) -> Iterator[bytes]:
+        """CRC-64 and size of each range are added to `sums` when it has passed. One that is allowed no memory comes
+        as it arrives."""
+        while self._under_way or self._next < self._stop:
             self._fill()
-            yield fetched
+            if not self._under_way:
+                start, self._next = self._next, min(self._next + RANGE, self._stop)
+                yield from _counted(self._reader.arriving(start, self._next, None), sums)
+                continue
+            fetching, allowed = self._under_way.popleft()
+            try:
+                fetched = fetching.result()
+                self._fill()
+                sums.append((fetched.crc, fetched.size))
+                yield from fetched.chunks
+                del fetched
+            finally:
+                ALLOWANCE.give(allowed)
+
+    def give_up(self) -> None:
+        """Those that nobody has taken are not wanted any more."""
+        while self._under_way:
+            ALLOWANCE.give(self._under_way.popleft()[1])
 
 
 def _counted(chunks: Iterator[bytes], sums: list[tuple[int, int]]) -> Iterator[bytes]:

@@ -9,15 +9,19 @@ from collections.abc import Callable, Sequence
 
 import zstandard
 
+from bkpc_runtime.transfer.memory import ALLOWANCE
 from bkpc_runtime.transfer.pipes import Pulled, Pushed
 from bkpc_runtime.transfer.ranges import RangeSums
 from bkpc_runtime.transfer.sums import Sums
 from bkpc_runtime.transfer.throttle import Throttle
 
 _BLOCK = 1024 * 1024
-_WAITING = 8
+_WAITING = 3
 _LEVEL = 1
 _THREADS = 2
+_PIECE = 512 * 1024
+"""What each of the threads compresses at once."""
+_THREADS_MEMORY = 8 * 1024 * 1024
 
 
 class Outbound:
@@ -39,8 +43,8 @@ class Outbound:
         self._plain = hashlib.sha256()
         self._plain_size = 0
         self._stored = _Stored(deliver, throttle)
-        threads = _THREADS if large else 0
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, threads=threads).compressobj()
+        self._allowed = _THREADS_MEMORY if large and ALLOWANCE.take(_THREADS_MEMORY) else 0
+        self._compressor = _compressor(_THREADS if self._allowed else 0)
         self._sealing = _Sealing(self._stored.write, recipients) if recipients else None
         self._next = self._sealing.write if self._sealing else self._stored.write
 
@@ -53,6 +57,7 @@ class Outbound:
 
     def finish(self) -> Sums:
         self._next(self._compressor.flush())
+        self._give_back()
         if self._sealing:
             self._sealing.finish()
         return Sums(
@@ -65,8 +70,22 @@ class Outbound:
 
     def abort(self) -> None:
         """Stop the threads; nothing more is delivered. Safe after `finish`."""
+        self._give_back()
         if self._sealing:
             self._sealing.abort()
+
+    def _give_back(self) -> None:
+        ALLOWANCE.give(self._allowed)
+        self._allowed = 0
+
+
+def _compressor(threads: int) -> zstandard.ZstdCompressionObj:
+    if not threads:
+        return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+    asked = zstandard.ZstdCompressionParameters.from_level(
+        _LEVEL, write_checksum=True, threads=threads, job_size=_PIECE
+    )
+    return zstandard.ZstdCompressor(compression_params=asked).compressobj()
 
 
 def packed(plain: bytes, recipients: Sequence[str] = ()) -> bytes:
