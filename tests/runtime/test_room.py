@@ -69,10 +69,7 @@ def test_no_more_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_image_of_a_server_at_a_time_and_copies_beside() -> None:
-    plan = planned(
-        changed(
-            ("  hot ", "  cold daily at 05:00 within 8h from disk to far\n  full weekly on sunday at 01:00 to far\n  hot ")
-        )
-    )
+    levels = "  cold daily at 05:00 within 8h from disk to far\n  full weekly on sunday at 01:00 to far\n"
+    plan = planned(changed(("  hot ", f"{levels}  hot ")))
     lanes = [[one.id for one in jobs] for jobs in lanes_of(plan, plan.jobs).values()]
     assert sorted(lanes) == [["shop/cold/far"], ["shop/full/disk", "shop/full/far"]]
