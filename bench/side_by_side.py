@@ -24,6 +24,7 @@ from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.transfer.memory import settle
 from bkpc_runtime.transfer.outbound import Outbound
+from bkpc_runtime.transfer.ranges import read_checked
 
 MIB = 1 << 20
 ASKED = 250
@@ -43,10 +44,10 @@ def one_job(endpoint: str, bucket: str, number: int, size: int, expected: int, r
         block = os.urandom(MIB)
         for _ in range(size // MIB):
             out.write(block)
-        out.finish()
+        sums = out.finish()
         writer.commit()
     with store.writer(f"copy-{number}", expected, resumes=True) as writer:
-        for chunk in store.read(f"image-{number}"):
+        for chunk in read_checked(store, f"image-{number}", sums):
             writer.write(chunk)
         writer.commit()
 

@@ -31,7 +31,7 @@ class Allowance:
             self._left += size
 
 
-ALLOWANCE = Allowance(40 * MIB)
+ALLOWANCE = Allowance(32 * MIB)
 _ARENAS, _LARGE, _SPARE = -8, -3, -1
 """M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc."""
 

@@ -62,6 +62,7 @@ def read_checked(store: Store, key: str, sums: Sums, *, limit: int | None = None
             if number == len(sums.ranges):
                 raise DamagedBackup(f"{key} in store `{store.name}` is damaged: it is longer than what was written")
             yield from _right(store, key, sums, number, chunks, limit)
+            del chunks  # else two ranges are in memory while the next one comes
             number += 1
     except Spoiled:  # what was wrong on the way was got again: all is as it was written
         if number < len(sums.ranges):
