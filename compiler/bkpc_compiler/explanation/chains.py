@@ -17,7 +17,7 @@ def changed(sheet: Sheet, job: JobDemand, jobs: Sequence[JobDemand], suffix: str
     assert job.changes is not None
     sheet.once("changes", job.changes.value, "B/s", f"of `{job.database}`", job.changes.span)
     parts = [_longest(sheet, job, f"{suffix}_held")]
-    others = [one for one in jobs if not one.incremental]
+    others = [one for one in jobs if one.id != job.id]
     for number, one in enumerate(others, 1):
         parts.append(window(sheet, one, f"{suffix}_held_{number}"))
     since = Fraction(

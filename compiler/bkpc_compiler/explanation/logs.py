@@ -26,7 +26,10 @@ def logging(sheet: Sheet, one: Logging, program: Program) -> None:
         return
     level = stream.level
     said = "" if level.flush.span != level.span else ", which says no other"
-    flush = sheet.given("flush", level.flush.value, "s", f"of {stream.id}{said}", level.flush.span)
+    if one.best and level.sync:
+        flush = sheet.given("flush", 0, "s", "what a commit waits for is sent at once", level.span)
+    else:
+        flush = sheet.given("flush", level.flush.value, "s", f"of {stream.id}{said}", level.flush.span)
     if one.best:
         if one.part is Part.COLLECTED:
             sheet.follows("collected", "flush", flush, "s")
@@ -86,9 +89,11 @@ def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction) -> None:
     """With the whole way for itself, a burst just after a batch was cut."""
     writes = sheet.given("writes", stream.writes.value, "B/s", f"log of `{stream.database}`", stream.writes.span)
     burst = sheet.given("burst", stream.burst.value, "B", "that comes at once", stream.burst.span)
+    sent = "max(burst, 1)" if stream.level.sync else "burst"
+    burst = stream.arrivals_at_best.burst
     sheet.given("object", OBJECT, "B", "the largest that is written at once")
     held = min(burst + writes * flush, Fraction(OBJECT * max(1, ceil(burst / OBJECT))))
-    sheet.follows("held", "min(burst + writes * flush, object * max(1, ceil(burst / object)))", held, "B")
+    sheet.follows("held", f"min({sent} + writes * flush, object * max(1, ceil({sent} / object)))", held, "B")
     firm = [one for one in stream.resources if one.firm]
     narrow = min(firm, key=lambda one: (one.most, one.name), default=None)
     if narrow is None:

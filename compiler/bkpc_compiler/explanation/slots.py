@@ -101,10 +101,10 @@ def copied(sheet: Sheet, storage: StorageClass, analysis: Analysis, suffix: str 
 
 def paused(sheet: Sheet, job: JobDemand, analysis: Analysis) -> str:
     """While other jobs of its database run no incremental image begins: their slots, as a sum."""
-    jobs = [one for one in analysis.demand.jobs_by_database[job.database] if one.slot and not one.incremental]
+    jobs = [one for one in analysis.demand.jobs_by_database[job.database] if one.slot and one.id != job.id]
     parts = [slot(sheet, one, analysis, f"_while_{number}") for number, one in enumerate(jobs, 1)]
     lasts = sum((Fraction(one.slot.length, 1000) for one in jobs if one.slot), start=Fraction(0))
-    words = "no incremental image begins while full ones are taken, and copies made"
+    words = "no incremental image begins while other images are taken, and copies made"
     sheet.follows("paused", " + ".join(parts) or "0", lasts, "s", words)
     return "paused"
 

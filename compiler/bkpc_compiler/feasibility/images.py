@@ -291,7 +291,8 @@ def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store], behind: Map
 def _paused(jobs: Sequence[JobDemand], paused: int) -> Staleness:
     """Of incremental images: none begins while other jobs run; each leg may have just missed the one before."""
     (((fresh, stale),),) = unaligned([_leg(job, job.slot) for job in jobs if job.slot]).times
-    return Staleness((((fresh, stale + paused),),), coarse=True)
+    itself = jobs[0].slot.length if jobs[0].slot else 0
+    return Staleness((((fresh, stale + paused - itself),),), coarse=True)
 
 
 def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:

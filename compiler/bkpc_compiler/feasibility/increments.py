@@ -23,8 +23,8 @@ class Increments(Struct, frozen=True):
     """Behind one full image in a store, at most.
 
     `older`: milliseconds by which the full image may be older than the last of them. `bounded`: whether every job of
-    these chains has a slot within its window. `paused`: milliseconds in which no incremental image begins: a full
-    one is taken, one at a time of a server; copies are counted as if they were waited for, too.
+    the database has a slot within its window. `paused`: milliseconds that all jobs of the database take together: of a
+    server one image is taken at a time; copies are counted as if they were waited for, too.
     """
 
     count: int
@@ -42,7 +42,7 @@ def limited_by_changes(job: JobDemand, jobs: Sequence[JobDemand]) -> JobDemand:
     if not job.incremental or job.changes is None:
         return job
     since = job.rhythm.gap + job.window.milliseconds_up()
-    since += sum(one.window.milliseconds_up() for one in jobs if not one.incremental)
+    since += sum(one.window.milliseconds_up() for one in jobs if one.id != job.id)
     most = _changed(job.changes, since)
     if most >= job.size.value.bytes_up():
         return job
@@ -78,8 +78,8 @@ def _own(jobs: Sequence[JobDemand], store: str) -> Increments:
         # From when the full one begins until the last is whole; what changes while one is taken is in the next as well.
         taking = max(job.window.milliseconds_up() for job in adding)
         bytes_ = min(bytes_, _changed(changes, apart + (count + 1) * taking))
-    bounded = bool(fulls) and not any(job.late for job in (*fulls, *adding))
-    paused = sum(job.slot.length for job in jobs if job.slot and not job.incremental)
+    bounded = bool(fulls) and not any(job.late for job in jobs)
+    paused = sum(job.slot.length for job in jobs if job.slot)
     return Increments(count, bytes_, apart, bounded, paused)
 
 

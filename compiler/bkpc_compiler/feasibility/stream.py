@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Rate, Size
 
 FLUSHED = "until the log is flushed"
+SENT_AT_ONCE = "what a commit waits for is sent at once"
 
 
 class StreamDemand(Struct, frozen=True, dict=True):
@@ -70,7 +72,13 @@ class StreamDemand(Struct, frozen=True, dict=True):
     def best(self) -> Delay | None:
         """The same with the whole way for itself; None where the log falls behind for ever."""
         narrow = narrowest(self.resources)
-        return least_delay(arrivals_of(self), narrow.most if narrow else Fraction(1 << 62))
+        return least_delay(self.arrivals_at_best, narrow.most if narrow else Fraction(1 << 62))
+
+    @property
+    def arrivals_at_best(self) -> Arrivals:
+        """What the log asks of its way; with `hot sync` what a commit waits for is sent at once: a byte at least."""
+        log = arrivals_of(self)
+        return replace(log, flush=Fraction(0), burst=max(log.burst, Fraction(1))) if self.level.sync else log
 
     @once
     def at_least(self) -> Fraction | None:
@@ -89,7 +97,7 @@ class StreamDemand(Struct, frozen=True, dict=True):
             return None
         where = narrow.words if narrow else "the way"
         spans = (self.burst.span, *((narrow.span,) if narrow and narrow.span else ()))
-        until = (FLUSHED, self.level.flush.span)
+        until = (SENT_AT_ONCE, self.level.span) if self.level.sync else (FLUSHED, self.level.flush.span)
         return _terms(self, best, until, (f"a burst through {where}", *spans), best=True)
 
     @property

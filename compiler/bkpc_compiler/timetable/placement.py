@@ -115,7 +115,7 @@ class _Planner:
         if request.lead and request.lead > window:
             return None
         if not request.resources:
-            return Slot(request.lead, 0, 0)
+            return _alone(request, window)
         for left in LEFT:
             limits = [self._limit(name, left) for name in request.resources]
             for rate in self._rates(request, window, limits):
@@ -184,6 +184,12 @@ class _Planner:
                 continue
             for start in self._starts(request.rhythm):
                 occupied.reserve(start + slot.offset, slot.length + request.rhythm.shift, slot.rate)
+
+
+def _alone(request: Request, window: int) -> Slot | None:
+    """Through nothing that is narrow: only its own limit keeps it."""
+    length = -(-request.effort * 1000 // request.ceiling) if request.ceiling else 0
+    return Slot(request.lead, length, request.ceiling or 0) if request.lead + length <= window else None
 
 
 def _conflict(
