@@ -52,6 +52,25 @@ def increments(sheet: Sheet, jobs: Sequence[JobDemand], store: str, suffix: str 
     return name
 
 
+def counted(sheet: Sheet, jobs: Sequence[JobDemand], store: str) -> str:
+    """How many incremental images a full one in `store` has behind it: an expression."""
+    increments(sheet, jobs, store)
+    behind = increments_in(jobs)
+    numbers = {one: number for number, one in enumerate(dict.fromkeys(job.store for job in jobs), 1)}
+
+    def of(at: str, passed: frozenset[str]) -> str:
+        adding = sum(1 for job in jobs if job.incremental and job.store == at)
+        parts = [f"images_in_{numbers[at]}_{number}" for number in range(1, adding + 1)]
+        sources = {job.source for job in jobs if job.store == at and job.source}
+        carried = [
+            of(one, passed | {at}) for one in sorted(sources) if one not in passed and one != at and one in behind
+        ]
+        parts += [_most(carried)] if carried else []
+        return " + ".join(parts) or "0"
+
+    return of(store, frozenset())
+
+
 def _own(sheet: Sheet, jobs: Sequence[JobDemand], store: str, suffix: str) -> str:
     """Those that are taken into `store`: as many as are released between two full ones, and no more than changes."""
     name = f"taken{suffix}"

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.explanation import ages, least_ages, log_pieces, logs, slots
-from bkpc_compiler.explanation.chains import increments
+from bkpc_compiler.explanation.chains import counted, increments
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
 from bkpc_compiler.explanation.sheet import Sheet, renamed
@@ -32,6 +32,7 @@ from bkpc_compiler.feasibility.working import (
     Forced,
     Logging,
     Moving,
+    Preparing,
     Queueing,
     Reaching,
     Waiting,
@@ -58,8 +59,8 @@ class Workings:
         """The calculation of `term`: its last figure is the duration. Empty where the term's clause says it all."""
         sheet = Sheet(self.clauses)
         match term.working:
-            case Moving(recovery, move) | Fetching(recovery, move) as one:
-                self._moving(sheet, recovery, move, pieces=isinstance(one, Fetching))
+            case Moving(recovery, move) | Fetching(recovery, move) | Preparing(recovery, move) as shown:
+                self._moving(sheet, recovery, move, shown)
             case Waiting(recovery, move):
                 self._waiting(sheet, recovery, move)
             case AtBest() as part:
@@ -87,15 +88,18 @@ class Workings:
                 pass
         return tuple(sheet.cells)
 
-    def _moving(self, sheet: Sheet, recovery: Recovery, move: Move, *, pieces: bool) -> None:
-        """What the bytes of a transfer take at its rate; or what the `pieces` of a log cost besides."""
+    def _moving(self, sheet: Sheet, recovery: Recovery, move: Move, shown: Moving | Fetching | Preparing) -> None:
+        """What the bytes of a transfer take at its rate; or what the pieces of a log, or preparing, cost besides."""
         transfer = move.transfer
+        if isinstance(shown, Preparing):
+            self._preparing(sheet, recovery, move)
+            return
         if transfer.follows is None:
             self._image(sheet, transfer, recovery.line.image.store.name)
         else:
             ages.age(sheet, transfer.follows, recovery.share, self.analysis)
             self._log(sheet, transfer)
-        if pieces and transfer.reading:
+        if isinstance(shown, Fetching) and transfer.reading:
             log_pieces.fetching(sheet, transfer.reading)
             return
         if not move.rate:
@@ -112,6 +116,18 @@ class Workings:
                 "rate", f"floor(left * {part} / {PARTS})", move.rate, "B/s", f"the part with room beside {beside}"
             )
         sheet.takes(Fraction(transfer.bytes), Fraction(move.rate))
+
+    def _preparing(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
+        database, image = recovery.database, recovery.line.image
+        behind = ""
+        if image.behind:
+            behind = f" + {counted(sheet, self.analysis.demand.jobs_by_database[database.name], image.store.name)}"
+        sheet.follows("images", f"1{behind}", move.transfer.prepared, "", "the full one, and those behind it")
+        assert database.prepares is not None
+        each = database.prepares
+        sheet.given("prepares", each.value, "s", "what preparing one of them takes", each.span)
+        takes = Fraction(move.transfer.waits, 1000)
+        sheet.follows("takes", "images * ceil(prepares * 1000) / 1000", takes, "s")
 
     def _image(self, sheet: Sheet, transfer: Transfer, store: str) -> None:
         name = transfer.database.name

@@ -22,7 +22,7 @@ from bkpc_compiler.feasibility.staleness import (
 )
 from bkpc_compiler.feasibility.working import Ageing, Apart, Copying, Forced, Part
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Cadence, Database, Store
+from bkpc_compiler.program.model import Cadence, Database, ImageLevel, Store
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import DAY
 from bkpc_compiler.timetable.placement import Slot
@@ -148,6 +148,14 @@ class ImageCopy(Struct, frozen=True, dict=True):
                 terms.append(Term(label, Duration(took), _costs((job,), firm=True), working=Copying(job)))
             least = took
         return Bound(tuple(terms))
+
+    @property
+    def prepared(self) -> int:
+        """Images that are prepared one onto the other when it is loaded, at most: physical ones."""
+        chains = (self.jobs, *self.others)
+        if not any(isinstance(jobs[0].level, ImageLevel) and jobs[0].level.engine == "physical" for jobs in chains):
+            return 0
+        return 1 + (self.behind.count if self.behind else 0)
 
     def loaded(self, size: Size) -> int:
         """Bytes that are read to bring a full image of `size` back, and what is behind it, at most."""

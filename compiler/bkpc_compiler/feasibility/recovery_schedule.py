@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds
-from bkpc_compiler.feasibility.working import Fetching, Moving, Waiting
+from bkpc_compiler.feasibility.working import Fetching, Moving, Preparing, Waiting
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy
 from bkpc_grammar.log_objects import AT_ONCE
@@ -74,6 +74,7 @@ class Return(Struct, frozen=True):
                 terms.append(Term(words, wait, move.behind, working=Waiting(self.recovery, move)))
             terms += _fetched(self.recovery, move)
             terms.append(_moved(self.recovery, move))
+            terms += _prepared(self.recovery, move)
         return self._checked(Bound(tuple(terms)))
 
     @property
@@ -205,6 +206,16 @@ def _fetched(recovery: Recovery, move: Move) -> tuple[Term, ...]:
     words = f"latency of {reading.objects:,} objects of log, {AT_ONCE} at once"
     takes = Duration(Fraction(reading.wait, 1000))
     return (Term(words, takes, reading.spans, reading.links[0].latency.origin, Fetching(recovery, move)),)
+
+
+def _prepared(recovery: Recovery, move: Move) -> tuple[Term, ...]:
+    """What preparing physical images takes, if any are loaded."""
+    count, each = move.transfer.prepared, move.transfer.database.prepares
+    if not count or each is None or not each.value.amount:
+        return ()
+    words = f"prepare {count} images, one onto the other" if count > 1 else "prepare the image"
+    takes = Duration(Fraction(move.transfer.waits, 1000))
+    return (Term(words, takes, (each.span,), each.origin, Preparing(recovery, move)),)
 
 
 def _moved(recovery: Recovery, move: Move) -> Term:

@@ -116,7 +116,8 @@ class Left:
 class Transfer(Struct, frozen=True):
     """Bytes through a pipeline of resources: the image of a database, or the log that follows an image.
 
-    `reading`: what the pieces of a log cost besides, where that is anything.
+    `reading`: what the pieces of a log cost besides, where that is anything. `prepared`: physical images that are
+    prepared, one onto the other.
     """
 
     database: Database
@@ -124,6 +125,7 @@ class Transfer(Struct, frozen=True):
     bytes: int
     resources: tuple[Resource, ...]
     reading: Reading | None = None
+    prepared: int = 0
 
     @property
     def what(self) -> str:
@@ -136,7 +138,7 @@ class Transfer(Struct, frozen=True):
     @property
     def waits(self) -> int:
         """Milliseconds beside what the bytes take at a rate."""
-        return self.reading.wait if self.reading else 0
+        return self.reading.wait if self.reading else preparing(self.database, self.prepared)
 
     @property
     def increments(self) -> int:
@@ -157,6 +159,11 @@ class Transfer(Struct, frozen=True):
     def term(self, slowest: Resource, takes: Duration, working: Working) -> Term:
         spans = ((slowest.span,) if slowest.span else ()) + self.spans
         return Term(f"{self.what}: {slowest.words}", takes, spans, slowest.origin, working)
+
+
+def preparing(database: Database, images: int) -> int:
+    """Milliseconds that preparing so many physical images takes."""
+    return images * database.prepares.value.milliseconds_up() if images and database.prepares else 0
 
 
 def milliseconds(bytes_: int, rate: int) -> int:
@@ -226,7 +233,8 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         through = ways.reading(line.image.store, self.place.site, self.loss.sites)
         assert through is not None
         size = line.image.loaded(database.size.value)
-        image = Transfer(database, None, size, (*through, ways.restores_of(database)))
+        way = (*through, ways.restores_of(database))
+        image = Transfer(database, None, size, way, prepared=line.image.prepared)
         through = _reading_log(self.setting, line, self.place, self.loss)
         if through is None:
             return (image,)
@@ -252,6 +260,7 @@ def most_at(
         if rate <= 0:
             return None
         total += milliseconds(size, rate)
+    total += preparing(database, line.image.prepared)
     reading = _reading_log(setting, line, place, loss)
     if reading is None:
         return total

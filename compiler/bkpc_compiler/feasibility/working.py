@@ -47,6 +47,13 @@ class Fetching(Struct, frozen=True):
     move: Move
 
 
+class Preparing(Struct, frozen=True):
+    """Physical images that are prepared, one onto the other."""
+
+    recovery: Recovery
+    move: Move
+
+
 class Waiting(Struct, frozen=True):
     """A transfer that might have begun before it has room."""
 
@@ -124,5 +131,17 @@ class Reaching(Struct, frozen=True):
 
 
 Working = (
-    Moving | Fetching | Waiting | AtBest | Queueing | Crowding | Logging | Ageing | Apart | Forced | Copying | Reaching
+    Moving
+    | Fetching
+    | Preparing
+    | Waiting
+    | AtBest
+    | Queueing
+    | Crowding
+    | Logging
+    | Ageing
+    | Apart
+    | Forced
+    | Copying
+    | Reaching
 )

@@ -48,6 +48,7 @@ class Defaults:
     retries: Given[Fraction]
     headroom: Given[Fraction]
     verification: Given[Duration]
+    prepares: Given[Duration]
 
 
 def given(
@@ -84,6 +85,7 @@ def defaults(statement: Clause, values: Values) -> Defaults:
         standard("retries", values.percent),
         standard("headroom", values.percent),
         standard("verification", values.duration),
+        standard("prepares", values.duration),
     )
 
 
@@ -247,6 +249,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         name.span,
         given(clauses, "dumps", values.rate) or standard.dumps,
         given(clauses, "changes", values.rate),
+        given(clauses, "prepares", values.duration) or standard.prepares,
     )
 
 

@@ -151,6 +151,7 @@ class Database:
     span: Span  # of the name
     dumps: Given[Rate] | None = None  # what its host gives while it is dumped; None: never the narrow place
     changes: Given[Rate] | None = None  # what an incremental image holds of each time; None: all that there is
+    prepares: Given[Duration] | None = None  # what preparing one physical image takes; None: no time
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ LESS = {
     (Database, "writes"): "writes",
     (Database, "burst"): "burst",
     (Database, "changes"): "changes",
+    (Database, "prepares"): "prepares",
     (Standby, "provision"): "provision",
     (Policy, "detect"): "detect",
     (Policy, "activate"): "activate",

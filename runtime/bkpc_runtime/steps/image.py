@@ -65,10 +65,18 @@ def run_image(world: World, job: contract.Job, stores: Sequence[Store]) -> Manif
         job.recipients,
         expected_size=job.expect_bytes if parent else max(job.expect_bytes, database.size_bytes),
         engine=engine_called(name, parent),
-        limit=job.limit,
+        limit=job.limit if parent or job.kind != "backup.incremental" else limit_of_full(world.plan, job),
         clock=world.clock,
         go_on=world.go_on,
     )
+
+
+def limit_of_full(plan: contract.Plan, job: contract.Job) -> int | None:
+    """The rate of an incremental job's full image: what the plan reserves for small ones is for what changes only."""
+    limits = [one.limit for one in plan.jobs if one.id in job.requires]
+    if not limits or None in limits:
+        return None if limits else job.limit
+    return max(one for one in limits if one is not None)
 
 
 def _continued(

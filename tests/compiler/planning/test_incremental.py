@@ -14,7 +14,7 @@ from tests.compiler.one_file import SMALL, check, planned
 HOUR = 3_600_000
 TEXT = SMALL.replace("  hot  to", "  incremental hourly within 30min to disk\n  hot  to").replace("  keep 14d", (
     "  cold daily at 05:00 within 4h from disk to far\n  keep 14d\n  flow { verify every backup }"
-)).replace("writes 100MiB/h", "writes 100MiB/h  changes 36MB/h")  # fmt: skip
+)).replace("writes 100MiB/h", "writes 100MiB/h  changes 36MB/h  prepares 1s")  # fmt: skip
 
 
 def job(plan: Plan, name: str) -> Job:

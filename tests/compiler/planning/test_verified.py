@@ -313,6 +313,15 @@ def test_a_member_that_is_up_loses_no_more_than_is_proved_of_those_that_are_hit(
     assert told[0].startswith("host of one: two/hot/2 may lose ")
 
 
+def test_a_physical_image_is_prepared_when_its_bytes_are_there() -> None:
+    plan, program = of_corner("copied_physical_image_is_prepared")
+    assert faults(plan, program) == []
+    recovery = recovery_of(plan, "site")
+    image = step_of(recovery, "shop/restore.image")
+    found = faults(with_step(plan, recovery, replace(image, expect_ms=image.expect_ms - 1)), program)
+    assert any("20000 ms of them for preparing it" in one for one in found)
+
+
 def test_a_log_is_fetched_in_no_less_than_its_objects_take() -> None:
     """The latency of 128 at once, counted again: of a step that is shorter by it, which its bytes would allow."""
     plan, program = of_corner("log_of_objects_that_commits_wait_for")

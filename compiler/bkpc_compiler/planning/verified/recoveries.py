@@ -10,6 +10,7 @@ from bkpc_compiler.planning.verified.calendar import Peak
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.flow import Flow
 from bkpc_compiler.planning.verified.pieces import pieces_take
+from bkpc_compiler.planning.verified.prepared import preparing_takes
 from bkpc_grammar.plan import Plan, Step, Stream
 
 
@@ -26,7 +27,7 @@ def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
                     yield f"{what}: {step.id} needs {need}, which is no step"
                 elif ends[need] > step.start_ms:
                     yield f"{what}: {step.id} begins too early: {need} is done {ends[need]} ms after the failure"
-            yield from (f"{what}: {step.id} {fault}" for fault in _too_short(step, estate, streams))
+            yield from (f"{what}: {step.id} {fault}" for fault in _too_short(step, plan, estate, streams))
             claim = proved.get((step.database, recovery.scope)) if step.database in recovery.down else None
             if step.kind == "check.service" and claim is not None and ends[step.id] > claim:
                 yield f"{what}: {step.id} is done after {ends[step.id]} ms; {claim} ms are proved"
@@ -34,15 +35,18 @@ def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
             yield f"{what}: ends after {recovery.expect_ms} ms"
 
 
-def _too_short(step: Step, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> Iterator[str]:
-    waits = pieces_take(step, estate, streams) if step.kind == "restore.log" else 0
+def _too_short(step: Step, plan: Plan, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> Iterator[str]:
+    waits, what = 0, ""
+    if step.kind == "restore.log":
+        waits, what = pieces_take(step, estate, streams), "the latency of its objects"
     if step.kind == "restore.image":
+        waits, what = preparing_takes(step, plan, estate), "preparing it"
         size = estate.databases[step.database].size.value.bytes_up()
         if step.bytes < size:
             yield f"loads {step.bytes} bytes of an image of {size}"
     for one in step.reserve:
         if step.bytes * 1000 > one.rate * (step.expect_ms - waits):
-            besides = f", {waits} ms of them for the latency of its objects," if waits else ""
+            besides = f", {waits} ms of them for {what}," if waits else ""
             yield f"can't move {step.bytes} bytes in its time of {step.expect_ms} ms{besides} through {one.resource}"
 
 

@@ -1,0 +1,34 @@
+"""How many physical images a recovery prepares at least, one onto the other, and what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bkpc_compiler.planning.verified.estate import Estate
+from bkpc_grammar.plan import Job, Plan, Step
+
+
+def preparing_takes(step: Step, plan: Plan, estate: Estate) -> int:
+    """Milliseconds of a `restore.image` that pass when its bytes are there."""
+    each = estate.databases[step.database].prepares
+    if each is None or not each.value.amount:
+        return 0
+    jobs = [job for job in plan.jobs if job.database == step.database]
+    taken = [*_taken(jobs, step.store or "", frozenset())]
+    fulls = [job for job in taken if job.kind == "backup.full"]
+    if not fulls or any(job.engine != "physical" for job in fulls):
+        return 0
+    apart = min(job.schedule.period_ms for job in fulls)
+    behind = sum(apart // job.schedule.period_ms for job in taken if job.kind == "backup.incremental")
+    return (1 + behind) * each.value.milliseconds_up()
+
+
+def _taken(jobs: list[Job], store: str, passed: frozenset[str]) -> Iterator[Job]:
+    """The jobs whose images get to `store`, by copies too."""
+    for job in jobs:
+        if store not in job.stores or store in passed:
+            continue
+        if job.kind == "copy" and job.source_store:
+            yield from _taken(jobs, job.source_store, passed | {store})
+        elif job.kind.startswith("backup."):
+            yield job
