@@ -84,8 +84,8 @@ bench: $(VENV)/ready servers-$(SERVER)
 
 # All tests of servers that use a store, on a bucket instead of a directory.
 test-oss: $(VENV)/ready $(addprefix servers-,$(SERVERS))
-	STORE=oss $(BIN)/pytest -q tests/servers/test_backup_restore.py tests/servers/test_breaks.py tests/servers/test_clone.py \
-	  tests/servers/test_log_stream.py tests/servers/test_physical.py tests/servers/test_troubled_servers.py
+	STORE=oss $(BIN)/pytest -q $(addprefix tests/servers/test_,$(addsuffix .py,accounts backup_restore breaks clone engines \
+	  hot_sync log_stream physical preflight recovery troubled_servers unusual_servers zoo))
 
 # 24 hours of the virtual clock with faults at 2 % of all requests; CI lives two of them.
 HOURS ?= 24

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bkpc_runtime.secret import Secret
-from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.directory import DirectoryStore
-from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
-from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
+from tests.servers.kinds_of_store import opened
 
 FLAVOURS = os.environ.get("SERVERS", "mariadb mysql").replace(",", " ").split()
 
@@ -42,10 +39,12 @@ def disk(tmp_path: Path) -> DirectoryStore:
 @pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A directory; a bucket where a test asks for both, and everywhere with STORE=oss (`make test-oss`)."""
-    if getattr(request, "param", os.environ.get("STORE", "directory")) == "directory":
-        yield DirectoryStore("disk", tmp_path / "backups")
-        return
-    with OssServer(tmp_path / "oss") as server:
-        key = AccessKey(KEY_ID, Secret(KEY_SECRET))
-        yield OssStore("disk", server.bucket(), server.endpoint, REGION, "some/where", lambda: key)
-        assert server.problems == []
+    with opened(tmp_path / "backups", kind=getattr(request, "param", "")) as store:
+        yield store
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Store]:
+    """Another store, of the kind that STORE says."""
+    with opened(tmp_path / "far", "far") as store:
+        yield store

@@ -12,7 +12,7 @@ from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
-from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
 from tests.servers.command_line import Office
@@ -147,7 +147,7 @@ def test_without_encryption_no_password_is_stored(server: ThrowawayServer, tmp_p
 
 
 def test_an_account_that_may_not_read_them_says_so(
-    server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ThrowawayServer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if server.flavour == "mariadb":
         return  # there SELECT on everything shows the accounts, and can't be taken back in part
@@ -155,5 +155,5 @@ def test_an_account_that_may_not_read_them_says_so(
     server.run("CREATE DATABASE IF NOT EXISTS w", "SET GLOBAL partial_revokes = ON")
     server.run("CREATE USER half@'%'", "GRANT ALL ON *.* TO half@'%'", "REVOKE SELECT ON mysql.* FROM half@'%'")
     source = Source("shop", parse_address(server.url.replace("user=root", "user=half")), Secret(""))
-    manifest = take_image(source, [DirectoryStore("disk", tmp_path / "backups")], [], expected_size=1 << 20)
+    manifest = take_image(source, [store], [], expected_size=1 << 20)
     assert "user accounts, roles and grants (the backup's account may not read them" in manifest.not_included[0]

@@ -254,15 +254,14 @@ def test_a_missing_segment_blocks_the_way_across_it(shop: ThrowawayServer, store
 
 
 @BOTH
-def test_an_image_is_copied_once_and_resumed(shop: ThrowawayServer, store: Store, tmp_path: Path) -> None:
+def test_an_image_is_copied_once_and_resumed(shop: ThrowawayServer, store: Store, far: Store) -> None:
     manifest = image_of(shop, [store], [])
-    far = DirectoryStore("far", tmp_path / "far")
     (image,) = catalogue.all_images(store, "shop")
     assert copy_image(image, store, far) == manifest.stored_size
     (copied,) = catalogue.all_images(far, "shop")
     assert copied == image
-    victim = next(far.root.glob(f"**/{manifest.parts[0].name}"))
-    victim.unlink()
+    (victim,) = keys(far, f"/{manifest.parts[0].name}")
+    far.delete(victim)
     assert copy_image(image, store, far) == manifest.parts[0].sums.stored_size
 
 
@@ -327,7 +326,7 @@ def test_all_of_it_by_hand(
 
 
 def test_a_server_without_schemas_can_be_backed_up_and_what_comes_later_with_it(
-    fresh_server: ThrowawayServer, rescue: ThrowawayServer, store: DirectoryStore
+    fresh_server: ThrowawayServer, rescue: ThrowawayServer, store: Store
 ) -> None:
     source = Source("shop", parse_address(fresh_server.url), Secret(""))
     take_image(source, [store], [], expected_size=1)

@@ -21,7 +21,7 @@ from bkpc_runtime.mysql.preflight_privileges import needed_privileges
 from bkpc_runtime.repository import catalogue, manifest
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps import backup
-from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer
 from tests.demo.shop import load
 from tests.servers.streaming import position
@@ -117,7 +117,7 @@ NOT_ALL = {
 
 
 def test_a_tool_that_does_not_do_all_is_found_out(
-    shop: ThrowawayServer, store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: ThrowawayServer, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = physical(shop)
     real = next(str(path) for path in (shop.bin / PROGRAMS[engine.name], Path("/usr/bin/tar")) if path.exists())
@@ -159,7 +159,7 @@ def test_it_asks_for_no_privilege_that_it_can_do_without(shop: ThrowawayServer) 
 
 
 def test_what_a_physical_image_lacks_is_told_with_the_way_out(
-    shop: ThrowawayServer, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shop: ThrowawayServer, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert found(shop) == []
     address = parse_address(shop.url)

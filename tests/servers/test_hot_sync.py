@@ -7,20 +7,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bkpc_runtime.errors import StoreUnreachable
 from bkpc_runtime.mysql.flavour import Position, read_facts
 from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, read_semi_sync
 from bkpc_runtime.repository import segments
 from bkpc_runtime.steps.log_acknowledging import SyncWish
 from bkpc_runtime.steps.log_stream import LogStream
-from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer
+from tests.servers.kinds_of_store import Switched, opened
 from tests.servers.streaming import Streaming, archived, binlogs, position
-from tests.servers.test_log_stream import Switched, await_
+from tests.servers.test_log_stream import await_
 
 
 @pytest.fixture
@@ -68,14 +68,13 @@ def held(store: Store, prefix: str) -> Position:
 
 
 @contextmanager
-def two(
-    server: ThrowawayServer, tmp_path: Path, wish: SyncWish
-) -> Iterator[tuple[LogStream, DirectoryStore, Switched, str]]:
-    near, far = DirectoryStore("near", tmp_path / "near"), Switched("far", tmp_path / "far")
-    streaming = Streaming(server, [near, far], sync=wish)
-    with streaming as stream:
-        await_(lambda: stream.state().sync == "on")
-        yield stream, near, far, streaming.prefix
+def two(server: ThrowawayServer, tmp_path: Path, wish: SyncWish) -> Iterator[tuple[LogStream, Store, Any, str]]:
+    with opened(tmp_path / "near", "near") as near, opened(tmp_path / "far", "far") as other:
+        far: Any = Switched(other)
+        streaming = Streaming(server, [near, far], sync=wish)
+        with streaming as stream:
+            await_(lambda: stream.state().sync == "on")
+            yield stream, near, far, streaming.prefix
 
 
 def test_a_commit_returns_when_the_quorum_has_it(waiting: ThrowawayServer, tmp_path: Path) -> None:
@@ -164,20 +163,12 @@ def test_a_new_connection_acknowledges_nothing_that_is_not_stored(waiting: Throw
 def test_a_stream_that_begins_with_a_store_away_lets_no_commit_return(waiting: ThrowawayServer, tmp_path: Path) -> None:
     with two(waiting, tmp_path, SyncWish(2, None)) as (_, _, _, _):
         assert Commits(waiting, 1, 3).done(20)
-
-    class Unreadable(DirectoryStore):
-        away = True
-
-        def folders(self, prefix: str) -> Iterator[str]:
-            if self.away:
-                raise StoreUnreachable("away")
-            return super().folders(prefix)
-
-    near, far = DirectoryStore("near", tmp_path / "near"), Unreadable("far", tmp_path / "far")
-    streaming = Streaming(waiting, [near, far], sync=SyncWish(2, None))
-    late = Commits(waiting, 100)
-    with streaming:
-        assert not late.done(7)
-        far.away = False
-        assert late.done(30)
-        assert held(far, streaming.prefix) == position(waiting)
+    with opened(tmp_path / "near", "near") as near, opened(tmp_path / "far", "far") as other:
+        far: Any = Switched(other, "folders", away=True)
+        streaming = Streaming(waiting, [near, far], sync=SyncWish(2, None))
+        late = Commits(waiting, 100)
+        with streaming:
+            assert not late.done(7)
+            far.away = False
+            assert late.done(30)
+            assert held(far, streaming.prefix) == position(waiting)

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyrage
 import pytest
 
-from bkpc_runtime.errors import StoreFailed, StoreUnreachable
 from bkpc_runtime.mysql.binlog.transactions import transactions
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import segments
@@ -23,10 +23,10 @@ from bkpc_runtime.steps import log_cutting, log_stream
 from bkpc_runtime.steps.log_group import AnotherServer
 from bkpc_runtime.steps.log_leftover import deliver_leftover
 from bkpc_runtime.stores.directory import DirectoryStore
-from bkpc_runtime.stores.store import Store, StoredObject
+from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
 from tests.database_server import ThrowawayServer, start_server
-from tests.servers.kinds_of_store import BOTH, keys
+from tests.servers.kinds_of_store import BOTH, Switched, keys, opened
 from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for
 
 TABLE = "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, body LONGBLOB)"
@@ -117,7 +117,7 @@ def test_log_of_while_a_disk_was_unmounted_is_stored_when_it_is_back(
 
 
 def test_a_stream_ended_inside_a_huge_event_asks_for_all_of_it_again(
-    writing: ThrowawayServer, disk: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+    writing: ThrowawayServer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_cutting, "SEGMENT_BYTES", 1 << 20)
     monkeypatch.setattr(log_stream, "LAST_PATIENCE", 1.0)
@@ -125,24 +125,16 @@ def test_a_stream_ended_inside_a_huge_event_asks_for_all_of_it_again(
     insert(writing, 1, 20 << 20)
     end = position(writing)
 
-    class Breaks(DirectoryStore):
-        left = 3  # ORIGIN.json, what comes before the event, its first packet
-
-        def put(self, key: str, body: bytes) -> StoredObject:
-            self.left -= 1
-            if self.left < 0:
-                raise StoreUnreachable("the disk is away")
-            return super().put(key, body)
-
-    streaming = Streaming(writing, Breaks("disk", disk.root))
-    with streaming as stream, pytest.raises(AssertionError, match="the disk is away"):
+    breaks: Any = Switched(store, after=3)  # ORIGIN.json, what comes before the event, its first packet
+    streaming = Streaming(writing, breaks)
+    with streaming as stream, pytest.raises(AssertionError, match="not now"):
         wait_for(stream, end, patience=3)
     assert not streaming.all_stored
-    held = archived_file(disk, streaming.prefix, 1, first)
+    held = archived_file(store, streaming.prefix, 1, first)
     assert 0 < held.boundary < held.reach < end.offset
-    with Streaming(writing, disk) as stream:
+    with Streaming(writing, store) as stream:
         wait_for(stream, end)
-    assert archived(disk, streaming.prefix, 1, Position(first, 0))[first] == binlogs(writing)[first]
+    assert archived(store, streaming.prefix, 1, Position(first, 0))[first] == binlogs(writing)[first]
 
 
 def test_a_reset_begins_a_new_epoch_and_says_why(writing: ThrowawayServer, store: Store) -> None:
@@ -214,26 +206,18 @@ def test_a_hole_at_the_end_of_a_file_is_found(writing: ThrowawayServer, store: S
 
 
 def test_a_store_that_fails_holds_nothing_up_and_loses_nothing(
-    writing: ThrowawayServer, store: Store, tmp_path: Path
+    writing: ThrowawayServer, store: Store, far: Store
 ) -> None:
-    class Away(DirectoryStore):
-        away = True
-
-        def put(self, key: str, body: bytes) -> StoredObject:
-            if self.away:
-                raise StoreFailed("not now")
-            return super().put(key, body)
-
-    far = Away("far", tmp_path / "far")
+    other: Any = Switched(far, away=True)
     first = position(writing).file
-    near, lame = Streaming(writing, store), Streaming(writing, far)
+    near, lame = Streaming(writing, store), Streaming(writing, other)
     with near as stream, lame as limping:
         insert(writing, 20)
         wait_for(stream, position(writing))
         assert limping.state().failure == "not now"
         assert limping.state().durable is None
         assert limping.state().lag_seconds > 0
-        far.away = False
+        other.away = False
         wait_for(limping, position(writing))
         assert limping.state().failure == ""
     assert archived(far, near.prefix, 1, Position(first, 0)) == archived(store, near.prefix, 1, Position(first, 0))
@@ -273,8 +257,7 @@ def test_two_streams_at_once_waste_work_but_spoil_nothing(writing: ThrowawayServ
     assert segments.epochs(store, one.prefix) == [1]
 
 
-def test_one_receiver_feeds_all_stores(writing: ThrowawayServer, store: Store, tmp_path: Path) -> None:
-    far = DirectoryStore("far", tmp_path / "far")
+def test_one_receiver_feeds_all_stores(writing: ThrowawayServer, store: Store, far: Store) -> None:
     first = position(writing)
     both = Streaming(writing, [store, far])
     with both as stream:
@@ -297,35 +280,24 @@ def receivers(server: ThrowawayServer) -> int:
     return sum(str(row[4]).startswith("Binlog Dump") for row in server.run("SHOW PROCESSLIST"))
 
 
-class Switched(DirectoryStore):
-    """Takes nothing while it is `away`."""
-
-    away = False
-
-    def put(self, key: str, body: bytes) -> StoredObject:
-        if self.away:
-            raise StoreUnreachable("away")
-        return super().put(key, body)
-
-
 def test_a_store_that_is_away_for_long_is_let_go_and_comes_back(
-    writing: ThrowawayServer, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    writing: ThrowawayServer, store: Store, far: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_cutting, "SEGMENT_BYTES", 1 << 20)
-    far = Switched("far", tmp_path / "far")
+    other: Any = Switched(far)
     first = position(writing)
-    both = Streaming(writing, [store, far], spool_limit=8 << 20)
+    both = Streaming(writing, [store, other], spool_limit=8 << 20)
     with both as stream:
         insert(writing)
         wait_for(stream, position(writing))
-        far.away = True
+        other.away = True
         rest = "0x" + os.urandom(1 << 20).hex()
         writing.run(*[f"INSERT INTO w.t (body) VALUES ({rest})"] * 14)
         end = position(writing)
         await_(lambda: stream.state().of("disk").durable == end)
         await_(lambda: stream.state().of("far").behind)
         assert stream.state().of("far").lag_seconds > 0
-        far.away = False
+        other.away = False
         insert(writing, 3)
         wait_for(stream, position(writing), patience=60)
         await_(lambda: not stream.state().of("far").behind)
@@ -338,10 +310,10 @@ def test_a_store_that_is_away_for_long_is_let_go_and_comes_back(
 
 
 def test_when_all_stores_are_away_reading_stops_and_nothing_is_lost(
-    writing: ThrowawayServer, disk: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+    writing: ThrowawayServer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_cutting, "SEGMENT_BYTES", 1 << 20)
-    only = Switched("disk", disk.root)
+    only: Any = Switched(store)
     first = position(writing)
     one = Streaming(writing, only, spool_limit=6 << 20)
     with one as stream:
@@ -358,14 +330,14 @@ def test_when_all_stores_are_away_reading_stops_and_nothing_is_lost(
         wait_for(stream, position(writing), patience=60)
         assert stream.state().pausing == ""
     own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
-    assert archived(disk, one.prefix, 1, Position(first.file, 0)) == own
+    assert archived(store, one.prefix, 1, Position(first.file, 0)) == own
 
 
 def test_what_a_dead_agent_had_received_is_delivered_without_the_server(
-    writing: ThrowawayServer, store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    writing: ThrowawayServer, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_stream, "LAST_PATIENCE", 0.5)
-    only = Switched("disk", store.root)
+    only: Any = Switched(store)
     first, work = position(writing), tmp_path / "work"
     one = Streaming(writing, only, flush_seconds=0.05)
     with one as stream:
@@ -384,27 +356,29 @@ def test_what_a_dead_agent_had_received_is_delivered_without_the_server(
         shutil.copytree(one.work, work)  # as the death of both leaves it
     own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
     writing.kill()
-    half, spoilt = DirectoryStore("half", tmp_path / "half"), tmp_path / "spoilt"
-    shutil.copytree(store.root, half.root)
+    spoilt = tmp_path / "spoilt"
     shutil.copytree(work, spoilt)
     _, second, *_ = sorted(spoilt.glob("spool/*.log"))
     body = second.read_bytes()
     second.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
-    deliver_leftover(spoilt, [half], "shop")
-    reached = segments.newest_end(half, one.prefix, 1)
+    with opened(tmp_path / "half", "half") as half:
+        for found in store.list(""):
+            half.put(found.key, store.get(found.key))
+        deliver_leftover(spoilt, [half], "shop")
+        reached = segments.newest_end(half, one.prefix, 1)
     assert reached
     assert segments.order(before) < segments.order(reached) < segments.order(end), "what is spoilt ends it"
     deliver_leftover(work, [store], "other")
     assert segments.newest_end(store, one.prefix, 1) == before
     deliver_leftover(work, [store], "shop")
     assert segments.newest_end(store, one.prefix, 1) == end
-    found = archived(store, one.prefix, 1, Position(first.file, 0))
-    assert found.keys() == own.keys()
-    assert all(own[name].startswith(body) for name, body in found.items())
+    log = archived(store, one.prefix, 1, Position(first.file, 0))
+    assert log.keys() == own.keys()
+    assert all(own[name].startswith(whole) for name, whole in log.items())
 
 
 def test_another_server_at_the_address_is_told_from_the_first(
-    writing: ThrowawayServer, store: DirectoryStore, tmp_path: Path
+    writing: ThrowawayServer, store: Store, tmp_path: Path
 ) -> None:
     with start_server(writing.flavour, tmp_path / "other") as other:
         here = [writing]

@@ -126,17 +126,17 @@ def accounts(server: ThrowawayServer) -> list[tuple[object, ...]]:
 
 
 def test_a_chain_and_the_log_after_it_come_back(
-    shop: ThrowawayServer, disk: DirectoryStore, key: tuple[str, Secret], tmp_path: Path
+    shop: ThrowawayServer, store: Store, key: tuple[str, Secret], tmp_path: Path
 ) -> None:
-    with Streaming(shop, disk, key[0]) as stream:
+    with Streaming(shop, store, key[0]) as stream:
         with written_to(shop):
-            full = image(shop, disk, key[0])
+            full = image(shop, store, key[0])
             shop.run(*BETWEEN, "DROP TABLE shop.leaving")
             flushed(shop)
-            first = image(shop, disk, key[0], full)
+            first = image(shop, store, key[0], full)
         shop.run("UPDATE shop.younger SET t = REPEAT('older', 1000)", "DROP TABLE shop.passing")
         flushed(shop)
-        second = image(shop, disk, key[0], first)
+        second = image(shop, store, key[0], first)
         at_image = fingerprint(shop)
         shop.run("INSERT INTO shop.younger VALUES (2, 'of the log')", "ALTER USER 'made'@'%' IDENTIFIED BY 'changed'")
         wanted, users, stop = fingerprint(shop), accounts(shop), position(shop)
@@ -149,21 +149,24 @@ def test_a_chain_and_the_log_after_it_come_back(
     assert full.to_lsn < first.to_lsn < second.to_lsn
     for to, expected in ((stop.text, wanted), (second.id, at_image)):
         folder = tmp_path / to.replace(":", "-")
-        choice = choose(disk, "shop", to, [key[1]], physical=True)
+        choice = choose(store, "shop", to, [key[1]], physical=True)
         assert choice.image.manifest == second
-        restore_into_folder(choice.start, disk, folder, [key[1]], lambda _: None)
+        restore_into_folder(choice.start, store, folder, [key[1]], lambda _: None)
         assert not any(path.name.startswith(("xtrabackup", ".bkpc", "backup-my")) for path in folder.iterdir())
         with started(folder) as rescue:
             assert fingerprint(rescue) == expected
             if to == stop.text:
                 assert accounts(rescue) == users
             assert not rescue.run("SELECT user FROM mysql.user WHERE user LIKE 'bkpc%'")
-    for one in catalogue.all_images(disk, "shop")[1:]:  # with what was written while they were taken
-        start = Start(one, catalogue.window(disk, one), parse_point(stop.text))
-        back(start, disk, tmp_path / one.manifest.id, key[1])
+    for one in catalogue.all_images(store, "shop")[1:]:  # with what was written while they were taken
+        start = Start(one, catalogue.window(store, one), parse_point(stop.text))
+        back(start, store, tmp_path / one.manifest.id, key[1])
         with started(tmp_path / one.manifest.id) as rescue:
             assert fingerprint(rescue) == wanted
-    by_hand(next(disk.root.glob("shop/*/images")), (full, first, second), tmp_path)
+    for found in store.list("shop/"):
+        (tmp_path / "fetched" / found.key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fetched" / found.key).write_bytes(b"".join(store.read(found.key)))
+    by_hand(next((tmp_path / "fetched").glob("shop/*/images")), (full, first, second), tmp_path)
     with started(tmp_path / "hand") as rescue:
         assert fingerprint(rescue) == at_image
 
@@ -257,7 +260,7 @@ def test_what_can_not_come_back_leaves_the_folder_empty(
     assert not (folder / UNFINISHED).exists()
 
 
-def back(start: Start, store: DirectoryStore, folder: Path, key: Secret) -> None:
+def back(start: Start, store: Store, folder: Path, key: Secret) -> None:
     restore_into_folder(start, store, folder, [key], lambda _: None)
 
 

@@ -21,7 +21,6 @@ from bkpc_runtime.mysql.preflight_privileges import needed_privileges
 from bkpc_runtime.repository.manifest import Inventory
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps import backup
-from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
@@ -126,12 +125,11 @@ def test_every_privilege_that_lacks_is_named_with_its_grant(least: ThrowawayServ
 
 
 def test_it_asks_for_nothing_that_a_backup_can_do_without(
-    least: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    least: ThrowawayServer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any one privilege the image fails or lacks something, or the log can't be had."""
     load(least)
     monkeypatch.setattr(backup, "privileges", lambda *_, **__: ())
-    store = DirectoryStore("disk", tmp_path / "backups")
     whole = imaged(least, store)
     assert whole
     assert sends_log(least)

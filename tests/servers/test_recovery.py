@@ -25,9 +25,10 @@ from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
-from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digests
+from tests.servers.kinds_of_store import opened
 from tests.servers.streaming import Streaming, position, wait_for
 
 WAYS: list[By] = ["applier", "client"]
@@ -38,7 +39,7 @@ _SYSTEM = "('mysql', 'sys', 'performance_schema', 'information_schema')"
 class Archive:
     """An image and the log after it; what the tables held, by the GTIDs and positions of some moments."""
 
-    store: DirectoryStore
+    store: Store
     server: ThrowawayServer
     time: datetime | None = None
     after: dict[str, tuple[str, Position, dict[str, str]]] = field(default_factory=dict)
@@ -51,9 +52,10 @@ class Archive:
 
 @pytest.fixture(scope="module")
 def archive(server: ThrowawayServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    with pytest.MonkeyPatch.context() as patch:
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch, opened(folder) as store:
         patch.setenv("BKPC_MYSQL_BIN", str(server.bin))
-        found = Archive(DirectoryStore("disk", tmp_path_factory.mktemp("store")), server)
+        found = Archive(store, server)
         server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY, b LONGTEXT)")
         server.run("CREATE TABLE w.gone (id INT PRIMARY KEY)", "INSERT INTO w.gone VALUES (1), (2)")
         server.run(*(f"CREATE TABLE w.more{number} AS SELECT * FROM w.gone" for number in range(3)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import start_server
 from tests.servers.conftest import FLAVOURS
 from tests.servers.kinds import AFTERWARDS, script
@@ -32,9 +32,8 @@ CASES = [(flavour, name) for flavour in FLAVOURS for name in SETUPS[flavour]]
 
 
 @pytest.mark.parametrize(("flavour", "name"), CASES)
-def test_the_way_back(flavour: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_way_back(flavour: str, name: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SETUPS[flavour][name]
-    store = DirectoryStore("disk", tmp_path / "backups")
     with (
         start_server(flavour, tmp_path / "source", **options) as source,
         start_server(flavour, tmp_path / "rescue", **options) as rescue,

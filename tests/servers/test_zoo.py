@@ -8,7 +8,7 @@ import pyrage
 import pytest
 
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.servers.streaming import Streaming, position, wait_for
 from tests.servers.test_backup_restore import image_of, restore
@@ -18,11 +18,12 @@ from tests.servers.zoo import afterwards, script
 FEWEST = 60
 
 
-def test_all_of_it_comes_back(fresh_server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_of_it_comes_back(
+    fresh_server: ThrowawayServer, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
     identity = pyrage.x25519.Identity.generate()
     key = [Secret(str(identity))]
-    store = DirectoryStore("disk", tmp_path / "backups")
     typed(fresh_server, script(fresh_server.flavour))
     at_image = everything(fresh_server) | accounts(fresh_server)
     assert len(at_image) > FEWEST
@@ -39,11 +40,10 @@ def test_all_of_it_comes_back(fresh_server: ThrowawayServer, tmp_path: Path, mon
 
 
 def test_a_name_with_a_line_end_is_no_statement(
-    fresh_server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_server: ThrowawayServer, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The binlog tools write names into comments as they are."""
     monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
-    store = DirectoryStore("disk", tmp_path / "backups")
     hostile = "`x`` mapped to number 1\nDROP DATABASE victim;\n#x`"
     fresh_server.run("CREATE DATABASE w", "CREATE DATABASE victim", "CREATE TABLE victim.t (id INT)")
     with Streaming(fresh_server, store) as stream:
