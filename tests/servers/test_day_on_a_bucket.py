@@ -1,6 +1,6 @@
 """Hours of a database's life on two buckets, by the clock of the service, while 2 % of all requests fail.
 
-`make oss-day` lives 24 of them; BKPC_OSS_HOURS says how many.
+Images, log, copies, verification and expiry. `make oss-day` lives 24 hours; BKPC_OSS_HOURS says how many.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bkpc_grammar.plan import Job
+from bkpc_runtime import upkeep
 from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.executor import due_jobs, run_job
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.expire import Source
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores import oss
 from bkpc_runtime.stores.patience import Patience
@@ -32,9 +36,19 @@ from tests.servers.test_backup_restore import restore
 from tests.servers.test_through_trouble import TROUBLES, again, world_of
 
 HOURS = int(os.environ.get("BKPC_OSS_HOURS", "2"))
+HOUR = timedelta(hours=1)
+KEEP, GRACE = 6, 2
+"""In hours. A day is too short for a grace of three days."""
+OLDEST = KEEP + GRACE + 4
+"""Nothing is older: an image holds the oldest point for an hour; expiry runs by the hour, to mark and to delete it."""
 HASTY = Patience(total=8.0, first=0.01, longest=0.1, busy=2.0, answer=1.0)
+STORES = ("far", "vault")
 buckets, office = test_through_trouble.buckets, test_through_trouble.office
-HOURLY = (("full daily at 02:00 within 1h", "full hourly"), ("cold daily at 05:00 within 1h", "cold hourly"))
+CHANGES = (
+    ("full daily at 02:00 within 1h", "full hourly"),
+    ("cold daily at 05:00 within 1h", "cold hourly"),
+    ("keep 14d", f"keep {KEEP}h  flow {{{{ verify every backup }}}}"),
+)
 
 
 @pytest.fixture(params=FLAVOURS[:1])
@@ -48,25 +62,36 @@ class Day:
     """A world whose clock is the service's, and what was in the database at each hour."""
 
     def __init__(self, world: World, office: Office, buckets: OssServer) -> None:
-        self.world = replace(world, clock=lambda: datetime.now(UTC) + buckets.service.clock.aged)
+        grace = GRACE * 3_600_000
+        kept = tuple(msgspec.structs.replace(one, grace_ms=grace) for one in world.plan.retention)
+        plan = msgspec.structs.replace(world.plan, retention=kept)
+        self.world = replace(world, plan=plan, clock=lambda: datetime.now(UTC) + buckets.service.clock.aged)
         self.office, self.buckets = office, buckets
         self.known: list[tuple[str, dict[str, str]]] = []
+        self.told: list[str] = []
+
+    def jobs(self, kind: str) -> list[Job]:
+        return [one for one in self.world.plan.jobs if one.kind == kind]
 
     def hour(self, number: int) -> None:
         """What came due is done, tried again as the agent does."""
         server = self.office.server
         if number == 1:
             self.outage()
-        for job in due_jobs(self.world, self.world.plan.jobs, self.world.clock()):
-            again(lambda job=job: run_job(self.world, job))  # type: ignore[misc]
+        self.work()
         server.run(f"INSERT INTO shop.audit (what) VALUES ('hour {number}')", "FLUSH BINARY LOGS")
         self.known.append((position(server).text, digests(server)))
         server.run("DELETE FROM shop.audit LIMIT 1")
-        self.buckets.advance(timedelta(hours=1))
+        self.buckets.advance(HOUR)
+
+    def work(self) -> None:
+        due = due_jobs(self.world, self.world.plan.jobs, self.world.clock())
+        for job in (*due, *self.jobs("verify"), *self.jobs("expire")):
+            again(lambda job=job: self.told.append(run_job(self.world, job)))  # type: ignore[misc]
 
     def outage(self) -> None:
         """The service goes away in the midst of an upload, for longer than anybody waits."""
-        (job,) = [one for one in self.world.plan.jobs if one.kind == "backup.full"]
+        (job,) = self.jobs("backup.full")
         before = [*self.buckets.faults.rules]
         self.buckets.fault("status", match="partNumber=|uploadId=", status=503)
         with pytest.raises(StoreFailed) as raised:
@@ -74,52 +99,92 @@ class Day:
         assert raised.value.retryable
         self.buckets.faults.rules = before
 
+    def counted(self, what: str) -> int:
+        """How many such things expiry tells of."""
+        words = [part.split() for line in self.told for part in line.replace(";", ",").replace(": ", ", ").split(", ")]
+        return sum(int(one[0]) for one in words if " ".join(one[1:]) == what)
 
-def test_a_day_with_faults_at_every_fiftieth_request(
-    office: Office, buckets: OssServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+
+@pytest.fixture
+def day(office: Office, buckets: OssServer, monkeypatch: pytest.MonkeyPatch) -> Day:
     monkeypatch.setattr(oss, "Patience", lambda: HASTY)
     policy = test_through_trouble.POLICY
-    for daily, hourly in HOURLY:
-        policy = policy.replace(daily, hourly)
+    for before, after in CHANGES:
+        assert before in policy
+        policy = policy.replace(before, after)
     monkeypatch.setattr(test_through_trouble, "POLICY", policy)
-    day = Day(world_of(office, buckets), office, buckets)
-    stores = [day.world.store(name) for name in ("far", "vault")]
+    office.environ["BKPC_AGE_IDENTITY"] = str(office.folder / "key.txt")
+    world = world_of(office, buckets)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    day = Day(world, office, buckets)
+    source = upkeep._source
+
+    def moved(world: World, database: object) -> Source:
+        """The server's clock can't be moved: it goes with the service's."""
+        return replace(source(world, database), now=day.world.clock())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(upkeep, "_source", moved)
+    return day
+
+
+def test_a_day_with_faults_at_every_fiftieth_request(day: Day, tmp_path: Path) -> None:
+    buckets, server = day.buckets, day.office.server
     asked = len(buckets.requests)
-    with Streaming(office.server, stores, office.recipient) as running:
-        wait_for(running, position(office.server))
+    with Streaming(server, [day.world.store(name) for name in STORES], day.office.recipient) as running:
+        wait_for(running, position(server))
         share = 20 // 10
         buckets.faults.rules = [
             replace(one, per_mille=share, times=0) for one in TROUBLES if one.kind not in {"late", "delay"}
         ][:10]
         for number in range(HOURS):
             day.hour(number)
-        wait_for(running, position(office.server))
-    struck = sum(rule.done for rule in buckets.faults.rules)
-    print(f"{HOURS} hours: {len(buckets.requests) - asked:,} requests, {struck} of them failed")
-    held = nothing_missing(day, tmp_path)
-    assert held == {"far": HOURS, "vault": HOURS}
+        wait_for(running, position(server))
+        struck = sum(rule.done for rule in buckets.faults.rules)
+        requests = len(buckets.requests) - asked
+        nothing_missing(day, tmp_path)
+        nothing_left(day)
+    deleted = {what: day.counted(what) for what in ("images deleted", "binlogs deleted", "broken-off images swept")}
+    verified = sum(line.count("image ") for line in day.told if line.startswith("verified"))
+    print(f"{HOURS} hours: {requests:,} requests, {struck} of them failed; {verified} images verified; {deleted}")
+    assert deleted["images deleted"] >= 2 * (HOURS - 1)
 
 
-def nothing_missing(day: Day, tmp_path: Path) -> dict[str, int]:
-    """Reads every byte back, restores two of the hours, and lets the grace pass; how many images each store has."""
+def nothing_missing(day: Day, tmp_path: Path) -> None:
+    """Reads every byte back, and restores the oldest of the hours that are promised, and the last."""
     identity = [Secret((day.office.folder / "key.txt").read_text().strip())]
-    held: dict[str, int] = {}
-    for name in ("far", "vault"):
+    now, begins = day.world.clock(), max(0, HOURS - KEEP)
+    for name in STORES:
         store = day.world.store(name)
         images = catalogue.all_images(store, "shop")
-        held[name] = len(images)
+        began = [datetime.fromisoformat(one.manifest.began) for one in images]
+        assert now - min(began) < OLDEST * HOUR, "what is older is gone"
+        assert len({int((now - one) / HOUR) for one in began}) >= min(HOURS, KEEP), "one of each hour"
         for image in images:
             assert verify_image(image, store, identity).problems == ()
     day.buckets.faults.rules = []
-    for number, name in ((HOURS // 2, "far"), (HOURS - 1, "vault")):
+    for number, name in ((begins, "far"), (HOURS - 1, "vault")):
         point, wanted = day.known[number]
-        with start_server(day.office.server.flavour, tmp_path / f"rescue{number}") as rescue:
+        with start_server(day.office.server.flavour, tmp_path / f"rescue{number}{name}") as rescue:
             restore(day.world.store(name), rescue, point, identity)
             assert digests(rescue) == wanted
+
+
+def nothing_left(day: Day) -> None:
+    """Days later all that was broken off or is kept no more has gone."""
     assert any(bucket.uploads for bucket in day.buckets.buckets.values())  # of the outage
     day.buckets.advance(timedelta(days=4))
-    for name in held:
-        day.world.store(name).sweep((day.world.clock() - timedelta(days=3)).timestamp())
-    assert not any(bucket.uploads for bucket in day.buckets.buckets.values())
-    return held
+    assert not any(bucket.uploads for bucket in day.buckets.buckets.values()), "the lifecycle rule of `apply`"
+    began = day.world.clock()
+    for hours in (KEEP + 1, GRACE, 0):  # a new image, old enough to be the oldest point's; marked; deleted
+        day.work()
+        day.buckets.advance(hours * HOUR)
+    for name in STORES:
+        store = day.world.store(name)
+        images = catalogue.all_images(store, "shop")
+        assert min(datetime.fromisoformat(one.manifest.began) for one in images) >= began
+        ids = {one.manifest.id for one in images}
+        of_images = {one.key.split("/")[3] for one in store.list("shop/") if one.key.split("/")[2] == "images"}
+        assert of_images == ids, "no parts without a manifest"
+        binlogs = {one.key.split("/")[4] for one in store.list("shop/") if one.key.endswith((".zst", ".zst.age"))}
+        oldest = min(images, key=lambda one: one.manifest.id).manifest.binlog_file
+        assert min(one for one in binlogs if not one.startswith("part-")) >= oldest, "no log before the oldest image"
