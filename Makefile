@@ -90,7 +90,7 @@ test-oss: $(VENV)/ready $(addprefix servers-,$(SERVERS))
 # 24 hours of the virtual clock with faults at 2 % of all requests; CI lives two of them.
 HOURS ?= 24
 oss-day: $(VENV)/ready servers-$(SERVER)
-	SERVERS=$(SERVER) BKPC_OSS_HOURS=$(HOURS) $(BIN)/pytest -q -s tests/servers/test_day_on_a_bucket.py
+	SERVERS=$(SERVER) BKPC_OSS_HOURS=$(HOURS) $(BIN)/pytest -q -s --timeout 0 tests/servers/test_day_on_a_bucket.py
 
 # The driver of OSS beside oss2's own transfers, on the tests' server. ROUNDS: the more, the less a busy machine shows.
 ROUNDS ?= 7
