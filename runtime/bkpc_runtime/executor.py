@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime.copying import is_copy_due, requests_of, run_copy
 from bkpc_runtime.drilling import hold
-from bkpc_runtime.errors import BadUsage, RuntimeFailure, StepFailed, StoreFailed
+from bkpc_runtime.errors import BadUsage, RuntimeFailure, StoreFailed
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.repository import catalogue, layout, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.repository.segments import sequence
 from bkpc_runtime.schedule import is_due
-from bkpc_runtime.steps.copy import copy_image
 from bkpc_runtime.steps.image import IMAGES, run_image
 from bkpc_runtime.steps.log_acknowledging import SyncWish
 from bkpc_runtime.steps.log_spool import LIMIT
@@ -40,8 +40,8 @@ LOOK = timedelta(minutes=5)
 """So often it is looked whether an image is there that was not verified."""
 
 
-def run_job(world: World, job: contract.Job) -> str:
-    """Do one job; returns a sentence for the log.
+def run_job(world: World, job: contract.Job, *, waits: bool = False) -> str:
+    """Do one job; returns a sentence for the log. `waits`: what must thaw is waited for; else a later run goes on.
 
     Raises:
         StepFailed: it failed; the repository is consistent, run it again.
@@ -54,7 +54,7 @@ def run_job(world: World, job: contract.Job) -> str:
         return run_verification(world, job)
     if job.kind == "drill":
         return hold(world, job)
-    told = _image(world, job) if job.kind in IMAGES else _copy(world, job)
+    told = _image(world, job) if job.kind in IMAGES else run_copy(world, job, waits=waits)
     _sweep(world, job)
     return told
 
@@ -78,34 +78,12 @@ def _image(world: World, job: contract.Job) -> str:
     manifest = run_image(world, job, stores)
     since = f", what changed since {manifest.parent}" if manifest.parent else ""
     told = f"image {manifest.id} of `{job.database}`{since}: {len(manifest.parts)} parts, "
-    told += f"{manifest.stored_size:,} bytes stored{_asked(stores)}"
+    told += f"{manifest.stored_size:,} bytes stored{requests_of(stores)}"
     try:
         return "; ".join((told, *judge_database(world, job.database)))
     except RuntimeFailure as problem:  # the image is there: the next expiry compares it
         log.warning("image %s is not compared with its predecessors yet: %s", manifest.id, problem)
         return told
-
-
-def _copy(world: World, job: contract.Job) -> str:
-    assert job.source_store is not None
-    source = world.store(job.source_store)
-    image = catalogue.newest(source, job.database)
-    if image is None:
-        raise StepFailed(f"store `{source.name}` has no image of `{job.database}` to copy", retryable=True)
-    targets = [world.store(name) for name in job.stores]
-    # The full image first: one without what it builds on is of no use.
-    chain = catalogue.chain(image, catalogue.all_images(source, job.database) if image.manifest.parent else ())
-    moved = sum(
-        copy_image(one, source, target, limit=job.limit, go_on=world.go_on) for target in targets for one in chain
-    )
-    told = f"image {image.manifest.id} of `{job.database}` copied to {', '.join(job.stores)}: {moved:,} bytes"
-    return told + _asked([source, *targets])
-
-
-def _asked(stores: Sequence[Store]) -> str:
-    """What was asked of services that charge for it."""
-    asked = sum(store.requests for store in stores)
-    return f", {asked:,} requests" if asked else ""
 
 
 def newest_image(world: World, job: contract.Job) -> Image | None:
@@ -160,6 +138,8 @@ def due_jobs(
 
 def _is_due(world: World, job: contract.Job, due: Sequence[contract.Job], now: datetime) -> bool:
     """Beside those that are `due`."""
+    if job.thaw_ms:
+        return is_copy_due(world, job, now)
     newest = newest_image(world, job)
     if newest and job.kind == "backup.full" and _useless(world, job, newest):
         newest = None

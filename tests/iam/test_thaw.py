@@ -1,4 +1,4 @@
-"""Who may ask for a thaw, which is charged: whoever restores from a class that must thaw."""
+"""Who may ask for a thaw, which is charged: whoever restores from a class that must thaw, or copies out of it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ from tests.oss_server.accounts import UID, Account
 from tests.runtime.retention import made
 
 COLD = POLICY.replace("credentials role", "credentials role  class cold_archive").replace("rto 30min", "rto 12h")
+
+COPIED = COLD.replace("database shop", 'store back at here { directory "back" }\ndatabase shop').replace(
+    "  hot to far", "  cold daily at 05:00 within 12h from far to back\n  hot to far"
+)
 
 
 @pytest.fixture
@@ -64,8 +68,11 @@ def read_back(server: OssServer, policy: Any) -> None:
         assert reading.get(key) == made.BODY
 
 
-def test_a_restorer_may_ask_and_is_refused_without_the_action(server: OssServer, tmp_path: Path) -> None:
-    policy = policies(tmp_path, COLD)["restorer"]
+@pytest.mark.parametrize(("role", "text"), [("restorer", COLD), ("writer", COPIED)])
+def test_whoever_reads_may_ask_and_is_refused_without_the_action(
+    server: OssServer, tmp_path: Path, role: str, text: str
+) -> None:
+    policy = policies(tmp_path, text)[role]
     read_back(server, policy)
     without = deepcopy(policy)
     without["Statement"][0]["Action"].remove("oss:RestoreObject")
@@ -75,5 +82,7 @@ def test_a_restorer_may_ask_and_is_refused_without_the_action(server: OssServer,
 
 
 def test_nobody_else_may_nor_where_nothing_thaws(tmp_path: Path) -> None:
-    assert {role for role, one in policies(tmp_path, COLD).items() if "RestoreObject" in str(one)} == {"restorer"}
-    assert "RestoreObject" not in str(policies(tmp_path, POLICY))
+    def may(text: str) -> set[str]:
+        return {role for role, one in policies(tmp_path, text).items() if "RestoreObject" in str(one)}
+
+    assert (may(POLICY), may(COLD), may(COPIED)) == (set(), {"restorer"}, {"restorer", "writer"})

@@ -5,19 +5,18 @@ Nothing is dropped in silence. One thing said for several databases is told once
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.feasibility.thaw import thaw_of
 from bkpc_compiler.feasibility.verdict import Analysis
-from bkpc_compiler.program.model import Database, Given, Policy, Program, Store
+from bkpc_compiler.program.model import Database, Given, Policy, Program
 from bkpc_compiler.source import Span
 
 
 def not_yet_run(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per clause that this version can check but not run."""
     for policy in _policies(analysis.program):
-        for span, words in (*_beyond(policy), *_thawed(policy, analysis.setting.stores)):
+        for span, words in _beyond(policy):
             yield _error(span, words, "it runs full and incremental images, the binlog stream and copies of images")
     for database in _protected(analysis.program):
         if database.credentials and database.credentials.kind == "file":
@@ -52,13 +51,6 @@ def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
     for hot in policy.hot:
         if images and not images & {store.value for store in hot.stores}:
             yield hot.span, "a recovery from an image in one store and log in another"
-
-
-def _thawed(policy: Policy, stores: Mapping[str, Store]) -> Iterator[tuple[Span, str]]:
-    """Copies that would have to wait."""
-    for cold in policy.cold:
-        if thaw_of(stores[cold.source.value]) is not None:
-            yield cold.span, f"copies out of `{cold.source.value}`, where images must thaw before they can be read"
 
 
 def _levels(policy: Policy) -> list[tuple[Given[str], ...]]:

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     for job in world.plan.jobs:
         if job.id == arguments.step:
-            say(run_job(world, job))
+            say(run_job(world, job, waits=True))
             return 0
     ids = ", ".join(job.id for job in world.plan.jobs)
     raise BadUsage(f"the plan has no job `{arguments.step}`", help=f"it has: {ids}")
