@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -12,6 +12,8 @@ from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 
 _CLOSED = ("scope", "day", "way to recover")
+_MOST_TOLD = 12
+"""Names of a circle that a message tells."""
 _HELPS = {"value": "declare it with `let`", "class": 'the classes of OSS come with `import "std/oss"`'}
 
 
@@ -45,9 +47,12 @@ def known(word: Word, kind: str, names: Iterable[str]) -> str:
     return word.text
 
 
-def circle(word: Word, way: Iterable[str], verb: str) -> Diagnostic:
+def circle(word: Word, way: Sequence[str], verb: str) -> Diagnostic:
     """BKP1009: things that wait for one another."""
-    message = f"`{word.text}` {verb} itself: {' → '.join(way)}"
+    told = way
+    if len(way) > _MOST_TOLD:
+        told = (*way[: _MOST_TOLD // 2], f"{len(way) - _MOST_TOLD:,} more", *way[-_MOST_TOLD // 2 :])
+    message = f"`{word.text}` {verb} itself: {' → '.join(told)}"
     help_text = "take one of these out"
     return Diagnostic("BKP1009", "circle", Severity.ERROR, message, Label(word.span), help=help_text)
 

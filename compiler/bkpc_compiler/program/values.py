@@ -42,6 +42,7 @@ class Values:
     def __init__(self, named: dict[str, Word]) -> None:
         self._named = named
         self._found: dict[str, str] = {}
+        self._broken: dict[str, WrongValue] = {}
 
     def unsound(self) -> Iterator[WrongValue]:
         """Each `let` that stands for no value: for itself, or for a name that there is not; used or not."""
@@ -60,11 +61,10 @@ class Values:
         """What is written, or what a name stands for in the end."""
         way: dict[str, None] = {}
         while word.kind == "NAME" and word.text not in self._found:
-            if word.text in way:
-                names = tuple(way)
-                raise WrongValue(self._circle(names[names.index(word.text) :]))
-            if word.text not in self._named:
-                raise unknown_name(word, "value", self._named)
+            problem = self._broken.get(word.text) or self._broken_here(word, way)
+            if problem is not None:
+                self._broken.update(dict.fromkeys(way, problem))
+                raise problem.with_traceback(None)
             way[word.text] = None
             word = self._named[word.text]
         text = self._found[word.text] if word.kind == "NAME" else word.text
@@ -74,6 +74,13 @@ class Values:
             raise wrong_value(word.span, f"`{odd}` is a digit of another script", "write it with the digits 0 to 9")
         self._found.update(dict.fromkeys(way, text))
         return text
+
+    def _broken_here(self, word: Word, way: dict[str, None]) -> WrongValue | None:
+        """Why `word` stands for nothing, after those of `way`: the same for all of them."""
+        if word.text in way:
+            names = tuple(way)
+            return WrongValue(self._circle(names[names.index(word.text) :]))
+        return None if word.text in self._named else unknown_name(word, "value", self._named)
 
     def _circle(self, names: tuple[str, ...]) -> Diagnostic:
         """The same wherever the circle was entered, so that it is told once."""
