@@ -9,6 +9,7 @@ error[BKP3001]: `orders` cannot be back in service within 1h after the loss of s
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ _LONGEST = 140
 _BEFORE = 30
 _LOOKED_AT = 20 * _LONGEST
 """Of a longer line, only this much around what is underlined is ever looked at."""
+_ODD = re.compile(r"[^\x00-\x7f]")
+_MOST_LABELS = 24
+"""Clauses that are shown beside the one that is wrong: a chain of needs may have hundreds."""
 _RESET = "\x1b[0m"
 _COLOURS = {
     "error": "\x1b[1;31m",
@@ -39,7 +43,8 @@ def render(diagnostics: Iterable[Diagnostic], sources: Sources, *, colour: bool 
 
 
 def _render_one(diagnostic: Diagnostic, sources: Sources, colour: bool) -> str:
-    labels = [(diagnostic.primary, True), *((label, False) for label in diagnostic.secondary)]
+    labels = [(diagnostic.primary, True), *((label, False) for label in diagnostic.secondary[:_MOST_LABELS])]
+    more = len(diagnostic.secondary) - _MOST_LABELS
     last_lines = [
         sources[label.span.file].position(label.span.start).line for label, _ in labels if label.span.file in sources
     ]
@@ -53,7 +58,8 @@ def _render_one(diagnostic: Diagnostic, sources: Sources, colour: bool) -> str:
         if file in sources:
             lines += _frame(sources[file], list(group), width, diagnostic.severity, paint)
     gutter = " " * (width + 1)
-    lines += [_hanging(f"{gutter}= note: ", note) for note in diagnostic.notes]
+    notes = (*((f"and {more:,} more clauses: `--format json` has them all",) if more > 0 else ()), *diagnostic.notes)
+    lines += [_hanging(f"{gutter}= note: ", note) for note in notes]
     if diagnostic.help:
         lines.append(_hanging(f"{gutter}= help: ", diagnostic.help))
     return "\n".join(lines) + "\n"
@@ -140,6 +146,8 @@ def _expanded(text: str) -> str:
 
 def columns(text: str) -> int:
     """Terminal columns of `text`: wide characters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(
+        -1 if unicodedata.combining(char) else unicodedata.east_asian_width(char) in "WF" for char in _ODD.findall(text)
     )

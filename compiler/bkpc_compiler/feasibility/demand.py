@@ -119,7 +119,7 @@ class Demand:
     lines: dict[tuple[str, ...], tuple[Line, ...]] = field(default_factory=dict)
     thawing: list[Mapping[str, int]] = field(default_factory=list)
 
-    @property
+    @once
     def flows(self) -> tuple[JobDemand | StreamDemand, ...]:
         """Jobs, then streams."""
         return (*self.jobs, *self.streams)

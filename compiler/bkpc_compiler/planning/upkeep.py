@@ -45,9 +45,13 @@ def upkeep_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Job, .
     drilled = _drilled(policies, filling)
     reading |= {f"{database}/drill": (database, stores) for database, stores in drilled.items()}
     limits = _limits(analysis, reading)
-    found = [_verification(job, limits) for one in verified for job in jobs if job.id == one.id]
+    by_id = {job.id: job for job in jobs}
+    found = [_verification(by_id[one.id], limits) for one in verified]
+    filled: dict[str, set[str]] = {}
+    for flow in analysis.demand.flows:
+        filled.setdefault(flow.database, set()).add(flow.store)
     for database, policy in sorted(policies.items()):
-        stores = tuple(sorted({flow.store for flow in analysis.demand.flows if flow.database == database}))
+        stores = tuple(sorted(filled.get(database, ())))
         if policy.keep is not None and stores:
             found.append(_expiry(database, policy.keep, stores))
         if database in drilled:
@@ -60,8 +64,11 @@ def retention_of(analysis: Analysis, jobs: Sequence[plan.Job]) -> tuple[plan.Ret
     policies = _policies(analysis)
     stores = {one.name: one for one in analysis.program.stores}
     grace = grace_days(jobs) * DAY
+    own: dict[str, list[plan.Job]] = {}
+    for job in jobs:
+        own.setdefault(job.database, []).append(job)
     return tuple(
-        _kept(database, stores[store], policies[database], grace, _fresh(jobs, database, store))
+        _kept(database, stores[store], policies[database], grace, _fresh(own.get(database, ()), store))
         for database, store in sorted({(flow.database, flow.store) for flow in analysis.demand.flows})
     )
 
@@ -110,12 +117,12 @@ def _kept(database: str, store: Store, policy: Policy, grace: int, fresh: int) -
     )
 
 
-def _fresh(jobs: Sequence[plan.Job], database: str, store: str) -> int:
+def _fresh(own: Sequence[plan.Job], store: str) -> int:
     """One missed release is no trouble, two are: twice the longest way from a release to a whole image in the store.
+    `own`: the jobs of one database.
 
     A store of log alone has no image of its own that could be fresh.
     """
-    own = [job for job in jobs if job.database == database]
     lasting = {job.id: job.schedule.period_ms + job.schedule.window_ms for job in own}
     ways = [lasting[job.id] + _before(job, lasting) for job in own if store in job.stores]
     return 2 * max(ways, default=0)

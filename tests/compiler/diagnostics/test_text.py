@@ -45,3 +45,9 @@ def test_a_long_line_is_clipped_around_the_word(left: int, right: int) -> None:
     lines = shown("a" * left + " word " + "b" * right, "word")
     assert under(lines, "^") == "word"
     assert max(map(len, lines)) <= 155
+
+
+def test_of_hundreds_of_clauses_some_are_shown_and_the_rest_are_counted() -> None:
+    lines = shown("policy basic { keep 14d }", "basic", *["keep"] * 300)
+    assert sum("<keep>" in line for line in lines) == 24
+    assert lines[-2].endswith("= note: and 276 more clauses: `--format json` has them all")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from bench.large_estate import estate
 from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.verdict import analyse
 from bkpc_compiler.planning.emit import emit
+from bkpc_compiler.planning.upkeep import retention_of, upkeep_of
 from bkpc_compiler.planning.verified import faults
+from bkpc_compiler.program.resolve import resolve
 from bkpc_grammar.plan import Flow, Job, Plan, Reservation
 from tests.compiler import shop
 from tests.compiler.one_file import changed, planned
@@ -112,3 +117,30 @@ def test_what_must_thaw_is_not_read_back() -> None:
     )
     assert list(jobs(plan, "verify")) == ["shop/full/disk/verify"]
     assert [(one.store, one.verified) for one in plan.retention] == [("disk", True), ("far", False)]
+
+
+class Counted(tuple[Job, ...]):
+    """Jobs that count how often one of them is looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[Job]:
+        for job in super().__iter__():
+            Counted.looked_at += 1
+            yield job
+
+
+def looked_at(databases: int) -> int:
+    """How often a job is, while upkeep and retention of an estate are worked out."""
+    program = resolve(["estate.bkp"], lambda _: estate(databases, sites=5, policies=5, links=5))[0]
+    assert program is not None
+    analysis = analyse(program)
+    placed = Counted(one for one in emit(analysis, "0", nowhere).jobs if one.kind not in {"expire", "verify"})
+    Counted.looked_at = 0
+    assert upkeep_of(analysis, placed)
+    assert retention_of(analysis, placed)
+    return Counted.looked_at
+
+
+def test_ten_times_the_databases_take_ten_times_the_looking() -> None:
+    assert looked_at(100) <= 12 * looked_at(10)
