@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from bkpc_compiler.backends import words
+from bkpc_compiler.diagnostics.visible import visible
 
 
 def element(name: str, *children: Markup | str, **attributes: str | float | int) -> Markup:
@@ -36,13 +37,20 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w-]+", "-", text).strip("-")
 
 
+_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+"""Code in a text: what stands between equal runs of backticks, as in Markdown."""
+
+
 def ticked(text: str) -> Markup:
     """Text for HTML, with what stands between backticks as code."""
-    parts = text.split("`")
-    even = len(parts) % 2 == 1
-    return Markup("").join(
-        element("code", part) if place % 2 and even else escape(part) for place, part in enumerate(parts)
-    )
+    found: list[Markup] = []
+    at = 0
+    for code in _CODE.finditer(text):
+        inner = code[2]
+        padded = inner.startswith(" ") and inner.endswith(" ") and inner.strip()
+        found += [escape(text[at : code.start()]), element("code", inner[1:-1] if padded else inner)]
+        at = code.end()
+    return Markup("").join([*found, escape(text[at:])])
 
 
 def markdown(text: str) -> str:
@@ -51,8 +59,12 @@ def markdown(text: str) -> str:
 
 
 def markdown_code(text: str) -> str:
-    """Text of others as code in Markdown; it can't end it."""
-    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+    """Text of others as code in Markdown: behind more backticks than it holds itself, so that it can't end it."""
+    shown = visible(text).replace("\n", "\\u{a}")
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if longest and (shown.startswith("`") or shown.endswith("`")) else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
 
 
 @cache

@@ -53,6 +53,9 @@ class Procedure:
     physical: frozenset[str] = frozenset()
     """Databases whose images are all of files: they come back into a data directory, not into a server."""
 
+    together: frozenset[str] = frozenset()
+    """Databases that one command restores: some go back to a point in common with their group."""
+
     @property
     def anchor(self) -> str:
         return f"{self.recovery.scope}-{self.recovery.lost}"
@@ -64,6 +67,13 @@ def _physical(plan: Plan) -> frozenset[str]:
         if job.kind == "backup.full":
             engines.setdefault(job.database, set()).add(job.engine)
     return frozenset(name for name, found in engines.items() if found == {"physical"})
+
+
+def _together(plan: Plan, recovery: Recovery, physical: frozenset[str]) -> frozenset[str]:
+    """All that go back into servers, and members of groups, where two of one group come back; else none."""
+    back = set(recovery.databases)
+    grouped = {name for group in plan.groups if len(back & set(group.databases)) > 1 for name in group.databases} & back
+    return frozenset(grouped | (back - physical)) if grouped else frozenset()
 
 
 def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
@@ -80,6 +90,7 @@ def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
                 if one.scope == recovery.scope and one.database in recovery.down
             ),
             physical=physical,
+            together=_together(plan, recovery, physical),
         )
         for recovery in plan.recoveries
     )  # fmt: skip

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 import msgspec
 import pytest
+from markupsafe import Markup, escape
 
 from bkpc_compiler.backends import words
+from bkpc_compiler.backends.markup import markdown_code, ticked
 from bkpc_compiler.backends.procedure import Procedure, critical_path, procedures_of
 from bkpc_compiler.backends.runbook.acts import acts_of
 from bkpc_grammar import plan
@@ -57,6 +61,50 @@ def test_a_restore_of_image_and_log_is_one_command() -> None:
     )
 
 
+def grouped(*members: str) -> plan.Plan:
+    """The plan, with these in a group."""
+    group = plan.Group(name="checkout", databases=members or ("accounts", "orders"))
+    return msgspec.structs.replace(made_plan(), groups=(group,))
+
+
+def test_a_group_goes_back_with_one_command_to_its_point_in_common() -> None:
+    (site,) = [one for one in procedures_of(grouped()) if one.recovery.scope == "site"]
+    acts = acts_of(site)
+    (command,) = [command for act in acts for command in act.commands if "bkpc restore" in command]
+    assert command.startswith(
+        "bkpc restore plan.json --scope site:hangzhou --to latest \\\n  --into accounts='mysql://"
+    )
+    assert command.count("--into ") == 3
+    told = {act.phase.title: " ".join(act.texts) for act in acts}
+    first = next(act.phase.number for act in acts if act.commands and "restore" in act.commands[0])
+    for title, text in told.items():
+        if title.startswith(("Load", "Replay")) and "One command" not in text:
+            assert f"Nothing to type: the command of step {first} " in text, title
+
+
+def test_one_of_a_group_that_comes_back_alone_is_restored_alone() -> None:
+    (site,) = [one for one in procedures_of(grouped("orders", "elsewhere")) if one.recovery.scope == "site"]
+    commands = [command for act in acts_of(site) for command in act.commands if "bkpc restore" in command]
+    assert len(commands) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/srv/plain", "`/srv/plain`"),
+        ("/srv/a`b", "``'/srv/a`b'``"),
+        ("/srv/a  b", "`'/srv/a  b'`"),
+        ("`a``b`", "```'`a``b`'```"),
+        ("it's", "`'it'\"'\"'s'`"),
+    ],
+)
+def test_a_path_is_written_as_a_shell_takes_it_and_no_part_of_it_ends_the_code(path: str, written: str) -> None:
+    assert markdown_code(shlex.quote(path)) == written
+    assert ticked(f"Store {markdown_code(shlex.quote(path))} is.") == escape("Store ") + Markup(  # noqa: S704
+        f"<code>{escape(shlex.quote(path))}</code> is."
+    )
+
+
 def test_images_of_files_come_back_into_a_data_directory() -> None:
     made = made_plan()
     jobs = tuple(
@@ -75,13 +123,12 @@ def test_images_of_files_come_back_into_a_data_directory() -> None:
 
 def test_what_a_command_says_the_program_takes() -> None:
     import argparse
-    import shlex
 
     from bkpc_runtime.commands import list as list_
     from bkpc_runtime.commands import log, restore
 
     modules = {"restore": restore, "log": log, "list": list_}
-    for one in procedures_of(made_plan()):
+    for one in (*procedures_of(made_plan()), *procedures_of(grouped())):
         for command in (command for act in acts_of(one) for command in act.commands):
             program, *arguments = shlex.split(command.replace("\\\n", ""))
             if program != "bkpc":

@@ -55,9 +55,13 @@ def secrets_of(plan: Plan) -> tuple[Secret, ...]:
 
 
 def folders_of(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """Stores that are folders and that recoveries read: their names and paths."""
+    """Stores that are folders and that recoveries read: their names, and paths as a shell takes them."""
     read = {step.store for recovery in plan.recoveries for step in recovery.steps if step.store}
-    return tuple((one.name, one.location) for one in plan.estate.stores if one.name in read and one.kind == "directory")
+    return tuple(
+        (one.name, _argument(one.location))
+        for one in plan.estate.stores
+        if one.name in read and one.kind == "directory"
+    )
 
 
 def encrypted(plan: Plan) -> bool:
@@ -97,6 +101,9 @@ def _activate(procedure: Procedure, phase: Phase) -> _Words:
             "Find the transaction that did it. The command prints the `--to FILE:POSITION` that stops just before it."
         )
         point = "That is POINT below. A time will do too, such as `2026-01-14T02:59:00Z`."
+        if procedure.together:
+            found = "Find the transaction that did it. The command prints when it was; POINT is a time just before."
+            point = "A position in one log says nothing of the others: for all that go back together it takes a time."
         return [found, point], [
             f"bkpc log plan.json {_argument(name)}{_from(procedure, name)} --find 'drop table SCHEMA.TABLE'"
             for name in phase.databases
@@ -137,6 +144,8 @@ def _thaw(_: Procedure, phase: Phase) -> _Words:
 
 def _image(procedure: Procedure, phase: Phase) -> _Words:
     (name,) = phase.databases
+    if name in procedure.together:
+        return _all_at_once(procedure, phase)
     files = name in procedure.physical
     target = "an empty data directory on the machine where this runs" if files else "an empty server"
     texts = [f"The target is {target}. `--dry-run` added shows which image and which log it takes."]
@@ -159,6 +168,38 @@ def _restore(procedure: Procedure, phase: Phase) -> str:
     return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  {into}"
 
 
+def _first_of_all(procedure: Procedure) -> int:
+    """The step whose command restores all that go back together."""
+    return min(one.number for name in procedure.together for one in _of(procedure, name, "restore.image"))
+
+
+def _all_at_once(procedure: Procedure, phase: Phase) -> _Words:
+    """One command for all of a group, and what comes back beside it: each transfer at its turn in the plan."""
+    (name,) = phase.databases
+    first = _first_of_all(procedure)
+    if phase.number != first:
+        return [f"Nothing to type: the command of step {first} loads {code(name)} at its turn."], []
+    recovery, names = procedure.recovery, sorted(procedure.together)
+    listed = words.listed([code(one) for one in names])
+    texts = [
+        f"One command restores {listed}, in the order of this plan; members of a group go to their point in common."
+    ]
+    texts.append("`--dry-run` added shows images, logs and that point, and what is missing.")
+    if recovery.scope in POINTS:
+        texts.append("POINT is a time from before the damage, such as `2026-01-14T02:59:00Z`: it is the same for all.")
+    into = [
+        f"--into-datadir {_argument(one)}=DATA-FOLDER"
+        if one in procedure.physical
+        else f"--into {_argument(one)}={TARGET}"
+        for one in names
+    ]
+    without = [f"--without {_argument(one)}" for one in sorted(set(recovery.databases) - procedure.together)]
+    scope = _argument(f"{recovery.scope}:{recovery.lost}")
+    point = POINTS.get(recovery.scope, "latest")
+    parts = [f"bkpc restore plan.json --scope {scope} --to {point}", *into, *without]
+    return texts, [" \\\n  ".join(parts)]
+
+
 def _increment(procedure: Procedure, phase: Phase) -> _Words:
     return _continues(procedure, phase, "the increments")
 
@@ -170,6 +211,8 @@ def _log(procedure: Procedure, phase: Phase) -> _Words:
 def _continues(procedure: Procedure, phase: Phase, what: str) -> _Words:
     (name,) = phase.databases
     images = [one.number for one in _of(procedure, name, "restore.image")]
+    if name in procedure.together:
+        images = [_first_of_all(procedure)]
     if not images:
         return [f"Restore {what} of {code(name)}."], []
     return [f"Nothing to type: the command of step {images[0]} goes on with {what}."], []
