@@ -84,6 +84,11 @@ class World:
         """
         return open_store(self._stored(name), self.folder, self.environ)
 
+    def location(self, name: str) -> str:
+        """Where a store is: a bucket, or a directory."""
+        stored = self._stored(name)
+        return str(self.folder / stored.location) if stored.kind == "directory" else stored.location
+
     def bucket(self, name: str) -> BucketSettings:
         """The settings of the bucket of a store, which is no directory; raises as `store`."""
         return open_settings(self._stored(name), self.folder, self.environ)

@@ -93,6 +93,7 @@ def crashing(tmp_path: Path) -> Iterator[Crashing]:
         office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
         (tmp_path / "temporary").mkdir()
         office.environ["TMPDIR"] = str(tmp_path / "temporary")
+        office.begin()
         made = Crashing(office)
         for arguments in COMMANDS.values():
             assert made.run(arguments).code == 0

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pyrage
 
+from bkpc_runtime.repository.plans import put_in_force
+from bkpc_runtime.world import open_world
 from tests.database_server import ThrowawayServer
 from tests.demo import policy
 
@@ -59,6 +61,13 @@ class Office:
         text = policy.mended(self.server.port, self.recipient)
         self.write(text.replace("1h to disk\n", "1h to disk\n  incremental hourly to disk\n"))
         self.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+
+    def begin(self) -> None:
+        """The plan is in force in its directories, as after `apply`; no image is taken."""
+        world = open_world(self.folder / "plan.json", self.environ)
+        for one in world.plan.estate.stores:
+            if one.kind == "directory":
+                put_in_force(world.store(one.name), world.plan, world.clock())
 
     def write(self, text: str) -> None:
         (self.folder / "shop.bkp").write_text(text)

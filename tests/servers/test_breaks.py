@@ -179,6 +179,7 @@ def test_an_image_whose_log_nobody_archived_is_not_damaged_once_another_followed
     fresh_server: ThrowawayServer, tmp_path: Path
 ) -> None:
     office = Office.opened(tmp_path / "office", fresh_server)
+    office.begin()
     for _ in range(2):
         office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
     agent = office.start("agent", "plan.json")

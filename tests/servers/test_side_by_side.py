@@ -96,6 +96,7 @@ def assert_beside(found: list[Manifest]) -> None:
 
 def test_the_agent(servers: dict[str, ThrowawayServer], tmp_path: Path) -> None:
     office = opened(tmp_path / "office", servers)
+    office.begin()
     agent = office.start("agent", "plan.json")
     disk = tmp_path / "office" / "backups" / "disk"
     for _ in range(200):
@@ -113,6 +114,7 @@ def test_the_agent(servers: dict[str, ThrowawayServer], tmp_path: Path) -> None:
 
 def test_the_agent_told_twice_to_stop(servers: dict[str, ThrowawayServer], tmp_path: Path) -> None:
     office = opened(tmp_path / "office", servers, limit="200KiB/s")
+    office.begin()
     agent = office.start("agent", "plan.json")
     disk = tmp_path / "office" / "backups" / "disk"
     for _ in range(200):
@@ -141,5 +143,5 @@ def test_apply_without_one_store_and_one_server(servers: dict[str, ThrowawayServ
     assert None not in found
     assert not re.search(r"^\+ .*/away", done.text, re.MULTILINE)
     (backups / "away").unlink()
-    assert "+ shop/full/away" in office.bkpc("apply", "plan.json", "--yes", expect=4).text
+    assert "+ shop/full/away" in office.bkpc("apply", "plan.json", "--yes", "--new-store", "away", expect=4).text
     assert newest(backups / "away", "stock") is not None

@@ -21,6 +21,7 @@ def test_a_backup_told_to_stop(server: ThrowawayServer, tmp_path: Path, number: 
         "CREATE TABLE big.t (body LONGBLOB)", *["INSERT INTO big.t VALUES (REPEAT(UUID(), 500000))"] * 6,
     )  # fmt: skip
     office = Office.opened(tmp_path / "office", server)
+    office.begin()
     office.environ["TMPDIR"] = str(tmp_path / "temporary")
     (tmp_path / "temporary").mkdir()
     command = ["prlimit", "--nofile=1024", *office.command("run", "plan.json", "shop/full/disk")]

@@ -14,6 +14,7 @@ from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, wor
 from bkpc_runtime.commands.preflight import lines as preflight_lines
 from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.executor import due_jobs
+from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.outdated import refuse_outdated
 from bkpc_runtime.preflight import Looked, look_at
 from bkpc_runtime.repository.plans import put_in_force
@@ -31,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--outdated", action="store_true", help="apply the plan although the policies beside it changed since"
     )
     parser.add_argument(
+        "--new-store",
+        action="append",
+        default=[],
+        metavar="STORE",
+        help="the directory of this store holds nothing because its disk was replaced: begin anew in it",
+    )
+    parser.add_argument(
         "--yes-lock-forever",
         action="store_true",
         help="set the retention locks of the plan, too: nobody can ever undo them",
@@ -46,10 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
     if code is None:
         return 1
     ready, not_ready = _preflight(world, arguments.only)
-    code = max(code, not_ready)
+    ready, refused = _begin(world, arguments, ready)
+    code = max(code, not_ready, refused)
     if not (ready.databases and ready.stores):
         say("nothing was done")
-        return code
+        return max(refused, 1)
     code = max(code, _keep_less(world, arguments))
     worst = max(code, _images(world, arguments, ready))
     for problem in held_back:
@@ -157,6 +166,19 @@ def _preflight(world: World, only: str | None) -> tuple[_Ready, int]:
         say(f"left out, and what needs them: {', '.join(one.name for one in left_out)}")
     ready = [frozenset(one.name for one in part if one.ready) for part in _parted(looked, len(databases))]
     return _Ready(*ready), max((one.failure.exit_code if one.failure else 1 for one in left_out), default=0)
+
+
+def _begin(world: World, arguments: argparse.Namespace, ready: _Ready) -> tuple[_Ready, int]:
+    """Leaves out the directories that hold nothing and must not be taken for new stores; the exit code."""
+    left_out: dict[str, Refused] = {}
+    for name, problem in new_stores(world, ready.stores).items():
+        if problem and name not in arguments.new_store:
+            complain(problem)
+            left_out[name] = problem
+        else:
+            say(f"store `{name}` is new: {world.location(name)} holds nothing yet")
+    worst = max((one.exit_code for one in left_out.values()), default=0)
+    return _Ready(ready.databases, ready.stores - left_out.keys()), worst
 
 
 def _parted(looked: Sequence[Looked], databases: int) -> tuple[Sequence[Looked], Sequence[Looked]]:

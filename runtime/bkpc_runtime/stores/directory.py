@@ -18,15 +18,20 @@ from bkpc_runtime.stores.store import StoredObject, Tier
 
 _CHUNK = 1024 * 1024
 _UNFINISHED = ".unfinished-"
+_PROBE = "probe-"
 _TRIES = 10
 
 
 class DirectoryStore:
-    """Objects as files below `root`, readable by their owner alone."""
+    """Objects as files below `root`, readable by their owner alone.
 
-    def __init__(self, name: str, root: Path) -> None:
+    `begun_by`: the folder whose objects alone make a store of a directory that holds nothing; None: any do.
+    """
+
+    def __init__(self, name: str, root: Path, begun_by: str | None = None) -> None:
         self.name = name
         self.root = root
+        self._begun_by = begun_by
 
     @property
     def requests(self) -> int:
@@ -42,6 +47,7 @@ class DirectoryStore:
     ) -> DirectoryWriter:
         with self._failures(key):
             target = self._path(key)
+            self._be_begun(key)
             for _ in range(_TRIES):
                 try:
                     self._make_folders(target.parent)
@@ -152,13 +158,27 @@ class DirectoryStore:
         return dropped
 
     def probe(self) -> None:
-        key = f"probe-{secrets.token_hex(8)}"
+        key = f"{_PROBE}{secrets.token_hex(8)}"
         self.put(key, b"bkpc")
         try:
             if self.get(key) != b"bkpc":
                 raise StoreFailed(f"store `{self.name}` does not give back what was written to {self.root}")
         finally:
             self.delete(key)
+
+    def holds_something(self, key: str) -> bool:
+        """Whether the folder of `key` is there, of those right below the root."""
+        return (self.root / checked_key(key.partition("/")[0])).is_dir()
+
+    def _be_begun(self, key: str) -> None:
+        """A directory that holds nothing may be where a disk is mounted that is away now."""
+        begun = self._begun_by is None or key.startswith((self._begun_by, _PROBE))
+        if not begun and not self.holds_something(self._begun_by or key) and not self.holds_something(key):
+            raise StoreUnreachable(
+                f"store `{self.name}`: {self.root} holds nothing of bkpc: it is new, or its disk is not mounted",
+                help=f"mount it: findmnt --target {self.root}; if it is new, `bkpc apply` begins it",
+                retryable=True,
+            )
 
     def _be_a_folder(self) -> None:
         """A store that was never written to has no folder yet: that is empty, not broken."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from bkpc_grammar import plan
 from bkpc_grammar.address import never_leaves
 from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.repository import layout
 from bkpc_runtime.stores.credentials import AccessKey, read_access_key
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
@@ -31,7 +32,7 @@ def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> S
         Refused: its endpoint would carry data over plain HTTP.
     """
     if store.kind == "directory":
-        return DirectoryStore(store.name, folder / store.location)
+        return DirectoryStore(store.name, folder / store.location, layout.PLANS)
     place = _place(store, folder, environ)
     from bkpc_runtime.stores.oss import OssStore
 
