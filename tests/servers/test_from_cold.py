@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bkpc_compiler.main import main
+from bkpc_runtime.recovery import choice
 from bkpc_runtime.steps import thaw
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digests
@@ -87,15 +89,59 @@ def test_back_from_cold_archive(
         broken_off(office, bucket, restore)
         asked = [line for line in bucket.requests if "?restore" in line]
         assert len(asked) == sum(".zst" in key for key in kept)
-        waited = passing(monkeypatch, bucket)
-        for name in ("OSS_KEY_ID", "OSS_KEY_SECRET", "BKPC_AGE_IDENTITY", "BKPC_MYSQL_BIN"):
-            monkeypatch.setenv(name, office.environ[name])
-        monkeypatch.chdir(office.folder)
+        waited = in_this_process(office, bucket, monkeypatch)
         assert main(restore) == 0, capfd.readouterr().err
         assert f"shop is restored to {end}" in capfd.readouterr().out
         assert digests(rescue) == before
         assert 5 * 3600 <= sum(waited) <= 5 * 3600 + 300
     assert [line for line in bucket.requests if "?restore" in line] == asked
+    bucket.advance(timedelta(days=10))  # all is frozen again
+    the_scope_comes_back(office, bucket, tmp_path, before, monkeypatch)
+    bucket.advance(timedelta(days=10))
+    no_more_log_than_a_time_needs(office, bucket, tmp_path, monkeypatch)
+
+
+def the_scope_comes_back(
+    office: Office, bucket: OssServer, folder: Path, before: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--scope`: told, asked for before there is a target, waited for, and restored by a process of its own."""
+    with start_server("mariadb", folder / "scope") as rescue:
+        scope = ["restore", "plan.json", "--scope", "corruption:shop", "--to", "latest", "--into", f"shop={rescue.url}"]
+        assert "must thaw first" in office.bkpc(*scope, "--dry-run", expect=0).text
+        bucket.requests.clear()
+        told = office.bkpc(*scope, "--thaw-only", expect=0).text
+        assert "the same command without --thaw-only goes on" in told
+        asked = sum("?restore" in line for line in bucket.requests)
+        assert asked > 0
+        monkeypatch.setattr(thaw, "_SLOWEST", 0.0)
+        passes = threading.Timer(3, bucket.advance, [timedelta(hours=6)])
+        passes.start()
+        assert main(scope) == 0
+        monkeypatch.undo()
+        assert sum("?restore" in line for line in bucket.requests) == asked
+        assert digests(rescue) == before
+
+
+def no_more_log_than_a_time_needs(
+    office: Office, bucket: OssServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a time before the newest image: the log after that image stays frozen."""
+    before = digests(office.server)
+    moment = datetime.now(UTC).isoformat()
+    time.sleep(1.1)  # MariaDB's log tells whole seconds
+    office.server.run("INSERT INTO shop.audit (what) VALUES ('after the moment')")
+    office.bkpc("run", "plan.json", "shop/full/far", expect=0)
+    office.server.run("FLUSH BINARY LOGS", "INSERT INTO shop.audit (what) VALUES ('after the image')")
+    stream_until_stored(office, 2)
+    bucket.requests.clear()
+    with start_server("mariadb", folder / "moment") as rescue:
+        in_this_process(office, bucket, monkeypatch)
+        monkeypatch.setattr(choice, "_CLOCKS_DIFFER", timedelta(0))
+        assert main(["restore", "plan.json", "shop", "--to", moment, "--into", rescue.url]) == 0
+        assert digests(rescue) == before
+    keys = [key for key in bucket.buckets["tape"].versions if "/logs/" in key and ".zst" in key]
+    asked = [line for line in bucket.requests if "?restore" in line and "/logs/" in line]
+    assert 0 < len(asked) < len(keys)
 
 
 def broken_off(office: Office, bucket: OssServer, restore: list[str]) -> None:
@@ -109,6 +155,14 @@ def broken_off(office: Office, bucket: OssServer, restore: list[str]) -> None:
     running.send_signal(signal.SIGINT)
     assert running.wait(30) != 0
     assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def in_this_process(office: Office, bucket: OssServer, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Commands run as in the office, and their waiting passes."""
+    for name in ("OSS_KEY_ID", "OSS_KEY_SECRET", "BKPC_AGE_IDENTITY", "BKPC_MYSQL_BIN"):
+        monkeypatch.setenv(name, office.environ[name])
+    monkeypatch.chdir(office.folder)
+    return passing(monkeypatch, bucket)
 
 
 def passing(monkeypatch: pytest.MonkeyPatch, server: OssServer) -> list[float]:

@@ -12,7 +12,7 @@ from bkpc_runtime.commands import restore_group, restore_scope, restore_tables, 
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.commands.restore_whole import Wish, restore_whole
-from bkpc_runtime.commands.thaw_first import Found, Thaws
+from bkpc_runtime.commands.thaw_first import Found, Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import Member
@@ -114,6 +114,8 @@ def _check_usage(arguments: argparse.Namespace, *, partial: bool) -> None:
         raise BadUsage("a scope goes back as a whole, to a time or to the latest", help="leave out the rest")
     if arguments.group and (partial or arguments.into_datadir):
         raise BadUsage("a group goes back as a whole, into running servers", help="--into DB=URL for each")
+    if arguments.thaw_only and arguments.dry_run:
+        raise BadUsage("--dry-run changes nothing, --thaw-only asks for a thaw", help="leave out one of them")
     if arguments.without and not arguments.scope:
         raise BadUsage("--without goes with --scope")
     targets = [*(arguments.into or ()), *(arguments.into_datadir or ())]
@@ -127,11 +129,13 @@ def _one_database(arguments: argparse.Namespace, world: World, means: Means, poi
     folder = Path(arguments.into_datadir[0]) if arguments.into_datadir else None
     address = None if folder else parse_address(arguments.into[0])
     target = Target(address, address.password()) if address else None
-    thaws = Thaws(world, arguments)
+    thaws = Thaws(world, terms_of(arguments))
     found = thaws.of(database.name, store, point, physical=bool(folder))
     if found and arguments.dry_run:
         thaws.preview(found)
         return 0
+    if arguments.thaw_only:
+        return thaws.only([found] if found else [])
     with Reading(store, world.clock, f"restore into {folder or (target and target.address.text)}") as reading:
         if found:
             _ready(found, None if partial else target, means)

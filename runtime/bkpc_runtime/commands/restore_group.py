@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import say
-from bkpc_runtime.commands.thaw_first import Thaws
+from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import Member, common_point
@@ -41,8 +41,10 @@ def restore_group(
     members = _members(world, arguments.group)
     targets = targets_of(arguments.into or (), members)
     stores = {name: store_to_read(world, name, arguments.store) for name in members}
-    thaws = Thaws(world, arguments)
+    thaws = Thaws(world, terms_of(arguments))
     cold = {name: found for name, store in stores.items() if (found := thaws.of(name, store, point))}
+    if arguments.thaw_only:
+        return thaws.only([*cold.values()])
     if cold and arguments.dry_run:
         for name, found in cold.items():
             say(f"-- {name}")

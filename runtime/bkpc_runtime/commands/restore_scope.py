@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from bkpc_runtime.commands.outcome import complain, say
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.scope_prepared import Asked, Back, Place, Ways, point_text, prepared
 from bkpc_runtime.commands.scope_run import ScopeRun
+from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.recovery.point import Latest, Point
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.side_by_side import SideBySide, Transfer, needs_of, room_beside, transfers_of
+from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.world import World
 
 
@@ -47,17 +50,28 @@ def restore_scope(
     notes = Notes.found(means.work, recovery, world.plan.header.digest, asked.text)
     transfers = transfers_of(recovery, asked.targets)
     _say_plan(world.plan, recovery, transfers, arguments.without)
-    found = prepared(world, recovery, asked, means.identities, notes)
-    _say_members(found, recovery)
+    thaws = Thaws(world, terms_of(arguments))
+    found = prepared(world, recovery, asked, means.identities, notes, thaws)
+    _say_members(found, recovery, thaws)
+    cold = {one.database: one.cold for one in found if one.cold and not one.done}
+    if arguments.thaw_only:
+        return thaws.only([*cold.values()])
     if arguments.dry_run:
         return 1 if any(one.problem for one in found) else 0
     for one in found:
         if one.point is not None:
             notes.fixed(one.database, point_text(one.point), one.place.text)
-    ways = Ways(identity, means.work, means.by, means.clients, arguments.without_accounts)
+    ways = Ways(identity, means.work, means.by, means.clients, arguments.without_accounts, terms_of(arguments))
     ledger = SideBySide(transfers, room_beside(world.plan, recovery.down))
-    with ScopeRun(world, recovery, found, ledger, ways, notes) as run:
-        run.go()
+    with ExitStack() as stack:
+        fit = {one.database for one in found if not one.problem}
+        held = {
+            name: (one, stack.enter_context(Reading(one.store, world.clock, f"restore of {arguments.scope}")))
+            for name, one in cold.items()
+            if name in fit
+        }
+        run = stack.enter_context(ScopeRun(world, recovery, found, ledger, ways, notes))
+        run.go(thaws.begun(held))
     return _conclude(run, recovery, arguments.without, notes)
 
 
@@ -117,11 +131,13 @@ def _say_plan(
             f"{Size(Fraction(bytes_[one.id])).human()} in {_span(one.takes_ms)}{rate}")  # fmt: skip
 
 
-def _say_members(found: Sequence[Back], recovery: contract.Recovery) -> None:
+def _say_members(found: Sequence[Back], recovery: contract.Recovery, thaws: Thaws) -> None:
     for one in found:
         say(f"-- {one.database} into {one.shown}")
         for line in one.lines:
             say(f"   {line}")
+        if one.cold and not one.done:
+            thaws.tell(one.cold)
         needed = needs_of(recovery, one.database)
         if needed:
             say(f"   in service after {', '.join(needed)}")

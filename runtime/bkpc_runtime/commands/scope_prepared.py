@@ -9,7 +9,9 @@ from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.commands.scope_notes import Notes
-from bkpc_runtime.errors import Refused, RuntimeFailure
+from bkpc_runtime.commands.thaw_first import Found as Cold
+from bkpc_runtime.commands.thaw_first import Terms, Thaws
+from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.choice import Start, choose, starts
@@ -24,7 +26,6 @@ from bkpc_runtime.recovery.way import By
 from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.transfer.identity import read_identities
 from bkpc_runtime.world import World
 
@@ -73,6 +74,7 @@ class Ways:
     by: By
     clients: int | None
     without_accounts: bool
+    terms: Terms
 
     def means(self) -> Means:
         """The same, with the keys read."""
@@ -84,6 +86,7 @@ class Back:
     """One database of the scope, looked at: from `stores` (of images, and of log) to `point`, where that is known.
 
     `lines` say what will be done. `done`: where an earlier run has brought it. `problem`: what keeps it from it.
+    `cold`: what must thaw before it begins.
     """
 
     database: str
@@ -94,22 +97,24 @@ class Back:
     point: Point | None = None
     done: str = ""
     problem: RuntimeFailure | None = None
+    cold: Cold | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Where a database comes from: its stores as one, and where its recovery starts."""
+    """Where a database comes from: its stores as one, where its recovery starts, and what of it must thaw first."""
 
     store: Store
     start: Start
+    cold: Cold | None = None
 
 
 def prepared(
-    world: World, recovery: contract.Recovery, asked: Asked, identities: Sequence[Secret], notes: Notes
+    world: World, recovery: contract.Recovery, asked: Asked, identities: Sequence[Secret], notes: Notes, thaws: Thaws
 ) -> list[Back]:
     """All of them, in the plan's order; what is wrong with one keeps no other from being looked at."""
     found: dict[str, _Found | RuntimeFailure] = {}
-    looked = _Looking(world, recovery, asked, identities, notes)
+    looked = _Looking(world, recovery, asked, identities, notes, thaws)
     for names in _together(world.plan, asked.targets):
         found |= looked.at(names)
     order = {step.database: number for number, step in reversed([*enumerate(recovery.steps)])}
@@ -133,10 +138,11 @@ class _Looking:
     """Looks at databases and targets, and changes nothing."""
 
     def __init__(
-        self, world: World, recovery: contract.Recovery, asked: Asked, identities: Sequence[Secret], notes: Notes
-    ) -> None:
+        self, world: World, recovery: contract.Recovery, asked: Asked, identities: Sequence[Secret], notes: Notes,
+        thaws: Thaws,
+    ) -> None:  # fmt: skip
         self._world, self._recovery, self._asked = world, recovery, asked
-        self._identities, self._notes = identities, notes
+        self._identities, self._notes, self._thaws = identities, notes, thaws
 
     def at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
         """By name; where one of a group can't go to the point in common, none of it can."""
@@ -157,15 +163,28 @@ class _Looking:
         return found
 
     def _group(self, names: tuple[str, ...]) -> Iterator[tuple[str, _Found]]:
-        stores = {name: self._store(name) for name in names}
         files = {name for name in names if self._asked.targets[name].folder}
+        cold = {
+            name: self._thaws.of(name, self._store(name), self._asked.point, physical=name in files) for name in names
+        }
+        stores = {name: self._thaws.reading(name, self._store(name), cold[name]) for name in names}
+        for name, found in cold.items():
+            if found and found.of_log:
+                raise StepFailed(
+                    f"the log of `{name}` must thaw before the point in common of its group is known",
+                    help="restore --group of these with --thaw-only asks for it; run this again when it has thawed",
+                )
         idle = [name for name in self._asked.idle if name in names]
         _, members = common_point(stores, self._asked.point, idle, self._identities, files)
         for one in members:
-            yield one.database, _Found(one.store, one.choice.start)
+            yield one.database, _Found(one.store, one.choice.start, cold[one.database])
 
     def _alone(self, name: str, point: Point) -> _Found:
         store, folder = self._store(name), self._asked.targets[name].folder
+        cold = self._thaws.of(name, store, point, physical=folder)
+        if cold:
+            return _Found(store, cold.start, cold)
+        store = self._thaws.reading(name, store, None)
         start = next(starts(store, name, point, self._identities, physical=folder), None)
         if start is None or not start.sure:
             start = choose(store, name, point, self._identities, physical=folder).start
@@ -189,8 +208,8 @@ class _Looking:
             back = replace(back, shown=place.shown)
             if isinstance(found, RuntimeFailure):
                 raise found
-            stores = found.store.names if isinstance(found.store, ImagesAndLog) else (found.store.name,) * 2
-            back = replace(back, lines=tuple(_lines(found)), stores=stores, point=_fixed(found.start))
+            stores = getattr(found.store, "names", (found.store.name,) * 2)
+            back = replace(back, lines=tuple(_lines(found)), stores=stores, point=_fixed(found.start), cold=found.cold)
             if position := self._done(name, place):
                 return replace(back, lines=(f"restored to {position} by an earlier run",), done=position)
             self._check(place, found)

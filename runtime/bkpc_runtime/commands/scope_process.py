@@ -18,6 +18,7 @@ from bkpc_grammar.canonical import read_plan
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.commands.restore_whole import Wish, restore_whole
 from bkpc_runtime.commands.scope_prepared import Place, Ways, point_text
+from bkpc_runtime.commands.thaw_first import Thaws
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.recovery.point import Point
 from bkpc_runtime.steps.reading import Reading
@@ -85,7 +86,8 @@ def restore_member(member: Member, pipe: Connection) -> None:
         try:
             world = World(read_plan(member.document, "the plan"), Path(member.folder), os.environ)
             images, logs = (world.store(name) for name in member.stores)
-            store = ImagesAndLog(paced(images, image), paced(logs, log))
+            both = ImagesAndLog(paced(images, image), paced(logs, log))
+            store = Thaws(world, member.ways.terms).reading(member.database, both, None)
             position = _restored(member, world, store, lambda: pipe.send(Loaded()))
             pipe.send(Restored(position))
         except RuntimeFailure as problem:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from fractions import Fraction
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
@@ -20,6 +21,7 @@ from bkpc_runtime.commands.scope_process import Failed, Loaded, Member, Rates, R
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.side_by_side import TRANSFERS, SideBySide, Transfer, needs_of
+from bkpc_runtime.steps.thaw import Thawing
 from bkpc_runtime.world import World
 
 _LOOK = 1.0
@@ -33,6 +35,10 @@ class _Running:
     def __init__(self, process: BaseProcess, pipe: Connection) -> None:
         self.process, self.pipe = process, pipe
         self.rates: Rates | None = None
+
+
+def _say_of(name: str, text: str) -> None:
+    say(f"{name}: {text}")
 
 
 class ScopeRun:
@@ -70,14 +76,30 @@ class ScopeRun:
             one.process.kill()
             one.pipe.close()
 
-    def go(self) -> None:
-        """Until every database is restored, or has failed."""
+    def go(self, thawing: Mapping[str, Thawing]) -> None:
+        """Until every database is restored, or has failed. What is `thawing` begins later; the others don't wait."""
+        looks = dict.fromkeys(thawing, 0.0)
+        self._ledger.hold(looks)
         self._begin()
-        while self._running:
+        while self._running or looks:
+            self._look_at(thawing, looks)
             there: dict[Any, str] = {one.pipe: name for name, one in self._running.items()}
             for pipe in wait([*there], _LOOK):
                 self._hear(there[pipe])
             self._begin()
+
+    def _look_at(self, thawing: Mapping[str, Thawing], looks: dict[str, float]) -> None:
+        """Those of `looks` whose time has come; what has thawed may begin, and is looked at no more."""
+        for name in [one for one, at in looks.items() if at <= time.monotonic()]:
+            try:
+                ready = thawing[name].look(partial(_say_of, name))
+            except RuntimeFailure as problem:
+                self._fail(name, problem)
+                ready = True
+            looks[name] = time.monotonic() + thawing[name].pause
+            if ready:
+                del looks[name]
+                self._ledger.release(name)
 
     def _begin(self) -> None:
         for transfer in self._ledger.begin():

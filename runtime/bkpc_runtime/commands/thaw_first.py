@@ -18,8 +18,8 @@ from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.segments import needed_segments
 from bkpc_runtime.settings.wanted import CLASSES
-from bkpc_runtime.steps.reading import Reading
-from bkpc_runtime.steps.thaw import Wish, ask, cold_of, wait_until_thawed
+from bkpc_runtime.steps.reading import Reading, hold_for_reading
+from bkpc_runtime.steps.thaw import Thawing, Wish, ask, cold_of, wait_until_thawed
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
 from bkpc_runtime.stores.thawing import ThawingStore
 from bkpc_runtime.stores.two_stores import ImagesAndLog
@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--thaw-tier", choices=[*_TIERS],
         help="from a class that must thaw: how soon; expedited costs more, bulk less (default: standard); what thaws "
         "already is asked for again where the tier is quicker",
+    )  # fmt: skip
+    parser.add_argument(
+        "--thaw-only", action="store_true",
+        help="ask for the thaw of what would be read, and end: the target need not be there yet",
     )  # fmt: skip
     parser.add_argument(
         "--thaw-days", type=_days, metavar="N",
@@ -69,15 +73,33 @@ class Found:
     keys: Sequence[str]
     cold: Sequence[StoredObject]
 
+    @property
+    def of_log(self) -> bool:
+        """Whether log is cold, and not only an image."""
+        parts = sum(len(image.manifest.parts) for image in self.chain)
+        return not {one.key for one in self.cold} <= set(self.keys[:parts])
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a thaw is asked for, where somebody said so."""
+
+    tier: Tier | None = None
+    days: int | None = None
+
+
+def terms_of(arguments: argparse.Namespace) -> Terms:
+    """What the command line says."""
+    return Terms(_TIERS.get(arguments.thaw_tier or ""), arguments.thaw_days)
+
 
 class Thaws:
-    """Of one restore. Nothing is asked for before `ask`."""
+    """Of one restore. Nothing is asked for before `first`, `only` or `begun`."""
 
-    def __init__(self, world: World, arguments: argparse.Namespace) -> None:
+    def __init__(self, world: World, terms: Terms) -> None:
         self._world = world
-        self._tier: Tier = _TIERS[arguments.thaw_tier or "standard"]
-        self._hurries = arguments.thaw_tier is not None
-        self._days: int | None = arguments.thaw_days
+        self._tier: Tier = terms.tier or "Standard"
+        self._hurries, self._days = terms.tier is not None, terms.days
 
     def of(self, database: str, store: Store, point: Point, *, physical: bool = False) -> Found | None:
         """None where all can be read at once."""
@@ -133,23 +155,38 @@ class Thaws:
         Raises:
             StepFailed: some of it is being deleted at this moment.
         """
+        self.begun(found)
+        for one, _ in found.values():
+            wait_until_thawed(one.store, one.cold, self._wish(one.database, one.cold), say)
+            say(f"thaw   all {len(one.cold):,} objects of `{one.database}` can be read")
+
+    def begun(self, found: Mapping[str, tuple[Found, Reading]]) -> Mapping[str, Thawing]:
+        """The same without waiting."""
         for one, reading in found.values():
             self.preview(one)
             reading.hold(one.start.image, log_too=one.start.window is not None)
         for one, _ in found.values():
             self._ask(one)
-        for one, _ in found.values():
-            self._wait(one)
+        return {
+            name: Thawing(one.store, one.cold, self._wish(one.database, one.cold)) for name, (one, _) in found.items()
+        }
+
+    def only(self, found: Sequence[Found]) -> int:
+        """Asks for it, and leaves a mark that holds it: expiry counts that for two weeks."""
+        for one in found:
+            self.preview(one)
+            log_too = one.start.window is not None
+            why = "its thaw was asked for: restore --thaw-only"
+            hold_for_reading(one.store, one.start.image, self._world.clock(), log_too=log_too, why=why)
+            self._ask(one)
+        say("the same command without --thaw-only goes on" if found else "nothing of it must thaw")
+        return 0
 
     def _ask(self, found: Found) -> None:
         wish = self._wish(found.database, found.cold)
         number = ask(found.store, found.cold, wish)
         if number:
             say(f"thaw   asked for {number:,} objects of `{found.database}`")
-
-    def _wait(self, found: Found) -> None:
-        wait_until_thawed(found.store, found.cold, self._wish(found.database, found.cold), say)
-        say(f"thaw   all {len(found.cold):,} objects of `{found.database}` can be read")
 
     def reading(self, database: str, store: Store, found: Found | None) -> Store:
         """The store, whose objects are asked for where they turn out to be cold after all."""

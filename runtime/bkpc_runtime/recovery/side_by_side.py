@@ -73,6 +73,14 @@ class SideBySide:
         self._running: list[Transfer] = []
         self._room = room
         self._ended: set[str] = set()
+        self._held: set[str] = set()
+
+    def hold(self, databases: Iterable[str]) -> None:
+        """What they read must thaw: they begin nothing, and stand in nobody's way, until `release`."""
+        self._held |= set(databases)
+
+    def release(self, database: str) -> None:
+        self._held.discard(database)
 
     @property
     def over(self) -> bool:
@@ -82,7 +90,7 @@ class SideBySide:
         """Begins all that may, in order."""
         begun: list[Transfer] = []
         before: set[str] = set()
-        for one in list(self._waiting):
+        for one in [each for each in self._waiting if each.database not in self._held]:
             if one.needs <= self._ended and not one.resources & before and self._fits(one):
                 self._waiting.remove(one)
                 self._running.append(one)

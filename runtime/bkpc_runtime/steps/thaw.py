@@ -49,27 +49,51 @@ def ask(store: Store, cold: Iterable[StoredObject], wish: Wish) -> int:
     return len(asked)
 
 
-def wait_until_thawed(store: Store, cold: Sequence[StoredObject], wish: Wish, say: Callable[[str], None]) -> None:
-    """Returns when all can be read. One object is looked at now and then; all that are left once it has thawed.
+class Thawing:
+    """What was asked for, until all of it can be read.
 
-    What turns out to be frozen (nobody asked, or it froze again meanwhile) is asked for.
+    One object is looked at now and then, all that are left once it has thawed. What turns out to be frozen (nobody
+    asked, or it froze again meanwhile) is asked for.
     """
-    began = time.monotonic()
-    left, told, told_at = list(cold), -1, began
-    while left:
-        first = store.head(left[0].key)
-        if first is None or not first.cold:
-            left = cold_of(store, [one.key for one in left[1:]])
-        elif first.cold == "frozen":
-            left = cold_of(store, [one.key for one in left])
-            ask(store, left, wish)
-        ready, now = len(cold) - len(left), time.monotonic()
-        if left and (ready != told or now - told_at > _SILENT):
-            since = Duration(Fraction(round(now - began))).human()
-            say(f"thaw   {ready:,} of {len(cold):,} objects after {since}; Ctrl-C ends the wait, the thaw goes on")
-            told, told_at = ready, now
-        if left:
-            pause(min(_SLOWEST, max(_QUICKEST, wish.usual.total_seconds() / 60)))
+
+    def __init__(self, store: Store, cold: Sequence[StoredObject], wish: Wish) -> None:
+        self._store, self._wish = store, wish
+        self._of, self._left = len(cold), list(cold)
+        self._began = self._told_at = time.monotonic()
+        self._told = -1
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next look is worth it."""
+        return min(_SLOWEST, max(_QUICKEST, self._wish.usual.total_seconds() / 60))
+
+    def look(self, say: Callable[[str], None]) -> bool:
+        """Whether all can be read; says how far it is, where that is news."""
+        if self._left:
+            first = self._store.head(self._left[0].key)
+            if first is None or not first.cold:
+                self._left = cold_of(self._store, [one.key for one in self._left[1:]])
+            elif first.cold == "frozen":
+                self._left = cold_of(self._store, [one.key for one in self._left])
+                ask(self._store, self._left, self._wish)
+        if self._left:
+            self._tell(say)
+        return not self._left
+
+    def _tell(self, say: Callable[[str], None]) -> None:
+        ready, now = self._of - len(self._left), time.monotonic()
+        if ready == self._told and now - self._told_at < _SILENT:
+            return
+        since = Duration(Fraction(round(now - self._began))).human()
+        say(f"thaw   {ready:,} of {self._of:,} objects after {since}; Ctrl-C ends the wait, the thaw goes on")
+        self._told, self._told_at = ready, now
+
+
+def wait_until_thawed(store: Store, cold: Sequence[StoredObject], wish: Wish, say: Callable[[str], None]) -> None:
+    """Returns when all can be read."""
+    thawing = Thawing(store, cold, wish)
+    while not thawing.look(say):
+        pause(thawing.pause)
 
 
 def pause(seconds: float) -> None:

@@ -163,7 +163,9 @@ def test_a_thaw_names_its_store() -> None:
     changed = msgspec.structs.replace(corruption, steps=(*corruption.steps[:2], thaw))
     (one, *_) = procedures_of(msgspec.structs.replace(made, recoveries=(changed,)))
     (act,) = [act for act in acts_of(one) if act.phase.kind == "thaw"]
-    assert act.texts == ("Ask store `vault` to thaw all objects below `orders/`.",)
+    assert act.texts[0].startswith("Ask store `vault` to thaw what will be read")
+    assert act.commands[0].startswith("bkpc restore plan.json orders --store vault --to ")
+    assert act.commands[0].endswith(" --thaw-only")
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,14 @@ def test_a_pace_lets_pass_what_it_says_and_hears_of_another_at_once() -> None:
     pace.set(None)
     waiting.join(5)
     assert not waiting.is_alive()
+
+
+def test_what_must_thaw_begins_nothing_and_stands_in_nobodys_way() -> None:
+    cold, warm = transfer("cold", 0, 10, 60, "link"), transfer("warm", 5, 10, 60, "link")
+    ledger = SideBySide([cold, warm], ROOM)
+    ledger.hold({"cold"})
+    assert ledger.begin() == [warm]
+    ledger.release("cold")
+    assert ledger.begin() == []  # it does not fit yet
+    ledger.end([warm.id])
+    assert ledger.begin() == [cold]

@@ -137,9 +137,14 @@ def _provision(procedure: Procedure, phase: Phase) -> _Words:
     return texts, []
 
 
-def _thaw(_: Procedure, phase: Phase) -> _Words:
-    (name,) = phase.databases
-    return ([f"Ask store {code(phase.store or '')} to thaw all objects below {code(name + '/')}."], [])
+def _thaw(procedure: Procedure, phase: Phase) -> _Words:
+    """The restore itself would ask too, but only once its target is there."""
+    text = (
+        f"Ask store {code(phase.store or '')} to thaw what will be read: do it at once, the target need not be there."
+    )
+    return [text, "The restore below waits for it, and goes on by itself."], [
+        f"{_restore(procedure, phase)} --thaw-only"
+    ]
 
 
 def _image(procedure: Procedure, phase: Phase) -> _Words:
