@@ -37,6 +37,7 @@ from bkpc_runtime.stores.oss_download import CONNECTIONS
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART, UNDER_WAY
 from bkpc_runtime.transfer.inbound import inbound
 from bkpc_runtime.transfer.outbound import Outbound
+from bkpc_runtime.transfer.ranges import read_checked
 from bkpc_runtime.transfer.sums import Sums
 
 MIB = 1 << 20
@@ -96,9 +97,11 @@ class Peers:
             writer.commit()
 
     def ours_down(self) -> None:
+        assert self.sums is not None
         plain = inbound(
-            self.store.read("ours"), name="ours", encrypted=True, identities=[self.identity], expected=self.sums
-        )
+            read_checked(self.store, "ours", self.sums), name="ours", encrypted=True, identities=[self.identity],
+            expected=self.sums,
+        )  # fmt: skip
         with (self.folder / "back").open("wb") as file:
             for chunk in plain:
                 file.write(chunk)

@@ -47,7 +47,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What a job or a stream moves into one store, from a database or from another store."""
+    """What a job or a stream moves into one store, from a database or from another store; `database` empty: of all."""
 
     id: str
     kind: str  # for people: `full image`, `copy`, `log`
@@ -64,7 +64,7 @@ class Flow:
     @property
     def label(self) -> tuple[str, ...]:
         """Its lines in a picture."""
-        what = f"{self.kind} of {self.database}" if self.source_store else self.kind
+        what = f"{self.kind} of {self.database}" if self.source_store and self.database else self.kind
         reserved = (words.rate(self.rate),) if self.rate is not None else ()
         return (what, self.schedule, *reserved)
 
@@ -142,6 +142,11 @@ def _flows(plan: Plan) -> Iterator[Flow]:
             yield from _flows_of_job(job)
     for stream in plan.streams:
         yield from _flows_of_stream(stream)
+    for one in plan.settings:
+        if one.replicates_to is not None:
+            yield Flow(
+                f"{one.store}/oss", "copied by OSS", "", one.store, one.replicates_to, "in no bounded time", None
+            )
 
 
 def _flows_of_job(job: Job) -> Iterator[Flow]:

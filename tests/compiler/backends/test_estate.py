@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -11,6 +13,7 @@ from bkpc_compiler.backends.graph.dot import quoted as in_dot
 from bkpc_compiler.backends.graph.mermaid import quoted as in_mermaid
 from bkpc_grammar import plan
 from tests.compiler.backends.made import made_plan
+from tests.compiler.one_file import planned
 
 
 def with_resources(*names: str) -> plan.Plan:
@@ -91,3 +94,11 @@ def test_without_graphviz_the_package_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(NoGraphviz, match="apt-get install graphviz"):
         graph_svg(made_plan())
+
+
+def test_copies_that_oss_makes_are_drawn() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "errors" / "BKP1012.md").read_text()
+    plan = planned(page.partition("## Mended")[2].partition("```bkp\n")[2].partition("```")[0])
+    (found,) = [one for one in estate_view(plan).flows if one.source_store]
+    assert (found.source_store, found.store) == ("near", "far")
+    assert found.label == ("copied by OSS", "in no bounded time")
