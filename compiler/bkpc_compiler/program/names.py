@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.program.refusal import UnknownName, WrongValue
 from bkpc_compiler.source import Span
+from bkpc_compiler.syntax.letters import told_apart
 from bkpc_compiler.syntax.tree import Clause, Word
 
 _CLOSED = ("scope", "day", "way to recover")
@@ -28,8 +29,12 @@ def unknown_name(word: Word, kind: str, known: Iterable[str]) -> UnknownName:
 
 
 def similar(found: UnknownName) -> str | None:
-    """A help with the known name that is most like the unknown one; None where none is much like it."""
-    near = get_close_matches(found.name, sorted(found.known), n=1)
+    """A help with the known name that looks the same as the unknown one, or is most like it; None: none is much so."""
+    known = sorted(found.known)
+    alike = told_apart(found.name, known)
+    if alike:
+        return f"there is a {found.kind} of another spelling: {alike}"
+    near = get_close_matches(found.name, known, n=1)
     return f"there is a {found.kind} with a similar name: `{near[0]}`" if near else None
 
 

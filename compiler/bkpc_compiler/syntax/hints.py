@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.diagnostics.visible import is_hidden
+from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.grammar import parser
 from bkpc_grammar.quantities import BITS, BYTES, SECONDS
 
@@ -32,6 +35,11 @@ _MOST = 6
 _UNITS = frozenset({*SECONDS, *BYTES, *BITS, "mo", "y"})
 
 
+def unreadable(span: Span, message: str, help_text: str | None) -> Diagnostic:
+    """BKP0001: the text is not of the language."""
+    return Diagnostic("BKP0001", "unreadable", Severity.ERROR, message, Label(span), help=help_text)
+
+
 def accepted(problem: UnexpectedInput) -> set[str]:
     """The terminals that could stand where the parser stopped: those of its state that lead on."""
     from lark.parsers.lalr_interactive_parser import InteractiveParser
@@ -44,6 +52,8 @@ def accepted(problem: UnexpectedInput) -> set[str]:
 
 def hint(text: str, before: str, expected: Iterable[str]) -> str | None:
     """A help for `text`, which stands after `before` on its line, where the grammar has the terminals `expected`."""
+    if is_hidden(text[0]) and not text[0].isspace():
+        return f"U+{ord(text[0]):04X} can't be seen: take it out"
     terminals = set(expected)
     if "QUANTITY" in terminals and re.fullmatch(r"\d+(?:\.\d+)?", text):
         return "write the number with its unit, such as `10s`, `120GiB` or `500Mbit/s`"

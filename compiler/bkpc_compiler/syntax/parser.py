@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.diagnostics.diagnostic import Diagnostic
 from bkpc_compiler.source import SourceFile, Span
 from bkpc_compiler.syntax.grammar import parser
-from bkpc_compiler.syntax.hints import accepted, hint
+from bkpc_compiler.syntax.hints import accepted, hint, unreadable
+from bkpc_compiler.syntax.letters import odd_letters
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_compiler.syntax.well_formed import statements_of
 
@@ -41,6 +42,13 @@ class Parsed:
 
 def parse(source: SourceFile) -> Parsed:
     """All of a file."""
+    parsed = grammatical(source)
+    odd = tuple(odd_letters(source, parsed.statements))
+    return replace(parsed, found=(*parsed.found, *odd)) if odd else parsed
+
+
+def grammatical(source: SourceFile) -> Parsed:
+    """The same, whatever its letters look like."""
     whole = statements_of(source.path, source.text, 0, len(source.text))
     if whole is not None:
         return Parsed(whole, (), frozenset())
@@ -122,11 +130,6 @@ def _unended(source: SourceFile, start: int, end: int) -> Diagnostic:
     text = source.text[start:end].rstrip()
     at = start + len(text)
     return unreadable(Span(source.path, max(start, at - 1), max(at, start)), "this statement does not end", None)
-
-
-def unreadable(span: Span, message: str, help_text: str | None) -> Diagnostic:
-    """BKP0001: the text is not of the language."""
-    return Diagnostic("BKP0001", "unreadable", Severity.ERROR, message, Label(span), help=help_text)
 
 
 def _clause(tree: Tree[Token], path: str, offset: int) -> Clause:

@@ -229,6 +229,49 @@ def test_a_broken_chain_of_names_is_followed_once(last: str, code: str) -> None:
     assert len(found.message) < 300
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "says", "shown"),
+    [
+        (
+            "to disk\n",
+            "to d\u0456sk\n",
+            "mixes scripts whose letters look alike, `\u0456` (U+0456, cyrillic",
+            "d\u0456sk",
+        ),
+        ("to disk\n", "to disk\u3164\n", "(U+3164, hangul filler) in this name can't be seen", "disk\u3164"),
+        ("to disk\n", "to \uffa0\n", "(U+FFA0, halfwidth hangul filler) in this name can't be seen", "\uffa0"),
+        ("to disk\n", "to\ufeff disk\n", "a byte order mark (U+FEFF) stands here", "\ufeff"),
+        ("to disk\n", "to di\u200bsk\n", "does not fit here", "\u200bsk"),
+    ],
+)
+def test_letters_that_are_not_what_they_look_like(before: str, after: str, says: str, shown: str) -> None:
+    text = changed((f"within 1h {before}", f"within 1h {after}"))
+    found = next(one for one in check(text).diagnostics if one.code == "BKP0001")
+    assert says in found.message
+    assert text[found.primary.span.start : found.primary.span.end] == shown
+    assert found.help is not None
+
+
+def test_a_name_in_another_script_that_looks_the_same_is_told_letter_by_letter() -> None:
+    text = changed(("site here", "site copa"), ("at here", "at copa"), ("link here", "link copa"))
+    (found,) = check(text.replace("disk at copa", "disk at \u0441\u043e\u0440\u0430")).diagnostics
+    assert found.help == (
+        "there is a site of another spelling: `copa` looks the same: "
+        "`\u0441` (U+0441, cyrillic small letter es) is not `c` (U+0063, latin small letter c)"
+    )
+
+
+@pytest.mark.parametrize("name", ["订单", "db_заказы", "größe", "日本db", "заказы-2", "λ"])
+def test_names_in_any_script_are_fine(name: str) -> None:
+    assert check(SMALL.replace("disk", name)).diagnostics == ()
+
+
+def test_marks_in_texts_and_comments_are_not_between_words() -> None:
+    text = changed(('at here { directory "backups"', 'at here { directory "back\ufeffups"'))
+    (found,) = check("# \ufeff\n" + text).diagnostics
+    assert found.code == "BKP1001"
+
+
 def test_all_that_is_wrong_in_one_block_is_told() -> None:
     text = changed(
         ("SHOP_DB_USER, SHOP_DB_PASSWORD", "SHOP_DB_USER"),

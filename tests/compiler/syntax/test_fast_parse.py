@@ -15,7 +15,7 @@ from hypothesis.extra.lark import from_lark
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic
 from bkpc_compiler.source import SourceFile
 from bkpc_compiler.syntax.grammar import build
-from bkpc_compiler.syntax.parser import STATEMENT, parse, parse_by_lark
+from bkpc_compiler.syntax.parser import STATEMENT, grammatical, parse_by_lark
 from bkpc_compiler.syntax.tree import Clause
 from bkpc_compiler.syntax.well_formed import statements_of
 
@@ -62,7 +62,7 @@ def _agrees(text: str) -> bool:
     source = SourceFile("a.bkp", text)
     expected = parse_by_lark(source, 0, len(text))
     found = statements_of("a.bkp", text, 0, len(text))
-    parsed = parse(source)
+    parsed = grammatical(source)
     if isinstance(expected, Diagnostic):
         assert found is None
         assert (parsed.statements, parsed.found) == _statement_by_statement(source, expected)
