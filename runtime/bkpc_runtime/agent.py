@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
@@ -36,6 +37,7 @@ class Agent:
     def __init__(self, world: World, work: Path, spool_limit: int = LIMIT) -> None:
         self._world, self._work, self._spool_limit = world, work, spool_limit
         self._undelivered: list[str] = []
+        self._running: dict[str, LogStream] = {}
 
     def run(self, stop: threading.Event) -> bool:
         """Returns whether everything that was received is durable in every store.
@@ -63,8 +65,18 @@ class Agent:
     def _lanes(self, room: Room, stop: threading.Event) -> Iterator[threading.Thread]:
         retries = Retries()
         for name, jobs in lanes_of(self._world.plan, self._world.plan.jobs).items():
-            lane = Lane(self._world, jobs, room, retries)
+            lane = Lane(self._world, jobs, room, retries, partial(self._epochs, {job.database for job in jobs}))
             yield threading.Thread(target=lane.run, args=(stop,), name=name, daemon=True)
+
+    def _epochs(self, databases: Collection[str]) -> object:
+        """What says that their log goes on, or has broken off: then an image may be due at once."""
+        found = {}
+        for stream in self._world.plan.streams:
+            running = self._running.get(stream.id)
+            if running and stream.database in databases:
+                epochs = tuple((one.store, one.epoch) for one in running.state().stores)
+                found[stream.id] = (running.facts.identity, epochs)
+        return found
 
     def _beside(self, stop: threading.Event) -> Iterator[threading.Thread]:
         """What may be broken off at any moment, and nobody waits for."""
@@ -81,6 +93,7 @@ class Agent:
         while not stop.is_set():
             try:
                 running = stream_of(self._world, stream, folder, self._spool_limit)
+                self._running[stream.id] = running
                 with _watched(stream, running, folder):
                     stored = running.run(stop)
                 if not stored:

@@ -13,10 +13,14 @@ from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import can_begin, due_jobs, due_upkeep, keep_up, run_job
 from bkpc_runtime.room import Room, by_database, lanes_of
+from bkpc_runtime.schedule import last_start
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
 _LOOK = 20.0
+_AGAIN = 60.0
+_NOW_AND_THEN = 600.0
+"""Seconds between looks into stores in which nothing is known to have changed."""
 _CLEARING = 60.0
 """Seconds in which a job that is broken off clears away what it left."""
 Told = Callable[[str | RuntimeFailure], None]
@@ -28,12 +32,18 @@ class Retries:
     def __init__(self) -> None:
         self._at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self.successes = 0
 
     def may_begin(self, job: contract.Job) -> bool:
         return time.monotonic() >= self._at.get(job.id, 0)
 
+    def next_try(self, job: contract.Job) -> float:
+        """On the monotonic clock."""
+        return self._at.get(job.id, 0)
+
     def succeeded(self, job: contract.Job) -> None:
         self._failures.pop(job.id, None)
+        self.successes += 1
 
     def failed(self, job: contract.Job, problem: Exception) -> None:
         failures = self._failures[job.id] = self._failures.get(job.id, 0) + 1
@@ -46,33 +56,68 @@ class Retries:
 
 
 class Lane:
-    """The jobs of one lane when they are due, one at a time, until told to stop."""
+    """The jobs of one lane when they are due, one at a time, until told to stop.
 
-    def __init__(self, world: World, jobs: Sequence[contract.Job], room: Room, retries: Retries) -> None:
+    Stores charge for being asked: they are, at the start, after each release, when `changed` says something else than
+    before, when a job is to be tried again, after one that can't be looked at, and else now and then, since others may
+    write to them.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        jobs: Sequence[contract.Job],
+        room: Room,
+        retries: Retries,
+        changed: Callable[[], object] = lambda: None,
+    ) -> None:
         self._world, self._jobs, self._room, self._retries = world, jobs, room, retries
+        self._changed = changed
+        self._seen: object = None
+        self._looked: datetime | None = None
+        self._look_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            self._look(stop)
+            self.look(stop)
             stop.wait(_LOOK)
 
-    def _look(self, stop: threading.Event) -> None:
-        for job in self._due():
-            if stop.is_set() or not self._retries.may_begin(job):
-                continue
-            with _kept_going(job, self._retries):
-                if can_begin(self._world, job):
-                    with self._room.taken(job, stop) as has_room:
-                        if has_room:
-                            log.info("%s", run_job(self._world, job))
-                            self._retries.succeeded(job)
+    def look(self, stop: threading.Event) -> None:
+        now, seen = self._world.clock(), (self._changed(), self._retries.successes)
+        if not self._has_news(now, seen):
+            return
+        self._looked, self._seen, self._look_at = now, seen, time.monotonic() + _NOW_AND_THEN
+        for job in self._due(now):
+            if stop.is_set():
+                return
+            if self._retries.may_begin(job):
+                with _kept_going(job, self._retries):
+                    self._do(job, stop)
+            self._look_at = min(self._look_at, max(self._retries.next_try(job), time.monotonic() + _LOOK))
 
-    def _due(self) -> list[contract.Job]:
+    def _has_news(self, now: datetime, seen: object) -> bool:
+        if self._looked is None or seen != self._seen or time.monotonic() >= self._look_at:
+            return True
+        return any(last_start(job.schedule, now) > self._looked for job in self._jobs)
+
+    def _do(self, job: contract.Job, stop: threading.Event) -> None:
+        if can_begin(self._world, job):
+            with self._room.taken(job, stop) as has_room:
+                if has_room:
+                    log.info("%s", run_job(self._world, job))
+                    self._retries.succeeded(job)
+
+    def _due(self, now: datetime) -> list[contract.Job]:
         try:
-            return due_jobs(self._world, self._jobs, self._world.clock(), _unknown)
+            return due_jobs(self._world, self._jobs, now, self._unknown)
         except Exception:
             log.exception("can't look for due jobs")
+            self._look_at = time.monotonic() + _AGAIN
             return []
+
+    def _unknown(self, job: contract.Job, problem: RuntimeFailure) -> None:
+        log.error("can't look whether %s is due: %s %s", job.id, problem, problem.help)
+        self._look_at = time.monotonic() + _AGAIN
 
 
 class Upkeep:
@@ -106,10 +151,6 @@ def _kept_going(job: contract.Job, retries: Retries) -> Iterator[None]:
         yield
     except Exception as problem:  # noqa: BLE001 - told with its traceback
         retries.failed(job, problem)
-
-
-def _unknown(job: contract.Job, problem: RuntimeFailure) -> None:
-    log.error("can't look whether %s is due: %s %s", job.id, problem, problem.help)
 
 
 def do_all(world: World, due: Sequence[contract.Job], kept_up: Sequence[contract.Job], told: Told) -> None:
