@@ -21,7 +21,7 @@ from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.drills import Drill, drills
 from bkpc_runtime.schedule import is_due, last_start
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps.drill import Asked, run_drill
+from bkpc_runtime.steps.drill import Asked, drawn_seed, run_drill
 from bkpc_runtime.stores.throttled import throttled
 from bkpc_runtime.transfer.identity import read_identities
 from bkpc_runtime.world import World
@@ -62,7 +62,7 @@ def hold(world: World, job: contract.Job, *, work: Path | None = None) -> str:
     """
     (database,) = world.databases(job.database)
     store = throttled(world.store(_turn(world, job)), job.limit)
-    asked = Asked(None, work or Path(tempfile.gettempdir()), PATIENCE, identities_here())
+    asked = Asked(None, work or Path(tempfile.gettempdir()), PATIENCE, identities_here(), drawn_seed())
     found = run_drill(world, database, store, asked, log.info)
     if not found.passed:
         raise PolicyBroken(f"the drill of `{found.database}` from `{found.store}` failed: {'; '.join(found.problems)}")

@@ -40,11 +40,14 @@ def records(office: Office) -> list[dict[str, Any]]:
 
 
 def test_what_comes_back_is_compared_and_images_take_turns(office: Office) -> None:
-    office.server.run("INSERT INTO shop.audit (what) VALUES ('after the image')")
+    office.server.run(*[f"INSERT INTO shop.audit (what) VALUES ('after the image {one}')" for one in range(30)])
     text = drill(office, expect=0)
     assert "passed  shop from disk" in text
     assert "compared with the source at the same position" in text
+    assert "tables, views, triggers, routines and events: the same names" in text
     (record,) = records(office)
+    assert f"by way of {record['instant']}, drawn with --seed {record['seed']}" in text
+    assert record["instant"] != record["point"]
     assert record["problems"] == []
     assert record["compared"] == record["tables"] != 0
     assert [one["kind"] for one in record["steps"]] == ["provision", "restore.image", "restore.log", "check.service"]
@@ -52,6 +55,10 @@ def test_what_comes_back_is_compared_and_images_take_turns(office: Office) -> No
     office.bkpc("run", "plan.json", "shop/full/disk", expect=0)
     drill(office, expect=0)
     assert records(office)[1]["image"] > record["image"]
+    assert records(office)[1]["instant"] == ""  # nothing was written since
+    office.server.run("CREATE VIEW shop.last AS SELECT 1 AS n", "INSERT INTO shop.audit (what) VALUES ('last')")
+    assert f"by way of {record['instant']}, to" in drill(office, "--to", record["instant"], expect=0)
+    assert records(office)[2]["image"] == record["image"]
     said = office.bkpc("facts", "plan.json", "-o", "facts.json", expect=0).text
     assert "shop: not measured: dumps, restores, replays" in said  # a shop of some kilobytes shows no rate
     text = office.bkpc("check", "shop.bkp", "--facts", "facts.json", expect=0).text
@@ -93,9 +100,11 @@ def wait_until(reached: Callable[[], bool], patience: float) -> None:
 
 def test_what_does_not_come_back_fails_the_drill(office: Office) -> None:
     office.server.run("SET SESSION sql_log_bin = 0", "INSERT INTO shop.audit (what) VALUES ('not in any log')")
+    office.server.run("SET SESSION sql_log_bin = 0", "CREATE VIEW shop.silent AS SELECT 1 AS n")
     office.server.run("INSERT INTO shop.audit (what) VALUES ('logged')")
     text = drill(office, expect=1)
     assert "FAILED  shop from disk" in text
+    assert "problem: view shop.silent is not there after the restore" in text
     assert "problem: shop.audit has" in text
     (part,) = (office.folder / "backups").glob("shop/*/images/*/part-000002.*")
     body = bytearray(part.read_bytes())
@@ -104,7 +113,7 @@ def test_what_does_not_come_back_fails_the_drill(office: Office) -> None:
     part.write_bytes(bytes(body))
     text = drill(office, expect=1)
     assert part.name in text
-    assert [len(one["problems"]) for one in records(office)] == [1, 1]
+    assert [len(one["problems"]) for one in records(office)] == [2, 1]
 
 
 def test_log_that_does_not_arrive_is_said(fresh_server: ThrowawayServer, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore import identities_of
 from bkpc_runtime.errors import BadUsage
+from bkpc_runtime.recovery.point import parse_point
 from bkpc_runtime.repository.drills import Drill
-from bkpc_runtime.steps.drill import Asked, run_drill
+from bkpc_runtime.steps.drill import Asked, drawn_seed, run_drill
 
 EXAMPLE = "example: bkpc drill plan.json orders --identity key.txt --work /var/tmp"
 _WORDS = {
@@ -30,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", metavar="NAME", help="the store to restore from (default: the one that is ready first)"
     )
+    parser.add_argument(
+        "--to", metavar="POINT", help="restore to there first (as `restore --to`; default: an instant drawn at random)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="draw the same instant again, of the same log")
     parser.add_argument("--image", metavar="ID", help="the image to begin with (default: the one drilled longest ago)")
     parser.add_argument(
         "--work", type=Path, metavar="FOLDER", default=Path(tempfile.gettempdir()),
@@ -46,7 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     if not arguments.work.is_dir():
         raise BadUsage(f"{arguments.work} is no folder", help="--work FOLDER: where the scratch server's data may lie")
-    asked = Asked(arguments.image, arguments.work, float(arguments.wait), identities_of(arguments))
+    asked = Asked(arguments.image, arguments.work, float(arguments.wait), identities_of(arguments),
+                  drawn_seed() if arguments.seed is None else arguments.seed,
+                  parse_point(arguments.to) if arguments.to else None)  # fmt: skip
+    if arguments.to and (arguments.image or not arguments.database):
+        raise BadUsage("--to is of one database, and says which image it takes", help="name DB, and no --image")
     passed = True
     for database in world.databases(arguments.database):
         store = world.store(arguments.store or world.stores_of(database.name)[0])
@@ -59,6 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(drill: Drill) -> None:
     verdict = "passed" if drill.passed else "FAILED"
     print(f"{verdict}  {drill.database} from {drill.store}: image {drill.image}, to {drill.point}")
+    if drill.instant:
+        drawn = "" if drill.seed is None else f", drawn with --seed {drill.seed}"
+        print(f"  by way of {drill.instant}{drawn}")
     for step in drill.steps:
         moved = f"  {step.plain_bytes:,} bytes" if step.plain_bytes else ""
         print(f"  {_WORDS[step.kind]:<24} {_time(step.milliseconds):>10}{moved}")
@@ -69,6 +81,8 @@ def _print(drill: Drill) -> None:
         )
     if drill.compared:
         print(f"  {drill.compared} tables, {drill.rows:,} rows: compared with the source at the same position")
+        if drill.objects:
+            print(f"  {drill.objects} tables, views, triggers, routines and events: the same names as in the source")
     elif drill.passed:
         print(
             f"  {drill.tables} tables, {drill.rows:,} rows: not compared, no log leads to a moment the source was asked"

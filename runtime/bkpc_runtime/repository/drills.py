@@ -32,7 +32,9 @@ class Drill(_Record, frozen=True):
     """One restore into a scratch server, and whether what came back is what was there.
 
     `compared`: tables whose rows were compared with the source at the same position; `problems` is empty when all is
-    well. `expected_ms`: what the plan says the same steps take at most, or null. Times are ISO 8601 in UTC.
+    well. `instant`: where it was restored to first, and then on to `point`; `seed`: it was drawn with. `objects`: so
+    many were compared by name. `expected_ms`: what the plan says the same steps take at most, or null. Times are
+    ISO 8601 in UTC.
     """
 
     format_version: int
@@ -51,6 +53,9 @@ class Drill(_Record, frozen=True):
     not_compared: tuple[str, ...]
     problems: tuple[str, ...]
     expected_ms: int | None
+    instant: str = ""
+    seed: int | None = None
+    objects: int = 0
 
     @property
     def passed(self) -> bool:

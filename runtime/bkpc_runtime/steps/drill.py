@@ -7,6 +7,7 @@ store, it is restored up to there; then both servers must hold the same rows.
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -15,15 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.errors import DamagedBackup, PolicyBroken, Refused, ServerFailed, ToolFailed
+from bkpc_runtime.errors import DamagedBackup, PolicyBroken, Refused, ToolFailed
 from bkpc_runtime.mysql.connection import query
-from bkpc_runtime.mysql.fingerprint import Fingerprint, fingerprint
-from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
+from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.scratch_server import scratch_server
 from bkpc_runtime.recovery.accounts_back import AccountsBack
-from bkpc_runtime.recovery.choice import Start
+from bkpc_runtime.recovery.choice import Start, choose
 from bkpc_runtime.recovery.marker import Marker
-from bkpc_runtime.recovery.point import AtPosition, OfImage
+from bkpc_runtime.recovery.point import Point
 from bkpc_runtime.recovery.recover import Means, Silent, recover
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import catalogue
@@ -32,6 +32,8 @@ from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, drills, keep_dr
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.drill_compare import differences, held_by, source_of
+from bkpc_runtime.steps.drill_instant import go_on, random_instant, start_to
 from bkpc_runtime.steps.drill_pages import restored_pages
 from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.stores.store import Store
@@ -44,12 +46,20 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a drill is to be done: with which image (None: the one whose turn it is), where, how long to wait for log."""
+    """How a drill is to be done: with which image (None: the one whose turn it is), where, how long to wait for log;
+    by way of `to`, or of an instant that is drawn with `seed`."""
 
     image: str | None
     work: Path
     patience_seconds: float
     identities: Sequence[Secret]
+    seed: int
+    to: Point | None = None
+
+
+def drawn_seed() -> int:
+    """Another one each time."""
+    return secrets.randbelow(1 << 32)
 
 
 def run_drill(
@@ -64,22 +74,23 @@ def run_drill(
     """
     began = datetime.now(UTC)
     streamed = any(one.database == database.name and store.name in one.stores for one in world.plan.streams)
-    image = _image(store, database.name, asked.image)
-    if image.manifest.encrypted and not asked.identities:
-        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
-    source = _source(world, database)
-    window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
-    told(f"image {image.manifest.id}, to {stop.text if stop else image.position.text}")
-    measuring = Measuring()
+    image, given = _beginning(store, database.name, asked)
     manifest = image.manifest
-    start, means = _start(image, window, stop), Means(asked.identities, asked.work)
+    if manifest.encrypted and not asked.identities:
+        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    source = source_of(world, database)
+    window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
+    start, means, measuring = start_to(image, window, stop), Means(asked.identities, asked.work), Measuring()
+    instant = given or random_instant(start, store, asked.identities, asked.seed)
+    told(f"image {manifest.id}, {_by_way_of(instant, asked)}to {stop.text if stop else image.position.text}")
     with ExitStack() as stack:
-        target, problems = _back(start, store, means, measuring, stack, told)
-        restored = _fingerprint_of(target, measuring) if target and not problems else None
+        target, problems = _all_of_it(start, instant, store, means, measuring, stack, told)
+        restored = held_by(target, measuring) if target and not problems else None
     point = stop or image.position
     at_source = source if restored and source and source.position == point else None
     if at_source and restored:
-        problems = _differences(at_source, restored)
+        problems = differences(at_source, restored, manifest)
+    rows = restored.rows.tables if restored else {}
     drill = Drill(
         format_version=DRILL_VERSION,
         id=new_drill_id(began),
@@ -91,35 +102,56 @@ def run_drill(
         began=began.isoformat(),
         finished=datetime.now(UTC).isoformat(),
         steps=tuple(measuring.steps),
-        tables=len(restored.tables) if restored else 0,
-        rows=sum(one.rows for one in restored.tables.values()) if restored else 0,
-        compared=len(at_source.tables) if at_source else 0,
-        not_compared=tuple(sorted(map(".".join, at_source.changed))) if at_source else (),
+        tables=len(rows),
+        rows=sum(one.rows for one in rows.values()),
+        compared=len(at_source.rows.tables) if at_source else 0,
+        not_compared=tuple(sorted(map(".".join, at_source.rows.changed))) if at_source else (),
         problems=tuple(problems),
         expected_ms=expected(world.plan, database.name),
+        instant=instant.text if instant else "",
+        seed=asked.seed if instant and not given else None,
+        objects=at_source.objects if at_source else 0,
     )
     keep_drill(store, image.prefix, drill)
     return drill
 
 
+def _by_way_of(instant: Position | None, asked: Asked) -> str:
+    if instant is None:
+        return ""
+    return f"by way of {instant.text}, " if asked.to else f"by way of {instant.text} (drawn with --seed {asked.seed}), "
+
+
+def _beginning(store: Store, database: str, asked: Asked) -> tuple[Image, Position | None]:
+    """The image to begin with, and the instant that was asked for."""
+    if asked.to is None:
+        return _image(store, database, asked.image), None
+    newest = next(iter(catalogue.all_images(store, database)), None)
+    physical = newest is not None and newest.manifest.physical
+    choice = choose(store, database, asked.to, asked.identities, physical=physical)
+    return choice.image, choice.stop if choice.window else None
+
+
+def _all_of_it(
+    start: Start, instant: Position | None, store: Store, means: Means, measuring: Measuring, stack: ExitStack,
+    told: Callable[[str], None],
+) -> tuple[Target | None, list[str]]:  # fmt: skip
+    """To the instant, and on from there."""
+    if instant is None or start.reach is None or order(instant) >= order(start.reach):
+        return _back(start, store, means, measuring, stack, told)
+    target, problems = _back(start_to(start.image, start.window, instant), store, means, measuring, stack, told)
+    if target and not problems:
+        told(f"restored to {instant.text}, and on to {start.reach.text}")
+        try:
+            go_on(start, instant, store, target, means, measuring)
+        except (DamagedBackup, ToolFailed, Refused) as problem:
+            problems = [f"from {instant.text} on: {problem}"]
+    return target, problems
+
+
 def _room(manifest: Manifest) -> int:
     """A restored database takes more than its dump: indexes, redo and undo log, and the log that is replayed."""
     return 3 * manifest.plain_size
-
-
-def _source(world: World, database: contract.Database) -> Fingerprint | None:
-    """What the source holds; None where it can't be asked: a drill must be possible when it is gone."""
-    address, password = world.login(database)
-    try:
-        connection = world.connect(database)
-        try:
-            facts = read_facts(connection)
-        finally:
-            connection.close()
-        return fingerprint(address, password, facts)
-    except ServerFailed as problem:
-        log.warning("rows are not compared: `%s` can't be asked what it holds: %s", database.name, problem)
-        return None
 
 
 def _image(store: Store, database: str, wanted: str | None) -> Image:
@@ -162,12 +194,6 @@ def _reached(
             )
         told(f"waiting for the log to {stop.text}: it {reached}")
         time.sleep(_LOOK_SECONDS)
-
-
-def _start(image: Image, window: Window | None, stop: Position | None) -> Start:
-    if window and stop:
-        return Start(image, window, AtPosition(stop))
-    return Start(image, None, OfImage(image.manifest.id))
 
 
 def _back(
@@ -216,35 +242,6 @@ class _Drilling(Silent):
 
     def replaying(self, file: str, size: int) -> None:  # noqa: ARG002
         self.size += size
-
-
-def _fingerprint_of(target: Target, measuring: Measuring) -> Fingerprint:
-    connection = target.connect()
-    try:
-        facts: ServerFacts = read_facts(connection)
-    finally:
-        connection.close()
-    with measuring.step("check.service"):
-        return fingerprint(target.address, target.password, facts)
-
-
-def _differences(source: Fingerprint, restored: Fingerprint) -> list[str]:
-    """What is not the same, in words that name the table."""
-    problems = []
-    for key in sorted(source.tables.keys() | restored.tables.keys()):
-        if key in source.changed or key in restored.changed:
-            continue
-        name = ".".join(key)
-        there, here = source.tables.get(key), restored.tables.get(key)
-        if here is None:
-            problems.append(f"{name} is missing after the restore")
-        elif there is None:
-            problems.append(f"{name} came back, and the source had it not")
-        elif there.rows != here.rows:
-            problems.append(f"{name} has {here.rows:,} rows, the source had {there.rows:,}")
-        elif there != here:
-            problems.append(f"{name} has other values than the source had, in as many rows ({here.rows:,})")
-    return problems
 
 
 def expected(plan: contract.Plan, database: str) -> int | None:

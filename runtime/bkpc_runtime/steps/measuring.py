@@ -23,5 +23,11 @@ class Measuring:
         self.add(kind, time.monotonic() - began, plain_bytes)
 
     def add(self, kind: str, seconds: float, plain_bytes: int) -> None:
+        """A step that is done in two goes is one."""
         took = round(seconds * 1000)
+        for number, one in enumerate(self.steps):
+            if one.kind == kind:
+                sums = one.milliseconds + took, one.plain_bytes + plain_bytes
+                self.steps[number] = MeasuredStep(kind=one.kind, milliseconds=sums[0], plain_bytes=sums[1])
+                return
         self.steps.append(MeasuredStep(kind=kind, milliseconds=took, plain_bytes=plain_bytes))  # type: ignore[arg-type]
