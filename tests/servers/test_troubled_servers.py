@@ -63,8 +63,10 @@ def test_a_schema_named_almost_like_the_servers_own(source: ThrowawayServer, sto
 
 def test_a_prepared_transaction_is_waited_for(source: ThrowawayServer, store: Store) -> None:
     source.run("XA START 'x'", "INSERT INTO w.t VALUES (9, 9)", "XA END 'x'", "XA PREPARE 'x'")
+    file = position(source).file
     with pytest.raises(ToolFailed, match="prepared XA"):
         image_of(source, [store], [])
+    assert position(source).file == file  # nothing was tried that makes the server begin another
     source.run("XA COMMIT 'x'")
     image_of(source, [store], [])
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
-from bkpc_runtime.errors import Refused
+from bkpc_runtime.errors import Refused, RuntimeFailure
 from bkpc_runtime.mysql.account_statements import AccountName
 from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.recovery.accounts_back import AccountsBack, absent_definers, holds_accounts
 from bkpc_runtime.recovery.choice import Choice, Start, choose, starts
 from bkpc_runtime.recovery.load import ready_target
-from bkpc_runtime.recovery.marker import Marker, recalled
+from bkpc_runtime.recovery.marker import KEPT, Marker, recalled
 from bkpc_runtime.recovery.point import AtTime, Point
 from bkpc_runtime.recovery.recover import Means, recover, way_of
 from bkpc_runtime.recovery.target import Target
@@ -27,8 +27,6 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
-
-_KEPT = "accounts that were there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,11 @@ def restore_whole(
         _dry_run(choose(store, database, point, means.identities), target, means, telling)
         return ""
     with Reading(store, world.clock, f"restore into {target.address.text}") as telling.reading:
-        restored = recover(starts(store, database, point, means.identities), store, target, means, telling)
+        try:
+            restored = recover(starts(store, database, point, means.identities), store, target, means, telling)
+        except BaseException:
+            telling.broke_off()
+            raise
     telling.finish_accounts([statement for one in restored.accounts for statement in one.statements])
     seconds = restored.loading + restored.replaying
     say(f"restored in {seconds:.1f} s: {restored.loading:.1f} s image, {restored.replaying:.1f} s log")
@@ -79,7 +81,7 @@ class _Telling:
         self._store, self._target, self._identities = store, target, identities
         self._without_accounts = without_accounts
         self._accounts: AccountsBack | None = None
-        self._again = False
+        self._again = self._loaded = False
         self.reading: Reading | None = None
         self.after_load: Callable[[], None] = lambda: None
 
@@ -129,14 +131,14 @@ class _Telling:
     def _recall(self, accounts: AccountsBack) -> None:
         """What an earlier run has made is not the target's own."""
         with closing(self._target.connect()) as connection:
-            found = recalled(connection, _KEPT)
+            found = recalled(connection, KEPT)
         if found is not None:
             self._again = True
             accounts.kept = frozenset(AccountName(user, host) for user, host in json.loads(found))
 
     def begins(self, marker: Marker) -> None:
         if self._accounts:
-            marker.remember(_KEPT, json.dumps([[one.user, one.host] for one in sorted(self._accounts.kept)]))
+            marker.remember(KEPT, json.dumps([[one.user, one.host] for one in sorted(self._accounts.kept)]))
             self._accounts.create(self._target, again=self._again)
 
     def before_views(self) -> None:
@@ -144,9 +146,18 @@ class _Telling:
             self._accounts.grant(self._target)
 
     def loaded(self) -> None:
+        self._loaded = True
         if self._accounts:
             self._accounts.grant_on_views(self._target)
         self.after_load()
+
+    def broke_off(self) -> None:
+        """Accounts that this restore made go again, lest the next one take them for the target's own and leave them as
+        they are. One that goes on makes them again."""
+        if self._accounts and self._loaded:
+            with suppress(RuntimeFailure):  # the target may be gone: what broke it off says more
+                self._accounts.forget(self._target)
+                say("accounts: those that this restore made are dropped again")
 
     def loading(self, part: Part, number: int, of: int) -> None:
         name = f"{part.schema}.{part.table}".strip(".") or part.kind

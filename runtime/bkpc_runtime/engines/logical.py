@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from pymysql.connections import Connection
 
 from bkpc_runtime.engines import dump
 from bkpc_runtime.engines.accounts import (
@@ -37,7 +40,7 @@ class Logical:
     parent: manifest.Manifest | None = None
 
     def take(self, server: Server, sink: Sink) -> Taken:
-        _refuse_prepared(server)
+        refuse_prepared(server.connection)
         before = read_contents(server.connection)
         with client_options(server.address, server.facts.flavour) as options:
             parts = _Parts(sink, RowCounter(server.facts.flavour))
@@ -131,10 +134,10 @@ class _Parts:
             self.write(f"USE {quote(piece.schema)};\n".encode())
 
 
-def _refuse_prepared(server: Server) -> None:
+def refuse_prepared(connection: Connection[Any]) -> None:
     """A prepared XA transaction is in no snapshot, and its commit alone in the log can't be replayed."""
     try:
-        prepared = query(server.connection, "XA RECOVER")
+        prepared = query(connection, "XA RECOVER")
     except ServerFailed:  # MySQL tells only accounts with XA_RECOVER_ADMIN
         return
     if prepared:

@@ -38,6 +38,7 @@ _CODE = re.compile(r"\(error (\d+)\)$")
 _THERE = "1396"
 """CREATE USER of an account that is there; also DROP USER of one that is not."""
 _CUT = 64 * 1024
+_EVERYBODY = AccountName("PUBLIC", "")
 _DEFINERS = {
     "views": "table_schema",
     "triggers": "trigger_schema",
@@ -152,6 +153,8 @@ class AccountsBack:
                 if one.creates:
                     what = "ROLE" if one.sql.reveal().startswith("CREATE ROLE") else "USER"
                     self._fails(connection, f"DROP {what} IF EXISTS {one.account.quoted}")
+            if any(one.account == _EVERYBODY for one in self.wanted()):
+                self._fails(connection, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM PUBLIC")
 
     def _grant(self, connection: Connection[Any], one: AccountStatement) -> None:
         text = one.sql.reveal()
@@ -220,9 +223,11 @@ class AccountsBack:
 
 
 def existing_accounts(connection: Connection[Any]) -> Iterator[AccountName]:
-    """Users and roles of a server."""
+    """Users and roles of a server. PUBLIC of MariaDB can't be dropped: it is one while something is granted to it."""
     for user, host in query(connection, "SELECT CAST(user AS CHAR), CAST(host AS CHAR) FROM mysql.user"):
-        yield AccountName(str(user), str(host))
+        name = AccountName(str(user), str(host))
+        if name != _EVERYBODY or query(connection, "SHOW GRANTS FOR PUBLIC"):
+            yield name
 
 
 def absent_definers(target: Target) -> list[str]:

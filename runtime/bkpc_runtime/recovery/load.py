@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -17,11 +18,13 @@ from pymysql.connections import Connection
 from bkpc_runtime.engines.inventory import read_contents, without_more
 from bkpc_runtime.engines.process import Program
 from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed, ToolFailed
+from bkpc_runtime.mysql.account_statements import AccountName
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.tools import client_options, find_tool
-from bkpc_runtime.recovery.marker import SCHEMA, Marker, Unfinished, refuse_others, unfinished
+from bkpc_runtime.recovery.accounts_back import existing_accounts
+from bkpc_runtime.recovery.marker import KEPT, SCHEMA, Marker, Unfinished, recalled, refuse_others, unfinished
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
@@ -48,10 +51,11 @@ def ready_target(target: Target, image: Image) -> ServerFacts:
         facts = read_facts(connection)
         held = _holding(connection)
         earlier = unfinished(connection)
+        made = _made(connection) if earlier else ()
     finally:
         connection.close()
     if earlier:
-        refuse_others(target, earlier, image.manifest.id)
+        refuse_others(target, earlier, image.manifest.id, made)
     packet, needed = facts.variable("max_allowed_packet"), image.manifest.variables.get("max_allowed_packet", "0")
     if int(packet) < int(needed):
         raise Refused(
@@ -78,6 +82,15 @@ def ready_target(target: Target, image: Image) -> ServerFacts:
             help="restore into an empty server; nothing was changed",
         )
     return facts
+
+
+def _made(connection: Connection[Any]) -> list[str]:
+    """The accounts that are there since an earlier run began, which a later one would take for the target's own."""
+    before = recalled(connection, KEPT)
+    if before is None:
+        return []
+    kept = {AccountName(user, host) for user, host in json.loads(before)}
+    return [one.text for one in sorted(set(existing_accounts(connection)) - kept)]
 
 
 def _holding(connection: Connection[Any]) -> list[str]:

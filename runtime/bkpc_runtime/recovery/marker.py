@@ -7,6 +7,7 @@ it is there the target is not restored.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,6 +20,8 @@ from bkpc_runtime.recovery.target import Target
 
 SCHEMA = "bkpc_restore"
 _IMAGE, _REPLAY, _PART = "image", "replay", "part "
+KEPT = "accounts that were there"
+"""What is remembered under this: accounts that are the target's own, as pairs of user and host in JSON."""
 _LOCK = "bkpc restore"
 
 
@@ -115,13 +118,14 @@ class Marker:
             query(self._connection, f"REPLACE INTO {SCHEMA}.progress VALUES (%s, %s)", (what, state))
 
 
-def refuse_others(target: Target, found: Unfinished, image: str) -> None:
-    """An earlier run that this one can't go on with.
+def refuse_others(target: Target, found: Unfinished, image: str, made: Sequence[str] = ()) -> None:
+    """An earlier run that this one can't go on with; it `made` these accounts.
 
     Raises:
         Refused: it was of another image, or was replaying.
     """
-    how = f"empty the target: DROP DATABASE what it holds and {SCHEMA}; nothing was changed"
+    drop = f", and DROP USER or DROP ROLE the accounts that it made, {', '.join(made)}" if made else ""
+    how = f"empty the target: DROP DATABASE what it holds and {SCHEMA}{drop}; nothing was changed"
     if found.replayed:
         raise Refused(f"a restore into {target.address.text} broke off while it replayed log", help=how)
     if found.image and found.image != image:

@@ -181,7 +181,8 @@ class _ToTheEnd(_Later):
         return True
 
     def conclude(self, way: Walked) -> Position:
-        return Position(way.last.file, way.last.end) if way.last else way.start
+        """As far as the log goes, but for a transaction whose end is not archived: the preview says the same."""
+        return max(way.boundary, way.start, key=order)
 
 
 class _ToPosition(_Later):

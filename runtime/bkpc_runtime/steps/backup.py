@@ -12,7 +12,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_runtime.engines.engine import Engine, Server, Taken
-from bkpc_runtime.engines.logical import Logical
+from bkpc_runtime.engines.logical import Logical, refuse_prepared
 from bkpc_runtime.engines.picking import kind_of, refuse_lacking
 from bkpc_runtime.errors import PolicyBroken, Refused, ServerFailed, StoreFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
@@ -91,8 +91,11 @@ def take_image(
         with _one_writer(connection, source):
             for attempt in range(1, _ATTEMPTS + 1):
                 writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock, go_on))
-                _rotate(connection, facts, source)
                 try:
+                    if engine.name == "logical":
+                        # Before the log goes on to another file for nothing, again at each try.
+                        refuse_prepared(connection)
+                    _rotate(connection, facts, source)
                     return writing.run(connection, engine)
                 except ToolFailed as problem:
                     if not problem.retryable or attempt == _ATTEMPTS:
