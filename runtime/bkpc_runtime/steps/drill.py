@@ -76,8 +76,7 @@ def run_drill(
     streamed = any(one.database == database.name and store.name in one.stores for one in world.plan.streams)
     image, given = _beginning(store, database.name, asked)
     manifest = image.manifest
-    if manifest.encrypted and not asked.identities:
-        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    _openable(manifest, asked)
     source = source_of(world, database)
     window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
     start, means, measuring = start_to(image, window, stop), Means(asked.identities, asked.work), Measuring()
@@ -88,8 +87,7 @@ def run_drill(
         restored = held_by(target, measuring) if target and not problems else None
     point = stop or image.position
     at_source = source if restored and source and source.position == point else None
-    if at_source and restored:
-        problems = differences(at_source, restored, manifest)
+    problems += differences(at_source, restored, manifest) if at_source and restored else []
     rows = restored.rows.tables if restored else {}
     drill = Drill(
         format_version=DRILL_VERSION,
@@ -114,6 +112,11 @@ def run_drill(
     )
     keep_drill(store, image.prefix, drill)
     return drill
+
+
+def _openable(manifest: Manifest, asked: Asked) -> None:
+    if manifest.encrypted and not asked.identities:
+        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
 
 
 def _by_way_of(instant: Position | None, asked: Asked) -> str:
