@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.engines.dump import PROLOGUE
 from bkpc_runtime.engines.process import Program
-from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, ToolFailed
+from bkpc_runtime.errors import BadUsage, Refused, ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query, query_bytes
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.schemas import SYSTEM_SCHEMAS
 from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.recovery.beside import NEW, called, count, forget_killed, take_place, why_in_place
 from bkpc_runtime.recovery.load import client_command
 from bkpc_runtime.recovery.target import Target
 
@@ -112,7 +113,8 @@ def _held(connection: Connection[Any], facts: ServerFacts, tables: Iterable[Tabl
 def copy_tables(
     beside: Target, destination: Destination, tables: Sequence[Table], *, drops: bool = False
 ) -> list[Table]:
-    """Definition and rows of each table, one after the other; then they are counted.
+    """Definition and rows of each table, one after the other; then they are counted. Where that can be, a table is
+    loaded beside the one that it replaces, which stays until then.
 
     Triggers of a table that is overwritten are made again; a table that is new has none. With `drops` tables that are
     not there are dropped from the destination; returns them.
@@ -128,14 +130,17 @@ def copy_tables(
             raise Refused(f"{'.'.join(gone[0])} is not there at the asked point; the target was not changed")
         done: list[str] = []
         for table in there:
+            goes = destination.of(table)
+            in_place = why_in_place(source, into, table, goes)
+            state = f"is incomplete ({in_place}: it was loaded over)" if in_place else "is as it was"
             try:
-                _copy(beside, destination, table, source, into)
+                _copy(beside, destination, table, source, into, in_place=bool(in_place))
             except ToolFailed as problem:
                 raise ToolFailed(
-                    f"{'.'.join(destination.of(table))} can't be copied, and is incomplete: {problem}",
+                    f"{'.'.join(goes)} can't be copied, and {state}: {problem}",
                     help=f"copied before it: {', '.join(done) or 'nothing'}; nothing else was touched",
                 ) from problem
-            done.append(".".join(destination.of(table)))
+            done.append(".".join(goes))
         query(into, "SET SESSION foreign_key_checks = 0")
         for schema, _ in dict.fromkeys(map(destination.of, gone)):
             if not query(into, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)):
@@ -146,8 +151,9 @@ def copy_tables(
 
 
 def _copy(
-    beside: Target, destination: Destination, table: Table, source: Connection[Any], into: Connection[Any]
-) -> None:
+    beside: Target, destination: Destination, table: Table, source: Connection[Any], into: Connection[Any],
+    *, in_place: bool,
+) -> None:  # fmt: skip
     schema, name = destination.of(table)
     charset, collation = query(
         source,
@@ -157,18 +163,29 @@ def _copy(
     )[0]
     query(into, f"CREATE DATABASE IF NOT EXISTS {quote(schema)} CHARACTER SET {charset} COLLATE {collation}")
     triggers = list(_triggers(into, schema, name))
-    _pipe(beside, destination.target, table, schema)
-    for settings, text in triggers:
-        query(into, f"USE {quote(schema)}")
-        query(into, "SET SESSION sql_mode = %s, character_set_client = %s, collation_connection = %s", settings)
-        query(into, text)
-        query(into, "SET NAMES utf8mb4")
-    counted = [
-        query(one, f"SELECT COUNT(*) FROM {quote(*named)}")[0][0]
-        for one, named in ((source, table), (into, (schema, name)))
-    ]
-    if counted[0] != counted[1]:
-        raise DamagedBackup(f"{schema}.{name} has {counted[1]:,} rows after the copy instead of {counted[0]:,}")
+
+    def again() -> None:
+        for settings, text in triggers:
+            query(into, f"USE {quote(schema)}")
+            query(into, "SET SESSION sql_mode = %s, character_set_client = %s, collation_connection = %s", settings)
+            query(into, text)
+            query(into, "SET NAMES utf8mb4")
+
+    if in_place:
+        _pipe(beside, destination.target, table, schema)
+        again()
+        count(source, into, table, (schema, name))
+        return
+    forget_killed(into, schema)
+    with called(source, table, NEW) as renamed:
+        try:
+            _pipe(beside, destination.target, renamed, schema)
+            count(source, into, renamed, (schema, NEW))
+        except BaseException:
+            with suppress(ServerFailed):  # it may be gone
+                query(into, f"DROP TABLE IF EXISTS {quote(schema, NEW)}")
+            raise
+    take_place(into, (schema, name), again)
 
 
 def _triggers(connection: Connection[Any], schema: str, table: str) -> Iterator[tuple[Sequence[str], str]]:

@@ -1,0 +1,107 @@
+"""A table is loaded beside the one it replaces, counted, and takes its name in one statement.
+
+Until then the old one stays. Not where names of constraints are of the whole schema, or others point to the table: a
+rename would take them with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pymysql.connections import Connection
+
+from bkpc_runtime.errors import DamagedBackup, Refused
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.identifiers import quote
+
+Table = tuple[str, str]
+NEW, OLD = "bkpc~restored", "bkpc~replaced"
+"""What tables are called meanwhile, in the schema of the one that is replaced."""
+
+
+def why_in_place(source: Connection[Any], into: Connection[Any], table: Table, goes: Table) -> str:
+    """Why a table can't be loaded beside; empty where it can."""
+    # MariaDB's checks have names of their table's own.
+    mariadb = "mariadb" in str(query(source, "SELECT VERSION()")[0][0]).lower()
+    kinds = "'FOREIGN KEY'" if mariadb else "'FOREIGN KEY', 'CHECK'"
+    named = query(
+        source,
+        "SELECT 1 FROM information_schema.table_constraints WHERE table_schema = %s AND table_name = %s "
+        f"AND constraint_type IN ({kinds}) LIMIT 1",
+        table,
+    )
+    if named:
+        return "it has foreign keys or checks"
+    pointing = query(
+        into,
+        "SELECT 1 FROM information_schema.referential_constraints WHERE unique_constraint_schema = %s "
+        "AND referenced_table_name = %s LIMIT 1",
+        goes,
+    )
+    return "foreign keys of others point to it" if pointing else ""
+
+
+@contextmanager
+def called(connection: Connection[Any], table: Table, name: str) -> Iterator[Table]:
+    """A table of our own server under another name in this block."""
+    other = (table[0], name)
+    query(connection, f"RENAME TABLE {quote(*table)} TO {quote(*other)}")
+    try:
+        yield other
+    finally:
+        query(connection, f"RENAME TABLE {quote(*other)} TO {quote(*table)}")
+
+
+def _triggers_left(into: Connection[Any], schema: str) -> list[str]:
+    """Those of a table that has been replaced."""
+    rows = query(
+        into,
+        "SELECT trigger_name FROM information_schema.triggers "
+        "WHERE event_object_schema = %s AND event_object_table = %s",
+        (schema, OLD),
+    )
+    return [str(name) for (name,) in rows]
+
+
+def forget_killed(into: Connection[Any], schema: str) -> None:
+    """What a restore has left that was killed.
+
+    Raises:
+        Refused: it was killed just when it moved triggers to a new table: somebody must look at what is left.
+    """
+    left = _triggers_left(into, schema)
+    if left:
+        raise Refused(
+            f"{schema}.{OLD} is a table that a restore replaced before it was killed, with the triggers "
+            f"{', '.join(left)}, which the new one lacks",
+            help=f"make them on the new table, and DROP TABLE {quote(schema, OLD)}; nothing was changed",
+        )
+    for name in (NEW, OLD):
+        query(into, f"DROP TABLE IF EXISTS {quote(schema, name)}")
+
+
+def take_place(into: Connection[Any], goes: Table, again: Callable[[], None]) -> None:
+    """The loaded table becomes `goes`, at once; `again` makes the triggers of the old one on it."""
+    schema = goes[0]
+    there = query(into, "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s", goes)
+    aside = f"{quote(*goes)} TO {quote(schema, OLD)}, " if there else ""
+    query(into, f"RENAME TABLE {aside}{quote(schema, NEW)} TO {quote(*goes)}")
+    for trigger in _triggers_left(into, schema):
+        query(into, f"DROP TRIGGER {quote(schema, trigger)}")
+    again()
+    query(into, f"DROP TABLE IF EXISTS {quote(schema, OLD)}")
+
+
+def count(source: Connection[Any], into: Connection[Any], table: Table, loaded: Table) -> None:
+    """Whether as many rows are there as were sent.
+
+    Raises:
+        DamagedBackup: they are not.
+    """
+    counted = [
+        query(one, f"SELECT COUNT(*) FROM {quote(*named)}")[0][0] for one, named in ((source, table), (into, loaded))
+    ]
+    if counted[0] != counted[1]:
+        raise DamagedBackup(f"{'.'.join(loaded)} has {counted[1]:,} rows after the copy instead of {counted[0]:,}")
