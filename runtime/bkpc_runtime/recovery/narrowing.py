@@ -26,6 +26,7 @@ from bkpc_runtime.repository.manifest import Inventory, Manifest, Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound
+from bkpc_runtime.transfer.ranges import read_checked
 
 Table = tuple[str, str]
 """Schema and name."""
@@ -190,7 +191,11 @@ def parents(part: Part, image: Image, store: Store, identities: Sequence[Secret]
     key = layout.part_key(image.prefix, image.manifest.id, part.name)
     begun = b""
     plain = inbound(
-        store.read(key), name=key, encrypted=image.manifest.encrypted, identities=identities, expected=part.sums
+        read_checked(store, key, part.sums),
+        name=key,
+        encrypted=image.manifest.encrypted,
+        identities=identities,
+        expected=part.sums,
     )
     try:
         for chunk in plain:

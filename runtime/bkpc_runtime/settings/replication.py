@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bkpc_runtime.errors import PolicyBroken, StoreDenied
+from bkpc_runtime.errors import PolicyBroken, StoreFailed
 from bkpc_runtime.settings.difference import Difference
 from bkpc_runtime.settings.lifecycle import rule_id
 from bkpc_runtime.settings.view import BucketView
@@ -58,11 +58,11 @@ def _ours(rules: Sequence[Replication], place: Place) -> Replication | None:
 
 
 def _rules(bucket: BucketView, wanted: Wanted) -> tuple[Replication, ...]:
-    """None where nothing is asked for and the key may not look: such a key is right for such a plan."""
+    """None where nothing is asked for and the key may not look, or the region has no such thing: either is right."""
     try:
         return bucket.replication()
-    except StoreDenied:
-        if any(place.replica for place in wanted.places):
+    except StoreFailed as problem:
+        if problem.retryable or any(place.replica for place in wanted.places):
             raise
         return ()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from oss2.models import ReplicationRule
 
-from bkpc_runtime.errors import PolicyBroken, StoreDenied
+from bkpc_runtime.errors import PolicyBroken, StoreDenied, StoreFailed
 from bkpc_runtime.settings.lifecycle import rule_id
 from bkpc_runtime.settings.wanted import Replica, Wanted
 from bkpc_runtime.stores.oss_settings import Replication, replications_in
@@ -127,3 +127,13 @@ def test_a_key_that_may_not_look_is_right_where_nothing_is_asked_for(server: Oss
 def test_what_a_rule_leaves_out_is_as_oss_takes_it() -> None:
     document = b"<R><Rule><ID>x</ID><Destination><Bucket>b</Bucket></Destination><Status>doing</Status></Rule></R>"
     assert replications_in(document) == (Replication("x", (), "b", "", ("ALL",), older=True, status="doing"),)
+
+
+def test_a_region_without_replication_is_right_where_nothing_is_asked_for(server: OssServer) -> None:
+    server.fault("status", match=r"\?replication", status=400, code="OperationNotSupported")
+    assert replication(server, NOTHING) == []
+    with pytest.raises(StoreFailed, match="OperationNotSupported"):
+        replication(server)
+    server.faults.rules[0].status = 500
+    with pytest.raises(StoreFailed):
+        replication(server, NOTHING)
