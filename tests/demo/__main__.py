@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyrage
@@ -63,16 +64,13 @@ class Demo:
         load(self.source)
         self.source.run("CREATE USER 'backup'@'%' IDENTIFIED BY 'not-the-real-one'", "GRANT ALL ON *.* TO 'backup'@'%'")
         print(f"{len(digests(self.source))} tables, {len(objects(self.source))} views, triggers, routines and events")
-        with Writer(self.source) as writer:
-            self.check_and_compile()
-            self.bkpc("apply", "plan.json", "--yes")
-            agent = self.start_agent()
-            try:
+        with ExitStack() as running:
+            with Writer(self.source) as writer:
+                self.check_and_compile()
+                self.bkpc("apply", "plan.json", "--yes")
+                running.callback(stopped, self.start_agent())
                 lost = self.disaster(writer)
-            finally:
-                agent.send_signal(signal.SIGTERM)
-                agent.wait()
-        return self.recover(*lost)
+            return self.recover(*lost)
 
     def check_and_compile(self) -> None:
         heading("A promise that can't hold: ten seconds of loss, one image a day")
@@ -160,6 +158,11 @@ class Demo:
         if done.returncode != expect:
             raise SystemExit(f"the demo expected exit code {expect}, bkpc gave {done.returncode}")
         return done.stdout
+
+
+def stopped(agent: subprocess.Popen[bytes]) -> None:
+    agent.send_signal(signal.SIGTERM)
+    agent.wait()
 
 
 def heading(text: str) -> None:

@@ -14,6 +14,12 @@ def _stream(name: str) -> Callable[[Row], Value]:
     return lambda row: (row["stream"] or {}).get(name)
 
 
+def _agent(row: Row) -> Value:
+    """None where no agent ever ran with this work folder: it may run elsewhere."""
+    said = (row["stream"] or {}).get("agent", "none here")
+    return None if said == "none here" else int(said == "running")
+
+
 def _oldest_point(row: Row) -> Value:
     return min((datetime.fromisoformat(one["from"]).timestamp() for one in row["windows"]), default=None)
 
@@ -49,6 +55,7 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_log_severed", "1 when the log does not continue the newest image", lambda row: int(bool(row["severed"]))),
     ("bkpc_log_behind_bytes", "what the server has written and the store lacks", lambda row: row["bytes_not_stored"]),
     ("bkpc_log_lag_seconds", "the same as time, where the agent runs here", _stream("lag_seconds")),
+    ("bkpc_agent_running", "1 while the agent that streams from here runs, 0 when it has stopped", _agent),
     ("bkpc_jobs_overdue", "images and copies that are overdue", lambda row: len(row["overdue"])),
     ("bkpc_drill_passed", "1 when the newest drill from the store passed", _drill("passed")),
     ("bkpc_drill_age_seconds", "since the newest drill from the store began", _drill("age_seconds")),
@@ -56,7 +63,7 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_promised_rpo_seconds", "the shortest RPO that is promised", lambda row: row["promised_rpo_seconds"]),
 )  # fmt: skip
 """Name, help, and its value of a row; None: not known, and left out."""
-_ALWAYS = {"bkpc_store_answers", "bkpc_log_lag_seconds"}
+_ALWAYS = {"bkpc_store_answers", "bkpc_log_lag_seconds", "bkpc_agent_running"}
 """Known of a store that does not answer, too."""
 
 

@@ -141,7 +141,10 @@ def stream_lines(row: dict[str, Any]) -> Iterator[str]:
 
 
 def stream_fine(row: dict[str, Any] | None) -> bool:
-    return row is None or not any(line.startswith("problem:") for line in stream_lines(row))
+    """An agent that ran here and does not run now keeps no promise; one that never did may run elsewhere."""
+    if row is None:
+        return True
+    return row["agent"] != "stopped" and not any(line.startswith("problem:") for line in stream_lines(row))
 
 
 def _seconds(seconds: float) -> str:
