@@ -85,7 +85,8 @@ bench: $(VENV)/ready servers-$(SERVER)
 # All tests of servers that use a store, on a bucket instead of a directory.
 test-oss: $(VENV)/ready $(addprefix servers-,$(SERVERS))
 	STORE=oss $(BIN)/pytest -q $(addprefix tests/servers/test_,$(addsuffix .py,accounts backup_restore breaks clone engines \
-	  hot_sync log_stream physical preflight recovery troubled_servers unusual_servers zoo))
+	  hot_sync log_stream physical preflight recovery troubled_servers unusual_servers zoo)) \
+	  tests/crash tests/runtime/retention/test_expire.py
 
 # 24 hours of the virtual clock with faults at 2 % of all requests; CI lives two of them.
 HOURS ?= 24

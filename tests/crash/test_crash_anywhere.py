@@ -1,6 +1,7 @@
 """bkpc killed with -9, and its server, at every boundary with a store: run again, everything promised is there.
 
-CI tries one boundary in `STRIDE`, another one each day; `make crash` tries all. The number tried is printed.
+CI tries one boundary in `STRIDE`, another one each day; `make crash` tries all. The number tried is printed. On
+a bucket with STORE=oss (`make test-oss`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,19 +20,22 @@ from bkpc_runtime.repository import catalogue, segments
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
 from tests.crash.boundaries import KILLED, Boundaries, Ended, Running, begun
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import SYSTEM, digests, quoted
+from tests.oss_server import KEY_ID, KEY_SECRET
 from tests.servers.command_line import Office
 from tests.servers.conftest import FLAVOURS
+from tests.servers.kinds_of_store import apart, bucket_at
 from tests.servers.streaming import archived, binlogs, position
 
 STRIDE = int(os.environ.get("BKPC_CRASH_STRIDE", "12"))
 POLICY = """\
 edition 1
-site here {{ region "local" }}
-store disk at here {{ directory "disk" }}
-store far at here {{ directory "far" }}
+site here {{ region "cn-hangzhou" }}
+store disk at here {{ {disk} }}
+store far at here {{ {far} }}
 database shop at here {{
   mysql "127.0.0.1:{port}"
   credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
@@ -54,9 +59,8 @@ COMMANDS = {
 class Crashing:
     """An office whose commands can be killed at a boundary."""
 
-    def __init__(self, office: Office) -> None:
-        self.office = office
-        self.stores = {name: DirectoryStore(name, office.folder / name) for name in ("disk", "far")}
+    def __init__(self, office: Office, stores: dict[str, Store]) -> None:
+        self.office, self.stores = office, stores
         self.key = Secret((office.folder / "key.txt").read_text().strip())
 
     def run(self, arguments: list[str], *, fatal: int = 0, victim: int = 0) -> Ended:
@@ -80,23 +84,48 @@ class Crashing:
                 assert verify_image(image, store, [self.key]).problems == ()
 
 
+NAMES = ("disk", "far")
+
+
+@contextmanager
+def two_stores(folder: Path, office: Path) -> Iterator[tuple[dict[str, str], dict[str, Store]]]:
+    """What a policy says of each, and each: directories, or with STORE=oss a bucket of a server apart."""
+    if os.environ.get("STORE") != "oss":
+        yield (
+            {name: f'directory "{name}"' for name in NAMES},
+            {name: DirectoryStore(name, office / name) for name in NAMES},
+        )
+        return
+    with apart(folder / "oss") as endpoint:
+        words = f'endpoint "{endpoint}" credentials env OSS_KEY_ID, OSS_KEY_SECRET'
+        yield (
+            {name: f'oss "backup/{name}" {words}' for name in NAMES},
+            {name: bucket_at(endpoint, name) for name in NAMES},
+        )
+
+
 @pytest.fixture
 def crashing(tmp_path: Path) -> Iterator[Crashing]:
     """Of one flavour: what is asked here is about stores."""
-    with start_server(FLAVOURS[0], tmp_path / "source") as server:
+    with (
+        start_server(FLAVOURS[0], tmp_path / "source") as server,
+        two_stores(tmp_path, tmp_path / "office") as (words, stores),
+    ):
         server.run(
             "CREATE DATABASE s", "CREATE TABLE s.t (id INT PRIMARY KEY, body TEXT)",
             "CREATE TABLE s.u (id INT PRIMARY KEY)", "INSERT INTO s.t VALUES (1, REPEAT('a', 60000)), (2, 'b')",
         )  # fmt: skip
         office = Office.opened(tmp_path / "office", server)
-        office.write(POLICY.format(port=server.port, recipient=office.recipient))
+        office.environ |= {"OSS_KEY_ID": KEY_ID, "OSS_KEY_SECRET": KEY_SECRET}
+        office.write(POLICY.format(port=server.port, recipient=office.recipient, **words))
         office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
         (tmp_path / "temporary").mkdir()
         office.environ["TMPDIR"] = str(tmp_path / "temporary")
         office.begin()
-        made = Crashing(office)
+        made = Crashing(office, stores)
         for arguments in COMMANDS.values():
-            assert made.run(arguments).code == 0
+            ended = made.run(arguments)
+            assert ended.code == 0, ended.text
         yield made
         assert not list((tmp_path / "temporary").iterdir()), "what was killed left something behind"
 

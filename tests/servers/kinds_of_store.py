@@ -8,6 +8,8 @@ a plan whose store is a bucket run in `test_through_oss.py`, `test_through_troub
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,24 @@ def opened(folder: Path, name: str = "disk", kind: str = "") -> Iterator[Store]:
         key = AccessKey(KEY_ID, Secret(KEY_SECRET))
         yield OssStore(name, server.bucket(), server.endpoint, REGION, "some/where", lambda: key)
         assert server.problems == []
+
+
+@contextmanager
+def apart(root: Path) -> Iterator[str]:
+    """The endpoint of a server with a bucket `backup`, in a process of its own: for those who fork."""
+    command = [sys.executable, "-m", "tests.oss_server", "--root", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().split()[0]
+        finally:
+            process.terminate()
+
+
+def bucket_at(endpoint: str, name: str) -> Store:
+    """What is below `name/` in that bucket."""
+    key = AccessKey(KEY_ID, Secret(KEY_SECRET))
+    return OssStore(name, "backup", endpoint, REGION, name, lambda: key)
 
 
 def keys(store: Store, ending: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from bkpc_runtime.stores.store import Store
 from tests.runtime.retention import made
 from tests.runtime.retention.made import DAY, HOUR, PREFIX, SERVER, rules
 from tests.runtime.retention.memory import Crash, MemoryStore
+from tests.servers.kinds_of_store import opened
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WEEK = rules(7 * DAY)
@@ -51,9 +53,13 @@ def ids(store: Store) -> list[str]:
     return sorted(one.manifest.id for one in catalogue.all_images(store, "shop"))
 
 
-@pytest.fixture(params=["memory", "directory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return MemoryStore("near") if request.param == "memory" else DirectoryStore("near", tmp_path / "backups")
+@pytest.fixture(params=["memory", os.environ.get("STORE", "directory")])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore("near")
+        return
+    with opened(tmp_path / "backups", "near", request.param) as store:
+        yield store
 
 
 def test_a_tombstone_first_and_the_deletion_after_the_grace(store: Store) -> None:
