@@ -21,10 +21,10 @@ from bkpc_compiler.source import Span
 from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
 from bkpc_grammar.quantities import Duration
 
-LOOKS = 4
-"""Times that the names of all objects are listed, from the choice of an image until its log is read."""
-SINGLE = 20
-"""Requests that wait for one another besides: for epochs, beginnings of files, and connections to be made."""
+LOOKS = 2
+"""Times that the names of all objects are listed: to see that there is room for them, and to fetch them."""
+SINGLE = 10
+"""Requests that wait for one another besides: names of binlogs, connections that are made, and the last group."""
 
 
 class Reading(Struct, frozen=True):

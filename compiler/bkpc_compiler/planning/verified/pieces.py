@@ -10,8 +10,8 @@ from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
 from bkpc_grammar.plan import Step, Stream
 
-_LISTS = 4
-_SINGLE = 20
+_LISTS = 2
+_SINGLE = 10
 
 
 def pieces_take(step: Step, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> int:
