@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 
 from bkpc_compiler.diagnostics.diagnostic import Edit
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.shortages import Shortage
 from bkpc_compiler.feasibility.verdict import Analysis, demand_of
-from bkpc_compiler.program.model import Program
+from bkpc_compiler.program.model import Cadence, Program
 from bkpc_compiler.remedies.figures import Quantity, changed, figures_at
 from bkpc_compiler.remedies.remedy import Remedy
 from bkpc_compiler.remedies.search import MOST_DATABASES, first_that
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import duration
+from bkpc_grammar.quantities import Duration, duration
 
-HOURS = range(1, 25)
-"""Windows tried, in hours."""
+WINDOWS = (*(duration(hours, "h") for hours in range(1, 25)), *(duration(days, "d") for days in range(2, 29)))
+"""Windows tried."""
 ROUNDS = 24
 """Programs that are placed again, at most."""
-ELSE = "widen the window, release a job at another time, or send less through it"
 
 
 def room_for(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Remedy:
     """Each change was tried: with it every job through the resource is done in its window."""
     program, resource = analysis.program, shortage.resource
     if len(program.databases) * ROUNDS * max(1, len(analysis.demand.shortages)) > MOST_DATABASES:
-        return Remedy(ELSE)
+        return Remedy(_otherwise(job, shortage))
     told, edits = [], []
     window = job.schedule.window
     if window is not None:
-        wider = [duration(hours, "h") for hours in HOURS if window.value < duration(hours, "h") <= job.schedule.period]
+        wider = [one for one in WINDOWS if window.value < one and one.milliseconds_up() <= job.rhythm.least]
         best = first_that(wider, partial(_fits_with, program, window.span, resource.name))
         if best is not None:
             told.append(f"`within {best}`")
@@ -41,8 +41,21 @@ def room_for(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Remedy:
             told.append(f"`{figure.clause} {enough}` of {figure.of} (now {figure.value})")
             edits.append(Edit(figure.span, f"{figure.clause} {enough}", fact=True))
     if not told:
-        return Remedy(ELSE)
+        return Remedy(_otherwise(job, shortage))
     return Remedy(f"{' or '.join(told)} would make room", edits[0])
+
+
+def _otherwise(job: JobDemand, shortage: Shortage) -> str:
+    """What is left to be done where nothing was found, or looked for; a window only where it can be wider."""
+    window = job.schedule.window
+    others = "release a job at another time, " if len(shortage.ids) > 1 else ""
+    if window is not None and window.value.milliseconds_up() < job.rhythm.least:
+        return f"widen the window, {others}or send less through it"
+    why = "no window helps: it must be done before it is due again"
+    if job.schedule.cadence is Cadence.MONTHLY:
+        least = Duration(Fraction(job.rhythm.least, 1000)).human()
+        why = f"no window helps: it must be done within {least}, before it is due again after a February"
+    return f"{why}; {others}make room on {shortage.resource.words}, or send less through it"
 
 
 def _fits_with(program: Program, span: Span, name: str, value: Quantity) -> bool:

@@ -67,3 +67,40 @@ def test_what_no_schedule_moves_is_shown_with_its_interval_and_jobs() -> None:
     witness = next(note for note in one.notes if note.startswith("in 4h"))
     assert "60GiB are due (shop/cold/far)" in witness
     assert "link here -- there moves at most 33.5GiB" in witness
+
+
+MONTHLY = """\
+edition 1
+
+site here { region "local" }
+store disk at here { directory "backups" reads 1MB/s writes 0.1B/s }
+database shop at here {
+  mysql "127.0.0.1:3306"
+  credentials env U, P
+  size 1TB  writes 100MiB/h
+}
+policy basic {
+  promise against corruption { rpo 70d }
+  full monthly on 28 at 03:00 WITHIN to disk
+  keep 14d
+}
+protect shop with basic
+"""
+
+
+@pytest.mark.parametrize("within", ["", "within 30d", "within 28d"])
+def test_of_a_monthly_job_no_window_is_widened_beyond_a_february(within: str) -> None:
+    (one,) = found(MONTHLY.replace("WITHIN", within))
+    assert one.help == (
+        "no window helps: it must be done within 28d, before it is due again after a February; "
+        "make room on writing to `disk`, or send less through it"
+    )
+
+
+def test_of_a_monthly_job_a_wider_window_is_found() -> None:
+    text = MONTHLY.replace("WITHIN", "within 2d").replace("0.1B/s", "1MB/s")
+    (one,) = found(text)
+    assert one.edit is not None
+    assert one.edit.text == "15d"
+    assert not found(text.replace("within 2d", "within 15d"))
+    assert found(text.replace("within 2d", "within 14d"))
