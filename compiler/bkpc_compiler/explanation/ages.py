@@ -135,13 +135,24 @@ def _of_unaligned(
     sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction, analysis: Analysis, *, paused: bool
 ) -> Fraction:
     """Each job may have just missed the one before; `paused`: while others run, the first does not."""
-    parts = []
+    parts: list[str] = []
+    zones: dict[str, Fraction] = {}
     for number, job in enumerate(jobs, 1):
-        suffix = f"_{number}"
-        parts.append(between(sheet, job, suffix).strip("()"))
+        suffix, rhythm = f"_{number}", job.rhythm
+        lasts = Fraction(rhythm.period if rhythm.steady else rhythm.gap - rhythm.shift, 1000)
+        sheet.given(f"period{suffix}", lasts, "s", f"between two runs of {job.id}", job.schedule.span)
+        parts.append(f"period{suffix}")
+        if rhythm.shift:
+            zones[job.schedule.timezone] = max(
+                zones.get(job.schedule.timezone, Fraction(0)), Fraction(rhythm.shift, 1000)
+            )
         thawed = lead(sheet, job, analysis, suffix)
         parts += [thawed.strip("()")] if thawed else []
         parts.append(slot(sheet, job, analysis, suffix))
+    for number, (zone, shift) in enumerate(zones.items(), 1):
+        name = f"shift_{number}" if len(zones) > 1 else "shift"
+        sheet.once(name, shift, "s", f"that clocks change by in {zone}")
+        parts.append(name)
     if paused:
         parts.append(pause(sheet, jobs[0], analysis))
     return sheet.follows("age", " + ".join(parts), amount, "s", "each may have just missed the one before")

@@ -9,7 +9,7 @@ from math import ceil
 from bkpc_compiler.explanation.rhythms import between, shortest, window
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.demand import JobDemand
-from bkpc_compiler.feasibility.increments import increments_in
+from bkpc_compiler.feasibility.increments import increments_in, least_between
 
 
 def changed(sheet: Sheet, job: JobDemand, jobs: Sequence[JobDemand], suffix: str) -> None:
@@ -85,10 +85,11 @@ def _own(sheet: Sheet, jobs: Sequence[JobDemand], store: str, suffix: str) -> st
     parts, counts, total, windows = [], [], 0, []
     for number, job in enumerate(adding, 1):
         own = f"{suffix}_{number}"
-        within, least = window(sheet, job, own), shortest(sheet, job, own)
+        alike = least_between(job, fulls) > job.rhythm.least  # clocks of both: their change is in `apart`
+        within, least = window(sheet, job, own), shortest(sheet, job, own, changed=not alike)
         windows.append(within)
         lasts = job.window.milliseconds_up()
-        images = (apart * 1000 + lasts) // max(1, job.rhythm.least) + 1
+        images = (apart * 1000 + lasts) // least_between(job, fulls) + 1
         sheet.follows(f"images{own}", f"floor((apart{suffix} + {within}) / {least}) + 1", Fraction(images), "")
         if job.changes is not None and job.size.span == job.changes.span:
             changed(sheet, job, jobs, f"{own}")

@@ -37,8 +37,8 @@ def gap(sheet: Sheet, job: JobDemand) -> str:
     return "gap"
 
 
-def shortest(sheet: Sheet, job: JobDemand, suffix: str = "") -> str:
-    """The shortest time between two runs, as an expression."""
+def shortest(sheet: Sheet, job: JobDemand, suffix: str = "", *, changed: bool = True) -> str:
+    """The shortest time between two runs, as an expression; `changed`: with what clocks change by in it."""
     name, rhythm = f"period{suffix}", job.rhythm
     if job.schedule.cadence is Cadence.MONTHLY:
         name = f"february{suffix}"
@@ -46,7 +46,7 @@ def shortest(sheet: Sheet, job: JobDemand, suffix: str = "") -> str:
     else:
         lasts = Fraction(rhythm.least + rhythm.shift, 1000)
         sheet.once(name, lasts, "s", f"between two runs of {job.id}", job.schedule.span)
-    if not rhythm.shift:
+    if not rhythm.shift or not changed:
         return name
     shift = Fraction(rhythm.shift, 1000)
     sheet.once(f"shift{suffix}", shift, "s", f"that clocks change by in {job.schedule.timezone}")

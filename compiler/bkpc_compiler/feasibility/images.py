@@ -55,6 +55,12 @@ class ImageCopy(Struct, frozen=True, dict=True):
     def incremental(self) -> bool:
         return self.jobs[0].incremental
 
+    @property
+    def counted(self) -> tuple[JobDemand, ...]:
+        """The jobs that its age rests on: of all ways into the store, where they are judged together."""
+        ways = (self.jobs, *self.others) if self.joint else (self.jobs,)
+        return tuple(dict.fromkeys(job for jobs in ways for job in jobs))
+
     @once
     def age(self) -> Bound | None:
         """At the worst instant; None where nothing bounds it."""
@@ -78,9 +84,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
         what = _two(last)
         what = f"two images in `{last.store}`, whichever level brings them" if self.joint else what
         of_all = "" if share >= 1 else f", {_percent(share)} of all instants"
-        jobs = (
-            tuple(dict.fromkeys(job for jobs in (self.jobs, *self.others) for job in jobs)) if self.joint else self.jobs
-        )
+        jobs = self.counted
         spans = (*(job.schedule.span for job in jobs[:-1]), *_costs(jobs))
         ready = f"from the snapshot until the {'copy' if last.source else 'image'} is whole"
         return Bound(
@@ -320,9 +324,8 @@ def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
 
 def _leg(job: JobDemand, slot: Slot) -> Leg:
     rhythm = job.rhythm
-    # The gap of one that is not steady has its clock change in it.
-    period, shift = (rhythm.period, rhythm.shift) if rhythm.steady else (rhythm.gap, 0)
-    return Leg(period, rhythm.phase, job.begins, slot.end, shift)
+    period = rhythm.period if rhythm.steady else rhythm.gap - rhythm.shift
+    return Leg(period, rhythm.phase, job.begins, slot.end, rhythm.shift, job.schedule.timezone)
 
 
 def _costs(jobs: Sequence[JobDemand], *, firm: bool = False) -> tuple[Span, ...]:

@@ -70,7 +70,7 @@ def _own(jobs: Sequence[JobDemand], store: str) -> Increments:
     apart = max((job.rhythm.gap + job.window.milliseconds_up() for job in fulls), default=0)
     count = bytes_ = 0
     for job in adding:
-        images = (apart + job.window.milliseconds_up()) // max(1, job.rhythm.least) + 1
+        images = (apart + job.window.milliseconds_up()) // least_between(job, fulls) + 1
         count += images
         bytes_ += images * job.bytes.bytes_up()
     changes = next((job.changes for job in adding if job.changes), None)
@@ -81,6 +81,13 @@ def _own(jobs: Sequence[JobDemand], store: str) -> Increments:
     bounded = bool(fulls) and not any(job.late for job in jobs)
     paused = sum(job.slot.length for job in jobs if job.slot)
     return Increments(count, bytes_, apart, bounded, paused)
+
+
+def least_between(job: JobDemand, fulls: Sequence[JobDemand]) -> int:
+    """Milliseconds between two releases of an incremental one at least, while two full ones are as far apart as they
+    ever are. By the same clocks both come as often as these say: their change is in the longer time already."""
+    alike = all((one.schedule.timezone, one.rhythm.shift) == (job.schedule.timezone, job.rhythm.shift) for one in fulls)
+    return max(1, job.rhythm.least + (job.rhythm.shift if alike else 0))
 
 
 def _behind(

@@ -150,7 +150,7 @@ class Transfer(Struct, frozen=True):
         """The clauses that say how many bytes."""
         if self.follows is None:
             return (self.database.size.span,)
-        return (self.database.writes.span, *dict.fromkeys(job.schedule.span for job in self.follows.jobs))
+        return (self.database.writes.span, *dict.fromkeys(job.schedule.span for job in self.follows.counted))
 
     def rate(self, left: Left) -> tuple[int, Resource] | None:
         """Whole bytes per second of its slowest stage, and which that is; None where none is narrow."""

@@ -25,7 +25,8 @@ MOST_EVENTS = 4096
 class Leg(Struct, frozen=True):
     """One job of a chain: its releases, and when after each it starts and is done; milliseconds.
 
-    `shift`: how far clock changes move its releases against those of other jobs.
+    `shift`: how far clock changes move its releases against those of other jobs. `zone`: whose clocks; those of two
+    legs of one zone change in the same night.
     """
 
     period: int
@@ -33,6 +34,7 @@ class Leg(Struct, frozen=True):
     start: int
     end: int
     shift: int
+    zone: str = ""
 
 
 class Staleness(Struct, frozen=True, dict=True):
@@ -129,11 +131,24 @@ def _merged(images: Sequence[tuple[int, int]], cycle: int) -> list[tuple[int, in
 
 
 def unaligned(legs: Sequence[Leg]) -> Staleness:
-    """Whatever the phases: each leg may have just missed the one before."""
+    """Whatever the phases: each leg may have just missed the one before.
+
+    They wait one after the other, so a night on which clocks are put back is in one of these times only: of each zone
+    it counts once.
+    """
     last = legs[-1]
-    before = sum(leg.period + leg.shift + leg.end - leg.start for leg in legs[:-1])
+    before = sum(leg.period + leg.end - leg.start for leg in legs[:-1]) + _put_back(legs[:-1])
     fresh = before + last.end - last.start
-    return Staleness((((fresh, fresh + last.period + last.shift),),))
+    return Staleness((((fresh, fresh + last.period + _put_back(legs) - _put_back(legs[:-1])),),))
+
+
+def _put_back(legs: Sequence[Leg]) -> int:
+    """By how much clocks are put back, each zone once; a leg whose zone is not known is of one of its own."""
+    zones: dict[object, int] = {}
+    for number, leg in enumerate(legs):
+        zone = leg.zone or number
+        zones[zone] = max(zones.get(zone, 0), leg.shift)
+    return sum(zones.values())
 
 
 def _ramps(legs: Sequence[Leg], moved: Sequence[int], slack: int) -> list[tuple[int, int]] | None:

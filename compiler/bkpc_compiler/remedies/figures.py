@@ -51,6 +51,7 @@ LESS = {
     (HotLevel, "flush"): "every",
 }
 """Figures of which less helps."""
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HOURS = (12, 8, 6, 4, 3, 2, 1)
 """What a schedule is tried at: `every 12h` …; all divide a day."""
 
@@ -187,6 +188,20 @@ def oftener(schedule: Schedule) -> tuple[tuple[str, Schedule], ...]:
         changed = Schedule(Cadence.EVERY, period, None, None, None, window, schedule.timezone, schedule.span)
         found.append((f"every {period}{within}", changed))
     return tuple(found)
+
+
+def written(schedule: Schedule) -> str:
+    """A schedule as it may be written."""
+    minutes = schedule.at or 0
+    at = f" at {minutes // 60:02}:{minutes % 60:02}"
+    words = {
+        Cadence.EVERY: f"every {schedule.period}",
+        Cadence.HOURLY: "hourly",
+        Cadence.DAILY: f"daily{at}",
+        Cadence.WEEKLY: f"weekly on {WEEKDAYS[schedule.weekday or 0]}{at}",
+        Cadence.MONTHLY: f"monthly on {schedule.day}{at}",
+    }[schedule.cadence]
+    return words + (f" within {schedule.window.value}" if schedule.window else "")
 
 
 def changed(program: Program, span: Span, value: Quantity | Schedule) -> Program:

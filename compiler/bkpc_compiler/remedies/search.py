@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from bkpc_compiler.diagnostics.diagnostic import Edit
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict, judge_again
-from bkpc_compiler.program.model import Program
-from bkpc_compiler.remedies.figures import Figure, changed, figures_at, oftener, schedules_at
+from bkpc_compiler.program.model import Program, Schedule
+from bkpc_compiler.remedies.figures import Figure, changed, figures_at, oftener, schedules_at, written
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
 
@@ -68,7 +68,8 @@ def helps(trials: Trials) -> Iterator[Help]:
     program = trials.analysis.program
     spans = _costs(trials.analysis, trials.answer)
     found = [_figure(trials, figure) for figure in figures_at(program, spans)]
-    found += [_schedule(trials, span) for span in dict.fromkeys(one.span for one in schedules_at(program, spans))]
+    schedules = schedules_at(program, spans)
+    found += [_schedule(trials, one, alone=len(schedules) == 1) for one in schedules]
     yield from sorted((one for one in found if one is not None), key=lambda one: (one.ease, one.by, one.words))
 
 
@@ -83,11 +84,13 @@ def _figure(trials: Trials, figure: Figure) -> Help | None:
     return Help(words, figure.ease, max(old / new, new / old), Edit(figure.span, text, fact=figure.ease > 0))
 
 
-def _schedule(trials: Trials, span: Span) -> Help | None:
-    (schedule,) = schedules_at(trials.analysis.program, (span,))
+def _schedule(trials: Trials, schedule: Schedule, *, alone: bool) -> Help | None:
+    """The first shorter period that proves it. Unless it is `alone`, the words name the schedule they are about."""
+    span, program = schedule.span, trials.analysis.program
     for text, other in oftener(schedule):
-        if trials.proves(changed(trials.analysis.program, span, other)):
-            return Help(f"`{text}` instead", 0, schedule.period.amount / other.period.amount, Edit(span, text))
+        if trials.proves(changed(program, span, other)):
+            of = "" if alone else f" of `{written(schedule)}`"
+            return Help(f"`{text}` instead{of}", 0, schedule.period.amount / other.period.amount, Edit(span, text))
     return None
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bkpc_compiler.feasibility.images import ImageCopy, image_copies
+from bkpc_compiler.feasibility.increments import increments_in
 from bkpc_compiler.feasibility.verdict import analyse
 from bkpc_compiler.program.model import Program
 from tests.compiler.one_file import check
@@ -120,3 +124,29 @@ def test_nothing_that_runs_is_worse_than_what_is_proved(seed: int) -> None:
         assert following - snapshot <= image.staleness.worst
         assert count <= image.behind.count
         assert bytes_ <= image.behind.bytes
+
+
+@pytest.mark.parametrize("window", ["1h", "2h", "5h", "12h", "22h"])
+@pytest.mark.parametrize("at", ["00:30", "02:30", "03:00", "12:00", "23:45"])
+def test_by_the_same_clocks_no_more_are_behind_a_full_one_than_are_released(at: str, window: str) -> None:
+    """Over all weeks of a year by the calendar; the change of clocks is counted once."""
+    text = TEXT.format(writes=400, size=1, every=60, changes="", full="weekly on sunday at 02:30", window=window)
+    text = text.replace("edition 1\n", 'edition 1\ntimezone "Europe/Berlin"\n').replace(
+        "every 60min", f"daily at {at} within 1h"
+    )
+    checked = check(text)
+    assert checked.analysis is not None
+    jobs = checked.analysis.demand.jobs
+    (behind,) = increments_in(jobs).values()
+    zone, hours = ZoneInfo("Europe/Berlin"), int(window.removesuffix("h"))
+    days = [datetime(2026, 1, 4) + timedelta(days=one) for one in range(370)]  # noqa: DTZ001 - local times
+
+    def released(day: datetime, clock: str) -> float:
+        hour, minute = clock.split(":")
+        return day.replace(hour=int(hour), minute=int(minute), tzinfo=zone).timestamp()
+
+    fulls = [released(day, "02:30") for day in days if day.weekday() == 6]
+    adding = [released(day, at) for day in days]
+    most = max(sum(first - 3600 < one <= then + hours * 3600 for one in adding) for first, then in pairwise(fulls))
+    assert most <= behind.count
+    assert behind.count <= most + 1

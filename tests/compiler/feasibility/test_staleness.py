@@ -111,3 +111,38 @@ def test_all_shifts_at_once_by_hand() -> None:
     assert ages.worst == 24 + 14 + 1 + 1
     moves = list(product((0, 1), repeat=2))
     assert len(ages.times) == len({14 + late - early for early, late in moves})
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_night_on_which_clocks_are_put_back_is_waited_for_once(data: st.DataObject) -> None:
+    """Two jobs by the same clocks, which change once: releases after it come later, or earlier, than before."""
+    period, shift = 48, data.draw(st.sampled_from((2, -2)))
+    legs = []
+    for _ in range(2):
+        start = data.draw(st.integers(0, 10))
+        ends = start + data.draw(st.integers(1, 20))
+        legs.append(Leg(period, data.draw(st.integers(0, period - 1)), start, ends, 2, "Europe/Berlin"))
+    at = data.draw(st.integers(8 * period, 10 * period))
+    image, copy = (_released(leg, at, shift) for leg in legs)
+    whole = [(one + legs[0].end, one + legs[0].start) for one in image]
+    copied = []
+    for one in copy:
+        taken = [snapshot for usable, snapshot in whole if usable <= one + legs[1].start]
+        if taken:
+            copied.append((one + legs[1].end, max(taken)))
+    worst = max(
+        usable - max(snapshot for before, snapshot in copied if before < usable)
+        for usable, _ in copied
+        if any(before < usable for before, _ in copied)
+    )
+    assert worst <= unaligned(legs).worst
+    apart = [
+        Leg(leg.period, leg.phase, leg.start, leg.end, leg.shift, zone) for leg, zone in zip(legs, "ab", strict=True)
+    ]
+    assert unaligned(apart).worst == unaligned(legs).worst + 2
+
+
+def _released(leg: Leg, change: int, shift: int) -> list[int]:
+    nominal = [leg.phase + turn * leg.period for turn in range(20)]
+    return [one if one < change else one + shift for one in nominal]

@@ -186,3 +186,19 @@ def test_what_is_proved_as_it_stands_is_told_with_its_share() -> None:
     assert told, help_
     again = broken(f"promise against corruption {{ {told[1]} }}")[2]
     assert again.answers[0].verdict is Verdict.PROVED
+
+
+def test_of_two_levels_a_help_names_the_one_it_is_about_and_both_are_underlined() -> None:
+    second = "full daily at 02:00 within 6h to disk\n  full daily at 10:00 within 6h to disk"
+    text = ESTATE.replace("full daily at 02:00 within 6h to disk", second).replace("hot to disk, far every 20s\n", "")
+    (one,) = check(text.replace("PROMISE", "promise against corruption { rpo 4h }")).diagnostics
+    assert one.help is not None
+    assert "instead of `daily at 02:00 within 6h`" in one.help
+    assert "instead of `daily at 10:00 within 6h`" in one.help
+    text = ESTATE.replace("full daily at 02:00 within 6h to disk", second)
+    text = text.replace("PROMISE", "promise against corruption { rpo 1min  rto 31min }")
+    (one,) = check(text).diagnostics
+    underlined = {
+        text[label.span.start : label.span.end] for label in one.secondary if not label.span.file.startswith("std")
+    }
+    assert {"daily at 02:00 within 6h", "daily at 10:00 within 6h"} <= underlined
