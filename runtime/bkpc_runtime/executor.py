@@ -15,6 +15,7 @@ from bkpc_runtime.copying import is_copy_due, requests_of, run_copy
 from bkpc_runtime.drilling import hold
 from bkpc_runtime.errors import BadUsage, RuntimeFailure, StoreFailed
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.recovery.where_from import with_its_log
 from bkpc_runtime.repository import catalogue, layout, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest
@@ -25,6 +26,7 @@ from bkpc_runtime.steps.log_acknowledging import SyncWish
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.transfer.outbound import packed
 from bkpc_runtime.upkeep import judge_database, run_expiry, run_verification
 from bkpc_runtime.world import World
@@ -187,11 +189,21 @@ def _useless(world: World, job: contract.Job, image: Image) -> str:
         reason = f"image {image.manifest.id} was found damaged"
     else:
         streamed = {name for one in world.plan.streams if one.database == job.database for name in one.stores}
-        reasons = (catalogue.severed(world.store(name), image) for name in job.stores if name in streamed)
+        reasons = (_severed(world, job.database, name, image) for name in job.stores if streamed)
         reason = next(filter(None, reasons), "")
     if reason:
         log.warning("a new image of `%s` is due: %s", database.name, reason)
     return reason
+
+
+def _severed(world: World, database: str, store: str, image: Image) -> str:
+    """Why log can't be reached from an image; empty where one store has all of it, or none is wanted there."""
+    pairs = with_its_log(world, database, world.store(store))
+    streamed = {name for one in world.plan.streams if one.database == database for name in one.stores}
+    if store not in streamed and not isinstance(pairs[0], ImagesAndLog):
+        return ""
+    reasons = [catalogue.severed(one, image) for one in pairs]
+    return "" if "" in reasons else reasons[0]
 
 
 def _damaged(store: Store, image: Image) -> bool:

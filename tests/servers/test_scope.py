@@ -17,6 +17,7 @@ site bonn   {{ region "bonn" }}
 link berlin -- bonn {{ bandwidth 80MB/s  latency 5ms }}
 store near at berlin {{ directory "near" }}
 store far at bonn {{ directory "far" }}
+store logs at bonn {{ directory "logs" }}
 
 database accounts at berlin {{
   mysql "127.0.0.1:{accounts}"
@@ -35,13 +36,23 @@ database shop at berlin {{
 policy basic {{
   promise against site {{ rpo 1min  rto 4h }}
   full daily at 02:00 within 2h to near, far
-  hot  to near, far every 2s
+  hot  to logs every 2s
   keep 14d
   encrypt rest to "{recipient}"
 }}
 
 protect shop, accounts with basic
 """
+
+
+def insist_on_status(office: Office) -> None:
+    """The log lies in a store without images, and is counted with them."""
+    status = office.bkpc("status", "plan.json").text
+    assert "log alone: it continues the images in far, near" in status
+    assert "no log" not in status
+    assert "problem" not in status
+    assert "0 problems" in office.bkpc("verify", "plan.json", "shop", expect=0).text
+    assert "compared with the source" in office.bkpc("drill", "plan.json", "shop", "--store", "far", expect=0).text
 
 
 def test_a_site_comes_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
@@ -62,6 +73,7 @@ def test_a_site_comes_back(fresh_server: ThrowawayServer, tmp_path: Path) -> Non
             listed = ""
             while sum(listed.count(f"log to {end}") for end in set(ends)) < 4:
                 listed = office.bkpc("list", "plan.json").text
+            insist_on_status(office)
         finally:
             agent.terminate()
             assert agent.wait(60) == 0

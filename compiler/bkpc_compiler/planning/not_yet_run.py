@@ -15,9 +15,6 @@ from bkpc_compiler.source import Span
 
 def not_yet_run(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per clause that this version can check but not run."""
-    for policy in _policies(analysis.program):
-        for span, words in _beyond(policy):
-            yield _error(span, words, "it runs full and incremental images, the binlog stream and copies of images")
     for database in _protected(analysis.program):
         if database.credentials and database.credentials.kind == "file":
             note = "it reads the login of a database from two environment variables"
@@ -43,14 +40,6 @@ def _policies(program: Program) -> list[Policy]:
 def _protected(program: Program) -> list[Database]:
     names = {one.database for one in program.protections}
     return [one for one in program.databases if one.name in names]
-
-
-def _beyond(policy: Policy) -> Iterator[tuple[Span, str]]:
-    levels = [*(one.stores for one in policy.images), *(one.stores for one in policy.cold)]
-    images = {store.value for stores in levels for store in stores}
-    for hot in policy.hot:
-        if images and not images & {store.value for store in hot.stores}:
-            yield hot.span, "a recovery from an image in one store and log in another"
 
 
 def _levels(policy: Policy) -> list[tuple[Given[str], ...]]:

@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
             say(line)
         return StoreFailed.exit_code if away else 0
     for row in rows:
-        end = f"log to {row['log_to']}" if row["log_to"] else "no log"
+        elsewhere = "; ".join(f"log to {end} in {name}" for name, end in row["log_elsewhere"].items())
+        end = f"log to {row['log_to']}" if row["log_to"] else elsewhere or "no log"
         print(
             f"{row['database']}  {row['store']}  {row['image']}  {_what(row)}{row['parts']} parts  "
             f"{row['stored_bytes']:,} bytes  at {row['position']}, {end}"
@@ -61,6 +62,7 @@ def _row(database: str, store: str, kept: Kept, image: KnownImage, thaws: str) -
         "finished": image.finished.isoformat(),
         "position": image.position.text,
         "log_to": ends.get(store),
+        "log_elsewhere": {name: end for name, end in sorted(ends.items()) if name != store},
         "parts": image.parts,
         "stored_bytes": image.stored_size,
         "plain_bytes": image.plain_size,

@@ -6,7 +6,7 @@ import argparse
 import json
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
@@ -28,10 +28,13 @@ from bkpc_runtime.commands.status_stream import (
 from bkpc_runtime.errors import RuntimeFailure, StoreFailed
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.mysql.flavour import current_position, read_facts
+from bkpc_runtime.recovery.where_from import with_its_log
 from bkpc_runtime.repository import catalogue
-from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.settings.unlocked import unlocked
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc status plan.json --format json"
@@ -123,7 +126,13 @@ def _overdue(
 
 def _fine(row: dict[str, Any]) -> bool:
     """Whether all is as promised in one store."""
-    if not answers(row) or not row["image"] or row["severed"] or row["unlocked"] or row["lag"] == "fail":
+    if (
+        not answers(row)
+        or not (row["image"] or row["continues"])
+        or row["severed"]
+        or row["unlocked"]
+        or row["lag"] == "fail"
+    ):
         return False
     synced = not row["sync"] or sync_fine(row["sync"], row["stream"])
     return synced and stream_fine(row["stream"]) and drill_fine(row["drill"]) and not troubled(row)
@@ -156,7 +165,7 @@ def _row(
 ) -> dict[str, Any]:
     store = world.store(name)
     newest = catalogue.newest(store, database.name)
-    window = catalogue.window(store, newest) if newest else None
+    window = _window(world, database, store, newest)
     behind = None
     if window and source:
         behind = source.offset - window.end.offset if source.file == window.end.file else None
@@ -167,6 +176,7 @@ def _row(
         "database": database.name,
         "store": name,
         "image": newest.manifest.id if newest else None,
+        "continues": [] if newest else _continued_by(world, database, store),
         "severed": severed,
         "image_age_seconds": round((now - datetime.fromisoformat(newest.manifest.finished)).total_seconds())
         if newest
@@ -183,19 +193,46 @@ def _row(
 
 def _severed(world: World, database: contract.Database, name: str, newest: Image | None) -> str:
     """Why the log that a policy wants in a store does not continue the newest image there; empty when it does."""
-    wanted = any(name in one.stores for one in world.plan.streams if one.database == database.name)
-    if not wanted or newest is None:
-        return ""
     store = world.store(name)
-    if not catalogue.window(store, newest):
-        return catalogue.severed(store, newest) or "no archived log reaches the image: is `bkpc agent` running?"
-    return catalogue.severed(store, newest)
+    streamed = {one for stream in world.plan.streams if stream.database == database.name for one in stream.stores}
+    pairs = with_its_log(world, database.name, store)
+    if newest is None or (name not in streamed and pairs == [store]):
+        return ""
+    reasons = []
+    for one in pairs:
+        reasons.append(catalogue.severed(one, newest))
+        if not reasons[-1] and not catalogue.window(one, newest):
+            reasons[-1] = "no archived log reaches the image: is `bkpc agent` running?"
+    return "" if "" in reasons else reasons[0]
+
+
+def _window(world: World, database: contract.Database, store: Store, newest: Image | None) -> Window | None:
+    """How far the log goes that continues the newest image of a store, wherever the plan keeps that log."""
+    if newest is None:
+        return None
+    found = [catalogue.window(one, newest) for one in with_its_log(world, database.name, store)]
+    return max((one for one in found if one), key=lambda one: order(one.end), default=None)
+
+
+def _continued_by(world: World, database: contract.Database, log: Store) -> list[str]:
+    """The stores whose newest image is continued by the log of a store that keeps no images."""
+    jobs = [one for one in world.plan.jobs if one.database == database.name]
+    imaged = {name for one in jobs if one.kind.startswith("backup.") or one.kind == "copy" for name in one.stores}
+    found = []
+    for name in sorted(imaged - {log.name}):
+        store = world.store(name)
+        newest = catalogue.newest(store, database.name)
+        if newest and catalogue.window(cast(Store, ImagesAndLog(store, log)), newest):
+            found.append(name)
+    return found
 
 
 def _print(row: dict[str, Any]) -> None:
     """A few short lines: what can be restored, what not yet, what was promised."""
     print(f"{row['database']} in {row['store']}")
-    if not row["image"]:
+    if row["continues"]:
+        print(f"  log alone: it continues the images in {', '.join(row['continues'])}")
+    elif not row["image"]:
         print("  no image: nothing can be restored from here")
     else:
         count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"

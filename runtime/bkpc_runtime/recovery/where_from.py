@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import cast
 
 from bkpc_runtime.errors import DamagedBackup, StoreFailed
 from bkpc_runtime.repository import catalogue
@@ -18,6 +19,29 @@ from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
+_IMAGES = frozenset({"backup.full", "backup.incremental", "copy"})
+"""The kinds of jobs that write images; others keep marks in the stores they name."""
+
+
+def with_its_log(world: World, database: str, store: Store) -> list[Store]:
+    """A store of images with each store that has the log after them: itself, where the plan streams into any that
+    keeps images; else all it streams into."""
+    streamed = sorted({name for one in world.plan.streams if one.database == database for name in one.stores})
+    jobs = (job for job in world.plan.jobs if job.database == database and job.kind in _IMAGES)
+    imaged = {name for job in jobs for name in job.stores}
+    if not streamed or imaged & set(streamed):
+        return [store]
+    return [cast(Store, ImagesAndLog(store, world.store(name))) for name in streamed]
+
+
+def reaching_furthest(world: World, database: str, store: Store) -> Store:
+    """A store with the log of its images, of the store that has most of it."""
+    pairs = with_its_log(world, database, store)
+    newest = catalogue.newest(store, database) if len(pairs) > 1 else None
+    windows = [(catalogue.window(one, newest), one) for one in pairs] if newest else []
+    return max(
+        ((order(window.end), one) for window, one in windows if window), key=lambda one: one[0], default=(0, pairs[0])
+    )[1]
 
 
 def store_to_read(world: World, database: str, named: str | None, among: tuple[str, ...] = ()) -> Store:

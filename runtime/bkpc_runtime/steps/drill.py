@@ -26,6 +26,7 @@ from bkpc_runtime.recovery.marker import Marker
 from bkpc_runtime.recovery.point import Point
 from bkpc_runtime.recovery.recover import Means, Silent, recover
 from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.where_from import reaching_furthest
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, drills, keep_drill, new_drill_id
@@ -74,6 +75,8 @@ def run_drill(
     """
     began = datetime.now(UTC)
     streamed = any(one.database == database.name and store.name in one.stores for one in world.plan.streams)
+    name, store = store.name, reaching_furthest(world, database.name, store)
+    streamed = streamed or store.name != name
     image, given = _beginning(store, database.name, asked)
     manifest = image.manifest
     _openable(manifest, asked)
@@ -93,7 +96,7 @@ def run_drill(
         format_version=DRILL_VERSION,
         id=new_drill_id(began),
         database=database.name,
-        store=store.name,
+        store=name,
         image=manifest.id,
         point=point.text,
         server_version=manifest.server_version,
