@@ -74,9 +74,7 @@ def run_drill(
         ServerFailed, ToolFailed: the drill itself could not be held; nothing is said about the backup.
     """
     began = datetime.now(UTC)
-    streamed = any(one.database == database.name and store.name in one.stores for one in world.plan.streams)
-    name, store = store.name, reaching_furthest(world, database.name, store)
-    streamed = streamed or store.name != name
+    name, (store, streamed) = store.name, _with_log(world, database.name, store)
     image, given = _beginning(store, database.name, asked)
     manifest = image.manifest
     _openable(manifest, asked)
@@ -115,6 +113,13 @@ def run_drill(
     )
     keep_drill(store, image.prefix, drill)
     return drill
+
+
+def _with_log(world: World, database: str, store: Store) -> tuple[Store, bool]:
+    """A store, with that of the log where the plan keeps it elsewhere; and whether log comes to it."""
+    streamed = any(one.database == database and store.name in one.stores for one in world.plan.streams)
+    both = reaching_furthest(world, database, store)
+    return both, streamed or both.name != store.name
 
 
 def _openable(manifest: Manifest, asked: Asked) -> None:
