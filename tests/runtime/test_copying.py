@@ -11,14 +11,19 @@ from msgspec.structs import replace
 
 from bkpc_compiler.backends.iam.roles import policies_of
 from bkpc_grammar import plan as contract
+from bkpc_runtime.commands.cold_records import mend_cold_records
+from bkpc_runtime.errors import ObjectFrozen
 from bkpc_runtime.executor import due_jobs, run_job
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps import thaw
 from bkpc_runtime.steps.expire import Source, expire
+from bkpc_runtime.stores.credentials import AccessKey
+from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.world import World
 from tests.compiler.one_file import planned
-from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
+from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.runtime.retention import made
 
 POLICY = """\
@@ -64,6 +69,7 @@ class Estate:
         plan = replace(plan, estate=replace(plan.estate, stores=stores))
         environ = {"OSS_ID": KEY_ID, "OSS_SECRET": KEY_SECRET}
         self.world = World(plan, folder, environ, lambda: self.now)
+        self.world.store("back").put(f"{layout.PLANS}any.json", b"{}")  # as `apply` begins it
         (self.job,) = (one for one in plan.jobs if one.kind == "copy")
         self.asks = MORNING.replace(hour=4, minute=0) + timedelta(milliseconds=self.job.schedule.offset_ms) - 5 * HOUR
 
@@ -104,7 +110,6 @@ def test_the_plan_asks_as_long_before_as_the_class_takes(estate: Estate) -> None
 
 def test_asked_for_in_time_and_moved_in_its_slot(estate: Estate) -> None:
     yesterday = estate.image(MORNING - DAY)
-    estate.world.store("back")
     estate.pass_until(estate.asks - timedelta(minutes=1))
     first = estate.image(MORNING - 2 * HOUR)
     # Nothing was copied ever: what was whole at yesterday's turn is asked for at once.
@@ -170,6 +175,27 @@ def test_expiry_judges_and_deletes_what_is_frozen_without_reading_it(estate: Est
     read = [line for line in estate.server.requests if line.startswith("GET") and ".zst" in line]
     assert read == []
     assert estate.requests == 0
+
+
+def test_apply_thaws_manifests_that_froze_and_keeps_them_readable(
+    estate: Estate, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A rule of the bucket, or an earlier version, let them freeze with the rest."""
+    key = AccessKey(KEY_ID, Secret(KEY_SECRET))
+    earlier = OssStore("tape", "tape", estate.server.endpoint, REGION, "acme", lambda: key)
+    image = made.put_image(earlier, made.manifest(MORNING - DAY, Position("", 0)))
+    tape = estate.world.store("tape")
+    with pytest.raises(ObjectFrozen, match="must thaw"):
+        catalogue.all_images(tape, "shop")
+    assert mend_cold_records(estate.world, None) == 1
+    assert "1 manifests, marks and plans are frozen" in capfd.readouterr().err
+    assert mend_cold_records(estate.world, None) == 1
+    estate.pass_until(estate.now + 6 * HOUR)
+    assert mend_cold_records(estate.world, None) == 0
+    estate.pass_until(estate.now + 30 * DAY)
+    assert [one.manifest.id for one in catalogue.all_images(tape, "shop")] == [image.id]
+    assert mend_cold_records(estate.world, None) == 0
+    assert {one.cold for one in tape.list("") if ".zst" in one.key} == {"frozen"}
 
 
 def test_a_plan_of_such_copies_lets_the_writer_ask() -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from bkpc_compiler.main import main
+from bkpc_runtime.commands import restore_whole
 from bkpc_runtime.recovery import choice
+from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.steps import thaw
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digests
@@ -48,7 +50,7 @@ def agree(office: Office, bucket: OssServer) -> None:
     """Images and log in a bucket of class ColdArchive alone, which `apply` makes."""
     head, _, rest = POLICY.partition("store far at there {{\n")
     policy = head + TAPE + rest.partition("\n")[2].partition("\n")[2]
-    policy = policy.replace("rto 30min", "rto 12h")
+    policy = policy.replace("rto 30min", "rto 12h").replace("policy basic", "group sales {{ shop }}\npolicy basic")
     office.write(
         policy.format(
             endpoint=bucket.endpoint, port=office.server.port, recipient=office.recipient,
@@ -81,17 +83,23 @@ def test_back_from_cold_archive(
     assert "must thaw" in told
     assert "nothing was verified" in told
     with start_server("mariadb", tmp_path / "rescue") as rescue:
-        restore = ["restore", "plan.json", "shop", "--into", rescue.url]
+        restore = ["restore", "plan.json", "--group", "sales", "--idle", "shop", "--into", f"shop={rescue.url}"]
         told = office.bkpc(*restore, "--dry-run", expect=0).text
         assert "of class ColdArchive must thaw first" in told
         assert "usually within 5h" in told
         assert not any("?restore" in line for line in bucket.requests)  # nothing but a restore asks
+        refused = office.bkpc("drill", "plan.json", "shop", expect=5).text
+        assert "11 of 11 objects" in refused
+        assert "a drill does not ask" in refused
+        assert not any("?restore" in line for line in bucket.requests)
         broken_off(office, bucket, restore)
         asked = [line for line in bucket.requests if "?restore" in line]
         assert len(asked) == sum(".zst" in key for key in kept)
         waited = in_this_process(office, bucket, monkeypatch)
         assert main(restore) == 0, capfd.readouterr().err
-        assert f"shop is restored to {end}" in capfd.readouterr().out
+        told = capfd.readouterr().out
+        assert f"shop is restored to {end}" in told
+        assert "group sales is restored" in told
         assert digests(rescue) == before
         assert 5 * 3600 <= sum(waited) <= 5 * 3600 + 300
     assert [line for line in bucket.requests if "?restore" in line] == asked
@@ -125,7 +133,7 @@ def the_scope_comes_back(
 def no_more_log_than_a_time_needs(
     office: Office, bucket: OssServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To a time before the newest image: the log after that image stays frozen."""
+    """To a time before the newest image: log after that image stays frozen; what lapses is asked for again."""
     before = digests(office.server)
     moment = datetime.now(UTC).isoformat()
     time.sleep(1.1)  # MariaDB's log tells whole seconds
@@ -137,11 +145,26 @@ def no_more_log_than_a_time_needs(
     with start_server("mariadb", folder / "moment") as rescue:
         in_this_process(office, bucket, monkeypatch)
         monkeypatch.setattr(choice, "_CLOCKS_DIFFER", timedelta(0))
+        lapses(bucket, monkeypatch)
         assert main(["restore", "plan.json", "shop", "--to", moment, "--into", rescue.url]) == 0
         assert digests(rescue) == before
-    keys = [key for key in bucket.buckets["tape"].versions if "/logs/" in key and ".zst" in key]
-    asked = [line for line in bucket.requests if "?restore" in line and "/logs/" in line]
-    assert 0 < len(asked) < len(keys)
+    keys = {key for key in bucket.buckets["tape"].versions if "/logs/" in key and ".zst" in key}
+    asked = [line for line in bucket.requests if "?restore" in line]
+    of_log = {line for line in asked if "/logs/" in line}
+    assert 0 < len(of_log) < len(keys)
+    assert len(set(asked)) < len(asked)  # what froze again while it was restored
+
+
+def lapses(bucket: OssServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the third part is to be loaded, nothing can be read any more."""
+    told = restore_whole._Telling.loading
+
+    def loading(self: restore_whole._Telling, part: Part, number: int, of: int) -> None:
+        told(self, part, number, of)
+        if number == 3:
+            bucket.advance(timedelta(days=10))
+
+    monkeypatch.setattr(restore_whole._Telling, "loading", loading)
 
 
 def broken_off(office: Office, bucket: OssServer, restore: list[str]) -> None:

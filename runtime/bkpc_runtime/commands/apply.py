@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bkpc_grammar import plan as contract
 from bkpc_runtime.commands import keeping
 from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines, look_at_buckets, make
+from bkpc_runtime.commands.cold_records import mend_cold_records
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
 from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
@@ -53,12 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     code, held_back = _settings(world, arguments)
     if code is None:
         return 1
+    if mend_cold_records(world, arguments.only):
+        return max(code, StepFailed.exit_code)
     ready, not_ready = _preflight(world, arguments.only)
     ready, refused = _begin(world, arguments, ready)
-    code = max(code, not_ready, refused)
     if not (ready.databases and ready.stores):
         say("nothing was done")
-        return max(refused, 1)
+        return max(code, refused, 1)
+    code = max(code, not_ready, refused)
     code = max(code, _keep_less(world, arguments))
     worst = max(code, _images(world, arguments, ready))
     for problem in held_back:

@@ -42,7 +42,7 @@ def restore_group(
     targets = targets_of(arguments.into or (), members)
     stores = {name: store_to_read(world, name, arguments.store) for name in members}
     thaws = Thaws(world, terms_of(arguments))
-    cold = {name: found for name, store in stores.items() if (found := thaws.of(name, store, point))}
+    cold = {name: found for name, store in stores.items() if (found := thaws.of(name, store, point, latest_too=True))}
     if arguments.thaw_only:
         return thaws.only([*cold.values()])
     if cold and arguments.dry_run:

@@ -164,8 +164,10 @@ class _Looking:
 
     def _group(self, names: tuple[str, ...]) -> Iterator[tuple[str, _Found]]:
         files = {name for name in names if self._asked.targets[name].folder}
+        point = self._asked.point
         cold = {
-            name: self._thaws.of(name, self._store(name), self._asked.point, physical=name in files) for name in names
+            name: self._thaws.of(name, self._store(name), point, physical=name in files, latest_too=True)
+            for name in names
         }
         stores = {name: self._thaws.reading(name, self._store(name), cold[name]) for name in names}
         for name, found in cold.items():

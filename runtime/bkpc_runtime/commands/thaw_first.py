@@ -13,13 +13,12 @@ from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
 from bkpc_runtime.recovery.choice import Start, starts
-from bkpc_runtime.recovery.point import Point
-from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.recovery.point import Latest, Point
+from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
-from bkpc_runtime.repository.segments import needed_segments
 from bkpc_runtime.settings.wanted import CLASSES
 from bkpc_runtime.steps.reading import Reading, hold_for_reading
-from bkpc_runtime.steps.thaw import Thawing, Wish, ask, cold_of, wait_until_thawed
+from bkpc_runtime.steps.thaw import Thawing, Wish, ask, cold_of, keys_to_read, wait_until_thawed
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
 from bkpc_runtime.stores.thawing import ThawingStore
 from bkpc_runtime.stores.two_stores import ImagesAndLog
@@ -101,24 +100,18 @@ class Thaws:
         self._tier: Tier = terms.tier or "Standard"
         self._hurries, self._days = terms.tier is not None, terms.days
 
-    def of(self, database: str, store: Store, point: Point, *, physical: bool = False) -> Found | None:
-        """None where all can be read at once."""
+    def of(
+        self, database: str, store: Store, point: Point, *, physical: bool = False, latest_too: bool = False
+    ) -> Found | None:
+        """None where all can be read at once. `latest_too`: the log is read to its end, whatever the point."""
         if not self._may_be_cold(store):
             return None
         start = next(starts(store, database, point, (), physical=physical, by_names=True))
         chain = catalogue.chain(start.image, catalogue.all_images(store, database))
-        keys = [
-            layout.part_key(image.prefix, image.manifest.id, part.name)
-            for image in chain
-            for part in image.manifest.parts
-        ]
-        window = start.window
-        if window and start.reach:
-            position = start.image.position
-            needed = needed_segments(
-                store, start.image.prefix, window.epoch, position, start.reach, skip=start.skips_to > 0
-            )
-            keys += [one.key(start.image.prefix) for one in needed]
+        keys = keys_to_read(store, chain, start.window, start.reach, skip=start.skips_to > 0)
+        if latest_too:
+            last = next(starts(store, database, Latest(), (), physical=physical, by_names=True))
+            keys = list(dict.fromkeys((*keys, *keys_to_read(store, (), last.window, last.reach))))
         cold = cold_of(store, keys)
         return Found(database, store, start, chain, keys, cold) if cold else None
 

@@ -37,6 +37,7 @@ from bkpc_runtime.steps.drill_compare import differences, held_by, source_of
 from bkpc_runtime.steps.drill_instant import go_on, random_instant, start_to
 from bkpc_runtime.steps.drill_pages import restored_pages
 from bkpc_runtime.steps.measuring import Measuring
+from bkpc_runtime.steps.thaw import cold_of, keys_to_read
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
 
@@ -77,7 +78,7 @@ def run_drill(
     name, (store, streamed) = store.name, _with_log(world, database.name, store)
     image, given = _beginning(store, database.name, asked)
     manifest = image.manifest
-    _openable(manifest, asked)
+    _openable(world, store, image, asked)
     source = source_of(world, database)
     window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
     start, means, measuring = start_to(image, window, stop), Means(asked.identities, asked.work), Measuring()
@@ -122,9 +123,19 @@ def _with_log(world: World, database: str, store: Store) -> tuple[Store, bool]:
     return both, streamed or both.name != store.name
 
 
-def _openable(manifest: Manifest, asked: Asked) -> None:
-    if manifest.encrypted and not asked.identities:
+def _openable(world: World, store: Store, image: Image, asked: Asked) -> None:
+    if image.manifest.encrypted and not asked.identities:
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    if not any(world.thaws(name) for name in getattr(store, "names", (store.name,))):
+        return
+    window = catalogue.window(store, image)
+    keys = keys_to_read(store, [image], window, window.end if window else None)
+    if cold := cold_of(store, keys):
+        raise Refused(
+            f"{len(cold)} of {len(keys)} objects of image {image.manifest.id} and its log in store `{store.name}` "
+            "must thaw before they can be read: a drill does not ask for that, since it is charged",
+            help="`bkpc restore --thaw-only` does; drill when they have thawed",
+        )
 
 
 def _by_way_of(instant: Position | None, asked: Asked) -> str:

@@ -10,6 +10,10 @@ from datetime import timedelta
 from fractions import Fraction
 
 from bkpc_grammar.quantities import Duration
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository import layout
+from bkpc_runtime.repository.catalogue import Image, Window
+from bkpc_runtime.repository.segments import needed_segments
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
 
 _LOOKING, _ASKING = 8, 4
@@ -39,6 +43,22 @@ def cold_of(store: Store, keys: Iterable[str]) -> list[StoredObject]:
         listed = pool.map(lambda folder: [one for one in store.list(folder) if one.cold and one.key in wanted], folders)
         found = {one.key: one for page in listed for one in page}
     return [found[key] for key in wanted if key in found]
+
+
+def keys_to_read(
+    store: Store, chain: Sequence[Image], window: Window | None, end: Position | None, *, skip: bool = True
+) -> list[str]:
+    """What a recovery reads, in its order: images, the full one first; then the log that continues the last.
+
+    `skip` as of `read_log`.
+    """
+    keys = [
+        layout.part_key(image.prefix, image.manifest.id, part.name) for image in chain for part in image.manifest.parts
+    ]
+    if window and end:
+        prefix, start = window.image.prefix, window.image.position
+        keys += [one.key(prefix) for one in needed_segments(store, prefix, window.epoch, start, end, skip=skip)]
+    return keys
 
 
 def ask(store: Store, cold: Iterable[StoredObject], wish: Wish) -> int:

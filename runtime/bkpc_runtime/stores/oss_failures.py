@@ -38,7 +38,7 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     "InvalidObjectState": (
         ObjectFrozen,
         "the object is in a class that must thaw before it can be read",
-        "`bkpc restore` asks for what it needs, and waits",
+        "`bkpc restore` asks for what it reads, and waits; for manifests that froze `bkpc apply` does",
     ),
 }
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)

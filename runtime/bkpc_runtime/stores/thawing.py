@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bkpc_runtime.errors import ObjectFrozen
-from bkpc_runtime.stores.keys import is_data
 from bkpc_runtime.stores.store import Store
 
 _TRIES = 3
@@ -58,8 +57,4 @@ class ThawingStore:
 
     def _wait(self, key: str) -> int:
         with self._lock:
-            if is_data(key):
-                return self._thaw([key, *self._coming])
-            # An earlier version, or a rule of the bucket, let what says what is there freeze: all of it is needed.
-            below = self._inner.list(f"{key.partition('/')[0]}/")
-            return self._thaw([one.key for one in below if one.cold and not is_data(one.key)])
+            return self._thaw([key, *self._coming])
