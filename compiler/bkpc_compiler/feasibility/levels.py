@@ -14,7 +14,8 @@ from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.increments import increments_in, limited_by_changes
 from bkpc_compiler.feasibility.log_delay import least_rate
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
-from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Scope, Store
+from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Schedule, Scope, Store
+from bkpc_compiler.timetable.calendar import rhythm_of
 from bkpc_grammar.quantities import Size
 
 KEEPS_UP = Fraction(5, 4)
@@ -86,8 +87,31 @@ def limits_of(
             if promise.rpo is not None:
                 loss = losses.of(databases[protection.database], promise.scope)
                 lost = "" if promise.scope is Scope.CORRUPTION else loss.lost  # all stores are left
-                found.setdefault((loss.scope.value, lost, promise.rpo.value.amount), (loss, promise.rpo.value.amount))
+                within = promise.rpo.value.amount
+                for limit in (within, _beside_images(within, loss, protections)):
+                    found.setdefault((loss.scope.value, lost, limit), (loss, limit))
     return tuple(found.values())
+
+
+def _beside_images(within: Fraction, loss: Loss, protections: Sequence[Protection]) -> Fraction:
+    """Seconds in which the logs of a group must arrive where a member of it has images only: their point in common is
+    as old as its newest image or the slowest log, and then the logs must have reached its snapshot."""
+    ages = [_age_of_images(one.policy, loss) for one in protections if not one.policy.hot and one.policy.images]
+    if not ages or len(ages) == len(protections) or within <= max(ages):
+        return within
+    return min(within - max(ages), within / 2)
+
+
+def _age_of_images(policy: Policy, loss: Loss) -> Fraction:
+    """Seconds that the newest image is old at most where every job is done in its window."""
+    spans = [_longest(level.schedule) for level in policy.images]
+    copies = [_longest(level.schedule) for level in policy.cold] if loss.sites else []
+    return min(spans) + sum(copies, start=Fraction(0))
+
+
+def _longest(schedule: Schedule) -> Fraction:
+    window = schedule.window.value if schedule.window else schedule.period
+    return Fraction(rhythm_of(schedule).gap, 1000) + window.amount
 
 
 def streams_of(
