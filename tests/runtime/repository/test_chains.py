@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.repository.catalogue import Image, chain
 from bkpc_runtime.repository.layout import manifest_key
-from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, decode_manifest, encode_manifest
+from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, decode_manifest, encode_manifest
 from bkpc_runtime.steps.image import newest_to_continue
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.transfer.sums import Sums
 
 PREFIX = "shop/mariadb-1-0"
 
@@ -37,6 +38,18 @@ def test_a_manifest_comes_back_and_a_full_one_says_nothing_of_chains() -> None:
     logical = replace(image(1), engine="logical", to_lsn=0)
     assert b"parent" not in encode_manifest(logical)
     assert b"lsn" not in encode_manifest(logical)
+
+
+def test_both_formats_are_read_and_no_other() -> None:
+    sums = Sums(plain_size=9, plain_sha256="0" * 64, stored_size=9, stored_sha256="0" * 64)
+    old = Part(name="part-000001.zst", kind="table", schema="s", table="t", sums=sums)
+    first = replace(image(1), format_version=1, parts=(old,))
+    assert b"ranges" not in encode_manifest(first), "as it was written"
+    second = replace(image(1), parts=(replace(old, sums=replace(sums, ranges=("0123456789abcdef",))),))
+    for one in (first, second):
+        assert decode_manifest(encode_manifest(one), "key") == one
+    with pytest.raises(DamagedBackup, match="has format version 3, this bkpc reads 1 and 2"):
+        decode_manifest(encode_manifest(replace(image(1), format_version=3)), "key")
 
 
 @pytest.mark.parametrize(
