@@ -38,6 +38,7 @@ class Agent:
         self._world, self._work, self._spool_limit = world, work, spool_limit
         self._undelivered: list[str] = []
         self._running: dict[str, LogStream] = {}
+        self._working: Sequence[threading.Thread] = ()
 
     def run(self, stop: threading.Event) -> bool:
         """Returns whether everything that was received is durable in every store.
@@ -56,11 +57,20 @@ class Agent:
             lanes = list(self._lanes(room, stop))
             for thread in (*threads, *lanes, *self._beside(stop)):
                 thread.start()
+            self._working = (*threads, *lanes)
             stop.wait()
+            self._working = ()
             self._finish(room, lanes)
             for thread in threads:
                 thread.join()
         return not self._undelivered
+
+    def ailing(self) -> str:
+        """Why it does not do its work, as a whole; empty if it does."""
+        if not self._working:
+            return "not begun yet, or stopping"
+        dead = [thread.name for thread in self._working if not thread.is_alive() and thread.name != "drills"]
+        return f"ended: {', '.join(dead)}" if dead else ""
 
     def _lanes(self, room: Room, stop: threading.Event) -> Iterator[threading.Thread]:
         retries = Retries()

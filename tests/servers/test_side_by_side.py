@@ -18,6 +18,7 @@ from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.throwaway import free_port
+from tests.runtime.test_listening import get
 from tests.servers.command_line import PASSWORD, Office
 from tests.servers.conftest import FLAVOURS
 
@@ -97,19 +98,25 @@ def assert_beside(found: list[Manifest]) -> None:
 def test_the_agent(servers: dict[str, ThrowawayServer], tmp_path: Path) -> None:
     office = opened(tmp_path / "office", servers)
     office.begin()
-    agent = office.start("agent", "plan.json")
+    agent = office.start("agent", "plan.json", "--listen", "127.0.0.1:0")
     disk = tmp_path / "office" / "backups" / "disk"
     for _ in range(200):
         if list(disk.glob("shop/*/images/*/part*")):
             break
         time.sleep(0.05)
+    found = re.search(r"metrics at (http://127.0.0.1:\d+)/metrics", (office.folder / "agent.log").read_text())
+    assert found
+    assert get(found[1], "/healthz") == (200, "ok\n")
+    code, told = get(found[1], "/metrics")
+    assert (code, PASSWORD in told) == (200, False)
+    assert 'bkpc_images{database="shop",store="disk"} 0' in told
     agent.send_signal(signal.SIGTERM)  # what is under way is done to its end
     assert agent.wait(60) == 0, (office.folder / "agent.log").read_text()
-    found = [newest(disk, name) for name in ("shop", "stock")]
-    assert_beside([one for one in found if one])
+    images = [newest(disk, name) for name in ("shop", "stock")]
+    assert_beside([one for one in images if one])
     told = (office.folder / "agent.log").read_text()
     assert "stopping when these are done: shop/full/disk, stock/full/disk" in told
-    assert None not in found
+    assert None not in images
 
 
 def test_the_agent_told_twice_to_stop(servers: dict[str, ThrowawayServer], tmp_path: Path) -> None:

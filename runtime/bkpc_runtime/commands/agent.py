@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import re
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 
+from bkpc_grammar.address import host_and_port
 from bkpc_grammar.quantities import size
 from bkpc_runtime.agent import Agent
 from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
+from bkpc_runtime.commands.status import status_of
+from bkpc_runtime.commands.status_metrics import metrics
+from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.listening import listening
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.work_folder import work_folder
+from bkpc_runtime.world import World
 
+log = logging.getLogger(__name__)
 EXAMPLE = "example: bkpc agent plan.json"
 
 
@@ -27,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "or bkpc-work beside the plan)",
     )
     parser.add_argument(
+        "--listen",
+        type=_address,
+        metavar="HOST:PORT",
+        help="answer there over HTTP: /metrics, as of status --format prometheus, and /healthz (default: nowhere)",
+    )
+    parser.add_argument(
         "--spool", type=_size, default=LIMIT, metavar="SIZE", help="the most log that waits there (default: 4GiB)"
     )
 
@@ -37,6 +53,23 @@ def _size(text: str) -> int:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write it as 4GiB")
     return size(int(found[1]), found[2]).bytes_up()
+
+
+def _address(text: str) -> tuple[str, int]:
+    """`127.0.0.1:9123`."""
+    host, port = host_and_port(text)
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address: write it as 127.0.0.1:9123")
+    return host, int(port)
+
+
+def _metrics(world: World, work: Path) -> str:
+    try:
+        rows, fine = status_of(world, work)
+    except RuntimeFailure as problem:
+        log.error("how backups are is not known: %s %s", problem, problem.help)
+        rows, fine = [], False
+    return "\n".join(metrics(rows, fine)) + "\n"
 
 
 @reported
@@ -57,7 +90,13 @@ def run(arguments: argparse.Namespace) -> int:
             world.store(name)
     say(f"agent: {len(world.plan.streams)} streams, {len(world.plan.jobs)} jobs")
     work = work_folder(arguments.work, world.folder, world.environ)
-    if not Agent(world, work, arguments.spool).run(stop):
+    agent = Agent(world, work, arguments.spool)
+    with contextlib.ExitStack() as listens:
+        if arguments.listen:
+            where = listens.enter_context(listening(arguments.listen, partial(_metrics, world, work), agent.ailing))
+            say(f"agent: metrics at {where}/metrics")
+        stored = agent.run(stop)
+    if not stored:
         say("agent: stopped, but not all that was received is stored: it is asked for again at the next start")
         return 4
     say("agent: stopped, everything received is stored")

@@ -6,6 +6,7 @@ import argparse
 import json
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, cast
 
 from bkpc_grammar import plan as contract
@@ -57,12 +58,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    world = world_of(arguments)
+    rows, fine = status_of(world_of(arguments), arguments.work)
+    if arguments.format == "json":
+        print(json.dumps(rows, indent=2))
+    elif arguments.format == "prometheus":
+        print("\n".join(metrics(rows, fine)))
+    else:
+        for row in rows:
+            _print(row) if answers(row) else _print_unanswered(row)
+    return 0 if fine else 1
+
+
+def status_of(world: World, work: Path | None) -> tuple[list[dict[str, Any]], bool]:
+    """A row for each database and store, and whether all is as promised. `work`: the agent's folder, where given."""
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
     fine = True
     locks = {one.store: unlocked(world, one.store) for one in world.plan.settings}
-    streams, syncs = stream_rows(world, arguments.work), sync_rows(world)
+    streams, syncs = stream_rows(world, work), sync_rows(world)
     for database in world.databases(None):
         found = _rows(world, database, now)
         overdue, known = _overdue(world, database, found, now)
@@ -75,15 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
         rows += found
         fine = fine and known and not overdue
-    fine = fine and all(map(_fine, rows))
-    if arguments.format == "json":
-        print(json.dumps(rows, indent=2))
-    elif arguments.format == "prometheus":
-        print("\n".join(metrics(rows, fine)))
-    else:
-        for row in rows:
-            _print(row) if answers(row) else _print_unanswered(row)
-    return 0 if fine else 1
+    return rows, fine and all(map(_fine, rows))
 
 
 def _rows(world: World, database: contract.Database, now: datetime) -> list[dict[str, Any]]:
