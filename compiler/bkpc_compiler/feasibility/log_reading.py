@@ -16,6 +16,7 @@ from msgspec import Struct
 from bkpc_compiler.estate.resources import Ways
 from bkpc_compiler.estate.routes import HOME, Route
 from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Link, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
@@ -27,7 +28,7 @@ SINGLE = 10
 """Requests that wait for one another besides: names of binlogs, connections that are made, and the last group."""
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, dict=True):
     """`bytes` of log, written in `age` milliseconds, on their way over `links` from the store farthest away.
 
     `apart`: milliseconds between two objects at least that are cut for one reason, while none is full: for a flush;
@@ -42,12 +43,12 @@ class Reading(Struct, frozen=True):
     flush: Span
     quorum: tuple[Link, ...] = ()
 
-    @property
+    @once
     def binlogs(self) -> int:
         """Files of the server that they lie in, at most."""
         return int(self.age // REQUESTED_MS) + self.bytes // OBJECT + 2
 
-    @property
+    @once
     def objects(self) -> int:
         """One for each flush, that holds something; where one is full, it and one before; the last of each binlog."""
         cut = sum(int(self.age // apart) + 1 for apart in self.apart)
@@ -80,9 +81,12 @@ def reading_of(
     age: int | Fraction, bytes_: int,
 ) -> Reading | None:  # fmt: skip
     """The log out of `stores`, wherever it may be, to `site` around `lost` sites; None where no latency counts."""
-    routes = (ways.routes.between(one.site, site, lost) for one in stores)
-    far = max((one for one in routes if one), key=lambda one: one.latency.amount, default=None)
-    if not bytes_ or far is None or not far.latency.amount:
+    far = HOME
+    for one in stores if bytes_ else ():
+        route = ways.routes.between(one.site, site, lost)
+        if route is not None and route is not HOME and (far is HOME or route.latency > far.latency):
+            far = route
+    if far is HOME or not far.latency.amount:
         return None
     apart = [max(1, int(log.level.flush.value.amount * 1000))]
     quorum = _quorum(ways, database, log) if log.level.sync else HOME
