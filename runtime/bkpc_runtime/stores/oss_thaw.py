@@ -43,8 +43,9 @@ def _until(restore: str) -> datetime | None:
 def thaw(calls: OssCalls, one: StoredObject, name: str, days: int, tier: Tier) -> None:
     """As `Store.thaw`; `name` is the object's in the bucket."""
     days = max(1, min(days, LONGEST.get(one.storage_class, days)))
-    # Class Archive knows one tier, and refuses a request that names it.
-    request = thaw_request(days, "" if one.storage_class == "Archive" else tier)
+    # Class Archive knows one tier, and refuses a request that names it; the coldest knows none cheaper than Standard.
+    known: str = "Standard" if (one.storage_class, tier) == ("DeepColdArchive", "Bulk") else tier
+    request = thaw_request(days, "" if one.storage_class == "Archive" else known)
     try:
         calls.do(one.key, lambda bucket: bucket.restore_object(name, input=request), _PATIENCE)
     except StoreFailed as problem:

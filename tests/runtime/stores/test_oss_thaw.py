@@ -86,6 +86,7 @@ def test_what_says_what_is_there_is_never_cold(server: OssServer) -> None:
         ("ColdArchive", "Expedited", HOUR),
         ("ColdArchive", "Bulk", 12 * HOUR),
         ("DeepColdArchive", "Standard", 48 * HOUR),
+        ("DeepColdArchive", "Bulk", 48 * HOUR),
     ],
 )
 def test_asked_for_once_and_readable_when_it_has_thawed(
