@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from bkpc_compiler.backends import words
-from bkpc_compiler.diagnostics.visible import visible
+from bkpc_grammar.visible import visible
 
 
 def element(name: str, *children: Markup | str, **attributes: str | float | int) -> Markup:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from bkpc_compiler.commands.circumstances_given import FactsUnusable, add_circumstances, circumstances_of
 from bkpc_compiler.commands.source_files import NothingFound, check_files
-from bkpc_compiler.diagnostics.visible import visible
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.given import supposing
 from bkpc_compiler.feasibility.verdict import Answer, analyse
 from bkpc_compiler.program.model import Expectation, PolicyTest, Program
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.visible import visible
 
 EXAMPLE = """\
 example:

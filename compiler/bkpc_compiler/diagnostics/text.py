@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.diagnostics.visible import visible
 from bkpc_compiler.source import SourceFile, Sources
+from bkpc_grammar.visible import visible
 
 _LONGEST = 140
 """Characters of a source line that are shown; the same in every terminal, so that output is."""

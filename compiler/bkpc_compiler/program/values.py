@@ -9,12 +9,12 @@ from functools import lru_cache
 from typing import NoReturn
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.diagnostics.visible import is_hidden
 from bkpc_compiler.program.names import circle, unknown_name
 from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
+from bkpc_grammar.visible import is_hidden
 
 _BARE = re.compile(r"\d+(?:\.\d+)?")
 _MOST_DIGITS = 18

@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.diagnostics.visible import is_hidden
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.grammar import parser
 from bkpc_grammar.quantities import BITS, BYTES, SECONDS
+from bkpc_grammar.visible import is_hidden
 
 if TYPE_CHECKING:
     from lark import UnexpectedInput

@@ -10,10 +10,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic
-from bkpc_compiler.diagnostics.visible import is_hidden
 from bkpc_compiler.source import SourceFile, Span
 from bkpc_compiler.syntax.hints import unreadable
 from bkpc_compiler.syntax.tree import Clause, Word
+from bkpc_grammar.visible import is_hidden
 
 _MARK = "\ufeff"
 _BETWEEN = re.compile(rf'"(?:[^"\\\n]|\\.)*"|#[^\n]*|{_MARK}+')

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bkpc_runtime.commands.readable import readable
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.transfer.memory import settle
 from bkpc_runtime.world import World, open_world
@@ -19,6 +20,7 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
     """Turns a `RuntimeFailure` into its message on stderr and its exit code."""
 
     @functools.wraps(run)
+    @readable()
     def running(arguments: argparse.Namespace) -> int:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
         settle()
