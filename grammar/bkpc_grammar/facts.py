@@ -45,7 +45,7 @@ class DatabaseFact(Fact, frozen=True, tag="database"):
     """A figure of a database."""
 
     name: Name
-    figure: Literal["size", "writes", "burst", "restores", "replays", "dumps"]
+    figure: Literal["size", "writes", "burst", "restores", "replays", "dumps", "changes", "verifies"]
 
 
 class StoreFact(Fact, frozen=True, tag="store"):
@@ -107,6 +107,8 @@ UNITS: dict[str, Unit] = {
     "restores": "bytes_per_second",
     "replays": "bytes_per_second",
     "dumps": "bytes_per_second",
+    "changes": "bytes_per_second",
+    "verifies": "milliseconds",
     "reads": "bytes_per_second",
     "bandwidth": "bytes_per_second",
     "latency": "milliseconds",
@@ -115,7 +117,7 @@ UNITS: dict[str, Unit] = {
 }
 """The unit of each figure."""
 
-_MAY_BE_NOTHING = frozenset({"burst", "latency", "thaw", "provision"})
+_MAY_BE_NOTHING = frozenset({"burst", "changes", "verifies", "latency", "thaw", "provision"})
 
 
 def read_facts(document: bytes, name: str) -> Facts:

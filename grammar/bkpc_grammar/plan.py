@@ -320,6 +320,7 @@ class Step(Part, frozen=True):
     start_ms: Annotated[Milliseconds, Meta(description="when it begins at the latest, after the failure")]
     bytes: Annotated[Bytes, Meta(description="bytes to move at most; 0 where none move")]
     expect_ms: Annotated[Milliseconds, Meta(description="how long it takes at most")]
+    beside: Annotated[tuple[Name, ...], Meta(description="stores read beside it: whichever has the newest image")] = ()
 
 
 class Recovery(Part, frozen=True):

@@ -44,7 +44,7 @@ class BestCase:
     def __init__(self, program: Program, random: Random) -> None:
         self.topology, self.random = Topology(program), random
         self.year = random.randrange(2002, 2030)
-        self._chains: dict[tuple[str, str, float], Chain | None] = {}
+        self._chains: dict[tuple[str, tuple[str, ...], float], Chain | None] = {}
         self._logs: dict[tuple[str, str, float], float] = {}
 
     def least(self, database: str, promise: Promise, kind: str) -> float:
@@ -58,7 +58,10 @@ class BestCase:
         """Seconds: of the whole group, which goes back to one point."""
         group = sorted(self.topology.group(database))
         losses = [
-            [(line.log is None, self.loss(name, line, share, failure)) for line in self.lines(name, failure)]
+            [
+                (line.log is None, self.loss(name, line, share, failure))
+                for line in (*self.lines(name, failure), *self.by_turns(name, failure))
+            ]
             for name in group
         ]
         return min((_in_common(chosen) for chosen in product(*losses)), default=inf)
@@ -79,11 +82,16 @@ class BestCase:
                 found += [Line(name, log) for log in left if log in logged]
         return found
 
+    def by_turns(self, database: str, failure: Failure) -> list[Line]:
+        """The images in all stores that are left, as one line: whichever has the newest is read."""
+        alone = [line.image for line in self.lines(database, failure) if line.log is None]
+        return [Line(alone[0], None, tuple(alone[1:]))] if len(alone) > 1 else []
+
     # ------------------------------------------------------------ loss
 
     def loss(self, database: str, line: Line, share: float, failure: Failure) -> float:
         """The least loss on a line in seconds; endless where the point before the damage is no longer kept."""
-        chain = self.chain(database, line.image, share)
+        chain = self.chain(database, line.image, share, line.beside)
         if chain is None:
             return inf
         lost = chain.loss / 1000 if line.log is None else self._lost_log(database, line.log, share)
@@ -128,14 +136,16 @@ class BestCase:
 
     # ------------------------------------------------------------ images
 
-    def chain(self, database: str, store: str, share: float) -> Chain | None:
-        """The best schedule for images in `store`; None where none come there."""
-        key = (database, store, share)
+    def chain(self, database: str, store: str, share: float, beside: tuple[str, ...] = ()) -> Chain | None:
+        """The best schedule for images in `store`, or in any of those `beside` it; None where none come there."""
+        stores = (store, *beside)
+        key = (database, stores, share)
         if key not in self._chains:
-            waiting = self._jobs_into(database, store, ())
+            waiting = [job for one in stores for job in self._jobs_into(database, one, ())]
+            waiting = list({job.id: job for job in waiting}.values())
             best: Chain | None = None
             for placed in islice(self._placed(database, waiting, ()), _MOST_SCHEDULES) if waiting else ():
-                lost = images.quantile(self.ages(database, placed, store), share)
+                lost = images.quantile(self.ages(database, placed, stores), share)
                 if best is None or lost < best.loss:
                     best = Chain(placed, lost)
             self._chains[key] = best
@@ -144,13 +154,13 @@ class BestCase:
     def _windows(self, jobs: tuple[Job, ...]) -> tuple[Window, ...]:
         return windows([one.schedule for one in jobs], self.year)
 
-    def ages(self, database: str, jobs: tuple[Job, ...], store: str) -> list[Stretch]:
-        """The age of the newest image in a store under a schedule."""
+    def ages(self, database: str, jobs: tuple[Job, ...], stores: tuple[str, ...]) -> list[Stretch]:
+        """The age of the newest image in any of `stores` under a schedule."""
         slowest = images.slowest(float(self.topology.databases[database].size.value.bytes))
         return [
             stretch
             for window in self._windows(jobs)
-            for stretch in images.staleness(images.shelves(jobs, window, slowest).get(store), window)
+            for stretch in images.staleness(images.together(images.shelves(jobs, window, slowest), stores), window)
         ]
 
     def _jobs_into(self, database: str, store: str, seen: tuple[str, ...]) -> list[Job]:
@@ -269,7 +279,8 @@ class BestCase:
         instants: list[dict[str, float]] = [{name: one.loss if one else inf for name, one in chains.items()}]
         if len(lines) > 1 and share >= 1:
             instants = self._ages_at_instants(lines, chains)
-        verification = float(self.topology.program.verification.value.seconds)
+        own = self.topology.databases[database].verifies or self.topology.program.verification
+        verification = float(own.value.seconds)
         spared = {name: self._spared(self._own(name, promise, name == database, failure)) for name in lines}
         return max(self._all_back(lines, ages, spared, failure) for ages in instants) + verification
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -120,6 +120,14 @@ def _shelf(runs: list[tuple[int, int]]) -> Shelf:
             shelf.usable.append(usable)
             shelf.snapshots.append(snapshot)
     return shelf
+
+
+def together(found: Mapping[str, Shelf], stores: Iterable[str]) -> Shelf | None:
+    """What several stores have as if they were one: the newest may be in any."""
+    shelves = [found[one] for one in stores if one in found]
+    if len(shelves) <= 1:
+        return shelves[0] if shelves else None
+    return _shelf([pair for one in shelves for pair in zip(one.usable, one.snapshots, strict=True)])
 
 
 def staleness(shelf: Shelf | None, window: Window) -> list[Stretch]:

@@ -16,7 +16,17 @@ from unittest.mock import patch
 from msgspec import structs
 
 from bkpc_compiler.estate import resources
-from bkpc_compiler.feasibility import bounds, demand, images, recovery_least, recovery_time, staleness, stream, together
+from bkpc_compiler.feasibility import (
+    bounds,
+    by_turns,
+    demand,
+    images,
+    recovery_least,
+    recovery_time,
+    staleness,
+    stream,
+    together,
+)
 from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.program.model import Database
 from bkpc_compiler.timetable.occupancy import Occupancy
@@ -135,11 +145,21 @@ def _one_after_the_other() -> AbstractContextManager[Any]:
 def _oldest_of_all_stores() -> AbstractContextManager[Any]:
     """A refutation from the oldest of the images that are left."""
 
-    def oldest(choice: Any, share: Fraction) -> bounds.Bound:
+    def oldest(choice: Any, share: Fraction, stores: object) -> bounds.Bound:
         found: list[bounds.Bound] = [line.image.age_at_least(share, arrives=False) for line in choice.lines]
         return max(found, key=lambda one: one.total)
 
     return patch.object(recovery_least, "_least_age", oldest)
+
+
+def _each_store_alone() -> AbstractContextManager[Any]:
+    """A refutation from the best store alone, where several have images by turns."""
+
+    def best(images_: Any, share: Fraction, *, arrives: bool) -> bounds.Bound:
+        found: list[bounds.Bound] = [one.age_at_least(share, arrives=arrives) for one in images_]
+        return min(found, key=lambda one: one.total)
+
+    return patch.object(by_turns, "least_age", best)
 
 
 MUTATIONS: tuple[tuple[str, Plant], ...] = (
@@ -161,5 +181,6 @@ MUTATIONS: tuple[tuple[str, Plant], ...] = (
     ("refuted: all of the log is replayed", _always_the_log),
     ("refuted: the log comes after the image", _one_after_the_other),
     ("refuted: the oldest image counts", _oldest_of_all_stores),
+    ("refuted: each store is judged alone", _each_store_alone),
 )
 """Each (what is wrong, what plants it)."""

@@ -25,17 +25,25 @@ _AFTER: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where the recovery takes the image, and the log unless None, of one database from."""
+    """Where the recovery takes the image, and the log unless None, of one database from.
+
+    `beside`: stores that have images by turns with `image`; whichever has the newest is read.
+    """
 
     image: str
     log: str | None
+    beside: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        return (self.image, *self.beside)
 
 
 def line_of(recovery: Recovery, database: str) -> Line | None:
     """The line a recovery takes for a database; None where it brings no image back."""
-    steps = {one.kind: one.store for one in recovery.steps if one.database == database}
-    image = steps.get("restore.image")
-    return Line(image, steps.get("restore.log")) if image is not None else None
+    steps = {one.kind: one for one in recovery.steps if one.database == database}
+    image, log = steps.get("restore.image"), steps.get("restore.log")
+    return Line(image.store, log.store if log else None, image.beside) if image and image.store else None
 
 
 def rate_of(step: Step) -> float:
@@ -107,9 +115,9 @@ class Rehearsal:
                 default=0.0,
             )
         if step.kind == "thaw":
-            return thaw_seconds(self.topology.stores[step.store or ""]) * 1000
+            return max(thaw_seconds(self.topology.stores[one]) for one in (step.store or "", *step.beside)) * 1000
         if step.kind == "check.service":
-            return float(self.topology.program.verification.value.seconds) * 1000
+            return float((database.verifies or self.topology.program.verification).value.seconds) * 1000
         size = float(database.size.value.bytes)
         if step.kind == "restore.log":
             size = float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
@@ -153,7 +161,7 @@ class Rehearsal:
             wanted.add("detect")
         if policy and policy.activate and policy.activate.value.seconds:
             wanted.add("activate")
-        if line and thaw_seconds(self.topology.stores[line.image]):
+        if line and any(thaw_seconds(self.topology.stores[one]) for one in line.images):
             wanted.add("thaw")
         if self.topology.new_home(name, self.failure) != self.topology.databases[name].site:
             wanted.add("provision")
@@ -164,18 +172,20 @@ class Rehearsal:
 
     def _way_of(self, step: Step) -> Iterator[str]:
         """A restore reads a store that is left, over links that are left, no faster than its host takes in."""
-        database, store = self.topology.databases[step.database], self.topology.stores[step.store or ""]
-        if store.name in self.failure.stores:
-            yield f"{store.name} is lost"
+        database = self.topology.databases[step.database]
         takes_in = database.restores if step.kind == "restore.image" else database.replays
         if rate_of(step) > takes_in.value.bytes_per_second:
             yield f"{rate_of(step)} B/s is more than the host takes in"
         home = self.topology.new_home(step.database, self.failure)
-        way = self.topology.route(store.site, home, self.failure.sites) if home else None
-        if way is None:
-            yield f"no way from {store.name} to {home}"
-            return
-        wanted = {f"link:{one.name}" for one in way} | ({f"store:{store.name}:reads"} if store.reads else set())
+        wanted: set[str] = set()
+        for store in (self.topology.stores[one] for one in (step.store or "", *step.beside)):
+            if store.name in self.failure.stores:
+                yield f"{store.name} is lost"
+            way = self.topology.route(store.site, home, self.failure.sites) if home else None
+            if way is None:
+                yield f"no way from {store.name} to {home}"
+                return
+            wanted |= {f"link:{one.name}" for one in way} | ({f"store:{store.name}:reads"} if store.reads else set())
         reserved = {one.resource for one in step.reserve}
         for name in sorted(wanted - reserved):
             yield f"nothing reserved on {name}"

@@ -60,28 +60,32 @@ class Household:
         chosen = self.random.choice(self.windows)
         return chosen, images.shelves(self.jobs, chosen, images.any_speed(self.size, self.random))
 
-    def ages(self, store: str) -> list[Stretch]:
-        """The age of the newest image in a store over all windows, in ms."""
-        return [one for window, found in self.shelves for one in images.staleness(found.get(store), window)]
+    def ages(self, line: Line) -> list[Stretch]:
+        """The age of the newest image in its stores over all windows, in ms."""
+        return [
+            one
+            for window, found in self.shelves
+            for one in images.staleness(images.together(found, line.images), window)
+        ]
 
-    def age_once_reached(self, store: str, behind: float, share: float) -> float:
+    def age_once_reached(self, line: Line, behind: float, share: float) -> float:
         """The age of the newest image that others, whose logs are `behind` ms late, have reached; for `share`."""
         found: list[Stretch] = []
         for window, shelves in (*self.shelves, self.chance) if share >= 1 else self.shelves:
-            shelf = shelves.get(store)
+            shelf = images.together(shelves, line.images)
             if shelf is not None:
                 pairs = zip(shelf.usable, shelf.snapshots, strict=True)
                 shelf = Shelf([max(at, ceil(snapshot + behind)) for at, snapshot in pairs], shelf.snapshots)
             found += images.staleness(shelf, window)
         return images.quantile(found, share)
 
-    def oldest(self, store: str) -> float:
+    def oldest(self, line: Line) -> float:
         """The worst age of the newest image, in ms."""
         if not self.jobs:
             return inf
         window, found = self.chance
-        by_chance = images.staleness(found.get(store), window)
-        return max(one.worst for one in (*self.ages(store), *by_chance))
+        by_chance = images.staleness(images.together(found, line.images), window)
+        return max(one.worst for one in (*self.ages(line), *by_chance))
 
     def pipe(self, store: str) -> log_stream.Pipe:
         """The stream into one store as reserved."""
@@ -105,7 +109,7 @@ class Household:
     def losses(self, line: Line) -> list[Stretch]:
         """The loss over time on a line, by the adversary that is worst on average."""
         if line.log is None or line.log not in self.streams:
-            return self.ages(line.image)
+            return self.ages(line)
         pipe = self.pipe(line.log)
         tries = (log_stream.steady, log_stream.after_silence(pipe), log_stream.before_the_cut(pipe))
         found = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]
@@ -113,11 +117,11 @@ class Household:
 
     def loss(self, line: Line, share: float) -> float:
         """The loss that is not passed in `share` of all instants, in ms; 1: the worst."""
-        if self.oldest(line.image) == inf:
+        if self.oldest(line) == inf:
             return inf
         if share < 1:
             return images.quantile(self.losses(line), share)
-        return self.oldest(line.image) if line.log is None else self.lost_log(line.log)
+        return self.oldest(line) if line.log is None else self.lost_log(line.log)
 
 
 class World:
@@ -146,6 +150,7 @@ class World:
         lines = [Line(name, None) for name in left] + [
             Line(name, log) for name in left for log in left if log in household.streams
         ]
+        lines += [Line(left[0], None, tuple(left[1:]))] if left else []
         return min(lines, key=lambda one: household.loss(one, 1), default=None)
 
     def loss(self, database: str, promise: Promise, share: float) -> float:
@@ -153,7 +158,7 @@ class World:
         failure = self.topology.failure(promise.scope, database)
         group = sorted(self.topology.group(database))
         lines = {name: self.line(name, failure, database) for name in group}
-        known = {name: line for name, line in lines.items() if line and not {line.image, line.log} & failure.stores}
+        known = {name: line for name, line in lines.items() if line and not {*line.images, line.log} & failure.stores}
         if len(known) < len(lines):
             return inf
         lost = self._point_in_common(known, share)
@@ -173,15 +178,15 @@ class World:
             return inf
         behind = max(self.households[name].loss(line, 1) for name, line in lines.items() if line.log is not None)
         (name,) = imaged
-        return self.households[name].age_once_reached(lines[name].image, behind, share)
+        return self.households[name].age_once_reached(lines[name], behind, share)
 
     def _forgotten(self, hit: str, database: str, line: Line, lost: float) -> bool:
         """Whether what leads to the point before the damage of `hit` may have expired by the time that is noticed."""
         policy = self.topology.policies[hit]
-        kept = [one.keep_ms for one in self.plan.retention if one.database == database and one.store == line.image]
+        kept = [one.keep_ms for one in self.plan.retention if one.database == database and one.store in line.images]
         noticed = float(policy.detect.value.seconds) * 1000 if policy.detect else 0.0
         if line.log is not None and len(self.topology.group(hit)) > 1:
-            lost += self.households[database].oldest(line.image)  # an image from before that point
+            lost += self.households[database].oldest(line)  # an image from before that point
         return any(one is not None and lost + noticed > one for one in kept)
 
     def time(self, database: str, promise: Promise, share: float) -> float:
@@ -199,14 +204,14 @@ class World:
     def worst_ages(self, recovery: Recovery) -> dict[str, float]:
         """For each database the worst age of the image that the recovery takes."""
         lines = {name: line_of(recovery, name) for name in recovery.databases}
-        return {name: self.households[name].oldest(line.image) for name, line in lines.items() if line}
+        return {name: self.households[name].oldest(line) for name, line in lines.items() if line}
 
     def _usual_time(self, database: str, rehearsal: Rehearsal, share: float) -> float:
         """The time to recover that is not passed in `share` of instants: it never falls as the image's age grows."""
         line = line_of(rehearsal.recovery, database)
         if line is None:
             return inf
-        usual = images.quantile(self.households[database].ages(line.image), share)
+        usual = images.quantile(self.households[database].ages(line), share)
         alone = len(rehearsal.recovery.databases) == 1
         course = rehearsal.run(self.worst_ages(rehearsal.recovery) | {database: usual}, waits=not alone)
         return course.in_service(database, self.topology, rehearsal.failure) / 1000

@@ -24,6 +24,11 @@ class Phase:
     bytes: int
     after: tuple[int, ...]  # numbers of phases that come first
     critical: bool
+    beside: tuple[str, ...] = ()  # stores that have images by turns with it: the newest is read
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        return (self.store, *self.beside) if self.store else ()
 
     @property
     def end_ms(self) -> int:
@@ -39,7 +44,7 @@ class Phase:
             "provision": f"Make an empty server ready for {names}",
             "check.service": f"Check the service of {names}",
         }.get(self.kind, f"{words.STEPS[self.kind]} of {names}")
-        return f"{what} from {self.store}" if self.store else what
+        return f"{what} from {' or '.join(self.stores)}" if self.store else what
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ def _phases(recovery: Recovery) -> tuple[Phase, ...]:
             sum(step.bytes for step in steps),
             tuple(sorted({numbers[need] for step in steps for need in step.needs})),
             any(step.id in critical for step in steps),
+            steps[0].beside,
         )
         for number, steps in enumerate(grouped.values(), 1)
     )

@@ -220,6 +220,9 @@ def way(line: Line) -> str:
     copied = f" (copied from {before})" if before else ""
     where = " or ".join(f"`{store}`" for store in line.logs)
     log = f" and the log in {where}" if where else ", without a log"
+    if line.beside:
+        stores = " or ".join(f"`{store}`" for store in (line.image[-1], *line.beside))
+        return f"the newest image, in {stores}{log}"
     return f"the image in `{line.image[-1]}`{copied}{log}"
 
 

@@ -23,7 +23,8 @@ def age(sheet: Sheet, image: ImageCopy, share: Fraction, analysis: Analysis) -> 
     `image` must have slots.
     """
     ages = image.staleness
-    assert ages is not None
+    if ages is None:
+        return _of_late(sheet, image)
     amount = ages.quantile(share) / 1000
     if image.joint:
         return _of_all(sheet, image, share, amount, analysis)
@@ -46,7 +47,7 @@ def _of_all(sheet: Sheet, image: ImageCopy, share: Fraction, amount: Fraction, a
     ages = image.staleness
     assert ages is not None
     ways = [jobs for jobs in (image.jobs, *image.others) if not jobs[0].incremental]
-    worst = oldest_of_all([jobs for jobs in ways if all(job.slot and job.rhythm.steady for job in jobs)])
+    worst = oldest_of_all([jobs for jobs in ways if all(job.timely and job.rhythm.fixed for job in jobs)])
     assert worst is not None
     _instants(sheet, worst, analysis, whole=True)
     slack = " + slack" if worst.slack else ""
@@ -156,6 +157,19 @@ def _of_unaligned(
     if paused:
         parts.append(pause(sheet, jobs[0], analysis))
     return sheet.follows("age", " + ".join(parts), amount, "s", "each may have just missed the one before")
+
+
+def _of_late(sheet: Sheet, image: ImageCopy) -> Fraction:
+    """Of images whose jobs have slots that end after their windows: whether they keep to these or not."""
+    parts = []
+    for number, job in enumerate(image.jobs, 1):
+        assert job.slot is not None
+        suffix = f"_{number}"
+        parts.append(between(sheet, job, suffix).strip("()"))
+        what = f"from a release of {job.id} to the end of its slot, which is later than that of its window"
+        sheet.given(f"end{suffix}", Fraction(job.slot.end, 1000), "s", what if job.late else what.partition(",")[0])
+        parts.append(f"end{suffix}")
+    return sheet.follows("age", " + ".join(parts), Fraction(image.oldest, 1000), "s", "late or not")
 
 
 def ageing(sheet: Sheet, one: Ageing, analysis: Analysis) -> None:

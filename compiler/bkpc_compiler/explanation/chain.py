@@ -35,7 +35,7 @@ class Oldest:
 def oldest(jobs: Sequence[JobDemand]) -> Oldest | None:
     """The worst instant of a chain whose jobs all have slots; None where jobs come at no fixed times of the week,
     or too many of them to look at each."""
-    if not all(job.rhythm.steady for job in jobs):
+    if not all(job.rhythm.fixed for job in jobs):
         return None
     cycle = lcm(*(job.rhythm.period for job in jobs))
     if any(cycle // job.rhythm.period > MOST_EVENTS for job in jobs):
@@ -48,7 +48,7 @@ def oldest(jobs: Sequence[JobDemand]) -> Oldest | None:
 def oldest_of_all(chains: Sequence[Sequence[JobDemand]]) -> Oldest | None:
     """The same where several chains fill one store, and the freshest of all images counts."""
     jobs = {job.id: job for jobs in chains for job in jobs}
-    if not all(job.rhythm.steady for job in jobs.values()):
+    if not all(job.rhythm.fixed for job in jobs.values()):
         return None
     cycle = lcm(*(job.rhythm.period for job in jobs.values()))
     shifted = [name for name, job in jobs.items() if job.rhythm.shift]

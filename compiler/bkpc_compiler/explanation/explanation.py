@@ -90,7 +90,8 @@ class Line:
 
     `image`: the stores an image passes, the last one is read; `log`: the store of the log; `place`: where the
     database is rebuilt, None where nothing says. Seconds: what it loses at most and at least, and when the
-    database is back on it at most, were it the only one to come back. `why_not`: empty for the chosen one.
+    database is back on it at most, were it the only one to come back. `why_not`: empty for the chosen one. `beside`:
+    more stores that have images; the newest of all is read.
     """
 
     image: tuple[str, ...]
@@ -100,6 +101,7 @@ class Line:
     loses_least: Fraction | None
     back_alone: Fraction | None
     why_not: str
+    beside: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> bool:

@@ -18,7 +18,7 @@ from bkpc_grammar.rounding import told_down
 
 def lines_of(choice: Choice) -> tuple[Line, ...]:
     """The chosen line, then the others as they are named."""
-    synced = tuple(dict.fromkeys(line for _, line, _ in choice.ways if line.synced))
+    synced = tuple(dict.fromkeys(line for _, line, _ in choice.ways if line.synced or line.image.beside))
     same = {(line.image.id, line.synced[0].name) for line in synced if len(line.synced) == 1}
     lines = (*(one for one in choice.lines if one.name not in same), *synced)
     found = [_line(choice, line) for line in lines]
@@ -42,6 +42,7 @@ def _line(choice: Choice, line: points.Line) -> Line:
         loses_least=_total(points.least_lost(line, choice.felt_as, share)),
         back_alone=None if alone is None else Fraction(alone, 1000),
         why_not="",
+        beside=tuple(one.name for one in line.image.beside),
     )
 
 

@@ -8,8 +8,9 @@ from math import ceil
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.working import Logging, Part
-from bkpc_compiler.program.model import Link, Program
+from bkpc_compiler.program.model import Given, Link, Origin, Program
 from bkpc_grammar.log_objects import OBJECT
+from bkpc_grammar.quantities import Size
 
 
 def links_of(stream: StreamDemand, program: Program) -> list[Link]:
@@ -85,10 +86,17 @@ def _reserved(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part, p
         sheet.follows("carried", "second" if later else "first", after_it if later else with_burst, "s", why)
 
 
+def surely(sheet: Sheet, burst: Given[Size]) -> Fraction:
+    """What comes at once at least: nobody knows how small a burst is that is only assumed."""
+    if burst.origin is Origin.STANDARD:
+        return sheet.given("burst", 0, "B", "that comes at once for certain: nobody says how much does")
+    return sheet.given("burst", burst.value, "B", "that comes at once", burst.span)
+
+
 def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction) -> None:
     """With the whole way for itself, a burst just after a batch was cut."""
     writes = sheet.given("writes", stream.writes.value, "B/s", f"log of `{stream.database}`", stream.writes.span)
-    burst = sheet.given("burst", stream.burst.value, "B", "that comes at once", stream.burst.span)
+    burst = surely(sheet, stream.burst)
     sent = "max(burst, 1)" if stream.level.sync else "burst"
     burst = stream.arrivals_at_best.burst
     sheet.given("object", OBJECT, "B", "the largest that is written at once")

@@ -250,7 +250,7 @@ class Workings:
         words = "the point in common of its group may be so old" if common else "an image no older would do alone"
         sheet.given("spared", spared.value, "s", f"that may be lost: {words}", spared.span)
         sheet.given("writes", database.writes.value, "B/s", f"log of `{database.name}`", database.writes.span)
-        sheet.given("burst", database.burst.value, "B", "that comes at once", database.burst.span)
+        logs.surely(sheet, database.burst)
         age = "(age - spared)" if common else "age"
         sheet.follows("bytes", f"ceil(writes * {age} + burst)", part.transfer.bytes, "B")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_data
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from bkpc_compiler.once import once
 from bkpc_compiler.program.model import ColdLevel, Given, ImageLevel, Schedule
 from bkpc_compiler.timetable.calendar import Rhythm
 from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
+from bkpc_compiler.timetable.spread import Turn, spread
 from bkpc_grammar.quantities import Duration, Rate, Size
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ class JobDemand(Struct, frozen=True):
     `slot` None: it fits nowhere, and nothing bounds when it is done. `source`: the store a copy reads. `thaw`: what the
     image in it takes to thaw. `queue`: milliseconds that it waits behind the thaw quota; None: nothing bounds them.
     `behind`: bytes at most of the incremental images that a copy moves behind a full one. `changes`: what an
-    incremental one holds of each time; None: all that there is.
+    incremental one holds of each time; None: all that there is. `swift`: milliseconds that its slot may last if what is
+    promised of its image is to be kept; None: nothing is that depends on it.
     """
 
     id: str
@@ -47,6 +50,7 @@ class JobDemand(Struct, frozen=True):
     queue: int | None = 0
     behind: int = 0
     changes: Given[Rate] | None = None
+    swift: int | None = None
 
     @property
     def incremental(self) -> bool:
@@ -97,6 +101,11 @@ class JobDemand(Struct, frozen=True):
         return self.slot is None or self.slot.end > self.window.milliseconds_up()
 
     @property
+    def timely(self) -> bool:
+        """Whether its slot lies within its window: what is done later no proof may count on."""
+        return self.slot is not None and not self.late
+
+    @property
     def limited(self) -> bool:
         """Whether its flow limit alone keeps it from its window."""
         return self.limit is not None and self.bytes.amount > self.limit.value.amount * self.lasting
@@ -139,8 +148,17 @@ class Demand:
         return found
 
 
-def settle(jobs: Sequence[JobDemand], streams: Sequence[StreamDemand], headroom: Fraction, retries: Fraction) -> Demand:
-    """Streams first, then jobs in their windows, then in their periods; what fits nowhere has no bound."""
+def settle(
+    jobs: Sequence[JobDemand],
+    streams: Sequence[StreamDemand],
+    headroom: Fraction,
+    retries: Fraction,
+    turning: frozenset[str] = frozenset(),
+) -> Demand:
+    """Streams first, then jobs in their windows, then in their periods; what fits nowhere has no bound.
+
+    `turning`: databases whose full images come best at different times.
+    """
     resources = {one.name: one for job in jobs for one in job.resources}
     resources |= {one.name: one for stream in streams for one in stream.resources}
     usable = {name: int(room) for name, one in resources.items() if (room := derated(one, headroom)) is not None}
@@ -150,8 +168,8 @@ def settle(jobs: Sequence[JobDemand], streams: Sequence[StreamDemand], headroom:
         for one in stream.resources:
             if one.name in usable and stream.fits:
                 steady[one.name] = steady.get(one.name, 0) + stream.rate
-    bounded = (job for job in jobs if job.queue is not None)
-    table = timetable_of((_request(job, usable, retries) for job in bounded), usable, steady)
+    requests = [_request(job, usable, retries) for job in jobs if job.queue is not None]
+    table = timetable_of(_taking_turns(jobs, requests, turning, usable), usable, steady)
     settled = tuple(replace(job, slot=table.slots.get(job.id)) for job in jobs)
     return Demand(settled, fitted, shortages_of(settled, fitted, resources, usable), table.peaks)
 
@@ -171,7 +189,40 @@ def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Re
         resources=tuple(sorted({one.name for one in job.resources if one.name in usable})),
         ceiling=max(1, int(job.limit.value.amount)) if job.limit else None,
         lead=job.lead,
+        swift=job.swift,
     )
+
+
+def _taking_turns(
+    jobs: Sequence[JobDemand], requests: Sequence[Request], turning: frozenset[str], usable: Mapping[str, int]
+) -> list[Request]:
+    """The requests; those for full images of `turning` databases with the start that suits them all best.
+
+    What is copied stays as early as can be: its copies come after it.
+    """
+    by_id = {one.id: one for one in requests}
+    groups: dict[str, list[JobDemand]] = {}
+    copied = {(job.database, job.source) for job in jobs if job.source}
+    for job in jobs:
+        if job.database in turning and not job.source and job.id in by_id:
+            groups.setdefault(job.database, []).append(job)
+    for group in groups.values():
+        if len(group) < 2 or not all(job.rhythm.fixed and not job.incremental for job in group):
+            continue
+        turns = tuple(_turn(by_id[job.id], (job.database, job.store) in copied, usable) for job in group)
+        for job, wish in zip(group, spread(turns) or (), strict=False):
+            by_id[job.id] = replace_data(by_id[job.id], wish=wish)
+    return [by_id[one.id] for one in requests]
+
+
+def _turn(request: Request, copied: bool, usable: Mapping[str, int]) -> Turn:
+    """Where it may start: it takes a sixteenth of its window, or more where its way is narrow."""
+    window = min(request.window, request.rhythm.least)
+    narrow = min((usable[name] for name in request.resources), default=0)
+    sixteenth = max(1, window // 16)
+    takes = -(-request.effort * 4000 // narrow) if narrow else 0  # a quarter of its way comes first
+    latest = request.lead if copied else max(request.lead, window - -(-takes // sixteenth) * sixteenth)
+    return Turn(request.rhythm.period, request.rhythm.phase, request.lead, latest)
 
 
 def _fitted(streams: Sequence[StreamDemand], usable: Mapping[str, int]) -> tuple[StreamDemand, ...]:

@@ -63,9 +63,9 @@ def shorts_of(outage: Outage, choice: Choice, members: Sequence[Choice]) -> tupl
     found = []
     for one in everyone:
         policy, line = one.policy, one.line
-        if line is None or line.image.staleness is None or (policy.keep is None and policy.lock is None):
+        if line is None or not line.image.comes or (policy.keep is None and policy.lock is None):
             continue
-        age = line.image.staleness.worst
+        age = line.image.oldest
         if common is not None:
             age = common if line.log is None else common + age
         for locked, held, until in (_lock(outage, one), _keep(outage, one, _noticed(choice, one), bool(members))):

@@ -37,10 +37,10 @@ MOST_CHAINS = 1000
 class ImageCopy(Struct, frozen=True, dict=True):
     """The images of one database in one store.
 
-    `staleness`: how old the newest usable one is over all instants, in the planned slots; None where a job
-    has no slot. `others`: the other ways that images of this database come into the store. `joint`: of all these ways
+    `staleness`: how old the newest usable one is over all instants, in the planned slots; None where a job has no slot
+    in its window. `others`: the other ways that images of this database come into the store. `joint`: of all these ways
     together, rather than of `jobs` alone. `behind`: the incremental images that a full one may have behind it there,
-    whichever way brought the newest.
+    whichever way brought the newest. `beside`: more stores, to which some of `others` lead; the newest may be in any.
     """
 
     id: str
@@ -50,6 +50,27 @@ class ImageCopy(Struct, frozen=True, dict=True):
     others: tuple[tuple[JobDemand, ...], ...] = ()
     joint: bool = False
     behind: Increments | None = None
+    beside: tuple[Store, ...] = ()
+
+    @once
+    def comes(self) -> bool:
+        """Whether images come at all, however late: a log can follow one."""
+        return self.staleness is not None or (
+            all(job.slot for job in self.jobs) and (self.behind is None or self.behind.bounded)
+        )
+
+    @once
+    def oldest(self) -> int:
+        """Milliseconds that the newest is old at most, whether its jobs keep to their windows or are as late as their
+        slots; of one that comes."""
+        if self.staleness is not None:
+            return self.staleness.worst
+        return sum(job.rhythm.gap + job.slot.end for job in self.jobs if job.slot)
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """Where the newest may be."""
+        return (self.store, *self.beside)
 
     @property
     def incremental(self) -> bool:
@@ -82,7 +103,9 @@ class ImageCopy(Struct, frozen=True, dict=True):
         last = self.jobs[-1]
         between = self.between(share)
         what = _two(last)
-        what = f"two images in `{last.store}`, whichever level brings them" if self.joint else what
+        if self.joint:
+            where = " or ".join(f"`{one.name}`" for one in self.stores)
+            what = f"two images in {where}, whichever {'store has' if self.beside else 'level brings'} them"
         of_all = "" if share >= 1 else f", {_percent(share)} of all instants"
         jobs = self.counted
         spans = (*(job.schedule.span for job in jobs[:-1]), *_costs(jobs))
@@ -186,7 +209,7 @@ def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:
     firsts = list(dict.fromkeys(jobs[0] for jobs in chains))
     cycle = max(job.rhythm.period for job in firsts)
     few = sum(cycle // job.rhythm.period for job in firsts) <= MOST_EVENTS
-    if share == 1 and few and all(cycle % job.rhythm.period == 0 and job.rhythm.steady for job in firsts):
+    if share == 1 and few and all(cycle % job.rhythm.period == 0 and job.rhythm.fixed for job in firsts):
         closes, opens = uncovered(firsts, cycle)
         gap = max(gap, Fraction(opens - closes))
     return int(gap)
@@ -202,7 +225,7 @@ def widest_left(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> Fract
     found = Fraction(0)
     for jobs in chains:
         period = max(job.rhythm.period for job in jobs)
-        if all(job.rhythm.steady and period % job.rhythm.period == 0 for job in jobs):
+        if all(job.rhythm.fixed and period % job.rhythm.period == 0 for job in jobs):
             others = sum(period / max(mean_of(job) for job in other) for other in chains if other is not jobs)
             if share == 1:
                 found = max(found, Fraction(period, int(others) + 1))
@@ -235,7 +258,7 @@ def uncovered(jobs: Sequence[JobDemand], cycle: int) -> tuple[int, int]:
 def _forced_wait(before: JobDemand, needs: Fraction, job: JobDemand, took: Fraction) -> Fraction:
     """Seconds that at least pass between the end of `before`, which takes `needs`, and the start of `job`."""
     first, then = before.rhythm, job.rhythm
-    if first.period != then.period or not (first.steady and then.steady) or first.shift or then.shift:
+    if first.period != then.period or not (first.fixed and then.fixed) or first.shift or then.shift:
         return Fraction(0)
     between = Fraction(then.phase - first.phase, 1000)
     earliest = between - max(Fraction(0), before.window.amount - needs) - needs
@@ -278,17 +301,25 @@ def _outdone(image: ImageCopy, by: int | None) -> bool:
 def _beside(image: ImageCopy, copies: Sequence[ImageCopy]) -> ImageCopy:
     """`image` with the other ways into its store: what is read there is the freshest of all `copies` there."""
     others = tuple(two.jobs for two in copies if two is not image)
-    # An incremental image that is due while another job runs is late or left out: what they achieve together is less.
-    steady = [
-        jobs
-        for jobs in (image.jobs, *others)
-        if all(job.slot and job.rhythm.steady for job in jobs) and not jobs[0].incremental
-    ]
-    if not steady or image.incremental or (image.behind and not image.behind.bounded):
+    if image.incremental or (image.behind and not image.behind.bounded):
         return replace(image, others=others)
-    joint = staleness_of_all([[(job.id, _leg(job, job.slot)) for job in jobs if job.slot] for jobs in steady])
+    joint = staleness_together((image.jobs, *others))
     better = joint is not None and (image.staleness is None or joint.worst < image.staleness.worst)
     return replace(image, others=others, staleness=joint if better else image.staleness, joint=better)
+
+
+def staleness_together(chains: Sequence[Sequence[JobDemand]]) -> Staleness | None:
+    """Of the freshest image that any of `chains` brings; None where nothing bounds it.
+
+    Those without fixed times of the week only help, and are left out. So are incremental ones: one that is due while
+    another job runs is late or left out, and what they achieve together is less.
+    """
+    steady = [
+        jobs for jobs in chains if all(job.timely and job.rhythm.fixed for job in jobs) and not jobs[0].incremental
+    ]
+    if not steady:
+        return None
+    return staleness_of_all([[(job.id, _leg(job, job.slot)) for job in jobs if job.slot] for jobs in steady])
 
 
 def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store], behind: Mapping[str, Increments]) -> ImageCopy:
@@ -310,21 +341,21 @@ def _paused(jobs: Sequence[JobDemand], paused: int) -> Staleness:
 def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
     legs = []
     for job in jobs:
-        if job.slot is None:
+        if job.slot is None or not job.timely:
             return None
         legs.append(_leg(job, job.slot))
     if len(legs) == 1:
         leg = legs[0]
         lasts = leg.end - leg.start
         return Staleness((((lasts, lasts + leg.period + leg.shift),),))
-    if not all(job.rhythm.steady for job in jobs):
+    if not all(job.rhythm.fixed for job in jobs):
         return unaligned(legs)
     return staleness_of(legs) or unaligned(legs)
 
 
 def _leg(job: JobDemand, slot: Slot) -> Leg:
     rhythm = job.rhythm
-    period = rhythm.period if rhythm.steady else rhythm.gap - rhythm.shift
+    period = rhythm.period if rhythm.fixed else rhythm.gap - rhythm.shift
     return Leg(period, rhythm.phase, job.begins, slot.end, rhythm.shift, job.schedule.timezone)
 
 

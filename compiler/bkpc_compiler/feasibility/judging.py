@@ -11,11 +11,12 @@ from typing import Protocol
 from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.by_turns import least_lost_on
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.holding import Short, image_before_logs, shorts_of
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
-from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_most, most_lost
+from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_time import Setting
 from bkpc_compiler.feasibility.together import (
     Outage,
@@ -195,9 +196,7 @@ class PointJudging(Struct, frozen=True):
         return lower
 
     def _lower_of(self, choice: Choice) -> Bound | None:
-        scope, share = choice.felt_as, self.promise.rpo_quantile
-        lows = [low for line in choice.readable if (low := least_lost(line, scope, share)) is not None]
-        return min(lows, key=_total, default=None)
+        return least_lost_on(choice.readable, choice.felt_as, self.promise.rpo_quantile)
 
     def members(self) -> tuple[tuple[str, Choice], ...]:
         """The others of its group, and how each comes back."""
@@ -269,10 +268,6 @@ def _verdict(objective: Duration, most: Duration | None, judging: Judging) -> Ve
         return Verdict.UNDECIDED if judging.shorts() else Verdict.PROVED
     least = judging.least()
     return Verdict.REFUTED if least is not None and least > objective.amount else Verdict.UNDECIDED
-
-
-def _total(bound: Bound) -> Duration:
-    return bound.total
 
 
 def _of(name: str, bound: Bound) -> Bound:

@@ -114,6 +114,35 @@ def _longest(schedule: Schedule) -> Fraction:
     return Fraction(rhythm_of(schedule).gap, 1000) + window.amount
 
 
+Unserved = Sequence[tuple[Store, Fraction, Fraction]]
+"""Where images alone must keep a promise: a store that the failure leaves, the seconds that may be lost, for how many
+of all instants."""
+
+
+def unserved_of(
+    losses: Losses, stores: Mapping[str, Store], database: Database, policy: Policy, streams: Sequence[StreamDemand]
+) -> Unserved:
+    """The promises of `database` for which no log is reserved that a failure leaves, and the stores it leaves."""
+    served = [stores[one.store] for one in streams if one.enough is not None]
+    found = []
+    for promise in policy.promises:
+        if promise.rpo is not None:
+            loss = losses.of(database, promise.scope)
+            if not any(survives(one, loss, policy) for one in served):
+                within, share = promise.rpo.value.amount, promise.rpo_quantile
+                found += [(one, within, share) for one in stores.values() if survives(one, loss, policy)]
+    return found
+
+
+def swift_enough(job: JobDemand, unserved: Unserved) -> JobDemand:
+    """The job, its slot no longer than lets its images be as young as is promised, where that is possible."""
+    if job.source or job.incremental:
+        return job
+    spare = [within * 1000 - share * job.rhythm.gap for one, within, share in unserved if one.name == job.store]
+    most = min((int(one) for one in spare if one > 0), default=None)
+    return job if most is None else replace(job, swift=most)
+
+
 def streams_of(
     ways: Ways, stores: Mapping[str, Store], limits: Sequence[Limit], database: Database, policy: Policy
 ) -> tuple[StreamDemand, ...]:

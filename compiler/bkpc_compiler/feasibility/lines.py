@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.estate.failures import Loss, survives
+from bkpc_compiler.feasibility.by_turns import any_of_all, lost_at_least_on, taken_by_turns
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_least, lost_at_most
@@ -75,6 +76,11 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
         return rank, Recovery(self.setting, self.left, self.database, self.policy, line, place, self.loss)
 
     @property
+    def plain(self) -> tuple[Recovery, ...]:
+        """Those of `recoveries` on images of one store: of several that are read by turns, one is read at a time."""
+        return tuple(one for one in self.recoveries if not one.line.image.beside)
+
+    @property
     def line(self) -> Line | None:
         """The line to recover on; None where nothing that survives can be read where it is rebuilt."""
         return self.recovery.line if self.recovery else self.unplaced
@@ -96,8 +102,7 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
 
     def least_lost(self, share: Fraction) -> Fraction | None:
         """Seconds that no line which is left betters in `share` of all instants; None where that grows for ever."""
-        lows = [low for line in self.readable if (low := lost_at_least(line, self.felt_as, share)) is not None]
-        return min(lows, default=None)
+        return lost_at_least_on(self.readable, self.felt_as, share)
 
     @property
     def cut_off(self) -> bool:
@@ -126,10 +131,12 @@ def choose(
     usable = [one for one in ranked if one[0] < REFUTED] or ranked
     if database.name in setting.grouped:  # only logs have a point in common
         usable = [one for one in usable if one[1].log is not None] or usable
-    synced = [
-        (_rank(one, promise, felt), one, place) for place in sites for one in _synced(setting, lines, place, loss)
+    special = [
+        (_rank(one, promise, felt), one, place)
+        for place in sites
+        for one in (*_synced(setting, lines, place, loss), *_by_turns(setting, readable, place, loss, promise))
     ]
-    if any(rank < REFUTED for rank, _, _ in synced):
+    if any(rank < REFUTED for rank, _, _ in special):
         usable = [one for one in usable if one[0] < REFUTED]
     alone = [
         (rank, line, place)
@@ -137,7 +144,7 @@ def choose(
         for place in sites
         if len(sites) == 1 or leads_back(setting, line, place, loss)  # those to the only one are `readable`
     ]
-    ways = (*alone, *synced)
+    ways = (*alone, *special)
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
     return Choice(setting, left, loss, database, policy, promise, lines, readable, ways, unplaced)
 
@@ -187,6 +194,20 @@ def _synced(setting: Setting, lines: Sequence[Line], place: Place, loss: Loss) -
             of = found.get(key, line)
             found[key] = replace(of, synced=(*of.synced, line.log_store))
     return [one for one in found.values() if one.log and _every_quorum(one.log.level, len(one.synced))]
+
+
+def _by_turns(setting: Setting, lines: Sequence[Line], place: Place, loss: Loss, promise: Promise | None) -> list[Line]:
+    """The lines on images of several stores, whichever has the newest; of no use where nothing is said of its age."""
+    if promise is None or promise.rpo is None:
+        return []
+    images = [line.image for line in lines if line.log is None and leads_back(setting, line, place, loss)]
+    if len({one.store.name for one in images}) < 2:
+        return []
+    found = [Line(one, None, None) for one in taken_by_turns(images)]
+    newest = any_of_all(images)
+    logs = {(line.log.id, line.log_store.name): line for line in lines if line.log and line.log_store}
+    found += [replace(line, image=newest) for line in logs.values() if newest is not None]
+    return [one for one in found if leads_back(setting, one, place, loss)]
 
 
 def _every_quorum(level: HotLevel, readable: int) -> bool:

@@ -14,9 +14,10 @@ from functools import cached_property
 
 from bkpc_compiler.estate.failures import Losses
 from bkpc_compiler.estate.resources import Resource
+from bkpc_compiler.feasibility.by_turns import lost_at_least_on
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import surviving_lines
-from bkpc_compiler.feasibility.recovery_point import Line, least_lost
+from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.recovery_time import Setting
 from bkpc_compiler.program.model import Database, Promise, Protection, Scope
 from bkpc_grammar.quantities import Rate
@@ -72,12 +73,14 @@ class Overfilled:
         loss = self._losses.of(database, promise.scope)
         lines = surviving_lines(self._setting, self._demand, database, protection.policy, loss)
         able = []
-        for line in lines:
-            if line.log is not None and line.log.level.sync:
-                return []  # a commit waits until it is stored: what is written slows down
-            low = least_lost(line, promise.scope, promise.rpo_quantile)
-            if low is not None and low.total <= promise.rpo.value and not (line.log and line.log.hopeless):
-                able.append(line)
+        if any(line.log is not None and line.log.level.sync for line in lines):
+            return []  # a commit waits until it is stored: what is written slows down
+        alone = [line for line in lines if line.log is None]
+        logged = [line for line in lines if line.log is not None and not line.log.hopeless]
+        for together in (alone, *([line] for line in logged)):
+            low = lost_at_least_on(together, promise.scope, promise.rpo_quantile)
+            if low is not None and low <= promise.rpo.value.amount:
+                able += together
         return able
 
     def _together(self, resource: Resource, names: list[str]) -> Iterator[tuple[str, Overfull]]:

@@ -12,20 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from operator import itemgetter
 
 from msgspec import Struct
 from msgspec.structs import replace as replace_struct
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
-from bkpc_compiler.feasibility.demand import JobDemand
-from bkpc_compiler.feasibility.images import least_gap
-from bkpc_compiler.feasibility.levels import transfer_at_best
+from bkpc_compiler.feasibility.by_turns import least_age
 from bkpc_compiler.feasibility.lines import REFUTED, Choice, places
 from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer, leads_back, ready_at
-from bkpc_compiler.feasibility.thaw import log_to_replay
-from bkpc_compiler.feasibility.working import Apart, AtBest, Copying, Crowding
+from bkpc_compiler.feasibility.thaw import least_log
+from bkpc_compiler.feasibility.working import AtBest, Crowding
 from bkpc_compiler.program.model import Given, Origin, Scope, Store
 from bkpc_grammar.quantities import Duration
 
@@ -53,9 +50,36 @@ def least_back(choice: Choice, share: Fraction, *, needed: bool = False) -> Boun
 
     `needed`: for one that waits for it: what is promised of its loss binds it only where that is proved.
     """
-    follows = _follows(choice, share) if choice.kept or not needed else None
-    ways = choice.recoveries if follows else _images_back(choice)
-    return min((_least(one, follows) for one in ways), key=_total, default=None)
+    alone = _images_alone(choice)
+    found = min(alone.values(), key=_total, default=None)
+    if found is None or (needed and not choice.kept):
+        return found
+    soonest = sorted(alone, key=lambda name: (alone[name].total, name))
+    for count in range(1, len(soonest) + 1):
+        bound = _unless(choice, share, alone, frozenset(soonest[:count]))
+        found = bound if bound is not None and bound.total > found.total else found
+    return found
+
+
+def _unless(choice: Choice, share: Fraction, alone: Mapping[str, Bound], stores: frozenset[str]) -> Bound | None:
+    """At the instant at which the newest image in `stores` is oldest: where that is too old, either the log follows it
+    or an image of another store is loaded, `alone`. None where it need not be too old."""
+    follows = _follows(choice, share, stores)
+    if follows is None:
+        return None
+    logged = [one for one in choice.plain if one.line.log is not None and one.line.image.store.name in stores]
+    others = [bound for name, bound in alone.items() if name not in stores]
+    return min((*others, *(_least(one, follows) for one in logged)), key=_total, default=None)
+
+
+def _images_alone(choice: Choice) -> dict[str, Bound]:
+    """By store, how soon an image in it is back at best, however old."""
+    found: dict[str, Bound] = {}
+    for way in _images_back(choice):
+        name, bound = way.line.image.store.name, _least(way, None)
+        if name not in found or bound.total < found[name].total:
+            found[name] = bound
+    return found
 
 
 class Passing(Struct, frozen=True):
@@ -73,15 +97,17 @@ class Passing(Struct, frozen=True):
 
 def passing_of(choice: Choice) -> Passing:
     """What of `choice.database` must pass."""
-    back, follows = _images_back(choice), _follows(choice, Fraction(1)) if choice.kept else None
-    recoveries, nothing = choice.recoveries, Bound(())
+    back = _images_back(choice)
+    stores = frozenset(one.line.image.store.name for one in back)
+    follows = _follows(choice, Fraction(1), stores) if choice.kept else None
+    recoveries, nothing = choice.plain or back, Bound(())
     logs = _passed(recoveries, follows) if follows else {}
     return Passing(
         {one: least[0] for one, least in _passed(back, None).items()},
         {one: parts[-1] for one, parts in logs.items() if parts[-1].follows},
         min((_lead(way, way.line.image.store) for way in back), key=_total, default=nothing),
         min(_leads(recoveries), key=_total, default=nothing),
-        Bound(recoveries[0].tail) if recoveries else nothing,
+        Bound(recoveries[0].surely_after) if recoveries else nothing,
     )
 
 
@@ -117,8 +143,8 @@ def comes_back(choice: Choice) -> bool:
     return bool(_images_back(choice))
 
 
-def _follows(choice: Choice, share: Fraction) -> Follows | None:
-    """The log that no way back of `choice` does without; None where an image alone may do."""
+def _follows(choice: Choice, share: Fraction, stores: frozenset[str]) -> Follows | None:
+    """The log that no way back from an image in `stores` does without; None where such an image alone may do."""
     promise = choice.promise
     if promise is None or promise.rpo is None or all(rank == REFUTED for rank, _, _ in choice.ways):
         return None
@@ -127,34 +153,14 @@ def _follows(choice: Choice, share: Fraction) -> Follows | None:
     both = share + promise.rpo_quantile - 1  # of all instants, at least, must keep both objectives
     if both <= 0:
         return None
-    found = Follows(_least_age(choice, both), promise.rpo, choice.common is not None)
+    found = Follows(_least_age(choice, both, stores), promise.rpo, choice.common is not None)
     return found if found.written_in > 0 else None
 
 
-def _least_age(choice: Choice, share: Fraction) -> Bound:
-    """Of the newest image in all stores that are left."""
-    images = {line.image.id: line.image for line in choice.lines}
-    if len({one.store.name for one in images.values()}) == 1:
-        return next(iter(images.values())).age_at_least(share, arrives=choice.felt_as is Scope.CORRUPTION)
-    beside = (jobs for one in images.values() for jobs in one.others)
-    chains = tuple(dict.fromkeys((*(one.jobs for one in images.values()), *beside)))
-    firsts = tuple(dict.fromkeys(jobs[:1] for jobs in chains))
-    # Those of two stores may be of one job: no more images are new than are made.
-    longest = max((chains, firsts), key=lambda of: least_gap(of, share))
-    apart = Duration(Fraction(least_gap(longest, share), 1000))
-    spans = tuple(dict.fromkeys(jobs[0].level.span for jobs in firsts))
-    words = "images" if any(job.incremental for job in map(itemgetter(0), firsts)) else "full backups"
-    between = Term(f"between two {words} to any store", apart, spans, working=Apart(longest, share))
-    if choice.felt_as is Scope.CORRUPTION:
-        return Bound((between,))
-    moved = (tuple(_written(job) for job in jobs if any(one.firm for one in job.resources)) for jobs in chains)
-    return Bound((between, *min((Bound(terms) for terms in moved), key=_total).terms))
-
-
-def _written(job: JobDemand) -> Term:
-    """An image on its way into a store, at full capacity."""
-    took = Duration(transfer_at_best(job.resources, job.least))
-    return Term(f"writing {job.least} to `{job.store}`", took, (job.size.span,), working=Copying(job))
+def _least_age(choice: Choice, share: Fraction, stores: frozenset[str]) -> Bound:
+    """Of the newest image in `stores`."""
+    images = [line.image for line in choice.lines if line.image.store.name in stores]
+    return least_age(images, share, arrives=choice.felt_as is Scope.CORRUPTION)
 
 
 def _images_back(choice: Choice) -> tuple[Recovery, ...]:
@@ -171,7 +177,7 @@ def _images_back(choice: Choice) -> tuple[Recovery, ...]:
 def _least(recovery: Recovery, follows: Follows | None) -> Bound:
     """No plan brings the database back on this way before."""
     image, *logs = _moved(recovery, follows)
-    store, tail = recovery.line.image.store, recovery.tail
+    store, tail = recovery.line.image.store, recovery.surely_after
     loaded = (*_lead(recovery, store).terms, _at_best(image))
     if not logs or recovery.line.log_store is None:
         return Bound((*loaded, *tail))
@@ -191,7 +197,7 @@ def _moved(recovery: Recovery, follows: Follows | None) -> tuple[AtBest, ...]:
     found = AtBest(recovery, image, _narrowest(_by_itself(image, None)))
     if follows is None or line.log_store is None:
         return (found,)
-    written = log_to_replay(recovery.database, line, follows.written_in)
+    written = least_log(recovery.database, line, follows.written_in)
     reading = setting.ways.reading(line.log_store, recovery.place.site, recovery.loss.sites)
     if not written or reading is None:
         return (found,)

@@ -40,11 +40,11 @@ class Line(Struct, frozen=True):
 
 def lost_at_most(line: Line, quantile: Fraction) -> Fraction | None:
     """The total of `most_lost`, in seconds: its terms are made only for what is shown."""
-    staleness = line.image.staleness
-    if staleness is None:
-        return None
     if line.log is None:
-        return staleness.quantile(quantile) / 1000
+        staleness = line.image.staleness
+        return None if staleness is None else staleness.quantile(quantile) / 1000
+    if not line.image.comes:
+        return None
     return Fraction(0) if line.synced else line.log.at_most
 
 
@@ -71,7 +71,7 @@ def most_lost(line: Line, quantile: Fraction) -> Bound | None:
     """
     if line.log is None:
         return line.image.age_for(quantile)
-    if line.image.staleness is None:
+    if not line.image.comes:
         return None
     if line.synced:
         words = "nothing: a commit waits until a store that survives has it"

@@ -8,7 +8,7 @@ Whole milliseconds first, for every way back; the terms that explain them only f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.thaw import log_to_replay, thaw_of
 from bkpc_compiler.feasibility.working import Working
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Database, Policy, Program, Standby, Store
+from bkpc_compiler.program.model import Database, Origin, Policy, Program, Standby, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Size
 
@@ -37,11 +37,10 @@ class Place(Struct, frozen=True):
 
 
 class Patience(Struct, frozen=True):
-    """Milliseconds: to notice and act; to notice; to check."""
+    """Milliseconds: to notice and act; to notice."""
 
     respond: int
     detect: int
-    checking: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ class Setting:
             found = Patience(
                 respond=sum(term.duration.milliseconds_up() for term in _respond(policy)),
                 detect=policy.detect.value.milliseconds_up() if policy.detect else 0,
-                checking=sum(term.duration.milliseconds_up() for term in _check(self)),
             )
             self.patience[id(policy)] = (policy, found)
         return self.patience[id(policy)][1]
@@ -201,7 +199,12 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
     @once
     def tail(self) -> tuple[Term, ...]:
         """After its last byte."""
-        return _check(self.setting)
+        return _check(self.setting, self.database)
+
+    @property
+    def surely_after(self) -> tuple[Term, ...]:
+        """The same as far as somebody said so: of what is only assumed nobody knows how little it may be."""
+        return tuple(term for term in self.tail if term.origin is not Origin.STANDARD)
 
     @once
     def begins(self) -> int:
@@ -212,7 +215,7 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
     @property
     def checking(self) -> int:
         """Milliseconds of the tail."""
-        return self.setting.patience_of(self.policy).checking
+        return checking_of(self.setting, self.database)
 
     @once
     def most(self) -> int | None:
@@ -230,17 +233,16 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
     def _transfers(self, age: Fraction | int) -> tuple[Transfer, ...]:
         """The image, then what was written in `age` milliseconds before the failure."""
         ways, line, database = self.setting.ways, self.line, self.database
-        through = ways.reading(line.image.store, self.place.site, self.loss.sites)
-        assert through is not None
+        through = _reading_any(self.setting, line.image.stores, self.place, self.loss)
         size = line.image.loaded(database.size.value)
         way = (*through, ways.restores_of(database))
         image = Transfer(database, None, size, way, prepared=line.image.prepared)
-        through = _reading_log(self.setting, line, self.place, self.loss)
-        if through is None:
+        following = _reading_log(self.setting, line, self.place, self.loss)
+        if following is None:
             return (image,)
         bytes_ = log_to_replay(database, line, age)
         reading = _pieces(self.setting, database, line, self.place, self.loss, age, bytes_)
-        return (image, Transfer(database, line.image, bytes_, (*through, ways.replays_of(database)), reading))
+        return (image, Transfer(database, line.image, bytes_, (*following, ways.replays_of(database)), reading))
 
 
 def most_at(
@@ -248,12 +250,11 @@ def most_at(
     share: Fraction = Fraction(1),
 ) -> int | None:  # fmt: skip
     """Milliseconds on `line` to `place` at worst, with what is left to itself; None where nothing bounds them."""
-    if line.image.staleness is None:
+    if not line.image.comes:
         return None
-    ways, patience = setting.ways, setting.patience_of(policy)
-    total = patience.respond + patience.checking + ready_after(line, place)
-    reading = ways.reading(line.image.store, place.site, loss.sites)
-    assert reading is not None
+    ways = setting.ways
+    total = setting.patience_of(policy).respond + checking_of(setting, database) + ready_after(line, place)
+    reading = _reading_any(setting, line.image.stores, place, loss)
     size = line.image.loaded(database.size.value)
     rate = left.least(reading, ways.restores_of(database))
     if size and rate is not None:
@@ -261,15 +262,15 @@ def most_at(
             return None
         total += milliseconds(size, rate)
     total += preparing(database, line.image.prepared)
-    reading = _reading_log(setting, line, place, loss)
-    if reading is None:
+    following = _reading_log(setting, line, place, loss)
+    if following is None:
         return total
     age = _age_at_most(line, share)
     log = log_to_replay(database, line, age)
     pieces = _pieces(setting, database, line, place, loss, age, log)
     if pieces:
         total += pieces.wait
-    rate = left.least(reading, ways.replays_of(database))
+    rate = left.least(following, ways.replays_of(database))
     if log and rate is not None:
         if rate <= 0:
             return None
@@ -288,9 +289,11 @@ def _pieces(
 
 def _reading_log(setting: Setting, line: Line, place: Place, loss: Loss) -> tuple[Resource, ...] | None:
     """What lies before the log, wherever it may be; None where there is none to replay."""
-    stores = line.log_stores
-    if not stores:
-        return None
+    return _reading_any(setting, line.log_stores, place, loss) if line.log_stores else None
+
+
+def _reading_any(setting: Setting, stores: Sequence[Store], place: Place, loss: Loss) -> tuple[Resource, ...]:
+    """What lies before all of `stores`: it is known only then which of them is read."""
     if len(stores) == 1:
         return setting.ways.reading(stores[0], place.site, loss.sites) or ()
     ways = [setting.ways.reading(one, place.site, loss.sites) for one in stores]
@@ -300,13 +303,18 @@ def _reading_log(setting: Setting, line: Line, place: Place, loss: Loss) -> tupl
 def _age_at_most(line: Line, share: Fraction) -> Fraction | int:
     """Milliseconds since the snapshot of the newest image; 0 where nothing bounds them, or no log follows."""
     ages = line.image.staleness
-    if ages is None or line.log is None:
+    if line.log is None or not line.image.comes:
         return 0
-    return ages.worst if share >= 1 else ages.quantile(share)
+    return line.image.oldest if share >= 1 or ages is None else ages.quantile(share)
 
 
-def _check(setting: Setting) -> tuple[Term, ...]:
-    return given_term("verification", setting.program.verification)
+def checking_of(setting: Setting, database: Database) -> int:
+    """Milliseconds from loaded to believed."""
+    return (database.verifies or setting.program.verification).value.milliseconds_up()
+
+
+def _check(setting: Setting, database: Database) -> tuple[Term, ...]:
+    return given_term("verification", database.verifies or setting.program.verification)
 
 
 def _respond(policy: Policy) -> tuple[Term, ...]:
@@ -316,7 +324,7 @@ def _respond(policy: Policy) -> tuple[Term, ...]:
 def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
     """Whether links lead from the stores of `line` to `place`."""
     reading, site, lost = setting.ways.reading, place.site, loss.sites
-    if reading(line.image.store, site, lost) is None:
+    if any(reading(one, site, lost) is None for one in line.image.stores):
         return False
     if line.synced:
         return all(reading(one, site, lost) is not None for one in line.synced)
@@ -325,9 +333,9 @@ def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
 
 def _ready(line: Line, place: Place) -> tuple[Term, ...]:
     """Before image and log can both be read."""
-    if place.standby is None and line.image.store.storage_class is None and line.log_store is None:
+    if place.standby is None and line.log_store is None and all(one.storage_class is None for one in line.image.stores):
         return ()
-    return ready_at(place, (line.image.store, *line.log_stores))
+    return ready_at(place, (*line.image.stores, *line.log_stores))
 
 
 def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
@@ -346,7 +354,7 @@ def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
 def ready_after(line: Line, place: Place) -> int:
     """Milliseconds between acting and the first byte: until the place is provisioned and what is read has thawed."""
     longest = place.standby.provision.value.milliseconds_up() if place.standby else 0
-    for store in (line.image.store, *line.log_stores):
+    for store in (*line.image.stores, *line.log_stores):
         thaw = thaw_of(store)
         if thaw is not None:
             longest = max(longest, thaw.value.milliseconds_up())

@@ -12,7 +12,7 @@ from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.log_delay import Arrivals, Delay, delay, least_delay
 from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Given, HotLevel
+from bkpc_compiler.program.model import Given, HotLevel, Origin
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Rate, Size
 
@@ -65,8 +65,8 @@ class StreamDemand(Struct, frozen=True, dict=True):
 
     @property
     def silent(self) -> bool:
-        """Whether nothing is ever written: nothing can be lost, however late the log is."""
-        return not self.writes.value.amount and not self.burst.value.amount
+        """Whether nobody says that anything is ever written: nothing may be lost, however late the log is."""
+        return not self.writes.value.amount and (not self.burst.value.amount or self.burst.origin is Origin.STANDARD)
 
     @once
     def best(self) -> Delay | None:
@@ -74,10 +74,13 @@ class StreamDemand(Struct, frozen=True, dict=True):
         narrow = narrowest(self.resources)
         return least_delay(self.arrivals_at_best, narrow.most if narrow else Fraction(1 << 62))
 
-    @property
+    @once
     def arrivals_at_best(self) -> Arrivals:
-        """What the log asks of its way; with `hot sync` what a commit waits for is sent at once: a byte at least."""
+        """What the log asks of its way at least: of a burst that is only assumed nobody knows how small it is. With
+        `hot sync` what a commit waits for is sent at once: a byte at least."""
         log = arrivals_of(self)
+        if self.burst.origin is Origin.STANDARD:
+            log = replace(log, burst=Fraction(0))
         return replace(log, flush=Fraction(0), burst=max(log.burst, Fraction(1))) if self.level.sync else log
 
     @once
@@ -96,9 +99,11 @@ class StreamDemand(Struct, frozen=True, dict=True):
         if best is None:
             return None
         where = narrow.words if narrow else "the way"
-        spans = (self.burst.span, *((narrow.span,) if narrow and narrow.span else ()))
+        passed = (narrow.span,) if narrow and narrow.span else ()
+        surely = self.burst.origin is not Origin.STANDARD
+        what, span = ("a burst", self.burst.span) if surely else ("what is written", self.writes.span)
         until = (SENT_AT_ONCE, self.level.span) if self.level.sync else (FLUSHED, self.level.flush.span)
-        return _terms(self, best, until, (f"a burst through {where}", *spans), best=True)
+        return _terms(self, best, until, (f"{what} through {where}", span, *passed), best=True)
 
     @property
     def hopeless(self) -> bool:
@@ -128,10 +133,11 @@ def _terms(
     way = f"latency on the way to `{stream.store}`"
     cut, late, carried = (Logging(stream, part, best) for part in (Part.COLLECTED, Part.LATENCY, Part.CARRIED))
     origin = stream.burst.origin if parts.behind else stream.level.flush.origin
+    arises = stream.writes.origin if best and stream.burst.origin is Origin.STANDARD else stream.burst.origin
     return Bound(
         (
             Term(until[0], Duration(parts.collected), until[1:], origin, cut),
             Term(way, stream.latency, working=late),
-            Term(through[0], Duration(parts.carried), through[1:], stream.burst.origin, carried),
+            Term(through[0], Duration(parts.carried), through[1:], arises, carried),
         )
     )

@@ -96,8 +96,8 @@ def thaw_of(store: Store | None) -> Given[Duration] | None:
 def asked_of(database: Database, line: Line) -> tuple[Asked, ...]:
     """What a recovery on `line` thaws at the worst instant: the image, and the log after it, where a quota counts."""
     found = []
-    for place, store in enumerate((line.image.store, *line.log_stores)):
-        log, storage = place > 0, store.storage_class.value if store.storage_class else None
+    for log, store in (*((False, one) for one in line.image.stores), *((True, one) for one in line.log_stores)):
+        storage = store.storage_class.value if store.storage_class else None
         if storage is not None and storage.quota is not None and storage.thaw is not None:
             bytes_ = thawed_log(database, line) if log else line.image.loaded(database.size.value)
             found.append(Asked(store, storage, bytes_, log))
@@ -106,8 +106,7 @@ def asked_of(database: Database, line: Line) -> tuple[Asked, ...]:
 
 def thawed_log(database: Database, line: Line) -> int:
     """The log of the oldest image that may be the newest, and the object in which it begins."""
-    ages = line.image.staleness
-    return log_to_replay(database, line, ages.worst if ages else 0) + OBJECT
+    return log_to_replay(database, line, line.image.oldest if line.image.comes else 0) + OBJECT
 
 
 def thaw_days(asked: Iterable[Asked], everyone: Mapping[str, int] | None = None) -> tuple[int, Asked | None]:
@@ -139,9 +138,15 @@ def totals_of(asked: Iterable[Asked]) -> dict[str, int]:
 
 def log_to_replay(database: Database, line: Line, age: Fraction | int) -> int:
     """The most bytes of log that may follow an image of `age` milliseconds: what is written meanwhile, one burst."""
-    if line.log is None:
-        return 0
-    writes, burst = database.writes.value.amount, database.burst.value.amount
+    return _written(database.writes.value.amount, database.burst.value.amount, age) if line.log else 0
+
+
+def least_log(database: Database, line: Line, age: Fraction | int) -> int:
+    """The same as no plan betters: of a burst that is only assumed nobody knows how small it is."""
+    return _written(database.writes.value.amount, database.sure_burst.amount, age) if line.log else 0
+
+
+def _written(writes: Fraction, burst: Fraction, age: Fraction | int) -> int:
     if burst.denominator == 1 and isinstance(age, int):
         return burst.numerator - (-writes.numerator * age // (writes.denominator * 1000))
     return ceil(writes * age / 1000 + burst)

@@ -64,7 +64,7 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
 
     def _must_go_back(self, name: str) -> bool:
         database = self.setting.databases[name]
-        if not database.writes.value.amount and not database.burst.value.amount:
+        if not database.writes.value.amount and not database.sure_burst.amount:
             return False
         return any(loses(self.choices[one]) for one in self.setting.grouped[name] & self.hit & self.choices.keys())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -12,17 +12,18 @@ from bkpc_compiler.estate.resources import Ways
 from bkpc_compiler.estate.routes import Routes
 from bkpc_compiler.feasibility.background import Background
 from bkpc_compiler.feasibility.bounds import Bound
-from bkpc_compiler.feasibility.demand import Demand, settle
+from bkpc_compiler.feasibility.demand import Demand, JobDemand, settle
 from bkpc_compiler.feasibility.holding import Short
 from bkpc_compiler.feasibility.judging import Commons, Judging, PointJudging, TimeJudging, Verdict
-from bkpc_compiler.feasibility.levels import Limit, jobs_of, limits_of, streams_of
+from bkpc_compiler.feasibility.levels import Limit, jobs_of, limits_of, streams_of, swift_enough, unserved_of
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_time import Left, Setting
+from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.thaw import behind_thaws
 from bkpc_compiler.feasibility.together import Outage, outage_of
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Database, Given, Program, Promise, Protection, Scope
+from bkpc_compiler.program.model import Database, Given, Policy, Program, Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
 
 __all__ = ["Analysis", "Answer", "Verdict", "analyse", "demand_of", "judge_again"]
@@ -133,6 +134,10 @@ def demand_of(program: Program) -> Demand:
     return _Judging(program).demand
 
 
+def _turning(pairs: Iterable[tuple[Database, Policy]]) -> frozenset[str]:
+    return frozenset(database.name for database, policy in pairs if any(promise.rpo for promise in policy.promises))
+
+
 class _Judging:
     """The parts of an analysis, each failure looked at once."""
 
@@ -153,7 +158,8 @@ class _Judging:
             for database, policy in pairs
             for one in streams_of(ways, self.stores, limits[database.name], database, policy)
         ]
-        self.demand = settle(jobs, streams, program.headroom.value, program.retries.value)
+        jobs = self._swift(pairs, jobs, streams)
+        self.demand = settle(jobs, streams, program.headroom.value, program.retries.value, _turning(pairs))
         self.background = Background(self.demand, self.stores, self.databases, ways)
         protections = {one.database: one for one in program.protections}
         overfilled = Overfilled(self.setting, self.demand, losses, protections)
@@ -172,6 +178,19 @@ class _Judging:
                     self.losses, self.databases, [alone[one] for one in sorted(group) if one in alone]
                 )
         return {name: found[self.setting.grouped.get(name, frozenset((name,)))] for name in alone}
+
+    def _swift(
+        self, pairs: Iterable[tuple[Database, Policy]], jobs: Iterable[JobDemand], streams: Iterable[StreamDemand]
+    ) -> list[JobDemand]:
+        """The jobs, with how long their slots may be for what is promised of their images."""
+        logs: dict[str, list[StreamDemand]] = {}
+        for stream in streams:
+            logs.setdefault(stream.database, []).append(stream)
+        unserved = {
+            one.name: unserved_of(self.losses, self.stores, one, policy, logs.get(one.name, ()))
+            for one, policy in pairs
+        }
+        return [swift_enough(job, unserved[job.database]) for job in jobs]
 
     def analysis(self) -> Analysis:
         answers = [

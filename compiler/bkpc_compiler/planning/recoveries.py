@@ -56,11 +56,10 @@ class _Steps:
             takes = recovery.place.standby.provision.value.milliseconds_up()
             ready = (self._add("provision", detect + activate, takes, begun),)
         if self._thaw:
-            store = recovery.line.image.store.name
-            ready = (*ready, self._add("thaw", detect + activate, self._thaw, begun, store))
+            ready = (*ready, self._add("thaw", detect + activate, self._thaw, begun, *self._images))
         last = ready
-        for kind, store, move in self._moves():
-            last = (self._move(kind, store, move, last),)
+        for kind, stores, move in self._moves():
+            last = (self._move(kind, stores, move, last),)
         needs = [name for name in self.waits if name in self.served]
         waits = tuple(f"{name}/check.service" for name in needs)
         begins = max((self.back.loaded, *(self.served[name] for name in needs)))
@@ -73,25 +72,29 @@ class _Steps:
         recovery = self.back.recovery
         thaws = [
             store.storage_class.value.thaw.value
-            for store in (recovery.line.image.store, recovery.line.log_store)
-            if store and store.storage_class and store.storage_class.value.thaw
+            for store in (*recovery.line.image.stores, *recovery.line.log_stores)
+            if store.storage_class and store.storage_class.value.thaw
         ]
         queue = [term.duration for term in recovery.lead if term.label.startswith("behind the thaw quota")]
         if not thaws:
             return 0
         return sum(queue, start=max(thaws)).milliseconds_up()
 
-    def _moves(self) -> list[tuple[StepKind, str, Move]]:
+    @property
+    def _images(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.back.recovery.line.image.stores)
+
+    def _moves(self) -> list[tuple[StepKind, tuple[str, ...], Move]]:
         line = self.back.recovery.line
-        found: list[tuple[StepKind, str, Move]] = [("restore.image", line.image.store.name, self.back.moves[0])]
+        found: list[tuple[StepKind, tuple[str, ...], Move]] = [("restore.image", self._images, self.back.moves[0])]
         if line.log_store is not None:
-            found.append(("restore.log", line.log_store.name, self.back.moves[1]))
+            found.append(("restore.log", (line.log_store.name,), self.back.moves[1]))
         return found
 
-    def _move(self, kind: StepKind, store: str, move: Move, needs: tuple[str, ...]) -> str:
+    def _move(self, kind: StepKind, stores: tuple[str, ...], move: Move, needs: tuple[str, ...]) -> str:
         names = sorted({one.name for one in move.transfer.resources if one.capacity is not None})
         reserve = tuple(plan.Reservation(resource=name, rate=move.rate) for name in names) if move.rate else ()
-        return self._add(kind, move.start, move.lasts, needs, store, reserve=reserve, bytes_=move.transfer.bytes)
+        return self._add(kind, move.start, move.lasts, needs, *stores, reserve=reserve, bytes_=move.transfer.bytes)
 
     def _add(
         self,
@@ -99,8 +102,7 @@ class _Steps:
         start: int,
         takes: int,
         needs: tuple[str, ...],
-        store: str | None = None,
-        *,
+        *stores: str,
         reserve: tuple[plan.Reservation, ...] = (),
         bytes_: int = 0,
     ) -> str:
@@ -110,7 +112,8 @@ class _Steps:
                 id=id_,
                 kind=kind,
                 database=self.name,
-                store=store,
+                store=stores[0] if stores else None,
+                beside=stores[1:],
                 needs=needs,
                 reserve=reserve,
                 start_ms=start,

@@ -250,6 +250,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         given(clauses, "dumps", values.rate) or standard.dumps,
         given(clauses, "changes", values.rate),
         given(clauses, "prepares", values.duration) or standard.prepares,
+        given(clauses, "verifies", values.duration),
     )
 
 

@@ -152,6 +152,12 @@ class Database:
     dumps: Given[Rate] | None = None  # what its host gives while it is dumped; None: never the narrow place
     changes: Given[Rate] | None = None  # what an incremental image holds of each time; None: all that there is
     prepares: Given[Duration] | None = None  # what preparing one physical image takes; None: no time
+    verifies: Given[Duration] | None = None  # from loaded to believed; None: as the program's `verification`
+
+    @property
+    def sure_burst(self) -> Size:
+        """What is surely written at once: of a burst that is only assumed nothing."""
+        return Size(Fraction(0)) if self.burst.origin is Origin.STANDARD else self.burst.value
 
 
 @dataclass(frozen=True, slots=True)

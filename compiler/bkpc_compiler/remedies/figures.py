@@ -45,6 +45,7 @@ LESS = {
     (Database, "burst"): "burst",
     (Database, "changes"): "changes",
     (Database, "prepares"): "prepares",
+    (Database, "verifies"): "verifies",
     (Standby, "provision"): "provision",
     (Policy, "detect"): "detect",
     (Policy, "activate"): "activate",

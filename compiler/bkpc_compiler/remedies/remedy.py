@@ -10,6 +10,7 @@ from bkpc_compiler.diagnostics.diagnostic import Edit
 from bkpc_compiler.feasibility.verdict import Analysis, Answer
 from bkpc_compiler.program.model import Scope
 from bkpc_compiler.program.values import duration_of
+from bkpc_compiler.remedies.assumed import undeclared
 from bkpc_compiler.remedies.search import Help, Trials, helps
 from bkpc_compiler.remedies.structure import hot_levels, warm_stores, wider_ways
 
@@ -37,6 +38,8 @@ def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
     elif found:
         told.append(f"any one of these would prove it: {', '.join(one.words for one in found)}")
     told += _as_it_stands(trials, answer)
+    if assumed := undeclared(trials):
+        told.append(assumed)
     if not told:
         told.append(_longest_part(answer))
     return Remedy("; ".join(told), next((one.edit for one in found if one.edit), None))

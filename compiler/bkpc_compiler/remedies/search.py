@@ -48,11 +48,18 @@ class Trials:
 
     def proves(self, program: Program) -> bool:
         """Whether the promise is proved of `program`; no once the trials are used up."""
+        return self._says(program, Verdict.PROVED)
+
+    def refutes(self, program: Program) -> bool:
+        """Whether it is refuted of `program`; no once the trials are used up."""
+        return self._says(program, Verdict.REFUTED)
+
+    def _says(self, program: Program, verdict: Verdict) -> bool:
         if self.left <= 0:
             return False
         self.left -= 1
         again = judge_again(program, self.answer)
-        return again is not None and again.verdict is Verdict.PROVED
+        return again is not None and again.verdict is verdict
 
     def proves_with(self, objective: Span, weaker: Duration) -> bool:
         """Whether `weaker` in place of what is promised is proved: one more trial. Where nothing is looked for, a

@@ -29,7 +29,8 @@ class Rhythm:
 
     `gap`: the longest time between two releases; `least`: the shortest. `steady`: whether the phases hold
     in every week; a job whose period does not divide a week, or that comes once a month, may be released at any time
-    of it.
+    of it. `fixed`: whether the phases hold from the Monday on from which all schedules count: those of two jobs stand
+    to each other as they do in every cycle of both, and only months differ.
     """
 
     period: int
@@ -38,6 +39,7 @@ class Rhythm:
     gap: int
     least: int
     steady: bool
+    fixed: bool
 
 
 @lru_cache(maxsize=4096)
@@ -45,7 +47,8 @@ def rhythm_of(schedule: Schedule) -> Rhythm:
     """The rhythm of `schedule`."""
     period = max(1, int(schedule.period.amount * 1000))
     if schedule.cadence in {Cadence.EVERY, Cadence.HOURLY}:
-        return Rhythm(period, 0, 0, schedule.period.milliseconds_up(), period, WEEK % period == 0)
+        gap = schedule.period.milliseconds_up()
+        return Rhythm(period, 0, 0, gap, period, WEEK % period == 0, gap == period)
     offsets = offsets_of(schedule.timezone)
     shift = offsets[-1] - offsets[0]
     local = (schedule.at or 0) * MINUTE
@@ -53,7 +56,7 @@ def rhythm_of(schedule: Schedule) -> Rhythm:
         local += (schedule.weekday or 0) * DAY
     monthly = schedule.cadence is Cadence.MONTHLY
     least = (FEBRUARY if monthly else period) - shift
-    return Rhythm(period, (local - offsets[-1]) % period, shift, period + shift, least, not monthly)
+    return Rhythm(period, (local - offsets[-1]) % period, shift, period + shift, least, not monthly, not monthly)
 
 
 @lru_cache(maxsize=256)

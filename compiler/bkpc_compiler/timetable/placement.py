@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
 from bkpc_compiler.timetable.occupancy import Occupancy
@@ -24,7 +24,8 @@ class Request:
     """A job as the planner sees it. `resources`: names; `ceiling`: bytes per second it may use at most, or None.
 
     `effort`: bytes its reservation must be able to move in its slot, failed attempts included. `lead`: milliseconds
-    after its release before its first byte can move.
+    after its release before its first byte can move. `wish`: when after its release it should start, if there is room.
+    `swift`: how long its slot may be for what is promised of its image, if there is room; None: as long as it fits.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Request:
     resources: tuple[str, ...]
     ceiling: int | None
     lead: int = 0
+    wish: int | None = None
+    swift: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,12 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
     just use up their windows. That never fails where these rates are no more than there is.
     """
     wanted = sorted(requests, key=lambda one: (_deadline(one), one.effort, one.id))
+    if any(one.wish for one in wanted):
+        turning = _Planner(wanted, usable, steady)
+        found = {one.id: turning.place(one, one.window) for one in wanted}
+        if None not in found.values():
+            return Timetable(found, turning.peaks())
+        wanted = [replace(one, wish=None) for one in wanted]
     planner = _Planner(wanted, usable, steady)
     slots: dict[str, Slot | None] = {one.id: planner.place(one, one.window) for one in wanted}
     if None in slots.values():
@@ -116,12 +125,21 @@ class _Planner:
             return None
         if not request.resources:
             return _alone(request, window)
+        if self._hasty and request.swift is not None:
+            slot = self._placed(request, window, request.swift)
+            if slot is not None:
+                return slot
+        return self._placed(request, window, window)
+
+    def _placed(self, request: Request, window: int, longest: int) -> Slot | None:
+        """Its slot, no longer than `longest`."""
         for left in LEFT:
             limits = [self._limit(name, left) for name in request.resources]
-            for rate in self._rates(request, window, limits):
+            for rate in self._rates(request, min(window, request.lead + longest), limits):
                 length = -(-request.effort * 1000 // rate)
-                fits = request.lead + length <= window
-                slot = self._first_room(request, window, length, rate, limits) if fits else None
+                fits = length <= longest and request.lead + length <= window
+                slot = self._as_wished(request, window, length, rate, limits) if fits and request.wish else None
+                slot = self._first_room(request, window, length, rate, limits) if fits and slot is None else slot
                 if slot is not None:
                     self._reserve(request, slot)
                     return slot
@@ -168,6 +186,21 @@ class _Planner:
             self._tried[key] = (lasts, offset)
         return None
 
+    def _as_wished(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
+        """From when it should start on; earlier where that is too late for its window."""
+        offset = max(request.lead, min(request.wish or 0, window - length))
+        places = [(self._occupied[name], limit) for name, limit in zip(request.resources, limits, strict=True)]
+        if not _cyclic(request.rhythm, length):
+            free = all(occupied.peak + rate <= limit for occupied, limit in places)
+            return Slot(offset, length, rate) if free else None
+        starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
+        while offset + length <= window:
+            hop = _conflict(places, starts, offset, lasts, rate)
+            if hop is None:
+                return Slot(offset, length, rate)
+            offset += hop
+        return None
+
     def _from(self, key: object, lasts: int) -> int:
         """Where to begin: one no longer found no room before, and what is reserved stays."""
         shortest, offset = self._tried.get(key, (lasts, 0))
@@ -189,7 +222,9 @@ class _Planner:
 def _alone(request: Request, window: int) -> Slot | None:
     """Through nothing that is narrow: only its own limit keeps it."""
     length = -(-request.effort * 1000 // request.ceiling) if request.ceiling else 0
-    return Slot(request.lead, length, request.ceiling or 0) if request.lead + length <= window else None
+    if request.lead + length > window:
+        return None
+    return Slot(max(request.lead, min(request.wish or 0, window - length)), length, request.ceiling or 0)
 
 
 def _conflict(

@@ -194,14 +194,17 @@ class _Looking:
 
     def _store(self, name: str) -> Store:
         """Images from where the plan takes them, if there are any; of the rest, what is not lost too."""
-        steps = {one.kind: one.store for one in self._recovery.steps if one.database == name and one.store}
-        planned = [steps[kind] for kind in ("restore.image", "restore.log") if kind in steps]
+        steps = {one.kind: one for one in self._recovery.steps if one.database == name and one.store}
+        planned = [str(steps[kind].store) for kind in ("restore.image", "restore.log") if kind in steps]
+        image = steps.get("restore.image")
+        turns = (str(image.store), *image.beside) if image and image.beside else ()
         # An intruder may have written what no lock protects.
         more = (
             () if self._recovery.scope == "intruder" else (*self._world.stores_of(name), *self._world.replicas_of(name))
         )
         left = [one for one in more if not _lost(self._world.plan, self._recovery, one)]
-        return store_to_read(self._world, name, self._asked.store, tuple(dict.fromkeys((*planned, *left))))
+        among = tuple(dict.fromkeys((*planned, *left)))
+        return store_to_read(self._world, name, self._asked.store, among, turns)
 
     def back(self, name: str, found: _Found | RuntimeFailure) -> Back:
         place = self._asked.targets[name]

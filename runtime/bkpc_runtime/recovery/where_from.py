@@ -1,4 +1,8 @@
-"""Which stores a recovery reads: images from the first that is ready, log from the one that has most of it.
+"""Which stores a recovery reads: the newest image that is ready at once, log from the store that has most of it.
+
+Several stores may have images of their own by turns; of two that are alike, the first by name is read. What must thaw,
+and copies that OSS keeps, come after all others: a log goes on from an older image as well. Without one the newest
+image counts, wherever it is.
 
 Every store's log is a beginning without holes, so the one that goes furthest has every commit that any of them has.
 With `hot sync to 2 of …` only that one may have the last of them.
@@ -44,10 +48,13 @@ def reaching_furthest(world: World, database: str, store: Store) -> Store:
     )[1]
 
 
-def store_to_read(world: World, database: str, named: str | None, among: tuple[str, ...] = ()) -> Store:
+def store_to_read(
+    world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = ()
+) -> Store:
     """The store called `named`; else what reaches furthest of what can be read, as one store.
 
-    `among`: only these, and images from the first of them that has any.
+    `among`: only these, and images from the first of them that has any; or of those that have them by `turns`, from the
+    one that has the newest.
 
     Raises:
         StoreFailed: none can be read.
@@ -56,7 +63,7 @@ def store_to_read(world: World, database: str, named: str | None, among: tuple[s
         return world.store(named)
     replicas = world.replicas_of(database)
     names = among or (*world.stores_of(database), *replicas)
-    images, newest = _images(world, database, names)
+    images, newest = _images(world, database, names, turns=turns, first=bool(among))
     if images.name in replicas:
         log.warning("read from store `%s`, a copy that OSS keeps: it may lack what was written last", images.name)
     if newest is None:
@@ -65,7 +72,7 @@ def store_to_read(world: World, database: str, named: str | None, among: tuple[s
     streamed = [name for one in streams for name in one.stores if not among or name in among]
     found = list(_reaches(world, images, newest, streamed))
     if not found:
-        return images
+        return images if among else _images(world, database, names, ready=False)[0]
     # The store of the images where it is among the best: one way less that can fail.
     _, store = max(found, key=lambda one: (one[0], one[1].name == images.name))
     if store.name == images.name:
@@ -74,25 +81,43 @@ def store_to_read(world: World, database: str, named: str | None, among: tuple[s
     return ImagesAndLog(images, store)
 
 
-def _images(world: World, database: str, names: tuple[str, ...]) -> tuple[Store, Image | None]:
-    """The first store that has an image, or else the first that answers at all."""
-    answering: Store | None = None
+def _images(
+    world: World,
+    database: str,
+    names: tuple[str, ...],
+    *,
+    turns: tuple[str, ...] = (),
+    first: bool = False,
+    ready: bool = True,
+) -> tuple[Store, Image | None]:
+    """The store that has the newest image: of those that have them by `turns`, or else of those that are `ready` at
+    once if any is; or, of others than `turns`, the `first` that has one. Where none has any, the first that answers.
+    """
+    answering: list[Store] = []
+    found: list[tuple[tuple[bool, bool, bool], Image, Store]] = []
     failure: StoreFailed | None = None
-    for name in names:
+    replicas = world.replicas_of(database)
+    for name in (*turns, *(one for one in names if one not in turns)):
+        if first and found and name not in turns:
+            break
         store = world.store(name)
         try:
-            found = catalogue.all_images(store, database)
+            there = catalogue.all_images(store, database)
         except StoreFailed as problem:
             failure = problem
             log.warning("not read: %s", problem)
             continue
-        if found:
-            return store, found[0]
-        answering = answering or store
-    if answering is None:
+        answering.append(store)
+        if there:
+            rank = (False, name not in replicas, ready and not world.thaws(name))
+            found.append(((True, True, True) if name in turns else rank, there[0], store))
+    if not answering:
         assert failure is not None
         raise failure
-    return answering, None
+    if not found:
+        return answering[0], None
+    _, newest, store = max(found, key=lambda one: (one[0], one[1].manifest.id))
+    return store, newest
 
 
 def _reaches(world: World, images: Store, newest: Image, names: list[str]) -> Iterator[tuple[tuple[int, int], Store]]:

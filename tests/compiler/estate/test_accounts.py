@@ -36,7 +36,9 @@ protect second with to_two
 def late(region: str) -> list[str]:
     analysis = check(ESTATE.replace("REGION", region)).analysis
     assert analysis is not None
-    assert all(one.verdict is Verdict.PROVED for one in analysis.answers)
+    assert all(job.slot for job in analysis.demand.jobs)
+    proved = all(one.verdict is Verdict.PROVED for one in analysis.answers)
+    assert proved is all(job.timely for job in analysis.demand.jobs)
     return [f"{one.resource.words}, {one.resource.origin.value}" for one in analysis.demand.shortages]
 
 

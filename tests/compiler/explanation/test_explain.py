@@ -110,7 +110,6 @@ def test_random_estates() -> None:
     chains = [one.image.jobs for one in ages if len(one.image.jobs) > 1]
     assert any(oldest(jobs) for jobs in chains)
     assert any(any(job.rhythm.shift for job in jobs) for jobs in chains)
-    assert any(not oldest(jobs) for jobs in chains)
 
 
 @pytest.mark.parametrize("built", [shop.payments(), shop.broken()], ids=["payments", "broken"])

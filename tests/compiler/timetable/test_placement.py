@@ -13,7 +13,7 @@ PERIODS = (HOUR, 4 * HOUR, 6 * HOUR, 7 * HOUR, 12 * HOUR, DAY, WEEK, 5 * HOUR)
 
 
 def rhythm(period: int, phase: int = 0, shift: int = 0) -> Rhythm:
-    return Rhythm(period, phase, shift, period + shift, period - shift, WEEK % period == 0)
+    return Rhythm(period, phase, shift, period + shift, period - shift, WEEK % period == 0, True)
 
 
 @st.composite

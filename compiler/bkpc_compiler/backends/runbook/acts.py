@@ -43,7 +43,7 @@ def acts_of(procedure: Procedure) -> tuple[Act, ...]:
 
 def secrets_of(plan: Plan) -> tuple[Secret, ...]:
     """The credentials of the stores that recoveries read, each once."""
-    read = {step.store for recovery in plan.recoveries for step in recovery.steps if step.store}
+    read = _read(plan)
     found: dict[tuple[str, ...], list[str]] = {}
     for store in plan.estate.stores:
         if store.name in read and store.credentials and store.credentials.kind == "env":
@@ -56,12 +56,18 @@ def secrets_of(plan: Plan) -> tuple[Secret, ...]:
 
 def folders_of(plan: Plan) -> tuple[tuple[str, str], ...]:
     """Stores that are folders and that recoveries read: their names, and paths as a shell takes them."""
-    read = {step.store for recovery in plan.recoveries for step in recovery.steps if step.store}
+    read = _read(plan)
     return tuple(
         (one.name, _argument(one.location))
         for one in plan.estate.stores
         if one.name in read and one.kind == "directory"
     )
+
+
+def _read(plan: Plan) -> set[str]:
+    """The stores that recoveries read."""
+    steps = [step for recovery in plan.recoveries for step in recovery.steps if step.store]
+    return {name for step in steps for name in (step.store, *step.beside) if name}
 
 
 def encrypted(plan: Plan) -> bool:
@@ -139,9 +145,8 @@ def _provision(procedure: Procedure, phase: Phase) -> _Words:
 
 def _thaw(procedure: Procedure, phase: Phase) -> _Words:
     """The restore itself would ask too, but only once its target is there."""
-    text = (
-        f"Ask store {code(phase.store or '')} to thaw what will be read: do it at once, the target need not be there."
-    )
+    stores = words.listed([code(one) for one in phase.stores])
+    text = f"Ask store {stores} to thaw what will be read: do it at once, the target need not be there."
     return [text, "The restore below waits for it, and goes on by itself."], [
         f"{_restore(procedure, phase)} --thaw-only"
     ]
@@ -159,15 +164,21 @@ def _image(procedure: Procedure, phase: Phase) -> _Words:
         texts.append("It loads the image and goes on with the log by itself.")
         if procedure.recovery.scope == "intruder":
             texts.append("POINT is a time from before the intrusion, such as `2026-01-14T02:59:00Z`.")
-    elif procedure.recovery.scope in POINTS:
+        return texts, commands
+    damaged = procedure.recovery.scope in POINTS
+    if damaged:
         texts.append("There is no log in this line: POINT is the id of an image, one from before the damage.")
+    if phase.beside:
+        stores = " or ".join(code(one) for one in phase.stores)
+        texts.append(f"STORE is {stores}: the one that has the newest image{' of those' if damaged else ''}.")
+    if damaged or phase.beside:
         commands.insert(0, f"bkpc list plan.json {_argument(name)}")
     return texts, commands
 
 
 def _restore(procedure: Procedure, phase: Phase) -> str:
     (name,) = phase.databases
-    store = f" --store {_argument(phase.store)}" if phase.store else ""
+    store = _store_of(procedure, phase)
     point = POINTS.get(procedure.recovery.scope, "latest")
     into = "--into-datadir DATA-FOLDER" if name in procedure.physical else f"--into {TARGET}"
     return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  {into}"
@@ -203,6 +214,16 @@ def _all_at_once(procedure: Procedure, phase: Phase) -> _Words:
     point = POINTS.get(recovery.scope, "latest")
     parts = [f"bkpc restore plan.json --scope {scope} --to {point}", *into, *without]
     return texts, [" \\\n  ".join(parts)]
+
+
+def _store_of(procedure: Procedure, phase: Phase) -> str:
+    """What names the store, where that is one: `--store` would read the log there as well, and no newer image."""
+    (name,) = phase.databases
+    logs = {one.store for one in _of(procedure, name, "restore.log")}
+    if logs and (phase.beside or logs != {phase.store}):
+        return ""
+    named = "STORE" if phase.beside else phase.store
+    return f" --store {_argument(named)}" if named else ""
 
 
 def _increment(procedure: Procedure, phase: Phase) -> _Words:
@@ -249,8 +270,8 @@ def _of(procedure: Procedure, name: str, kind: str) -> Iterator[Phase]:
 
 
 def _from(procedure: Procedure, name: str) -> str:
-    store = next((one.store for one in _of(procedure, name, "restore.image") if one.store), None)
-    return f" --store {_argument(store)}" if store else ""
+    phase = next((one for one in _of(procedure, name, "restore.image") if not one.beside), None)
+    return _store_of(procedure, phase) if phase else ""
 
 
 def _argument(text: str) -> str:

@@ -100,7 +100,7 @@ class Holdings:
             if step.kind not in {"restore.image", "restore.log"} or not step.bytes or step.store is None:
                 continue
             who = f"{recovery.scope} of {recovery.lost}: {step.id}"
-            ends = self._ends(who, step, step.store, gone)
+            ends = set.intersection(*(self._ends(who, step, one, gone) for one in (step.store, *step.beside)))
             if ends and not where.setdefault(step.database, ends) & ends:
                 self.faults.append(f"{who} leads to {', '.join(sorted(ends))}, and the image elsewhere")
 
@@ -147,7 +147,7 @@ def unknown(plan: Plan, estate: Estate) -> Iterator[str]:
     parts: list[Job | Stream | Step] = [*plan.jobs, *plan.streams]
     parts += [step for recovery in plan.recoveries for step in recovery.steps]
     for part in parts:
-        stores = (part.store,) if isinstance(part, Step) else part.stores
+        stores = (part.store, *part.beside) if isinstance(part, Step) else part.stores
         source = part.source_store if isinstance(part, Job) else None
         for store in (*stores, source):
             if store is not None and store not in estate.stores:
