@@ -9,6 +9,7 @@ from bkpc_compiler.feasibility.verdict import analyse
 from bkpc_compiler.program.model import Program, Promise
 from bkpc_compiler.source import Span
 from bkpc_grammar.plan import Plan
+from bkpc_grammar.quantities import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,9 @@ def _place(_: Span) -> tuple[str, str]:
     return ("file:1", "text")
 
 
-def _seconds(bound: object) -> float:
-    """The total of a bound; endless where there is none."""
-    total = getattr(bound, "total", None)
-    return float(total.seconds) if total is not None else inf
+def _seconds(bound: Duration | None) -> float:
+    """A bound; endless where there is none."""
+    return float(bound.seconds) if bound is not None else inf
 
 
 def judged(program: Program, planned: bool = True) -> Judged:
@@ -57,8 +57,8 @@ def judged(program: Program, planned: bool = True) -> Judged:
             str(one.kind),
             float(one.objective.value.seconds),
             str(one.verdict).rpartition(".")[2].upper(),
-            _seconds(one.upper),
-            _seconds(one.lower),
+            _seconds(one.most),
+            _seconds(one.least),
         )
         for one in analysis.answers
     )

@@ -7,7 +7,7 @@ have been, for not every schedule is tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
 from math import ceil, inf
@@ -23,9 +23,10 @@ from tests.soundness.images import Stretch
 from tests.soundness.plans import job, reserving, scheduled
 from tests.soundness.recovery import Line
 from tests.soundness.releases import Window, releases, windows
-from tests.soundness.topology import Failure, Topology, thaw_seconds, width
+from tests.soundness.topology import Failure, Topology, synced, thaw_seconds, width
 
-_MOST_SCHEDULES = 100
+_MOST_SCHEDULES, _LEAST_SCHEDULES = 100, 4
+_MOST_RUNS = 5000
 _MOST_CHOICES = 8
 _MOST_INSTANTS = 12
 
@@ -64,7 +65,7 @@ class BestCase:
             ]
             for name in group
         ]
-        return min((_in_common(chosen) for chosen in product(*losses)), default=inf)
+        return min((images.in_common(chosen) for chosen in product(*losses)), default=inf)
 
     def lines(self, database: str, failure: Failure) -> list[Line]:
         """The images in each store that is left, alone and with the log in each store that is left."""
@@ -72,7 +73,7 @@ class BestCase:
         left = [
             name
             for name in sorted(self.topology.stores)
-            if policy and name not in failure.stores and self.topology.leads_back(database, name, failure)
+            if policy and name not in failure.gone(database) and self.topology.leads_back(database, name, failure)
         ]
         logged = {store.value for hot in policy.hot for store in hot.stores} if policy else set()
         found: list[Line] = []
@@ -85,7 +86,7 @@ class BestCase:
     def by_turns(self, database: str, failure: Failure) -> list[Line]:
         """The images in all stores that are left, as one line: whichever has the newest is read."""
         alone = [line.image for line in self.lines(database, failure) if line.log is None]
-        return [Line(alone[0], None, tuple(alone[1:]))] if len(alone) > 1 else []
+        return [Line(alone[0], None, (), tuple(alone[1:]))] if len(alone) > 1 else []
 
     # ------------------------------------------------------------ loss
 
@@ -95,14 +96,28 @@ class BestCase:
         if chain is None:
             return inf
         lost = chain.loss / 1000 if line.log is None else self._lost_log(database, line.log, share)
-        if line.log is not None and database in failure.along:
-            lost = 0.0  # it is up, and sends what is behind
         policy = self.topology.policies[database]
-        if failure.scope is Scope.CORRUPTION and policy.keep and policy.keep.days:
+        if line.log is not None and (
+            database in failure.along or self.topology.keeps_quorums(database, line.log, failure)
+        ):
+            lost = 0.0  # it is up, and sends what is behind; or a store of every quorum is left
+        if failure.scope in {Scope.CORRUPTION, Scope.INTRUDER} and policy.keep and policy.keep.days:
             noticed = float(policy.detect.value.seconds) if policy.detect else 0.0
             if lost + noticed > policy.keep.days.value.seconds:
                 return inf
+        if failure.scope is Scope.INTRUDER and policy.lock:
+            read = (
+                chain.loss / 1000 + self.topology.until_somebody_acts(database, failure) + self._alone(database, line)
+            )
+            if read > policy.lock.value.seconds:
+                return inf
         return lost
+
+    def _alone(self, database: str, line: Line) -> float:
+        """Seconds in which a database can be read back in any case: ten times what its own machine takes."""
+        one, thaws = self.topology.databases[database], [line.image, *([line.log] if line.log else [])]
+        loading = one.size.value.bytes / one.restores.value.bytes_per_second
+        return float(10 * loading) + max(thaw_seconds(self.topology.stores[name]) for name in thaws) + 86400
 
     def _lost_log(self, database: str, store: str, share: float) -> float:
         key = (database, store, share)
@@ -129,7 +144,7 @@ class BestCase:
         return log_stream.Pipe(
             float(min(rates)),
             self.topology.latency(one.site, there.site),
-            flush,
+            0.0 if synced(self.topology.policies[database], store) else flush,
             float(one.writes.value.bytes_per_second),
             float(one.burst.value.bytes),
         )
@@ -144,19 +159,28 @@ class BestCase:
             waiting = [job for one in stores for job in self._jobs_into(database, one, ())]
             waiting = list({job.id: job for job in waiting}.values())
             best: Chain | None = None
-            for placed in islice(self._placed(database, waiting, ()), _MOST_SCHEDULES) if waiting else ():
+            for placed in islice(self._placed(database, waiting, ()), self._tries(waiting)):
                 lost = images.quantile(self.ages(database, placed, stores), share)
                 if best is None or lost < best.loss:
                     best = Chain(placed, lost)
             self._chains[key] = best
         return self._chains[key]
 
+    def _tries(self, jobs: list[Job]) -> int:
+        """How many schedules of `jobs`: fewer of those with very many runs."""
+        if not jobs:
+            return 0
+        runs = sum(one.end - one.start for one in self._windows(tuple(jobs))) / min(
+            one.schedule.period_ms for one in jobs
+        )
+        return max(_LEAST_SCHEDULES, min(_MOST_SCHEDULES, int(_MOST_RUNS / max(1.0, runs))))
+
     def _windows(self, jobs: tuple[Job, ...]) -> tuple[Window, ...]:
         return windows([one.schedule for one in jobs], self.year)
 
     def ages(self, database: str, jobs: tuple[Job, ...], stores: tuple[str, ...]) -> list[Stretch]:
         """The age of the newest image in any of `stores` under a schedule."""
-        slowest = images.slowest(float(self.topology.databases[database].size.value.bytes))
+        slowest = images.unchanged(float(self.topology.databases[database].size.value.bytes))
         return [
             stretch
             for window in self._windows(jobs)
@@ -170,8 +194,8 @@ class BestCase:
             return []
         found: list[Job] = []
         for level in policy.images:
-            if level.kind == "full" and any(one.value == store for one in level.stores):
-                found += self._job(database, level.schedule, site, store, None)
+            if any(one.value == store for one in level.stores):
+                found += self._job(database, level.schedule, site, store, None, incremental=level.kind != "full")
         for cold in policy.cold:
             if any(one.value == store for one in cold.stores):
                 source = cold.source.value
@@ -181,7 +205,9 @@ class BestCase:
                     found += [one for one in before if one not in found] + copying
         return found
 
-    def _job(self, database: str, wish: Schedule, site: str, store: str, source: str | None) -> list[Job]:
+    def _job(
+        self, database: str, wish: Schedule, site: str, store: str, source: str | None, *, incremental: bool = False
+    ) -> list[Job]:
         way, there = self.topology.route(site, self.topology.stores[store].site), self.topology.stores[store]
         if way is None:
             return []
@@ -190,7 +216,7 @@ class BestCase:
         reads = self.topology.stores[source].reads if source else None
         rates += [reads.value.bytes_per_second] if reads else []
         reserve = reserving(way=ceil(min(rates))) if rates else ()
-        made = job(database, scheduled(wish, 0, 0), store, source=source, reserve=reserve)
+        made = job(database, scheduled(wish, 0, 0), store, source=source, reserve=reserve, incremental=incremental)
         thaw = ceil(thaw_seconds(self.topology.stores[source]) * 1000) if source else 0
         return [msgspec.structs.replace(made, id=f"{made.id}.{source}.{wish.span.start}", thaw_ms=thaw)]
 
@@ -201,7 +227,7 @@ class BestCase:
             return
         one, *rest = waiting
         size = float(self.topology.databases[database].size.value.bytes)
-        latest = max(0, one.schedule.window_ms - images.moving_ms(one, size))
+        latest = max(0, one.schedule.window_ms - images.unchanged(size)(one)[0])
         for offset in self._offsets(one, latest, placed, size):
             moved = msgspec.structs.replace(one, schedule=msgspec.structs.replace(one.schedule, offset_ms=offset))
             yield from self._placed(database, rest, (*placed, moved))
@@ -220,7 +246,7 @@ class BestCase:
             )
             likely = [(before + after) // 2 for before, after in pairwise(starts)]
         else:
-            shelf = images.shelves(placed, window, images.slowest(size)).get(one.source_store)
+            shelf = images.shelves(placed, window, images.unchanged(size)).get(one.source_store)
             likely = [at + one.thaw_ms for at in shelf.usable] if shelf else []
         waits = sorted({at - release for release in due for at in likely if 0 <= at - release <= latest})
         if len(waits) > _MOST_CHOICES:
@@ -244,7 +270,7 @@ class BestCase:
         """Whether one that is up has what others of its group are sure to have lost at the worst instant."""
         hit = self.topology.group(name) & failure.databases & self.topology.policies.keys()
         if failure.scope is Scope.CORRUPTION:  # what was written since, until somebody acted
-            return any(self._until_somebody_acts(one, failure) > 0 for one in hit)
+            return any(self.topology.until_somebody_acts(one, failure) > 0 for one in hit)
         return any(
             min((self.loss(one, x, 1, failure) for x in self.lines(one, failure)), default=inf) > 0 for one in hit
         )
@@ -254,16 +280,27 @@ class BestCase:
         if name in failure.along:
             hit = [self.topology.policies[one] for one in sorted(self.topology.group(name) & failure.databases)]
             found = [one for policy in hit for one in policy.promises if one.scope is promise.scope]
-            return max(found, key=lambda one: float(one.rpo.value.seconds) if one.rpo else inf, default=None)
+            found.sort(key=lambda one: float(one.rpo.value.seconds) if one.rpo else inf)
+            return next(
+                (one for one in found if self._kept_in_common(name, one, failure)), found[-1] if found else None
+            )
         policy = self.topology.policies.get(name)
         if itself or policy is None:
             return promise if itself else None
         return next((one for one in policy.promises if one.scope is promise.scope), None)
 
+    def _kept_in_common(self, name: str, promise: Promise, failure: Failure) -> bool:
+        """Whether its group can go back to a point that keeps a promised loss."""
+        if promise.rpo is None:
+            return True
+        return (
+            self._lost_in_common(name, float(promise.rpo_quantile), failure) <= float(promise.rpo.value.seconds) + 1e-3
+        )
+
     def _lines_that_keep(self, name: str, promise: Promise, failure: Failure, itself: bool) -> list[Line]:
         """The lines that keep the promised loss; a database that is only needed may lose what it must."""
         own = self._own(name, promise, itself, failure)
-        lines = self.lines(name, failure)
+        lines = [one for one in self.lines(name, failure) if self.loss(name, one, 1.0, failure) < inf]
         if own is None or own.rpo is None:
             return lines
         most, share = float(own.rpo.value.seconds) + 1e-3, float(own.rpo_quantile)
@@ -297,14 +334,14 @@ class BestCase:
         window = self._windows(jobs)[0]
         for name, chain in chains.items():
             size = float(self.topology.databases[name].size.value.bytes)
-            shelf = images.shelves(chain.jobs if chain else (), window, images.slowest(size)).get(lines[name].image)
+            shelf = images.shelves(chain.jobs if chain else (), window, images.unchanged(size)).get(lines[name].image)
             stretches[name] = images.staleness(shelf, window)
         ends = sorted({round(one.at + one.length) for found in stretches.values() for one in found})
         worst = {
             round(one.at + one.length) for found in stretches.values() for one in [max(found, key=lambda s: s.worst)]
         }
         some = worst | set(self.random.sample(ends, min(len(ends), _MOST_INSTANTS)))
-        return [{name: _age_at(found, at) for name, found in stretches.items()} for at in sorted(some)]
+        return [{name: images.age_at(found, at) for name, found in stretches.items()} for at in sorted(some)]
 
     def _all_back(
         self, lines: dict[str, Line], ages: dict[str, float], spared: dict[str, float], failure: Failure
@@ -339,16 +376,6 @@ class BestCase:
         log = self._part(name, line.log, written, replays, failure, capacities)
         return Flow(image, log if behind else None) if log else None
 
-    def _until_somebody_acts(self, name: str, failure: Failure) -> float:
-        """Seconds: on one that is up, the failure of others is noticed, and then somebody acts on it."""
-        policy = self.topology.policies.get(name)
-        noticed = [policy] if policy else []
-        if name in failure.along:
-            noticed = [self.topology.policies[one] for one in self.topology.group(name) & failure.databases]
-        detects = [float(one.detect.value.seconds) if one.detect else 0.0 for one in noticed]
-        activates = float(policy.activate.value.seconds) if policy and policy.activate else 0.0
-        return min(detects, default=0.0) + activates
-
     def _part(
         self, name: str, stored: str, size: float, most: float, failure: Failure, capacities: dict[str, float]
     ) -> Part | None:
@@ -358,7 +385,7 @@ class BestCase:
         way = self.topology.route(store.site, home, failure.sites) if home else None
         if way is None:
             return None
-        first = self._until_somebody_acts(name, failure)
+        first = self.topology.until_somebody_acts(name, failure)
         moving = home != database.site
         provision = [float(one.provision.value.seconds) for one in database.standbys if moving and one.site == home]
         ready = first + max(thaw_seconds(store), *provision, 0.0)
@@ -367,20 +394,3 @@ class BestCase:
             crossed[f"reads {store.name}"] = float(store.reads.value.bytes_per_second)
         capacities |= crossed
         return Part(ready, size, most, tuple(sorted(crossed)))
-
-
-def _in_common(losses: Sequence[tuple[bool, float]]) -> float:
-    """The loss of a group whose members lose so much, each with an image alone or with a log: a point that all have."""
-    imaged = [lost for alone, lost in losses if alone]
-    logged = [lost for alone, lost in losses if not alone]
-    if len(losses) > 1 and len(imaged) > 1:
-        return inf
-    return max(*imaged, *logged, 0.0) if len(losses) == 1 or not imaged else imaged[0] + max(logged)
-
-
-def _age_at(stretches: list[Stretch], at: int) -> float:
-    """The age just before an instant."""
-    for one in stretches:
-        if one.at < at <= one.at + one.length:
-            return one.least + (at - one.at)
-    return stretches[-1].worst

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from bkpc_compiler.program.model import Scope
 from bkpc_grammar.plan import Job, Plan, Recovery, Stream
+from tests.soundness.course import Course, Fault
 from tests.soundness.releases import releases, windows
 from tests.soundness.topology import Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A plan that cannot be carried out as it stands, and whose promises that may break.
-
-    `scope`: only promises of a time to recover from it; None: any.
-    """
-
-    kind: str
-    databases: frozenset[str]
-    text: str
-    scope: str | None = None
 
 
 class Load:
@@ -70,12 +58,14 @@ class Load:
         jobs = {job.database for job, _ in self.jobs.get(resource, ())}
         return frozenset(jobs | {stream.database for stream, _ in self.streams.get(resource, ())})
 
-    def stopped_by(self, failure: Failure) -> frozenset[str]:
-        """The jobs and streams that move nothing after a failure: of databases down, or of lost stores alone."""
+    def stopped_by(self, failure: Failure, back: frozenset[str] = frozenset()) -> frozenset[str]:
+        """The jobs and streams that move nothing after a failure: of databases down, or of lost stores alone. Those of
+        databases that are `back` go on."""
+        down = failure.databases - back
         jobs = {
             one.id
             for one in self.plan.jobs
-            if one.database in failure.databases
+            if one.database in down
             or one.source_store in failure.stores
             or (one.stores and failure.stores.issuperset(one.stores))
         }
@@ -86,25 +76,32 @@ class Load:
         }
         return frozenset(jobs | streams)
 
-    def faults_in(self, recovery: Recovery, failure: Failure, takes: dict[str, float]) -> Iterable[Fault]:
+    def faults_in(self, recovery: Recovery, failure: Failure, course: Course) -> Iterable[Fault]:
         """Resources on which a recovery and what goes on beside it hold too much, for a failure at some instant.
 
-        The failure may come at any instant, so the recovery's worst moment meets the worst of the rest.
+        The failure may come at any instant, so the recovery's worst moment meets the worst of the rest. Databases that
+        are back where they were stream and dump again, while others are on their way.
         """
         spans: dict[str, list[tuple[float, float, int]]] = {}
         for step in recovery.steps:
-            until = step.start_ms + max(float(step.expect_ms), takes.get(step.id, 0.0))
+            until = step.start_ms + max(float(step.expect_ms), course.takes.get(step.id, 0.0))
             for one in step.reserve:
                 spans.setdefault(one.resource, []).append((step.start_ms, until, one.rate))
-        stopped = self.stopped_by(failure)
-        for name, found in sorted(spans.items()):
-            if not self.fits(name, _highest(found), stopped):
-                text = (
-                    f"{name}: {_highest(found)} B/s to recover from {recovery.scope} of {recovery.lost} and "
-                    f"{self.peak(name, stopped)} beside it, {self.usable.get(name)} usable"
-                )
-                yield Fault("capacity", failure.databases, text, recovery.scope)
-                yield Fault("capacity", self._users(name) - failure.databases, text)
+        moments = [0.0]
+        if failure.scope in {Scope.HOST, Scope.INTRUDER}:
+            moments += sorted(course.own.values())[:-1]
+        for moment in moments:
+            back = frozenset(name for name, done in course.own.items() if done <= moment and moment)
+            stopped = self.stopped_by(failure, back)
+            for name, found in sorted(spans.items()):
+                left = [one for one in found if one[1] > moment]
+                if left and not self.fits(name, _highest(left), stopped):
+                    text = (
+                        f"{name}: {_highest(left)} B/s to recover from {recovery.scope} of {recovery.lost} and "
+                        f"{self.peak(name, stopped)} beside it, {self.usable.get(name)} usable"
+                    )
+                    yield Fault("capacity", failure.databases, text, recovery.scope)
+                    yield Fault("capacity", self._users(name) - failure.databases, text)
 
 
 def most_at_once(jobs: list[tuple[Job, int]], year: int) -> int:

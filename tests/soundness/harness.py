@@ -14,11 +14,12 @@ from statistics import median
 from time import perf_counter
 
 from bkpc_compiler.program.model import Program, Scope
-from bkpc_grammar.quantities import Duration, duration
+from bkpc_grammar.quantities import ZERO_DURATION, Duration, duration
 from tests.soundness.adapter import Judged, Verdict, judged
 from tests.soundness.best_case import BestCase
-from tests.soundness.capacity import Fault
+from tests.soundness.course import Fault
 from tests.soundness.estates import random_program, with_objectives
+from tests.soundness.ground import FEATURES, TURNS, USUAL, Odds, dense
 from tests.soundness.world import Observed, simulate
 
 PROCESSES = 2
@@ -32,7 +33,8 @@ class Outcome:
 
     cases: int = 0
     violations: list[str] = field(default_factory=list)
-    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, verdict)
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, verdict), of cases as they usually are
+    featured: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what the case is dense with, verdict)
     tightness: dict[str, list[float]] = field(default_factory=lambda: {"rpo": [], "rto": []})
     judging: float = 0.0  # seconds
     simulating: float = 0.0
@@ -42,6 +44,7 @@ class Outcome:
         self.cases += other.cases
         self.violations += other.violations
         self.verdicts += other.verdicts
+        self.featured += other.featured
         for kind, ratios in other.tightness.items():
             self.tightness[kind] += ratios
         self.judging += other.judging
@@ -59,15 +62,15 @@ class Outcome:
         return median(self.tightness[kind] or [0.0])
 
 
-def run(cases: int, seed: int, processes: int = PROCESSES) -> Outcome:
-    """`cases` cases drawn from `seed`; with one process, in this one."""
+def run(cases: int, seed: int, processes: int = PROCESSES, odds: Odds | None = None) -> Outcome:
+    """`cases` cases drawn from `seed`; with one process, in this one. `odds`: of every case."""
     print(f"seed {seed}, {cases} cases")
     total = Outcome()
     if processes == 1:
-        _gather(total, (one_case(seed, number) for number in range(cases)))
+        _gather(total, (one_case(seed, number, odds) for number in range(cases)))
     else:
         with Pool(processes) as pool:
-            _gather(total, pool.imap_unordered(partial(one_case, seed), range(cases), chunksize=25))
+            _gather(total, pool.imap_unordered(partial(one_case, seed, odds=odds), range(cases), chunksize=25))
     total.violations.sort()
     return total
 
@@ -77,24 +80,42 @@ def _gather(total: Outcome, outcomes: Iterable[Outcome]) -> None:
         total.add(one)
 
 
-def one_case(seed: int, number: int) -> Outcome:
+def feature_of(number: int) -> str | None:
+    """What case `number` is dense with: every fifth is, in turns."""
+    return TURNS[number // 5 % len(TURNS)] if number % 5 == 4 else None
+
+
+def odds_of(number: int) -> Odds:
+    feature = feature_of(number)
+    return dense(feature) if feature else USUAL
+
+
+def one_case(seed: int, number: int, odds: Odds | None = None) -> Outcome:
     """Draw a program, put its objectives near the bounds, and hold the checker to what it says then."""
     found = Outcome(cases=1)
     try:
-        _judge(found, Random(f"{seed}:{number}"))  # noqa: S311 - drawn again from the printed seed
+        _judge(found, Random(f"{seed}:{number}"), odds or odds_of(number))  # noqa: S311 - drawn again from the seed
     except Exception:  # noqa: BLE001 - whatever breaks is a finding, with the case it broke on
         found.violations.append(f"broke: {traceback.format_exc(limit=-3)}")
     found.violations = [f"case {seed}:{number}: {one}" for one in found.violations]
+    feature = None if odds else feature_of(number)
+    if feature:
+        for (_, verdict), count in found.verdicts.items():
+            found.featured[feature, verdict] += count
+        found.verdicts = Counter()
     return found
 
 
-def drawn(random: Random) -> tuple[Program, Judged]:
+def drawn(random: Random, odds: Odds = USUAL) -> tuple[Program, Judged]:
     """A program with objectives near the bounds of a first pass, and what is made of it."""
-    program = random_program(random)
+    program = random_program(random, odds)
     bounds = {(one.database, one.promise.scope, one.kind): one for one in judged(program, planned=False).verdicts}
+    synced = {one.database for one in program.protections if any(hot.sync for hot in one.policy.hot)}
 
     def near(database: str, scope: Scope, kind: str) -> Duration | None:
         bound = bounds.get((database, scope, kind))
+        if bound and kind == "rpo" and database in synced and random.random() < 0.5:
+            return ZERO_DURATION
         return near_bound(random, bound) if bound else None
 
     program = with_objectives(program, near)
@@ -108,9 +129,9 @@ def near_bound(random: Random, bound: Verdict) -> Duration:
     return duration(max(1, ceil(random.choice(finite) * 2 ** random.uniform(-1, 1) * 1000)), "ms")
 
 
-def _judge(found: Outcome, random: Random) -> None:
+def _judge(found: Outcome, random: Random, odds: Odds) -> None:
     started = perf_counter()
-    program, said = drawn(random)
+    program, said = drawn(random, odds)
     found.judging = perf_counter() - started
     for one in said.verdicts:
         found.verdicts[one.kind, one.verdict] += 1
@@ -165,7 +186,8 @@ def breaks(fault: Fault, said: Judged) -> bool:
 
 def summary(total: Outcome, seconds: float) -> str:
     """What a run found, for people."""
-    lines = [f"{total.cases} cases in {seconds:.1f} s, {total.verdicts.total()} objectives"]
+    objectives = total.verdicts.total() + total.featured.total()
+    lines = [f"{total.cases} cases in {seconds:.1f} s, {objectives} objectives"]
     for kind in ("rpo", "rto"):
         counts = ", ".join(f"{name} {total.verdicts[kind, name]}" for name in ("PROVED", "REFUTED", "UNDECIDED"))
         ratios = sorted(total.tightness[kind]) or [0.0]
@@ -173,6 +195,13 @@ def summary(total: Outcome, seconds: float) -> str:
         lines.append(
             f"  {kind}: {counts}; seen/proved: median {total.tight(kind):.3f}, 10% {tenth:.3f}, 90% {ninetieth:.3f}"
         )
+    unsaid = []
+    for name in FEATURES:
+        told = {verdict: total.featured[name, verdict] for verdict in ("PROVED", "REFUTED", "UNDECIDED")}
+        if sum(told.values()):
+            unsaid.append(f"{name} {told['UNDECIDED'] / sum(told.values()):.1%}")
+    if unsaid:
+        lines.append(f"  undecided in cases that are dense with something: {', '.join(unsaid)}")
     per_case = [
         f"{name} {spent / max(1, total.cases) * 1000:.1f} ms"
         for name, spent in (("checker", total.judging), ("simulator", total.simulating), ("best case", total.refuting))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -42,9 +42,15 @@ class Stretch:
         return self.least + self.length
 
 
+IMAGES = frozenset({"backup.full", "backup.incremental"})
+JOBS = IMAGES | {"copy"}
+"""The kinds of jobs that fill stores with images."""
+
+
 def rate_of(job: Job) -> int | None:
-    """What the job may count on; None: nothing limits it."""
-    return min((one.rate for one in job.reserve), default=None)
+    """What the job may count on, and use; None: nothing limits it."""
+    limits = (job.limit,) if job.limit is not None else ()
+    return min((*limits, *(one.rate for one in job.reserve)), default=None)
 
 
 def moving_ms(job: Job, size: float) -> int:
@@ -57,14 +63,38 @@ def moving_ms(job: Job, size: float) -> int:
 
 def slowest(size: float) -> Draw:
     """The whole declared size, and every attempt's budget spent without a fresher snapshot."""
-    return lambda job: (moving_ms(job, size) + job.retry.budget_ms, 0)
+    return _known(lambda job: (moving_ms(job, size) + job.retry.budget_ms, 0))
 
 
-def any_speed(size: float, random: Random) -> Draw:
-    """Sizes below the declared one, attempts that fail now and then."""
+def unchanged(size: float) -> Draw:
+    """The same without failed attempts to speak of, where nothing changes: incremental images hold nothing."""
+    return _known(
+        lambda job: (moving_ms(job, 0 if job.kind == "backup.incremental" else size) + job.retry.budget_ms, 0)
+    )
+
+
+def as_expected() -> Draw:
+    """The same with the bytes that the plan expects of each job."""
+    return _known(lambda job: (moving_ms(job, job.expect_bytes) + job.retry.budget_ms, 0))
+
+
+def _known(draw: Draw) -> Draw:
+    """The same for all runs of a job."""
+    found: dict[str, tuple[int, int]] = {}
+
+    def again(job: Job) -> tuple[int, int]:
+        if job.id not in found:
+            found[job.id] = draw(job)
+        return found[job.id]
+
+    return again
+
+
+def any_speed(random: Random, size: float | None = None) -> Draw:
+    """Sizes below the declared one, or below what the plan expects; attempts that fail now and then."""
 
     def draw(job: Job) -> tuple[int, int]:
-        moving = moving_ms(job, size * random.uniform(0.2, 1))
+        moving = moving_ms(job, (job.expect_bytes if size is None else size) * random.uniform(0.2, 1))
         if random.random() < 0.6:
             return moving, 0
         wasted = random.randint(0, job.retry.budget_ms)
@@ -73,13 +103,16 @@ def any_speed(size: float, random: Random) -> Draw:
     return draw
 
 
+def reach_back(jobs: Sequence[Job]) -> int:
+    """Milliseconds before a window from which on everything is as ever when it begins."""
+    longest = max((one.schedule.period_ms + one.schedule.offset_ms + one.schedule.slot_ms for one in jobs), default=0)
+    return longest * (1 + len({one.source_store for one in jobs}))
+
+
 def shelves(jobs: Iterable[Job], window: Window, draw: Draw) -> dict[str, Shelf]:
     """What the image and copy jobs of one database leave in each store, enough before `window` to start as ever."""
-    waiting = [one for one in jobs if one.kind in {"backup.full", "copy"}]
-    longest = max(
-        (one.schedule.period_ms + one.schedule.offset_ms + one.schedule.slot_ms for one in waiting), default=0
-    )
-    start = window.start - longest * (1 + len({one.source_store for one in waiting}))
+    waiting = [one for one in jobs if one.kind in JOBS]
+    start = window.start - reach_back(waiting)
     landed: dict[str, list[tuple[int, int]]] = {}
     ready: dict[str, Shelf] = {}
     while waiting:
@@ -88,16 +121,16 @@ def shelves(jobs: Iterable[Job], window: Window, draw: Draw) -> dict[str, Shelf]
         if not runnable:
             raise ValueError("copies in a circle")
         for job in runnable:
-            runs = _runs(job, start, window.end, draw, ready.get(job.source_store or ""))
+            runs = runs_of(job, start, window.end, draw, ready.get(job.source_store or ""))
             for name in job.stores:
                 landed.setdefault(name, []).extend(runs)
         waiting = [one for one in waiting if one not in runnable]
         left = {name for one in waiting for name in one.stores}
-        ready |= {name: _shelf(runs) for name, runs in landed.items() if name not in left and name not in ready}
+        ready |= {name: shelf_of(runs) for name, runs in landed.items() if name not in left and name not in ready}
     return ready
 
 
-def _runs(job: Job, start: int, end: int, draw: Draw, source: Shelf | None) -> list[tuple[int, int]]:
+def runs_of(job: Job, start: int, end: int, draw: Draw, source: Shelf | None) -> list[tuple[int, int]]:
     """(usable, snapshot) of every run released in [start, end)."""
     found = []
     offset = job.schedule.offset_ms
@@ -112,7 +145,7 @@ def _runs(job: Job, start: int, end: int, draw: Draw, source: Shelf | None) -> l
     return found
 
 
-def _shelf(runs: list[tuple[int, int]]) -> Shelf:
+def shelf_of(runs: list[tuple[int, int]]) -> Shelf:
     shelf, freshest = Shelf(), -(10**15)
     for usable, snapshot in sorted(runs):
         if snapshot > freshest:
@@ -127,7 +160,7 @@ def together(found: Mapping[str, Shelf], stores: Iterable[str]) -> Shelf | None:
     shelves = [found[one] for one in stores if one in found]
     if len(shelves) <= 1:
         return shelves[0] if shelves else None
-    return _shelf([pair for one in shelves for pair in zip(one.usable, one.snapshots, strict=True)])
+    return shelf_of([pair for one in shelves for pair in zip(one.usable, one.snapshots, strict=True)])
 
 
 def staleness(shelf: Shelf | None, window: Window) -> list[Stretch]:
@@ -167,3 +200,20 @@ def quantile(stretches: list[Stretch], share: float) -> float:
             return before + max(0.0, share * total - held) / slope
         held, before, slope = held + gained, value, slope + change
     return inf if any(one.least == inf for one in stretches) else before
+
+
+def age_at(stretches: list[Stretch], at: int) -> float:
+    """The age just before an instant."""
+    for one in stretches:
+        if one.at < at <= one.at + one.length:
+            return one.least + (at - one.at)
+    return stretches[-1].worst
+
+
+def in_common(losses: Sequence[tuple[bool, float]]) -> float:
+    """The loss of a group whose members lose so much, each with an image alone or with a log: a point that all have."""
+    imaged = [lost for alone, lost in losses if alone]
+    logged = [lost for alone, lost in losses if not alone]
+    if len(losses) > 1 and len(imaged) > 1:
+        return inf
+    return max(*imaged, *logged, 0.0) if len(losses) == 1 or not imaged else imaged[0] + max(logged)

@@ -8,7 +8,7 @@ objects of at most 16 MiB, one after the other. An object's transactions are saf
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from random import Random
 
@@ -47,7 +47,7 @@ Adversary = Callable[[int], Habit]
 """The habit in batch number n."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """`opening` bytes come at `opened`, `flowing` evenly until `closed`, `closing` at `closed`."""
 
@@ -56,14 +56,12 @@ class Batch:
     opening: float
     flowing: float
     closing: float
+    size: float = field(init=False)
+    objects: int = field(init=False)
 
-    @property
-    def size(self) -> float:
-        return self.opening + self.flowing + self.closing
-
-    @property
-    def objects(self) -> int:
-        return max(1, ceil(self.size / OBJECT - 1e-9))
+    def __post_init__(self) -> None:
+        self.size = self.opening + self.flowing + self.closing
+        self.objects = max(1, ceil(self.size / OBJECT - 1e-9))
 
     def came(self, byte: float) -> float:
         """When the byte at this position was written."""

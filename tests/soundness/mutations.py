@@ -15,20 +15,28 @@ from unittest.mock import patch
 
 from msgspec import structs
 
-from bkpc_compiler.estate import resources
+from bkpc_compiler.estate import failures, resources
 from bkpc_compiler.feasibility import (
     bounds,
     by_turns,
     demand,
+    holding,
     images,
+    increments,
+    judging,
+    lines,
+    log_reading,
     recovery_least,
     recovery_time,
     staleness,
     stream,
+    thaw,
     together,
 )
 from bkpc_compiler.feasibility.background import Beside
-from bkpc_compiler.program.model import Database
+from bkpc_compiler.program.model import Cadence, Database
+from bkpc_compiler.timetable import calendar
+from bkpc_compiler.timetable.calendar import DAY
 from bkpc_compiler.timetable.occupancy import Occupancy
 
 Plant = Callable[[], AbstractContextManager[Any]]
@@ -152,6 +160,84 @@ def _oldest_of_all_stores() -> AbstractContextManager[Any]:
     return patch.object(recovery_least, "_least_age", oldest)
 
 
+def _never_waits() -> AbstractContextManager[Any]:
+    """An incremental image begins though other jobs of its database run."""
+    true = images._paused
+    return patch.object(images, "_paused", lambda jobs, paused: true(jobs, jobs[0].slot.length))
+
+
+def _nothing_behind() -> AbstractContextManager[Any]:
+    """Of a chain the full image is loaded only."""
+    true = increments.increments_in
+
+    def empty(jobs: Any) -> Any:
+        return {store: structs.replace(one, bytes=0) for store, one in true(jobs).items()}
+
+    return patch.object(images, "increments_in", empty)
+
+
+def _prepared_at_once() -> AbstractContextManager[Any]:
+    return patch.object(recovery_time, "preparing", lambda database, images: 0)
+
+
+def _no_limit() -> AbstractContextManager[Any]:
+    true = demand._request
+
+    def request(*given: Any) -> Any:
+        return replace(true(*given), ceiling=None)
+
+    return patch.object(demand, "_request", request)
+
+
+def _everyone_for_himself() -> AbstractContextManager[Any]:
+    """A group goes back to the point that suits the one that is asked about."""
+    return patch.object(judging.Commons, "members", lambda self, outage, name: ())
+
+
+def _logs_reach_every_image() -> AbstractContextManager[Any]:
+    return patch.object(judging, "image_before_logs", lambda lines: 0)
+
+
+def _no_quota() -> AbstractContextManager[Any]:
+    return patch.object(together, "thaw_days", lambda asked, everyone=None: (0, None))
+
+
+def _copies_first() -> AbstractContextManager[Any]:
+    """Copies out of a class that must thaw wait for nobody."""
+    return patch.object(thaw, "_queue", lambda storage, copied: 0)
+
+
+def _any_store_has_all() -> AbstractContextManager[Any]:
+    """One store that is left has what commits waited for, whatever the quorum."""
+    return patch.object(lines, "_every_quorum", lambda level, readable: readable > 0)
+
+
+def _locked_long_enough() -> AbstractContextManager[Any]:
+    """Whoever breaks in does not delete what is read."""
+    return patch.object(holding, "_lock", lambda outage, choice: (True, None, None))
+
+
+def _everything_is_locked() -> AbstractContextManager[Any]:
+    return patch.object(failures, "locked", lambda store, policy: True)
+
+
+def _short_months() -> AbstractContextManager[Any]:
+    """No month is longer than 30 days."""
+    true = calendar.rhythm_of
+
+    def rhythm(schedule: Any) -> Any:
+        found = true(schedule)
+        shorter = replace(found, period=30 * DAY, gap=30 * DAY + found.shift)
+        return shorter if schedule.cadence is Cadence.MONTHLY else found
+
+    return patch.object(resources, "rhythm_of", rhythm)
+
+
+def _asked_for_all_at_once() -> AbstractContextManager[Any]:
+    """The pieces of a log cost their bytes only."""
+    return patch.object(log_reading.Reading, "wait", property(lambda self: 0))
+
+
 def _each_store_alone() -> AbstractContextManager[Any]:
     """A refutation from the best store alone, where several have images by turns."""
 
@@ -162,25 +248,38 @@ def _each_store_alone() -> AbstractContextManager[Any]:
     return patch.object(by_turns, "least_age", best)
 
 
-MUTATIONS: tuple[tuple[str, Plant], ...] = (
-    ("the log's latency is dropped", _log(latency=Fraction(0))),
-    ("the log's burst is dropped", _log(burst=Fraction(0))),
-    ("the flush period is dropped", _log(flush=Fraction(0))),
-    ("images count before they are whole", _images_at_once),
-    ("clocks never change", _clocks_never_change),
-    ("failed attempts cost nothing", _no_retries),
-    ("nothing else runs beside a recovery", _alone_in_the_world),
-    ("links carry all they are said to", _no_headroom),
-    ("what is needed is not waited for", _needs_are_not_waited_for),
-    ("only a burst is replayed", _only_a_burst_is_replayed),
-    ("a thaw takes no time", _thawed_at_once),
-    ("one sharer is missed", _one_sharer_missed),
-    ("a standby is always ready", _nothing_to_provision),
-    ("a failure is noticed at once", _no_detection),
-    ("a quantile of half the instants", _half_the_share),
-    ("refuted: all of the log is replayed", _always_the_log),
-    ("refuted: the log comes after the image", _one_after_the_other),
-    ("refuted: the oldest image counts", _oldest_of_all_stores),
-    ("refuted: each store is judged alone", _each_store_alone),
+MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
+    ("the log's latency is dropped", _log(latency=Fraction(0)), None),
+    ("the log's burst is dropped", _log(burst=Fraction(0)), None),
+    ("the flush period is dropped", _log(flush=Fraction(0)), None),
+    ("images count before they are whole", _images_at_once, None),
+    ("clocks never change", _clocks_never_change, None),
+    ("failed attempts cost nothing", _no_retries, None),
+    ("nothing else runs beside a recovery", _alone_in_the_world, None),
+    ("links carry all they are said to", _no_headroom, None),
+    ("what is needed is not waited for", _needs_are_not_waited_for, None),
+    ("only a burst is replayed", _only_a_burst_is_replayed, None),
+    ("a thaw takes no time", _thawed_at_once, None),
+    ("one sharer is missed", _one_sharer_missed, None),
+    ("a standby is always ready", _nothing_to_provision, None),
+    ("a failure is noticed at once", _no_detection, None),
+    ("a quantile of half the instants", _half_the_share, None),
+    ("incremental images wait for nobody", _never_waits, "incremental"),
+    ("incremental images are not loaded", _nothing_behind, "incremental"),
+    ("an image is prepared in no time", _prepared_at_once, "incremental"),
+    ("a limit is not kept", _no_limit, "limit"),
+    ("a group goes back alone", _everyone_for_himself, "grouped"),
+    ("logs have reached every image", _logs_reach_every_image, "grouped"),
+    ("a thaw waits for no quota", _no_quota, "quota"),
+    ("copies thaw before all others", _copies_first, "quota"),
+    ("any store has what commits wait for", _any_store_has_all, "sync"),
+    ("a lock lasts until all is read", _locked_long_enough, "intruder"),
+    ("everything is locked", _everything_is_locked, "intruder"),
+    ("a month has 30 days", _short_months, "monthly"),
+    ("the pieces of a log come at once", _asked_for_all_at_once, None),
+    ("refuted: all of the log is replayed", _always_the_log, None),
+    ("refuted: the log comes after the image", _one_after_the_other, None),
+    ("refuted: the oldest image counts", _oldest_of_all_stores, None),
+    ("refuted: each store is judged alone", _each_store_alone, None),
 )
-"""Each (what is wrong, what plants it)."""
+"""Each (what is wrong, what plants it, what cases are dense with that show it soon)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil
+from typing import Literal
 
 from bkpc_compiler.program.model import Cadence, ColdLevel, ImageLevel, Program
 from bkpc_compiler.program.model import Schedule as Wish
@@ -50,10 +51,12 @@ def job(
     source: str | None = None,
     reserve: tuple[Reservation, ...] = (),
     budget_ms: int = 0,
+    incremental: bool = False,
 ) -> Job:
-    kind = "copy" if source else "backup.full"
+    kind: Literal["copy", "backup.full", "backup.incremental"] = "copy" if source else "backup.full"
+    kind = "backup.incremental" if incremental else kind
     return Job(
-        id=f"{kind}.{database}.{'.'.join(stores)}", kind="copy" if source else "backup.full", database=database,
+        id=f"{kind}.{database}.{'.'.join(stores)}", kind=kind, database=database,
         schedule=when, source_store=source, stores=stores, recipients=(), engine="logical", limit=None,
         reserve=reserve, expect_bytes=0, timeout_ms=when.slot_ms,
         retry=Retry(attempts=3, pause_ms=1000, budget_ms=budget_ms), requires=(),
@@ -118,6 +121,7 @@ def careless(program: Program, rate: int = 20 * MIB) -> Plan:
             found = job(
                 name, scheduled(level.schedule, index * 60_000, length), *(store.value for store in level.stores),
                 source=source.value if source else None, reserve=reserving(somewhere=rate), budget_ms=60_000,
+                incremental=isinstance(level, ImageLevel) and level.kind == "incremental",
             )  # fmt: skip
             jobs.append(found)
         for hot in one.policy.hot:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 
 from bkpc_grammar.plan import Recovery, Step
-from tests.soundness.capacity import Fault
+from tests.soundness.course import Course, Fault
+from tests.soundness.log_stream import OBJECT
 from tests.soundness.topology import Failure, Topology, thaw_seconds
 
+AT_ONCE = 128
+"""Objects of a log that a restore asks for at once."""
 # What must be over before a step of a kind begins, within one database, whatever the plan says.
 _AFTER: dict[str, tuple[str, ...]] = {
     "detect": ("",),
@@ -23,15 +26,24 @@ _AFTER: dict[str, tuple[str, ...]] = {
 }
 
 
+Figure = Callable[[str, str], float]
+"""Of a database in a store: bytes that are read to bring its newest image back; in ms, how long its thaw waits, or how
+long the image is prepared."""
+
+
+def _at_once(_: str, __: str) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where the recovery takes the image, and the log unless None, of one database from.
-
-    `beside`: stores that have images by turns with `image`; whichever has the newest is read.
-    """
+    """Where the recovery takes the image, and the log unless None, of one database from. `synced`: all stores that may
+    have the last of a log that commits waited for, and are read. `beside`: stores that have images by turns with
+    `image`; whichever has the newest is read."""
 
     image: str
     log: str | None
+    synced: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
 
     @property
@@ -43,31 +55,48 @@ def line_of(recovery: Recovery, database: str) -> Line | None:
     """The line a recovery takes for a database; None where it brings no image back."""
     steps = {one.kind: one for one in recovery.steps if one.database == database}
     image, log = steps.get("restore.image"), steps.get("restore.log")
-    return Line(image.store, log.store if log else None, image.beside) if image and image.store else None
+    return Line(image.store, log.store if log else None, (), image.beside) if image and image.store else None
 
 
 def rate_of(step: Step) -> float:
     return min((one.rate for one in step.reserve), default=inf)
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How one recovery went: when each step ended and each database was in service, in ms; what was wrong with it."""
+def stores_read(topology: Topology, recovery: Recovery, step: Step, failure: Failure) -> tuple[str, ...]:
+    """What a step reads: of a log that commits waited for each store that may have the last of it, if the plan has
+    reserved for that, and waits until all can be read; else the one it names."""
+    named, home = step.store or "", topology.new_home(step.database, failure)
+    read = topology.having_all(step.database, named, failure) if step.kind == "restore.log" else ()
+    reserved, wanted, ready = {one.resource for one in step.reserve}, set[str](), 0.0
+    for name in read:
+        store = topology.stores[name]
+        wanted |= {f"link:{one.name}" for one in topology.route(store.site, home or "", failure.sites) or ()}
+        wanted |= {f"store:{name}:reads"} if store.reads else set()
+        ready = max(ready, acts_at(recovery, step.database) + thaw_seconds(store) * 1000)
+    return read if read and wanted <= reserved and ready <= step.start_ms + 1 else (named, *step.beside)
 
-    takes: dict[str, float]
-    own: dict[str, float]
-    faults: tuple[Fault, ...]
 
-    def in_service(self, database: str, topology: Topology, failure: Failure) -> float:
-        """Its own check passed, and that of all it needs that were taken down too."""
-        return max(self.own.get(name, inf) for name in topology.needed(database) & failure.out_of_service | {database})
+def acts_at(recovery: Recovery, database: str) -> int:
+    """Milliseconds after the failure at which somebody acts on one that it hit."""
+    known = {"detect", "activate"}
+    acts = (one.start_ms + one.expect_ms for one in recovery.steps if one.database == database and one.kind in known)
+    return max(acts, default=0)
 
 
 class Rehearsal:
     """One recovery of the plan against what the program says things take."""
 
-    def __init__(self, topology: Topology, recovery: Recovery, failure: Failure) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        recovery: Recovery,
+        failure: Failure,
+        image: Figure,
+        queue: Figure = _at_once,
+        prepare: Figure = _at_once,
+    ) -> None:
         self.topology, self.recovery, self.failure = topology, recovery, failure
+        self.image, self.queue, self.prepare = image, queue, prepare
 
     def run(self, ages: Mapping[str, float], *, waits: bool = True) -> Course:
         """Carry it out; `ages`: ms from the snapshot of the newest image to the failure, per database.
@@ -82,6 +111,8 @@ class Rehearsal:
             takes[step.id] = self._takes(step, ages.get(step.database, 0.0))
             ready = max((ends.get(one, inf) for one in step.needs), default=0.0)
             ready = max(ready, *(by_kind.get((step.database, kind), 0.0) for kind in _AFTER[step.kind]))
+            if step.kind in {"restore.image", "restore.log"}:
+                ready = max(ready, by_kind.get((step.database, "activate"), 0.0) + self._thaws(step))
             if ready > step.start_ms + 1:
                 text = f"{self._named(step)} is due at {step.start_ms} ms; what it needs is done at {ready:.0f} ms"
                 faults.append(Fault("late", self._waiting(step.database), text, self.recovery.scope))
@@ -103,6 +134,13 @@ class Rehearsal:
     def _named(self, step: Step) -> str:
         return f"{step.kind} of {step.database} ({self.failure.scope} of {self.failure.lost})"
 
+    def _thaws(self, step: Step) -> float:
+        """Milliseconds after somebody acts from which on all that a step reads can be read."""
+        thaws = max(thaw_seconds(self.topology.stores[one]) * 1000 for one in self._stores_of(step))
+        named = (step.store or "", *step.beside)
+        waits = (thaw_seconds(self.topology.stores[one]) * 1000 + self.queue(step.database, one) for one in named)
+        return max(thaws, *waits)
+
     def _takes(self, step: Step, age: float) -> float:
         """The most a step takes, in ms, by the program's figures."""
         database = self.topology.databases[step.database]
@@ -118,11 +156,32 @@ class Rehearsal:
             return max(thaw_seconds(self.topology.stores[one]) for one in (step.store or "", *step.beside)) * 1000
         if step.kind == "check.service":
             return float((database.verifies or self.topology.program.verification).value.seconds) * 1000
-        size = float(database.size.value.bytes)
-        if step.kind == "restore.log":
+        beside = 0.0
+        if step.kind == "restore.image":
+            size = max(self.image(step.database, one) for one in self._stores_of(step))
+            beside = max(self.prepare(step.database, one) for one in self._stores_of(step))
+        else:
             size = float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
+            beside = self._asks(step, age, size)
         rate = rate_of(step)
-        return size / rate * 1000 if rate else inf
+        return beside + size / rate * 1000 if rate else inf
+
+    def _asks(self, step: Step, age: float, size: float) -> float:
+        """Milliseconds in which requests alone are on the way: of a log that was flushed as often as it may be, each
+        time with as much as a byte, in objects of which 128 are asked for at once."""
+        flushes = [
+            float(hot.flush.value.seconds) * 1000
+            for hot in self.topology.policies[step.database].hot
+            if any(one.value == step.store for one in hot.stores)
+        ]
+        home = self.topology.new_home(step.database, self.failure)
+        ways = [
+            self.topology.route(self.topology.stores[one].site, home or "", self.failure.sites)
+            for one in self._stores_of(step)
+        ]
+        latency = max(float(sum(link.latency.value.seconds for link in way or ())) for way in ways)
+        objects = (age / min(flushes) if flushes else 0.0) + size / OBJECT
+        return ceil(objects / AT_ONCE) * latency * 1000 if size else 0.0
 
     def _acted_on(self, kind: str, database: str) -> frozenset[str]:
         """Those that are noticed, or acted on, before `database` comes back: of one that is up, those of its group."""
@@ -171,23 +230,27 @@ class Rehearsal:
             yield f"no step {kind} for {name}"
 
     def _way_of(self, step: Step) -> Iterator[str]:
-        """A restore reads a store that is left, over links that are left, no faster than its host takes in."""
+        """A restore reads stores that are left, over links that are left, no faster than its host takes in."""
         database = self.topology.databases[step.database]
         takes_in = database.restores if step.kind == "restore.image" else database.replays
         if rate_of(step) > takes_in.value.bytes_per_second:
             yield f"{rate_of(step)} B/s is more than the host takes in"
         home = self.topology.new_home(step.database, self.failure)
         wanted: set[str] = set()
-        for store in (self.topology.stores[one] for one in (step.store or "", *step.beside)):
-            if store.name in self.failure.stores:
-                yield f"{store.name} is lost"
+        for name in self._stores_of(step):
+            store = self.topology.stores[name]
             way = self.topology.route(store.site, home, self.failure.sites) if home else None
+            if name in self.failure.gone(step.database):
+                yield f"{name} is lost"
             if way is None:
-                yield f"no way from {store.name} to {home}"
+                yield f"no way from {name} to {home}"
                 return
-            wanted |= {f"link:{one.name}" for one in way} | ({f"store:{store.name}:reads"} if store.reads else set())
+            wanted |= {f"link:{one.name}" for one in way} | ({f"store:{name}:reads"} if store.reads else set())
         reserved = {one.resource for one in step.reserve}
         for name in sorted(wanted - reserved):
             yield f"nothing reserved on {name}"
         for name in sorted(one for one in reserved - wanted if one.startswith("link:")):
             yield f"reserved on {name}, which it does not cross"
+
+    def _stores_of(self, step: Step) -> tuple[str, ...]:
+        return stores_read(self.topology, self.recovery, step, self.failure)

@@ -6,7 +6,7 @@ Instants are whole milliseconds since 2001-01-01T00:00Z, a Monday.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -45,21 +45,31 @@ def releases(schedule: Schedule, start: int, end: int) -> list[int]:
         return list(range(-(-start // period) * period, end, period))
     first, last = start // DAY - 1, end // DAY + 2
     found = []
-    for day in range(first, last):
-        if schedule.weekday is not None and schedule.cadence == "weekly" and day % 7 != schedule.weekday:
-            continue
-        if schedule.cadence == "monthly" and not _is_day_of_month(day, schedule.day or 1):
-            continue
+    for day in _days(schedule, first, last):
         release = local_instant(day, schedule.at_minute or 0, schedule.timezone)
         if start <= release < end:
             found.append(release)
     return found
 
 
-def _is_day_of_month(day: int, wanted: int) -> bool:
-    """Whether day number `day` is the `wanted` of its month; a month too short for it has it on its last."""
-    found = EPOCH.date() + timedelta(days=day)
-    return found.day == min(wanted, monthrange(found.year, found.month)[1])
+def _days(schedule: Schedule, first: int, last: int) -> Iterable[int]:
+    """The days from `first` to before `last` on which it is released."""
+    if schedule.cadence == "weekly":
+        weekday = schedule.weekday or 0
+        return range(first + (weekday - first) % 7, last, 7)
+    if schedule.cadence == "monthly":
+        return [day for day in _days_of_months(schedule.day or 1, first, last) if first <= day < last]
+    return range(first, last)
+
+
+def _days_of_months(wanted: int, first: int, last: int) -> Iterator[int]:
+    """Day number `wanted` of each month; a month too short for it has it on its last."""
+    month = EPOCH.date() + timedelta(days=first)
+    end = EPOCH.date() + timedelta(days=last)
+    year, number = month.year, month.month
+    while date(year, number, 1) <= end:
+        yield (date(year, number, min(wanted, monthrange(year, number)[1])) - EPOCH.date()).days
+        year, number = (year + 1, 1) if number == 12 else (year, number + 1)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -15,7 +15,7 @@ from bkpc_grammar.quantities import duration
 from tests.compiler import builders as of
 from tests.soundness import harness
 from tests.soundness.adapter import Judged, Verdict
-from tests.soundness.capacity import Fault
+from tests.soundness.course import Fault
 from tests.soundness.plans import careless
 
 PROMISE = of.promise(Scope.HOST, duration(1, "h"), duration(1, "h"))

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from tests.soundness.ground import dense
 from tests.soundness.harness import Outcome, one_case, run, summary
 from tests.soundness.mutations import MUTATIONS, Plant
 
@@ -38,7 +39,8 @@ def test_same_seed_same_cases() -> None:
     assert (first.violations, first.verdicts, first.tightness) == (again.violations, again.verdicts, again.tightness)
 
 
-@pytest.mark.parametrize(("name", "planted"), MUTATIONS, ids=[name for name, _ in MUTATIONS])
-def test_a_planted_mistake_is_noticed(name: str, planted: Plant) -> None:
+@pytest.mark.parametrize(("name", "planted", "feature"), MUTATIONS, ids=[name for name, *_ in MUTATIONS])
+def test_a_planted_mistake_is_noticed(name: str, planted: Plant, feature: str | None) -> None:
+    odds = dense(feature) if feature else None
     with planted():
-        assert any(one_case(SEED, number).violations for number in range(MUTATED_CASES)), name
+        assert any(one_case(SEED, number, odds).violations for number in range(MUTATED_CASES)), name

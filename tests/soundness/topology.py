@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from bkpc_compiler.program.model import Database, Link, Policy, Program, Scope, Store
+from bkpc_compiler.program.model import Database, HotLevel, Link, Policy, Program, Scope, Store
 
 _LOOPBACK = ("127.", "localhost", "[::1]", "::1", "/")
 
@@ -15,7 +15,8 @@ _LOOPBACK = ("127.", "localhost", "[::1]", "::1", "/")
 class Failure:
     """One loss: `lost` as the plan names it, the databases it takes down, and the sites and stores gone with it.
 
-    `along`: those that are up, and go back with others of their group.
+    `along`: those that are up, and go back with others of their group. `deleted`: by database, the stores in which
+    nothing of it is locked, after somebody broke in.
     """
 
     scope: Scope
@@ -24,6 +25,11 @@ class Failure:
     sites: frozenset[str]
     stores: frozenset[str]
     along: frozenset[str] = frozenset()
+    deleted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def gone(self, database: str) -> frozenset[str]:
+        """The stores in which nothing of a database is left."""
+        return self.stores | self.deleted.get(database, frozenset())
 
     @property
     def out_of_service(self) -> frozenset[str]:
@@ -84,6 +90,11 @@ class Topology:
 
     def _failure(self, scope: Scope, database: str) -> Failure:
         hit = self.databases[database]
+        if scope is Scope.INTRUDER:
+            deleted = {name: frozenset(self._unlocked(policy)) for name, policy in self.policies.items()}
+            return Failure(
+                scope, "credentials", frozenset(self.policies), frozenset(), frozenset(), frozenset(), deleted
+            )
         if scope in {Scope.CORRUPTION, Scope.HOST}:
             if scope is Scope.CORRUPTION:
                 return Failure(scope, database, frozenset((database,)), frozenset(), frozenset())
@@ -96,6 +107,11 @@ class Topology:
         )]  # fmt: skip
         down = frozenset(one.name for one in self.databases.values() if one.site in sites)
         return Failure(scope, hit.site if scope is Scope.SITE else region, down, frozenset(sites), frozenset(gone))
+
+    def _unlocked(self, policy: Policy) -> Iterator[str]:
+        for store in self.stores.values():
+            if store.kind != "oss" or policy.lock is None:
+                yield store.name
 
     def machine(self, name: str) -> list[Database]:
         """The databases on the machine of one, itself too."""
@@ -120,6 +136,35 @@ class Topology:
         homes = [one.site, *(standby.site for standby in one.standbys)] if failure.sites else [one.site]
         left = [home for home in homes if home not in failure.sites]
         return not left or any(self.route(there, home, failure.sites) is not None for home in left)
+
+    def having_all(self, database: str, log: str, failure: Failure) -> tuple[str, ...]:
+        """The stores of a `hot sync` that can be read where the database is rebuilt, if they have all that was
+        acknowledged between them: of every quorum one. Else, and of any other log, none."""
+        policy, home = self.policies.get(database), self.new_home(database, failure)
+        hot = synced(policy, log) if policy else None
+        if hot is None or home is None:
+            return ()
+        left = [one.value for one in hot.stores if one.value not in failure.gone(database)]
+        read = [one for one in left if self.route(self.stores[one].site, home, failure.sites) is not None]
+        return tuple(read) if len(hot.stores) - len(read) < hot.quorum else ()
+
+    def keeps_quorums(self, database: str, log: str, failure: Failure) -> bool:
+        """Whether of every quorum of a `hot sync` a store is left."""
+        hot = synced(self.policies[database], log)
+        if hot is None:
+            return False
+        lost = [one for one in hot.stores if one.value in failure.gone(database)]
+        return len(lost) < hot.quorum
+
+    def until_somebody_acts(self, name: str, failure: Failure) -> float:
+        """Seconds: on one that is up, the failure of others is noticed, and then somebody acts on it."""
+        policy = self.policies.get(name)
+        noticed = [policy] if policy else []
+        if name in failure.along:
+            noticed = [self.policies[one] for one in self.group(name) & failure.databases]
+        detects = [float(one.detect.value.seconds) if one.detect else 0.0 for one in noticed]
+        activates = float(policy.activate.value.seconds) if policy and policy.activate else 0.0
+        return min(detects, default=0.0) + activates
 
     def needed(self, database: str) -> frozenset[str]:
         """`database` and all it needs, directly or not."""
@@ -153,6 +198,11 @@ def zone_redundant(store: Store) -> bool:
 def width(way: tuple[Link, ...]) -> Fraction:
     """Of a route: what its narrowest link carries; no links carry anything."""
     return min((one.bandwidth.value.bytes_per_second for one in way), default=Fraction(10**18))
+
+
+def synced(policy: Policy, log: str) -> HotLevel | None:
+    """The `hot sync` that writes into a store, if any."""
+    return next((hot for hot in policy.hot if hot.sync and any(one.value == log for one in hot.stores)), None)
 
 
 def thaw_seconds(store: Store) -> float:

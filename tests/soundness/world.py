@@ -7,18 +7,18 @@ writes, what a failure takes) and the plan for what is done (offsets, slots, res
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from math import ceil, inf
+from dataclasses import dataclass, replace
+from math import inf
 from random import Random
 
 from bkpc_compiler.program.model import Program, Promise, Scope
 from bkpc_grammar.plan import Job, Plan, Recovery, Stream
 from tests.soundness import images, log_stream
-from tests.soundness.capacity import Fault, Load
-from tests.soundness.images import Shelf, Stretch
-from tests.soundness.recovery import Line, Rehearsal, line_of
-from tests.soundness.releases import Window, windows
+from tests.soundness.capacity import Load
+from tests.soundness.course import Fault
+from tests.soundness.household import Household
+from tests.soundness.recovery import Line, Rehearsal, acts_at, line_of, stores_read
+from tests.soundness.thawing import Ask, Thawing
 from tests.soundness.topology import Failure, Topology, thaw_seconds
 
 Promised = tuple[str, Scope, str]
@@ -34,96 +34,6 @@ class Observed:
     faults: tuple[Fault, ...]
 
 
-class Household:
-    """The images and the log of one database under the plan."""
-
-    def __init__(self, topology: Topology, plan: Plan, name: str, random: Random, year: int) -> None:
-        self.topology, self.name, self.random, self.year = topology, name, random, year
-        self.database = topology.databases[name]
-        self.size = float(self.database.size.value.bytes)
-        self.jobs = [job for job in plan.jobs if job.database == name and job.kind in {"backup.full", "copy"}]
-        self.streams = {store: one for one in plan.streams if one.database == name for store in one.stores}
-        self._lost_log: dict[str, float] = {}
-
-    @cached_property
-    def windows(self) -> tuple[Window, ...]:
-        return windows([job.schedule for job in self.jobs], self.year) if self.jobs else ()
-
-    @cached_property
-    def shelves(self) -> list[tuple[Window, dict[str, Shelf]]]:
-        """Every window with all runs at their slowest."""
-        return [(one, images.shelves(self.jobs, one, images.slowest(self.size))) for one in self.windows]
-
-    @cached_property
-    def chance(self) -> tuple[Window, dict[str, Shelf]]:
-        """One window with runs that take what they take: it must be no worse."""
-        chosen = self.random.choice(self.windows)
-        return chosen, images.shelves(self.jobs, chosen, images.any_speed(self.size, self.random))
-
-    def ages(self, line: Line) -> list[Stretch]:
-        """The age of the newest image in its stores over all windows, in ms."""
-        return [
-            one
-            for window, found in self.shelves
-            for one in images.staleness(images.together(found, line.images), window)
-        ]
-
-    def age_once_reached(self, line: Line, behind: float, share: float) -> float:
-        """The age of the newest image that others, whose logs are `behind` ms late, have reached; for `share`."""
-        found: list[Stretch] = []
-        for window, shelves in (*self.shelves, self.chance) if share >= 1 else self.shelves:
-            shelf = images.together(shelves, line.images)
-            if shelf is not None:
-                pairs = zip(shelf.usable, shelf.snapshots, strict=True)
-                shelf = Shelf([max(at, ceil(snapshot + behind)) for at, snapshot in pairs], shelf.snapshots)
-            found += images.staleness(shelf, window)
-        return images.quantile(found, share)
-
-    def oldest(self, line: Line) -> float:
-        """The worst age of the newest image, in ms."""
-        if not self.jobs:
-            return inf
-        window, found = self.chance
-        by_chance = images.staleness(images.together(found, line.images), window)
-        return max(one.worst for one in (*self.ages(line), *by_chance))
-
-    def pipe(self, store: str) -> log_stream.Pipe:
-        """The stream into one store as reserved."""
-        stream = self.streams[store]
-        return log_stream.Pipe(
-            float(stream.rates[stream.stores.index(store)]) or 1e-9,
-            self.topology.latency(self.database.site, self.topology.stores[store].site),
-            stream.flush_ms / 1000,
-            float(self.database.writes.value.bytes_per_second),
-            float(self.database.burst.value.bytes),
-        )
-
-    def lost_log(self, store: str) -> float:
-        """The worst loss of the log in a store, in ms."""
-        if store not in self.streams:
-            return inf
-        if store not in self._lost_log:
-            self._lost_log[store] = log_stream.worst_of_all(self.pipe(store), self.random) * 1000
-        return self._lost_log[store]
-
-    def losses(self, line: Line) -> list[Stretch]:
-        """The loss over time on a line, by the adversary that is worst on average."""
-        if line.log is None or line.log not in self.streams:
-            return self.ages(line)
-        pipe = self.pipe(line.log)
-        tries = (log_stream.steady, log_stream.after_silence(pipe), log_stream.before_the_cut(pipe))
-        found = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]
-        return max(found, key=lambda one: images.quantile(one, 0.9))
-
-    def loss(self, line: Line, share: float) -> float:
-        """The loss that is not passed in `share` of all instants, in ms; 1: the worst."""
-        if self.oldest(line) == inf:
-            return inf
-        if share < 1:
-            return images.quantile(self.losses(line), share)
-        return self.oldest(line) if line.log is None else self.lost_log(line.log)
-
-
 class World:
     """One program under one plan."""
 
@@ -135,6 +45,8 @@ class World:
         self.households = {
             one.name: Household(self.topology, plan, one.name, random, self.year) for one in program.databases
         }
+        moves = {job.id: self.households[job.database].moves(job) for job in plan.jobs if job.kind == "copy"}
+        self.thawing = Thawing(self.topology, plan, moves, random)
         self.recoveries = {
             (one.scope, name): one for one in plan.recoveries for name in one.down if name in one.databases
         }
@@ -143,14 +55,22 @@ class World:
         """The line the plan takes when `hit` is lost; where it plans no recovery, the one that loses least."""
         recovery = self.recoveries.get((failure.scope.value, hit))
         planned = line_of(recovery, database) if recovery else None
-        if planned:
+        if recovery and planned:
+            logs = [one for one in recovery.steps if one.database == database and one.kind == "restore.log"]
+            for one in logs:
+                read = stores_read(self.topology, recovery, one, failure)
+                if read == self.topology.having_all(database, one.store or "", failure):
+                    return replace(planned, synced=read)
             return planned
         household = self.households[database]
-        left = [name for name in sorted(self.topology.stores) if name not in failure.stores]
+        left = [name for name in sorted(self.topology.stores) if name not in failure.gone(database)]
         lines = [Line(name, None) for name in left] + [
-            Line(name, log) for name in left for log in left if log in household.streams
+            Line(name, log, self.topology.having_all(database, log, failure))
+            for name in left
+            for log in left
+            if log in household.streams
         ]
-        lines += [Line(left[0], None, tuple(left[1:]))] if left else []
+        lines += [Line(left[0], None, (), tuple(left[1:]))] if left else []
         return min(lines, key=lambda one: household.loss(one, 1), default=None)
 
     def loss(self, database: str, promise: Promise, share: float) -> float:
@@ -158,13 +78,13 @@ class World:
         failure = self.topology.failure(promise.scope, database)
         group = sorted(self.topology.group(database))
         lines = {name: self.line(name, failure, database) for name in group}
-        known = {name: line for name, line in lines.items() if line and not {*line.images, line.log} & failure.stores}
+        known = {
+            name: line for name, line in lines.items() if line and not {*line.images, line.log} & failure.gone(name)
+        }
         if len(known) < len(lines):
             return inf
         lost = self._point_in_common(known, share)
-        if promise.scope is Scope.CORRUPTION and any(
-            self._forgotten(database, name, line, lost) for name, line in known.items()
-        ):
+        if any(self._forgotten(database, name, line, lost, failure) for name, line in known.items()):
             return inf
         return lost / 1000
 
@@ -176,18 +96,40 @@ class World:
             return max(losses.values())
         if len(imaged) > 1:
             return inf
-        behind = max(self.households[name].loss(line, 1) for name, line in lines.items() if line.log is not None)
+        logged = {name: line for name, line in lines.items() if line.log is not None}
+        behind = max(self.households[name].loss(line, 1) for name, line in logged.items())
         (name,) = imaged
         return self.households[name].age_once_reached(lines[name], behind, share)
 
-    def _forgotten(self, hit: str, database: str, line: Line, lost: float) -> bool:
-        """Whether what leads to the point before the damage of `hit` may have expired by the time that is noticed."""
-        policy = self.topology.policies[hit]
-        kept = [one.keep_ms for one in self.plan.retention if one.database == database and one.store in line.images]
-        noticed = float(policy.detect.value.seconds) * 1000 if policy.detect else 0.0
+    def _forgotten(self, hit: str, database: str, line: Line, lost: float, failure: Failure) -> bool:
+        """Whether what leads to the point that a recovery of `hit` goes back to may be gone by the time it is read:
+        expired, where the database is up and its agent goes on; or no longer locked, where somebody deletes."""
+        kept = [one for one in self.plan.retention if one.database == database and one.store in line.images]
+        begins, ends = self._reading(hit, database, failure)
+        oldest = lost
         if line.log is not None and len(self.topology.group(hit)) > 1:
-            lost += self.households[database].oldest(line)  # an image from before that point
-        return any(one is not None and lost + noticed > one for one in kept)
+            oldest += self.households[database].oldest(line)  # an image from before that point
+        goes_on = failure.scope in {Scope.CORRUPTION, Scope.INTRUDER} or database in failure.along
+        if goes_on and any(one.keep_ms is not None and oldest + begins > one.keep_ms for one in kept):
+            return True
+        if failure.scope is not Scope.INTRUDER:
+            return False
+        if line.log is not None and len(self.topology.group(hit)) == 1:
+            oldest = self.households[database].oldest(line)
+        oldest += self.households[database].older(line.image)
+        return any(one.lock_ms is None or oldest + ends > one.lock_ms for one in kept)
+
+    def _reading(self, hit: str, database: str, failure: Failure) -> tuple[float, float]:
+        """Milliseconds after a failure at which the plan has the first byte of a database read, and the last; where it
+        plans no recovery, when somebody acts."""
+        recovery = self.recoveries.get((failure.scope.value, hit))
+        moves = [one for one in recovery.steps if one.database == database and one.store] if recovery else []
+        moves = [one for one in moves if one.kind.startswith("restore.")]
+        if moves:
+            return min(one.start_ms for one in moves), max(one.start_ms + one.expect_ms for one in moves)
+        policy = self.topology.policies[hit]
+        noticed = sum(float(one.value.seconds) * 1000 for one in (policy.detect, policy.activate) if one)
+        return noticed, noticed
 
     def time(self, database: str, promise: Promise, share: float) -> float:
         """Seconds until it is in service again."""
@@ -195,11 +137,45 @@ class World:
         recovery = self.recoveries.get((failure.scope.value, database))
         if recovery is None:
             return inf
-        rehearsal = Rehearsal(self.topology, recovery, failure)
+        rehearsal = self.rehearsal(recovery, failure)
         course = rehearsal.run(self.worst_ages(recovery))
         if share >= 1:
             return course.in_service(database, self.topology, failure) / 1000
         return self._usual_time(database, rehearsal, share)
+
+    def image(self, database: str, store: str) -> float:
+        """Bytes that are read of it in a store."""
+        return self.households[database].image(store)
+
+    def rehearsal(self, recovery: Recovery, failure: Failure) -> Rehearsal:
+        """A recovery of the plan, with what it reads and waits for."""
+        asked = self._asked(recovery) if self.thawing.quotas else {}
+
+        def queue(database: str, store: str) -> float:
+            name = self.thawing.limited(store)
+            return float(self.thawing.behind(name, asked[name], f"{database} {store}")) if name else 0.0
+
+        def prepare(database: str, store: str) -> float:
+            return self.households[database].preparing(store)
+
+        return Rehearsal(self.topology, recovery, failure, self.image, queue, prepare)
+
+    def _asked(self, recovery: Recovery) -> dict[str, list[Ask]]:
+        """What all ask to thaw of each class with a quota when somebody acts: images, and log with its first object."""
+        found: dict[str, list[Ask]] = {name: [] for name in self.thawing.quotas}
+        for step in recovery.steps:
+            name, line = step.database, line_of(recovery, step.database)
+            if line is None or step.kind not in {"restore.image", "restore.log"}:
+                continue
+            household = self.households[name]
+            size = max(household.image(one) for one in line.images)
+            if step.kind == "restore.log":
+                size = household.log_since(line) + log_stream.OBJECT
+            # Whether all stores of a `hot sync` are asked no plan says: those it names are.
+            for one in (step.store or "", *step.beside):
+                if (limited := self.thawing.limited(one)) is not None:
+                    found[limited].append(Ask(acts_at(recovery, name), size, f"{name} {one}"))
+        return found
 
     def worst_ages(self, recovery: Recovery) -> dict[str, float]:
         """For each database the worst age of the image that the recovery takes."""
@@ -219,23 +195,26 @@ class World:
     def faults(self) -> Iterator[Fault]:
         """All that makes the plan impossible to carry out."""
         yield from self.load.faults()
+        for job, takes in self.thawing.late(self.plan.jobs):
+            text = f"{job.id} waits {takes:.0f} ms for its thaw, planned {job.thaw_ms} ms"
+            yield Fault("slot", frozenset((job.database,)), text)
         for job in self.plan.jobs:
             yield from self._faults_of_job(job)
         for stream in self.plan.streams:
             yield from self._faults_of_stream(stream)
         for recovery in (one for one in self.plan.recoveries if one.databases):
             failure = self.topology.failure(Scope(recovery.scope), recovery.down[0])
-            rehearsal = Rehearsal(self.topology, recovery, failure)
+            rehearsal = self.rehearsal(recovery, failure)
             yield from rehearsal.shortcomings()
             course = rehearsal.run(self.worst_ages(recovery))
             yield from course.faults
-            yield from self.load.faults_in(recovery, failure, course.takes)
+            yield from self.load.faults_in(recovery, failure, course)
 
     def _faults_of_job(self, job: Job) -> Iterator[Fault]:
-        if job.kind not in {"backup.full", "copy"}:
+        if job.kind not in images.JOBS:
             return
         household, at = self.households[job.database], job.schedule
-        longest = images.slowest(household.size)(job)[0]
+        longest = images.moving_ms(job, household.moves(job)) + job.retry.budget_ms
         source = self.topology.stores[job.source_store].site if job.source_store else household.database.site
         whose = frozenset((job.database,))
         if longest > at.slot_ms:

@@ -1,0 +1,165 @@
+"""What one database of an estate has of images and log under a plan."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import ceil, inf
+from random import Random
+
+from bkpc_grammar.plan import Job, Plan
+from tests.soundness import chains, images, log_stream
+from tests.soundness.images import Shelf, Stretch
+from tests.soundness.recovery import Line
+from tests.soundness.releases import Window, windows
+from tests.soundness.topology import Topology
+
+
+class Household:
+    """The images and the log of one database under the plan."""
+
+    def __init__(self, topology: Topology, plan: Plan, name: str, random: Random, year: int) -> None:
+        self.topology, self.name, self.random, self.year = topology, name, random, year
+        self.database = topology.databases[name]
+        self.size = float(self.database.size.value.bytes)
+        self.jobs = [job for job in plan.jobs if job.database == name and job.kind in images.JOBS]
+        changes = self.database.changes
+        self.changing = chains.World(self.size, float(changes.value.bytes_per_second) if changes else inf)
+        self.streams = {store: one for one in plan.streams if one.database == name for store in one.stores}
+        self._lost_log: dict[str, float] = {}
+        self._chained: dict[Window, chains.Chained] = {}
+        self._chance: chains.Chained | None = None
+        self._ages: dict[tuple[str, ...], list[Stretch]] = {}
+        self._oldest: dict[tuple[str, ...], float] = {}
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        return windows([job.schedule for job in self.jobs], self.year) if self.jobs else ()
+
+    @cached_property
+    def incremental(self) -> bool:
+        return any(job.kind == "backup.incremental" for job in self.jobs)
+
+    @cached_property
+    def shelves(self) -> list[tuple[Window, dict[str, Shelf]]]:
+        """Every window with all runs at their slowest."""
+        if self.incremental:
+            return [(one, self.chained(one).shelves) for one in self.windows]
+        return [(one, images.shelves(self.jobs, one, images.slowest(self.size))) for one in self.windows]
+
+    @cached_property
+    def chance(self) -> tuple[Window, dict[str, Shelf]]:
+        """One window with runs that take what they take: it must be no worse."""
+        chosen = self.random.choice(self.windows)
+        if self.incremental:
+            return chosen, self._by_chance(chosen).shelves
+        return chosen, images.shelves(self.jobs, chosen, images.any_speed(self.random, self.size))
+
+    def chained(self, window: Window) -> chains.Chained:
+        """Every chain of one window with all runs at their slowest."""
+        if window not in self._chained:
+            self._chained[window] = chains.Agent(self.jobs, window, images.as_expected(), self.changing).run()
+        return self._chained[window]
+
+    def _by_chance(self, window: Window) -> chains.Chained:
+        if self._chance is None:
+            self._chance = chains.Agent(self.jobs, window, images.any_speed(self.random), self.changing).run()
+        return self._chance
+
+    def _all_chained(self) -> list[chains.Chained]:
+        """Of all windows, and by chance."""
+        if not self.incremental:
+            return []
+        return [*map(self.chained, self.windows), self._by_chance(self.chance[0])]
+
+    def log_since(self, line: Line) -> float:
+        """Bytes of log at most since the newest image of a line."""
+        written = float(self.database.writes.value.bytes_per_second) * self.oldest(line) / 1000
+        return written + float(self.database.burst.value.bytes)
+
+    def image(self, store: str) -> float:
+        """Bytes that are read to bring the newest image back: the full one, and the increments behind it."""
+        return self.size + max((one.behind.get(store, 0.0) for one in self._all_chained()), default=0.0)
+
+    def preparing(self, store: str) -> float:
+        """Milliseconds that the images behind the newest and itself take to be prepared, one onto the other."""
+        each = self.database.prepares
+        if each is None or not any(job.engine == "physical" for job in self.jobs):
+            return 0.0
+        return float(each.value.seconds) * 1000 * max([1, *(one.images.get(store, 1) for one in self._all_chained())])
+
+    def older(self, store: str) -> int:
+        """Milliseconds by which the full image may be older than the newest."""
+        return max((one.older.get(store, 0) for one in self._all_chained()), default=0)
+
+    def moves(self, job: Job) -> float:
+        """Bytes that a job moves at most."""
+        return max((one.moved.get(job.id, 0.0) for one in self._all_chained()), default=self.size)
+
+    def ages(self, line: Line) -> list[Stretch]:
+        """The age of the newest image in its stores over all windows, in ms."""
+        if line.images not in self._ages:
+            self._ages[line.images] = [
+                one
+                for window, found in self.shelves
+                for one in images.staleness(images.together(found, line.images), window)
+            ]
+        return self._ages[line.images]
+
+    def age_once_reached(self, line: Line, behind: float, share: float) -> float:
+        """The age of the newest image that others, whose logs are `behind` ms late, have reached; for `share`."""
+        found: list[Stretch] = []
+        for window, shelves in (*self.shelves, self.chance) if share >= 1 else self.shelves:
+            shelf = images.together(shelves, line.images)
+            if shelf is not None:
+                pairs = zip(shelf.usable, shelf.snapshots, strict=True)
+                shelf = Shelf([max(at, ceil(snapshot + behind)) for at, snapshot in pairs], shelf.snapshots)
+            found += images.staleness(shelf, window)
+        return images.quantile(found, share)
+
+    def oldest(self, line: Line) -> float:
+        """The worst age of the newest image, in ms."""
+        if not self.jobs:
+            return inf
+        if line.images not in self._oldest:
+            window, found = self.chance
+            by_chance = images.staleness(images.together(found, line.images), window)
+            self._oldest[line.images] = max(one.worst for one in (*self.ages(line), *by_chance))
+        return self._oldest[line.images]
+
+    def pipe(self, store: str) -> log_stream.Pipe:
+        """The stream into one store as reserved."""
+        stream = self.streams[store]
+        return log_stream.Pipe(
+            float(stream.rates[stream.stores.index(store)]) or 1e-9,
+            self.topology.latency(self.database.site, self.topology.stores[store].site),
+            stream.flush_ms / 1000,
+            float(self.database.writes.value.bytes_per_second),
+            float(self.database.burst.value.bytes),
+        )
+
+    def lost_log(self, store: str) -> float:
+        """The worst loss of the log in a store, in ms."""
+        if store not in self.streams:
+            return inf
+        if store not in self._lost_log:
+            self._lost_log[store] = log_stream.worst_of_all(self.pipe(store), self.random) * 1000
+        return self._lost_log[store]
+
+    def losses(self, line: Line) -> list[Stretch]:
+        """The loss over time on a line, by the adversary that is worst on average."""
+        if line.log is None or line.log not in self.streams:
+            return self.ages(line)
+        pipe = self.pipe(line.log)
+        tries = (log_stream.steady, log_stream.after_silence(pipe), log_stream.before_the_cut(pipe))
+        found = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]
+        return max(found, key=lambda one: images.quantile(one, 0.9))
+
+    def loss(self, line: Line, share: float) -> float:
+        """The loss that is not passed in `share` of all instants, in ms; 1: the worst."""
+        if self.oldest(line) == inf:
+            return inf
+        if line.synced:
+            return 0.0
+        if share < 1:
+            return images.quantile(self.losses(line), share)
+        return self.oldest(line) if line.log is None else self.lost_log(line.log)
