@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from bkpc_runtime.executor import due_jobs
-from bkpc_runtime.repository import layout
+from bkpc_runtime.repository import layout, plans
 from bkpc_runtime.repository.manifest import Manifest, encode_manifest
 from bkpc_runtime.world import World
 from tests.compiler.one_file import changed, planned
@@ -30,13 +30,16 @@ def keep(world: World, store: str, manifest: Manifest) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """No server answers: what is due is decided by the stores alone."""
+    """No server answers: what is due is decided by the stores alone, which `apply` has set up."""
     plan = planned(changed(COLD))
     stores = [
         replace(one, kind="directory", location=f"{tmp_path}/{one.name}", endpoint=None, credentials=None)
         for one in plan.estate.stores
     ]
-    return World(replace(plan, estate=replace(plan.estate, stores=tuple(stores))), tmp_path, {})
+    found = World(replace(plan, estate=replace(plan.estate, stores=tuple(stores))), tmp_path, {})
+    for one in stores:
+        plans.put_in_force(found.store(one.name), found.plan, NOON)
+    return found
 
 
 def due(world: World) -> list[str]:
