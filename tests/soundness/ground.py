@@ -20,13 +20,13 @@ class Odds:
     Seldom as they stand; every fifth case is dense with one of them, and has more of the others.
     """
 
-    incremental: float = 0.006
-    grouped: float = 0.04
-    quota: float = 0.04
-    sync: float = 0.04
-    intruder: float = 0.03
-    monthly: float = 0.015
-    limit: float = 0.02
+    incremental: float = 0.002
+    grouped: float = 0.02
+    quota: float = 0.02
+    sync: float = 0.01
+    intruder: float = 0.01
+    monthly: float = 0.008
+    limit: float = 0.01
 
 
 USUAL = Odds()

@@ -47,9 +47,7 @@ class World:
         }
         moves = {job.id: self.households[job.database].moves(job) for job in plan.jobs if job.kind == "copy"}
         self.thawing = Thawing(self.topology, plan, moves, random)
-        self.recoveries = {
-            (one.scope, name): one for one in plan.recoveries for name in one.down if name in one.databases
-        }
+        self.recoveries = {(one.scope, name): one for one in plan.recoveries for name in one.down if one.databases}
 
     def line(self, database: str, failure: Failure, hit: str) -> Line | None:
         """The line the plan takes when `hit` is lost; where it plans no recovery, the one that loses least."""
