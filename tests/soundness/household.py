@@ -108,6 +108,8 @@ class Household:
     def age_once_reached(self, line: Line, behind: float, share: float) -> float:
         """The age of the newest image that others, whose logs are `behind` ms late, have reached; for `share`."""
         found: list[Stretch] = []
+        if behind == inf:
+            return inf
         for window, shelves in (*self.shelves, self.chance) if share >= 1 else self.shelves:
             shelf = images.together(shelves, line.images)
             if shelf is not None:
