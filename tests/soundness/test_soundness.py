@@ -13,6 +13,7 @@ from tests.soundness.mutations import MUTATIONS, Plant
 CASES = int(os.environ.get("BKPC_SOUNDNESS_CASES", "20000"))
 SEED = int(os.environ.get("BKPC_SOUNDNESS_SEED", "1"))
 MUTATED_CASES = 1000
+pytestmark = pytest.mark.timeout(3600)  # as many cases as were asked for, however busy the machine is
 
 
 @pytest.fixture(scope="module")
