@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime import events
 from bkpc_runtime.drilling import DrillWatch
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import stream_of
@@ -104,7 +105,7 @@ class Agent:
             try:
                 running = stream_of(self._world, stream, folder, self._spool_limit)
                 self._running[stream.id] = running
-                with _watched(stream, running, folder):
+                with events.step(stream.id, "stream", stream.database), _watched(stream, running, folder):
                     stored = running.run(stop)
                 if not stored:
                     self._undelivered.append(stream.id)

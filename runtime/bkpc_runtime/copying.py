@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from msgspec.structs import replace
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import StepFailed
+from bkpc_runtime.events import Step
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.schedule import last_start
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
 
 
-def run_copy(world: World, job: contract.Job, *, waits: bool) -> str:
+def run_copy(world: World, job: contract.Job, step: Step, *, waits: bool) -> str:
     """The newest image in the job's stores; a sentence for the log.
 
     What must thaw is asked for. `waits`: until it has thawed; else the image is copied by a later run.
@@ -32,7 +34,7 @@ def run_copy(world: World, job: contract.Job, *, waits: bool) -> str:
     Raises:
         StepFailed: it failed; what has arrived stays there, run it again.
     """
-    copying = _Copying(world, job)
+    copying = _Copying(world, job, step)
     return copying.thaw_first(world.clock(), waits=waits) if job.thaw_ms else copying.newest()
 
 
@@ -55,8 +57,9 @@ def is_copy_due(world: World, job: contract.Job, now: datetime) -> bool:
 class _Copying:
     """One job, and the stores that are open for it."""
 
-    def __init__(self, world: World, job: contract.Job) -> None:
+    def __init__(self, world: World, job: contract.Job, step: Step | None = None) -> None:
         assert job.source_store is not None
+        self._step = step
         self._job, self._go_on = job, world.go_on
         self._source = world.store(job.source_store)
         self._targets = [world.store(name) for name in job.stores]
@@ -142,12 +145,18 @@ class _Copying:
         wrapped.expect(one.key for one in cold)
         return cast(Store, wrapped)
 
+    def _moved(self, before: int, done: int) -> None:
+        if self._step:
+            self._step.moved(before + done)
+
     def _copied(self, image: Image, chain: Sequence[Image], source: Store) -> str:
-        moved = sum(
-            copy_image(one, source, target, limit=self._job.limit, go_on=self._go_on)
-            for target in self._targets
-            for one in chain
-        )
+        moved = 0
+        for target in self._targets:
+            for one in chain:
+                progress = partial(self._moved, moved)
+                moved += copy_image(
+                    one, source, target, limit=self._job.limit, go_on=self._go_on, progress=progress
+                )  # fmt: skip
         stores = ", ".join(self._job.stores)
         told = f"image {image.manifest.id} of `{self._job.database}` copied to {stores}: {moved:,} bytes"
         return told + requests_of([self._source, *self._targets])

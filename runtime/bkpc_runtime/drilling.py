@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -12,10 +13,13 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.canonical import read_plan
+from bkpc_runtime import events
 from bkpc_runtime.errors import PolicyBroken, RuntimeFailure
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.drills import Drill, drills
@@ -64,6 +68,7 @@ def hold(world: World, job: contract.Job, *, work: Path | None = None) -> str:
     store = throttled(world.store(_turn(world, job)), job.limit)
     asked = Asked(None, work or Path(tempfile.gettempdir()), PATIENCE, identities_here(), drawn_seed())
     found = run_drill(world, database, store, asked, log.info)
+    events.tell(events.Drilled(passed=found.passed, drill=found))
     if not found.passed:
         raise PolicyBroken(f"the drill of `{found.database}` from `{found.store}` failed: {'; '.join(found.problems)}")
     how = f"{found.compared} tables compared with the source" if found.compared else f"{found.tables} tables counted"
@@ -134,17 +139,35 @@ class DrillWatch:
         return due
 
     def _held(self, job: contract.Job, stop: threading.Event) -> bool:
-        asked = (self._world.document, str(self._world.folder), job.id, str(self._work))
-        process = multiprocessing.get_context("spawn").Process(target=_hold_in_a_process, args=asked, name=job.id)
+        context = multiprocessing.get_context("spawn")
+        hears, tells = context.Pipe(duplex=False)
+        asked = (self._world.document, str(self._world.folder), job.id, str(self._work), tells)
+        process = context.Process(target=_hold_in_a_process, args=asked, name=job.id)
         process.start()
+        tells.close()
+        hearing = threading.Thread(target=_tell_all, args=(hears,), name=f"hearing {job.id}", daemon=True)
+        hearing.start()
         while process.is_alive() and not stop.wait(_STOP_LOOK):
             pass
         process.terminate()
         process.join()
+        hearing.join()
         return process.exitcode == 0
 
 
-def _hold_in_a_process(document: bytes, folder: str, id_: str, work: str) -> None:
+def _tell_all(hears: Connection) -> None:
+    """What a process tells, told here, until it has ended."""
+    with hears, contextlib.suppress(EOFError, OSError):
+        while True:
+            events.tell(hears.recv())
+
+
+def _send(tells: Connection, event: events.Event) -> None:
+    with contextlib.suppress(OSError):  # the agent has gone: the drill is held all the same
+        tells.send(event)
+
+
+def _hold_in_a_process(document: bytes, folder: str, id_: str, work: str, tells: Connection) -> None:
     """What the process of a drill does: its exit code tells whether it passed, its log why not."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the way that cleans up
@@ -152,7 +175,9 @@ def _hold_in_a_process(document: bytes, folder: str, id_: str, work: str) -> Non
     world = World(read_plan(document, "the agent's plan"), Path(folder), os.environ)
     (job,) = (one for one in world.plan.jobs if one.id == id_)
     try:
-        log.info("%s", hold(world, job, work=Path(work)))
+        with events.listening(partial(_send, tells)), events.step(job.id, job.kind, job.database) as step:
+            step.text = hold(world, job, work=Path(work))
+            log.info("%s", step.text)
     except RuntimeFailure as problem:
         log.error("%s: %s %s", id_, problem, problem.help)
         sys.exit(1)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime import events
 from bkpc_runtime.copying import is_copy_due, requests_of, run_copy
 from bkpc_runtime.drilling import hold
 from bkpc_runtime.errors import BadUsage, RuntimeFailure, StoreFailed
@@ -50,13 +51,19 @@ def run_job(world: World, job: contract.Job, *, waits: bool = False) -> str:
     """
     if job.kind not in RUNNABLE:
         raise BadUsage(f"job `{job.id}` is of kind {job.kind}, which this version does not run")
-    if job.kind == "expire":
-        return run_expiry(world, job)
     if job.kind == "verify":
         return run_verification(world, job)
+    with events.step(job.id, job.kind, job.database) as step:
+        step.text = _done(world, job, step, waits=waits)
+        return step.text
+
+
+def _done(world: World, job: contract.Job, step: events.Step, *, waits: bool) -> str:
+    if job.kind == "expire":
+        return run_expiry(world, job)
     if job.kind == "drill":
         return hold(world, job)
-    told = _image(world, job) if job.kind in IMAGES else run_copy(world, job, waits=waits)
+    told = _image(world, job, step) if job.kind in IMAGES else run_copy(world, job, step, waits=waits)
     _sweep(world, job)
     return told
 
@@ -75,9 +82,9 @@ def _sweep(world: World, job: contract.Job) -> None:
             log.info("%s unfinished uploads dropped from store `%s`", dropped, name)
 
 
-def _image(world: World, job: contract.Job) -> str:
+def _image(world: World, job: contract.Job, step: events.Step) -> str:
     stores = [world.store(name) for name in job.stores]
-    manifest = run_image(world, job, stores)
+    manifest = run_image(world, job, stores, step.moved)
     since = f", what changed since {manifest.parent}" if manifest.parent else ""
     told = f"image {manifest.id} of `{job.database}`{since}: {len(manifest.parts)} parts, "
     told += f"{manifest.stored_size:,} bytes stored{requests_of(stores)}"

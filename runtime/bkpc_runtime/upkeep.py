@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime import events
 from bkpc_runtime.errors import DamagedBackup, StepFailed, StoreFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import read_facts
@@ -58,6 +60,8 @@ def run_expiry(world: World, job: contract.Job) -> str:
 def run_verification(world: World, job: contract.Job, *, due_only: bool = False) -> str:
     """Reads back what has its turn in the job's stores; a sentence, empty where nothing was due.
 
+    With `due_only` it is a step only where something was: the agent looks every few minutes.
+
     Raises:
         DamagedBackup: an image is not what was written.
     """
@@ -66,17 +70,24 @@ def run_verification(world: World, job: contract.Job, *, due_only: bool = False)
     identities = read_identities(Path(path)) if path else ()
     done: list[str] = []
     damaged: list[str] = []
-    for name in job.stores:
-        store = world.store(name)
-        for image in due_images(store, job.database, last_start(job.schedule, now) if due_only else now):
-            problems = verify_into_mark(image, store, identities, job.limit, world.clock())
-            done.append(f"image {image.manifest.id} in {name}")
-            damaged += problems
-    if damaged:
-        raise DamagedBackup(f"`{job.database}`: {'; '.join(damaged[:5])}", help="a new image is taken by `bkpc run`")
-    if not done:
-        return "" if due_only else f"nothing of `{job.database}` is there to be verified"
-    return f"verified of `{job.database}`: {', '.join(done)}"
+    with ExitStack() as begun:
+        begins = events.step(job.id, job.kind, job.database)
+        step = None if due_only else begun.enter_context(begins)
+        for name in job.stores:
+            store = world.store(name)
+            for image in due_images(store, job.database, last_start(job.schedule, now) if due_only else now):
+                step = step or begun.enter_context(begins)
+                problems = verify_into_mark(image, store, identities, job.limit, world.clock())
+                done.append(f"image {image.manifest.id} in {name}")
+                damaged += problems
+        if damaged:
+            text = f"`{job.database}`: {'; '.join(damaged[:5])}"
+            raise DamagedBackup(text, help="a new image is taken by `bkpc run`")
+        if step is None:
+            return ""
+        nothing = f"nothing of `{job.database}` is there to be verified"
+        step.text = f"verified of `{job.database}`: {', '.join(done)}" if done else nothing
+        return step.text
 
 
 def judge_database(world: World, database: str) -> tuple[str, ...]:
@@ -86,6 +97,9 @@ def judge_database(world: World, database: str) -> tuple[str, ...]:
         return ()
     stores = [world.store(name) for name in world.stores_of(database)]
     judged = judge_images(stores, database, limits, world.clock())
+    for image, one in judged:
+        if one.word == "hold":
+            events.tell(events.Hold(database=database, image=image, reasons=tuple(one.reasons)))
     words = {"hold": "held", "warn": "warning"}
     return tuple(
         f"{words[one.word]}: image {image}: {'; '.join(one.reasons)}" for image, one in judged if one.word in words

@@ -78,13 +78,18 @@ def test_a_drill_that_the_policy_asks_for_is_held_by_the_agent(first_flavour: Th
     office.write(text.replace("  keep 14d", "  flow { drill every 10s }\n  keep 14d"))
     office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
     office.bkpc("apply", "plan.json", "--yes", expect=0)
-    agent = office.start("agent", "plan.json")
+    agent = office.start("agent", "plan.json", "--format", "json")
     try:
-        wait_until(lambda: records(office) != [], 200)
+        wait_until(lambda: '"event": "drilled"' in (office.folder / "agent.log").read_text(), 200)
     finally:
         agent.terminate()
         assert agent.wait(60) == 0
     assert records(office)[0]["problems"] == []
+    lines = (office.folder / "agent.log").read_text().splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    (drilled, *_) = (one for one in found if one["event"] == "drilled")
+    assert drilled["drill"] == records(office)[0]
+    assert "shop/drill" in {one["step"] for one in found if one["event"] == "begun"}
     assert "drill: passed" in office.bkpc("status", "plan.json").text
     without = office.bkpc("run", "plan.json", "shop/drill", BKPC_AGE_IDENTITY="")
     assert without.code == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def insist_on_status(office: Office) -> None:
     assert "compared with the source" in office.bkpc("drill", "plan.json", "shop", "--store", "far", expect=0).text
 
 
+def insist_on_events(text: str) -> None:
+    """What the process of the one member that could be restored has told."""
+    told = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    assert [(one["database"], one["outcome"]) for one in told if one["event"] == "ended"] == [("shop", "done")]
+    assert [one["database"] for one in told if one["event"] == "restored"] == ["shop"]
+    assert any(one["event"] == "said" and one["text"].startswith("shop: restored in ") for one in told)
+    assert (told[-1]["event"], told[-1]["exit_code"]) == ("result", 5)
+
+
 def test_a_site_comes_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
     shop = fresh_server
     with start_server(shop.flavour, tmp_path / "accounts") as accounts:
@@ -96,7 +106,8 @@ def test_a_site_comes_back(fresh_server: ThrowawayServer, tmp_path: Path) -> Non
         assert "missing: the target" in shown
         assert not one.run("SHOW DATABASES LIKE 'w'")
         # One can't be restored: the other is, and waits for it.
-        half = office.bkpc(*command, *into, expect=5).text
+        half = office.bkpc(*command, *into, "--format", "json", expect=5).text
+        insist_on_events(half)
         assert "shop is restored to" in half
         assert "not to be put in service before accounts" in half
         assert "not restored: accounts" in half

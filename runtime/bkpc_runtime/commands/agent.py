@@ -14,6 +14,7 @@ from pathlib import Path
 from bkpc_grammar.address import host_and_port
 from bkpc_grammar.quantities import size
 from bkpc_runtime.agent import Agent
+from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
 from bkpc_runtime.commands.status import status_of
 from bkpc_runtime.commands.status_metrics import metrics
@@ -29,6 +30,7 @@ EXAMPLE = "example: bkpc agent plan.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
+    add_format(parser)
     parser.add_argument(
         "--work",
         type=Path,

@@ -11,6 +11,7 @@ from bkpc_grammar import plan as contract
 from bkpc_runtime.commands import keeping
 from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines, look_at_buckets, make
 from bkpc_runtime.commands.cold_records import mend_cold_records
+from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
 from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
@@ -27,6 +28,7 @@ EXAMPLE = "example: bkpc apply plan.json --yes"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
+    add_format(parser)
     parser.add_argument("--only", metavar="DB", help="only this database")
     parser.add_argument("--yes", action="store_true", help="do not ask before the first byte is written")
     parser.add_argument(

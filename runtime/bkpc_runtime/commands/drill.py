@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from bkpc_grammar.quantities import Duration
+from bkpc_runtime import events
+from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
 from bkpc_runtime.commands.restore import identities_of
 from bkpc_runtime.errors import BadUsage
@@ -27,6 +29,7 @@ _PATIENCE = 300
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
+    add_format(parser)
     parser.add_argument("database", nargs="?", metavar="DB", help="only this database (default: one after the other)")
     parser.add_argument(
         "--store", metavar="NAME", help="the store to restore from (default: the one that is ready first)"
@@ -59,7 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     passed = True
     for database in world.databases(arguments.database):
         store = world.store(arguments.store or world.stores_of(database.name)[0])
-        drill = run_drill(world, database, store, asked, say)
+        with events.step(f"{database.name}/drill", "drill", database.name) as step:
+            drill = run_drill(world, database, store, asked, say)
+            step.text, step.exit_code = "; ".join(drill.problems), 0 if drill.passed else 1
+        events.tell(events.Drilled(passed=drill.passed, drill=drill))
         _print(drill)
         passed = passed and drill.passed
     return 0 if passed else 1

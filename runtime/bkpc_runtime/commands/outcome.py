@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bkpc_runtime import events
+from bkpc_runtime.commands.event_stream import log_told, told_as_asked
 from bkpc_runtime.commands.readable import readable
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.transfer.memory import settle
@@ -20,14 +22,19 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
     """Turns a `RuntimeFailure` into its message on stderr and its exit code."""
 
     @functools.wraps(run)
-    @readable()
     def running(arguments: argparse.Namespace) -> int:
+        with told_as_asked(arguments, run.__module__.rpartition(".")[2]) as ending, readable():
+            ending.exit_code = begun(arguments)
+            return ending.exit_code
+
+    def begun(arguments: argparse.Namespace) -> int:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
         settle()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _stop)
         try:
-            return run(arguments)
+            with log_told():
+                return run(arguments)
         except RuntimeFailure as problem:
             complain(problem)
             return problem.exit_code
@@ -42,13 +49,19 @@ def _stop(number: int, _: object) -> None:
 
 def complain(problem: RuntimeFailure) -> None:
     """One message, and the way out below it."""
-    say(f"error: {problem}")
+    _write(f"error: {problem}")
     if problem.help:
-        say(f"  help: {problem.help}")
+        _write(f"  help: {problem.help}")
+    events.tell(events.Problem(text=str(problem), help=problem.help, exit_code=problem.exit_code))
 
 
 def say(text: str) -> None:
     """Progress and messages: stderr, at once."""
+    _write(text)
+    events.tell(events.Said(text=text))
+
+
+def _write(text: str) -> None:
     sys.stderr.write(f"{text}\n")  # one write: jobs run side by side
     sys.stderr.flush()
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bkpc_runtime.commands import restore_group, restore_scope, restore_tables, thaw_first
+from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.commands.restore_whole import Wish, restore_whole
@@ -33,6 +34,7 @@ EXAMPLE = """example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
+    add_format(parser)
     parser.add_argument("database", metavar="DB", nargs="?", help="the database; or --group, or --scope")
     parser.add_argument(
         "--into", action="append", metavar="URL",

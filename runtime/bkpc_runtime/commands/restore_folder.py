@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
 from bkpc_runtime.errors import Refused
@@ -49,10 +50,12 @@ def restore_folder(
         raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
     reading.hold(start.image, log_too=start.window is not None)
     began = time.monotonic()
-    owner, stop = restore_into_folder(start, store, path, identities, say, loaded)
+    with events.step(f"{database}/restore", "restore", database):
+        owner, stop = restore_into_folder(start, store, path, identities, say, loaded)
     say(f"restored in {time.monotonic() - began:.1f} s; the files belong to {owner}")
     for line in _remarks(start.image, owner, path):
         say(line)
+    events.tell(events.Restored(database=database, point=stop.text, into=str(path), tables=()))
     print(f"{database} is restored to {stop.text}")
     return 0
 

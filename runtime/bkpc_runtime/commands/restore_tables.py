@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.binlog.search import table_of_query
@@ -88,12 +89,16 @@ def restore_tables(
     began = time.monotonic()
     with Reading(store, clock, f"restore of tables into {target.address.text}") as reading:
         reading.hold(found.start.image, log_too=found.start.window is not None)
-        restored, gone = bring_back(prepared, store, destination, means, _Told(), drops=since is not None)
+        with events.step(f"{database}/restore", "restore", database) as step:
+            restored, gone = bring_back(prepared, store, destination, means, _Told(step), drops=since is not None)
     took = f"{restored.loading:.1f} s image, {restored.replaying:.1f} s log, the rest a scratch server and the copy"
     say(f"restored in {time.monotonic() - began:.1f} s: {took}")
+    names = tuple(".".join(destination.of(table)) for table in prepared.asked if table not in gone)
+    point_there = restored.position.text
+    events.tell(events.Restored(database=database, point=point_there, into=target.address.text, tables=names))
     for table in prepared.asked:
         words = "is gone at" if table in gone else "is restored to"
-        print(f"{'.'.join(destination.of(table))} {words} {restored.position.text}")
+        print(f"{'.'.join(destination.of(table))} {words} {point_there}")
     return 0
 
 
@@ -152,6 +157,10 @@ def preview(prepared: Prepared, destination: Destination, store: Store, replaced
 
 
 class _Told(Silent):
+    def __init__(self, step: events.Step) -> None:
+        self._step = step
+
     def loading(self, part: Part, number: int, of: int) -> None:
         name = f"{part.schema}.{part.table}".strip(".") or part.kind
         say(f"  [{number}/{of}] {name}")
+        self._step.part(number, of, name)

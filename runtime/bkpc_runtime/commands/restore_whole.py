@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
+from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
 from bkpc_runtime.errors import Refused, RuntimeFailure
@@ -48,19 +49,22 @@ def restore_whole(
     if wish.dry_run:
         _dry_run(choose(store, database, point, means.identities), target, means, telling)
         return ""
-    with Reading(store, world.clock, f"restore into {target.address.text}") as telling.reading:
-        try:
-            restored = recover(starts(store, database, point, means.identities), store, target, means, telling)
-        except BaseException:
-            telling.broke_off()
-            raise
-    telling.finish_accounts([statement for one in restored.accounts for statement in one.statements])
+    with events.step(f"{database}/restore", "restore", database) as telling.step:
+        with Reading(store, world.clock, f"restore into {target.address.text}") as telling.reading:
+            try:
+                restored = recover(starts(store, database, point, means.identities), store, target, means, telling)
+            except BaseException:
+                telling.broke_off()
+                raise
+        telling.finish_accounts([statement for one in restored.accounts for statement in one.statements])
     seconds = restored.loading + restored.replaying
     say(f"restored in {seconds:.1f} s: {restored.loading:.1f} s image, {restored.replaying:.1f} s log")
     if restored.last:
         say(f"the last transaction is of {restored.last.committed.isoformat()}")
     say("the event scheduler of the target is off: SET GLOBAL event_scheduler = ON when you put it in service")
-    print(f"{database} is restored to {restored.position.text}")
+    point_there, into = restored.position.text, target.address.text
+    events.tell(events.Restored(database=database, point=point_there, into=into, tables=()))
+    print(f"{database} is restored to {point_there}")
     return restored.position.text
 
 
@@ -83,6 +87,7 @@ class _Telling:
         self._accounts: AccountsBack | None = None
         self._again = self._loaded = False
         self.reading: Reading | None = None
+        self.step: events.Step | None = None
         self.after_load: Callable[[], None] = lambda: None
 
     def preview(self, image: Image, way: Way | None) -> None:
@@ -162,6 +167,8 @@ class _Telling:
     def loading(self, part: Part, number: int, of: int) -> None:
         name = f"{part.schema}.{part.table}".strip(".") or part.kind
         say(f"  [{number}/{of}] {name}")
+        if self.step:
+            self.step.part(number, of, name)
 
     def replaying(self, file: str, size: int) -> None:
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
 from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.executor import run_job
@@ -13,6 +14,7 @@ EXAMPLE = "example: bkpc run plan.json orders/full/near"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
+    add_format(parser)
     parser.add_argument("step", metavar="STEP", help="the id of a job in the plan")
 
 

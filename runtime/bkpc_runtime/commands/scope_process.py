@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from bkpc_grammar.canonical import read_plan
+from bkpc_runtime import events
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.commands.restore_whole import Wish, restore_whole
 from bkpc_runtime.commands.scope_prepared import Place, Ways, point_text
@@ -78,8 +79,8 @@ def restore_member(member: Member, pipe: Connection) -> None:
     """What the process does."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the way that cleans up
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it tells it to stop
-    told = cast(IO[str], _Named(member.database, sys.stderr))
-    with contextlib.redirect_stderr(told):
+    told, tells = cast(IO[str], _Named(member.database, sys.stderr)), _Tells(pipe)
+    with contextlib.redirect_stderr(told), events.listening(tells.tell):
         logging.basicConfig(level=logging.INFO, stream=told, format="%(levelname)s %(message)s")
         image, log = Pace(_UNTIL_TOLD), Pace(_UNTIL_TOLD)
         threading.Thread(target=_obey, args=(pipe, image, log), daemon=True).start()
@@ -88,10 +89,25 @@ def restore_member(member: Member, pipe: Connection) -> None:
             images, logs = (world.store(name) for name in member.stores)
             both = ImagesAndLog(paced(images, image), paced(logs, log))
             store = Thaws(world, member.ways.terms).reading(member.database, both, None)
-            position = _restored(member, world, store, lambda: pipe.send(Loaded()))
-            pipe.send(Restored(position))
+            position = _restored(member, world, store, lambda: tells.send(Loaded()))
+            tells.send(Restored(position))
         except RuntimeFailure as problem:
-            pipe.send(Failed(type(problem), str(problem), problem.help))
+            tells.send(Failed(type(problem), str(problem), problem.help))
+
+
+class _Tells:
+    """One thing after the other, whichever thread tells it."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.RLock()
+
+    def tell(self, event: events.Event) -> None:
+        with contextlib.suppress(OSError):  # whoever hears it has gone: `_obey` ends this process
+            self.send(event)
+
+    def send(self, told: object) -> None:
+        with self._lock:
+            self._pipe.send(told)
 
 
 def _obey(pipe: Connection, image: Pace, log: Pace) -> None:

@@ -12,8 +12,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
+from msgspec.structs import replace
+
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
+from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.scope_prepared import Back, Ways
@@ -141,6 +144,9 @@ class ScopeRun:
         except (EOFError, OSError):
             one.process.join()
             heard = Failed(StepFailed, f"its process ended with exit code {one.process.exitcode}", "run the same again")
+        if isinstance(heard, events.Event):
+            events.tell(replace(heard, text=f"{name}: {heard.text}") if isinstance(heard, events.Said) else heard)
+            return
         if isinstance(heard, Loaded):
             self._ended(name, self._ids(name, "restore.image", "restore.increment"))
             return

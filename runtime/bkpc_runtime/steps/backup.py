@@ -51,12 +51,14 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much is coming (bytes), how fast it may go (bytes per second), what time it is, and whether to go on."""
+    """How much is coming (bytes), how fast it may go (bytes per second), what time it is, whether to go on, and who is
+    told how far it is."""
 
     expected_size: int
     limit: int | None
     clock: Clock
     go_on: Callable[[], None]
+    progress: Callable[[int, int], None]
 
 
 def take_image(
@@ -69,10 +71,12 @@ def take_image(
     limit: int | None = None,
     clock: Clock = lambda: datetime.now(UTC),
     go_on: Callable[[], None] = lambda: None,
+    progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> Manifest:
     """An image of a server in every one of `stores`, taken by `engine` (the logical one).
 
-    `expected_size` in bytes picks part sizes; `limit` in bytes per second; `go_on` raises where it is to be broken off.
+    `expected_size` in bytes picks part sizes; `limit` in bytes per second; `go_on` raises where it is to be broken off;
+    `progress` is told how many bytes of how many have been read.
     The image is visible once its manifest is; a failure leaves parts without a manifest, which nothing ever reads.
 
     Raises:
@@ -90,7 +94,8 @@ def take_image(
         refuse_lacking(connection, facts, source.address, kind_of(engine))
         with _one_writer(connection, source):
             for attempt in range(1, _ATTEMPTS + 1):
-                writing = _Writing(source, facts, stores, tuple(recipients), Pace(expected_size, limit, clock, go_on))
+                pace = Pace(expected_size, limit, clock, go_on, progress)
+                writing = _Writing(source, facts, stores, tuple(recipients), pace)
                 try:
                     if engine.name == "logical":
                         # Before the log goes on to another file for nothing, again at each try.
@@ -154,7 +159,7 @@ class _Writing:
         self.encrypted = bool(recipients)
         self.expected_size, self.clock = pace.expected_size, pace.clock
         self.limit = pace.limit
-        self.go_on = pace.go_on
+        self.go_on, self.progress, self.read = pace.go_on, pace.progress, 0
         self.throttle = Throttle(pace.limit) if pace.limit else None
         self.began = pace.clock()
         self.id = layout.new_image_id(self.began)
@@ -180,6 +185,8 @@ class _Writing:
         assert self.open is not None
         self.go_on()
         self.open.outbound.write(chunk)
+        self.read += len(chunk)
+        self.progress(self.read, self.expected_size)
 
     def _end_part(self) -> None:
         if self.open:

@@ -24,10 +24,11 @@ def copy_image(
     *,
     limit: int | None = None,
     go_on: Callable[[], None] = lambda: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     """The image in `target`; returns how many bytes had to move. Parts that are there are not sent again.
 
-    `go_on` raises where it is to be broken off.
+    `go_on` raises where it is to be broken off; `progress` is told how many bytes have moved.
 
     Raises:
         DamagedBackup: a part in `source` is not what its manifest says; the copy then does not appear.
@@ -41,6 +42,7 @@ def copy_image(
         if held.get(key) != part.sums.stored_size:
             _copy_part(key, part, source, target, _Pace(limit, throttle, go_on))
             moved += part.sums.stored_size
+            progress(moved)
     verify_sizes(target, image.prefix, image.manifest)
     target.put(layout.manifest_key(image.prefix, image.manifest.id), encode_manifest(image.manifest))
     return moved

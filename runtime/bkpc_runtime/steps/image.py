@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymysql.connections import Connection
@@ -36,8 +36,10 @@ def kind_of(job: contract.Job) -> Kind:
     return "incremental" if job.kind == "backup.incremental" else job.engine
 
 
-def run_image(world: World, job: contract.Job, stores: Sequence[Store]) -> Manifest:
-    """Take the image of a job into its stores.
+def run_image(
+    world: World, job: contract.Job, stores: Sequence[Store], progress: Callable[[int, int], None] = lambda _, __: None
+) -> Manifest:
+    """Take the image of a job into its stores; `progress` is told how many bytes of how many have been read.
 
     An incremental one that nothing can begin from is a full one, and the log says why.
 
@@ -68,6 +70,7 @@ def run_image(world: World, job: contract.Job, stores: Sequence[Store]) -> Manif
         limit=job.limit if parent or job.kind != "backup.incremental" else limit_of_full(world.plan, job),
         clock=world.clock,
         go_on=world.go_on,
+        progress=progress,
     )
 
 
