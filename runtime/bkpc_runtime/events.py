@@ -118,7 +118,7 @@ class Result(Event, frozen=True, kw_only=True):
 
 Listener = Callable[[Event], None]
 _listeners: list[Listener] = []
-_lock = threading.RLock()  # a listener may log, which is told
+_lock = threading.RLock()
 
 
 def tell(event: Event) -> None:
@@ -130,7 +130,8 @@ def tell(event: Event) -> None:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """`listener` is called with what is told while the block runs. It raises nothing."""
+    """`listener` is called with what is told while the block runs. It raises nothing, and does not log:
+    the log tells, and whoever waits for the one would hold the other."""
     with _lock:
         _listeners.append(listener)
     try:

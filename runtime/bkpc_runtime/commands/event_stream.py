@@ -15,7 +15,6 @@ from typing import Literal, TextIO
 
 from bkpc_runtime import events
 
-log = logging.getLogger(__name__)
 _MEANINGS = {
     0: "fine",
     1: "not as promised",
@@ -88,7 +87,7 @@ class _Lines:
         except OSError as problem:
             self._gone = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())  # or Python complains again at exit
-            log.warning("events can't be written any more, all else goes on: %s", problem.strerror)
+            sys.stderr.write(f"warning: events can't be written any more, all else goes on: {problem.strerror}\n")
 
 
 class _Warned(logging.Handler):

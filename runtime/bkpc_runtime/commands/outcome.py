@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import logging
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from bkpc_runtime import events
 from bkpc_runtime.commands.event_stream import log_told, told_as_asked
+from bkpc_runtime.commands.progress_shown import progress_shown
 from bkpc_runtime.commands.readable import readable
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.transfer.memory import settle
@@ -20,10 +22,14 @@ from bkpc_runtime.world import World, open_world
 
 def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
     """Turns a `RuntimeFailure` into its message on stderr and its exit code."""
+    command = run.__module__.rpartition(".")[2]
 
     @functools.wraps(run)
     def running(arguments: argparse.Namespace) -> int:
-        with told_as_asked(arguments, run.__module__.rpartition(".")[2]) as ending, readable():
+        # Other processes of an agent or a scope write to the same terminal: lines alone can't be torn apart.
+        beside = command == "agent" or getattr(arguments, "scope", None)
+        shown = contextlib.nullcontext() if beside else progress_shown()
+        with told_as_asked(arguments, command) as ending, shown, readable():
             ending.exit_code = begun(arguments)
             return ending.exit_code
 
