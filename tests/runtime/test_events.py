@@ -42,7 +42,7 @@ def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
 def test_the_page_lists_each_event_and_each_field_in_order() -> None:
     listed = {
         name: re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE)
-        for name, body in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+        for name, body in re.findall(r"^## ([a-z]+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     }
     shown = [without(one) for one in told(re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)[0])]
     fields = {}

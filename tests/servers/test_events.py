@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from bkpc_runtime.commands.event_stream import VARIABLE
 from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
+from tests.runtime.test_webhook import SECRET, listening_hook
 from tests.servers.command_line import PASSWORD, Office
 from tests.servers.conftest import FLAVOURS
 
@@ -47,6 +49,7 @@ def told(office: Office, *arguments: str, expect: int = 0) -> list[dict[str, Any
     command = [*office.command(*arguments), "--format", "json"]
     done = subprocess.run(command, cwd=office.folder, env=office.environ, capture_output=True, text=True, check=False)
     assert PASSWORD not in done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
     assert done.returncode == expect, done.stderr
     return checked(done.stdout, done.stderr)
 
@@ -84,7 +87,12 @@ def test_every_command_tells_the_same_events_again(source: ThrowawayServer, tmp_
     office = Office.opened(tmp_path / "office", source)
     work = tmp_path / "work"
     work.mkdir()
-    lines = [*steady(told(office, "apply", "plan.json", "--yes"))]
+    with listening_hook() as hook:
+        office.environ[VARIABLE] = hook.url
+        applied = told(office, "apply", "plan.json", "--yes")
+        del office.environ[VARIABLE]
+    assert [event for _, _, event in hook.asked] == [one for one in applied if one["event"] not in {"said", "progress"}]
+    lines = [*steady(applied)]
     lines += steady(told(office, "run", "plan.json", "shop/full/disk"))
     lines += steady(told(office, "run", "plan.json", "shop/none", expect=2))
     lines += steady(agent(office))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, TextIO
 
 from bkpc_runtime import events
+from bkpc_runtime.secret import Secret
 
 _MEANINGS = {
     0: "fine",
@@ -24,6 +25,8 @@ _MEANINGS = {
     5: "refused for safety",
 }
 _SIGNALS = 128
+VARIABLE = "BKPC_WEBHOOK"
+"""Names the URL that events are sent to."""
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +49,15 @@ class Ending:
 @contextlib.contextmanager
 def told_as_asked(arguments: argparse.Namespace, command: str) -> Iterator[Ending]:
     """Where events are asked for, they have stdout for themselves while the block runs, and what is printed for people
-    goes to stderr."""
+    goes to stderr. Where a webhook is named, they are sent there."""
     ending, began = Ending(), time.monotonic()
-    if getattr(arguments, "told_as", "text") != "json":
-        yield ending
-        return
+    told_as, url = getattr(arguments, "told_as", None), os.environ.get(VARIABLE)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(events.listening(_Lines(sys.stdout).write))
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        if told_as == "json":
+            stack.enter_context(events.listening(_Lines(sys.stdout).write))
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        if told_as and url:
+            _send(Secret(url), stack)
         events.tell(events.Hello(command=command, plan=str(arguments.plan)))
         try:
             yield ending
@@ -69,6 +73,16 @@ def told_as_asked(arguments: argparse.Namespace, command: str) -> Iterator[Endin
                 meaning = _MEANINGS.get(code, "stopped by a signal" if code > _SIGNALS else "")
                 seconds = round(time.monotonic() - began, 3)
                 events.tell(events.Result(exit_code=code, meaning=meaning, seconds=seconds))
+
+
+def _send(url: Secret, stack: contextlib.ExitStack) -> None:
+    """Sends events until `stack` is closed. A URL that can't be used keeps no backup from being taken."""
+    from bkpc_runtime.webhook import NoWebhook, sending
+
+    try:
+        stack.enter_context(sending(url))
+    except NoWebhook as problem:
+        sys.stderr.write(f"warning: no events are sent, {VARIABLE} can't be used: {problem}\n")
 
 
 class _Lines:
