@@ -59,6 +59,7 @@ class Office:
     def plan_physical(self) -> None:
         """The policy with an incremental image every hour, and so with physical full ones, compiled."""
         text = policy.mended(self.server.port, self.recipient)
+        text = text.replace("rto 30min", "rto 1h")  # a chain of a day is prepared for half an hour
         self.write(text.replace("1h to disk\n", "1h to disk\n  incremental hourly to disk\n"))
         self.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
 
