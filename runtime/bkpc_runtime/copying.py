@@ -16,7 +16,7 @@ from bkpc_runtime.events import Step
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.schedule import last_start
-from bkpc_runtime.steps.copy import copy_image
+from bkpc_runtime.steps.copy import Pace, copy_image, missing
 from bkpc_runtime.steps.thaw import Wish, ask, cold_of, wait_until_thawed
 from bkpc_runtime.stores.store import Store, StoredObject
 from bkpc_runtime.stores.thawing import ThawingStore
@@ -71,7 +71,7 @@ class _Copying:
     def thaw_first(self, now: datetime, *, waits: bool) -> str:
         image = self.of_turn(self.asks(now)) or self._newest()
         chain, wish, source = self.chain(image), self._wish, self._source
-        cold = self.cold(chain)
+        cold = self.cold(chain, looks=True)
         name = f"image {image.manifest.id} of `{self._job.database}`"
         asked = ask(source, cold, wish)
         size = sum(one.size for one in cold)
@@ -107,11 +107,17 @@ class _Copying:
         there = catalogue.all_images(self._source, self._job.database) if image.manifest.parent else ()
         return catalogue.chain(image, there)
 
-    def cold(self, chain: Sequence[Image]) -> list[StoredObject]:
-        """What is to be moved and can't be read, in the order in which it is read."""
-        return cold_of(self._source, [key for image in chain for key in self._missing(image)])
+    def cold(self, chain: Sequence[Image], *, looks: bool = False) -> list[StoredObject]:
+        """What is to be moved and can't be read, in the order in which it is read.
 
-    def _missing(self, image: Image) -> list[str]:
+        `looks`: what the targets hold is looked into, as the copy does; else its size is enough.
+        """
+        return cold_of(self._source, [key for image in chain for key in self._missing(image, looks=looks)])
+
+    def _missing(self, image: Image, *, looks: bool) -> list[str]:
+        if looks:
+            pace = Pace(self._job.limit, None, self._go_on)
+            return [*dict.fromkeys(key for one in self._targets for key, _ in missing(image, one, pace))]
         folder = layout.image_folder(image.prefix, image.manifest.id)
         held = [{one.key: one.size for one in target.list(folder)} for target in self._targets]
         keys = {

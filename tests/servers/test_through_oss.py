@@ -9,12 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps import log_stream
+from bkpc_runtime.stores.credentials import AccessKey
+from bkpc_runtime.stores.oss import OssStore
+from bkpc_runtime.stores.patience import Patience
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digests
 from tests.demo.shop import load, objects
-from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
+from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.servers.command_line import Office
-from tests.servers.streaming import position
+from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for
+from tests.servers.test_log_stream import await_
 
 POLICY = """\
 edition 1
@@ -83,9 +90,8 @@ def stream_until_stored(office: Office, stores: int) -> str:
     """Runs the agent until every store has the log up to now; that position."""
     agent = office.start("agent", "plan.json")
     try:
+        end = position(office.server).text
         for _ in range(100):
-            # MariaDB writes what is no transaction by itself, some time after a binlog was begun.
-            end = position(office.server).text
             listed = office.bkpc("list", "plan.json", expect=0).text
             if listed.count(f"log to {end}") == stores:
                 return end
@@ -207,3 +213,36 @@ def test_a_bucket_that_fills_up_and_one_that_is_gone(office: Office, bucket: Oss
     done = office.bkpc("list", "plan.json")
     gone = "problem: far does not answer: store `far` (bucket backup"
     assert (done.code, done.text.count("problem:"), gone in done.text) == (4, 1, True), done.text
+
+
+def test_log_that_was_spoiled_before_an_outage_is_asked_for_again(
+    fresh_server: ThrowawayServer, bucket: OssServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first agent sends spoiled bytes and ends in an outage; the second believes what the bucket lists."""
+
+    def outage(_: float, __: float) -> float:
+        bucket.fault("status", status=503)
+        return 0.0
+
+    def opened(patience: Patience) -> OssStore:
+        access = AccessKey(KEY_ID, Secret(KEY_SECRET))
+        return OssStore("far", "backup", bucket.endpoint, REGION, "", lambda: access, patience)
+
+    monkeypatch.setattr(log_stream, "LAST_PATIENCE", 0.5)
+    fresh_server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY)")
+    first = Streaming(fresh_server, opened(Patience(total=0.3, jitter=outage)))
+    with first as stream:
+        wait_for(stream, position(fresh_server))
+        bucket.fault("garble", method="PUT", match=r"\.zst", times=1)
+        fresh_server.run("INSERT INTO w.t VALUES (1)")
+        await_(lambda: any(rule.kind == "status" for rule in bucket.faults.rules))
+    assert not first.all_stored
+    bucket.faults.rules.clear()
+    store = opened(Patience())
+    second = Streaming(fresh_server, store)
+    with second as stream:
+        fresh_server.run("INSERT INTO w.t VALUES (2)")
+        wait_for(stream, position(fresh_server))
+    found, own = archived(store, second.prefix, 1, Position(position(fresh_server).file, 0)), binlogs(fresh_server)
+    assert found
+    assert all(found[name] == own[name] for name in found)

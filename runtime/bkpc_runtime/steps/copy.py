@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bkpc_runtime.errors import DamagedBackup
@@ -13,8 +14,10 @@ from bkpc_runtime.repository.manifest import Part, encode_manifest
 from bkpc_runtime.steps.backup import verify_sizes
 from bkpc_runtime.steps.reading import spare_leftovers
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.ranges import read_checked
+from bkpc_runtime.transfer.ranges import read_checked, stored_crc64
 from bkpc_runtime.transfer.throttle import Throttle
+
+log = logging.getLogger(__name__)
 
 
 def copy_image(
@@ -26,38 +29,69 @@ def copy_image(
     go_on: Callable[[], None] = lambda: None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """The image in `target`; returns how many bytes had to move. Parts that are there are not sent again.
+    """The image in `target`; returns how many bytes had to move. Parts that are there as they should be are not sent
+    again; what lies in their place otherwise is replaced.
 
     `go_on` raises where it is to be broken off; `progress` is told how many bytes have moved.
 
     Raises:
         DamagedBackup: a part in `source` is not what its manifest says; the copy then does not appear.
+        StoreLocked: something else lies where a part belongs, and may not be replaced; neither does the copy then.
     """
     spare_leftovers(target, image.prefix, image.manifest.id)
     throttle = Throttle(limit) if limit else None
     moved = 0
-    held = {one.key: one.size for one in target.list(layout.image_folder(image.prefix, image.manifest.id))}
-    for part in image.manifest.parts:
-        key = layout.part_key(image.prefix, image.manifest.id, part.name)
-        if held.get(key) != part.sums.stored_size:
-            _copy_part(key, part, source, target, _Pace(limit, throttle, go_on))
-            moved += part.sums.stored_size
-            progress(moved)
+    pace = Pace(limit, throttle, go_on)
+    for key, part in missing(image, target, pace):
+        _copy_part(key, part, source, target, pace)
+        moved += part.sums.stored_size
+        progress(moved)
     verify_sizes(target, image.prefix, image.manifest)
     target.put(layout.manifest_key(image.prefix, image.manifest.id), encode_manifest(image.manifest))
     return moved
 
 
 @dataclass(frozen=True, slots=True)
-class _Pace:
+class Pace:
     """How fast each connection may go, and all together; and whether to go on."""
 
-    limit: int | None
-    throttle: Throttle | None
-    go_on: Callable[[], None]
+    limit: int | None = None
+    throttle: Throttle | None = None
+    go_on: Callable[[], None] = lambda: None
 
 
-def _copy_part(key: str, part: Part, source: Store, target: Store, pace: _Pace) -> None:
+def missing(image: Image, target: Store, pace: Pace) -> Iterator[tuple[str, Part]]:
+    """The parts that `target` does not hold as they should be, by key."""
+    held = {one.key: one.size for one in target.list(layout.image_folder(image.prefix, image.manifest.id))}
+    for part in image.manifest.parts:
+        key = layout.part_key(image.prefix, image.manifest.id, part.name)
+        if held.get(key) != part.sums.stored_size:
+            yield key, part
+        elif not _is_right(key, part, target, pace):
+            log.warning("%s in store `%s` is not what belongs there: it is copied again", key, target.name)
+            yield key, part
+
+
+def _is_right(key: str, part: Part, target: Store, pace: Pace) -> bool:
+    """By the sum that the store keeps; else its bytes are read."""
+    there, ours = target.head(key), stored_crc64(part.sums)
+    if there is None or there.size != part.sums.stored_size:
+        return False
+    if there.crc64 is not None and ours is not None:
+        return there.crc64 == ours
+    if there.cold:
+        return False
+    digest = hashlib.sha256()
+    try:
+        for chunk in read_checked(target, key, part.sums, limit=pace.limit):
+            pace.go_on()
+            digest.update(chunk)
+    except DamagedBackup:
+        return False
+    return digest.hexdigest() == part.sums.stored_sha256
+
+
+def _copy_part(key: str, part: Part, source: Store, target: Store, pace: Pace) -> None:
     digest = hashlib.sha256()
     with target.writer(key, part.sums.stored_size, resumes=True, limit=pace.limit) as writer:
         for chunk in read_checked(source, key, part.sums, limit=pace.limit):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bkpc_runtime.errors import ObjectMissing, Spoiled, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key, is_data
-from bkpc_runtime.stores.oss_calls import OssCalls
+from bkpc_runtime.stores.oss_calls import OssCalls, told_crc
 from bkpc_runtime.stores.oss_download import OssReader
 from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.oss_thaw import as_stored, thaw
@@ -89,7 +89,8 @@ class OssStore:
         except ObjectMissing:
             return None
         told = found.headers
-        return as_stored(key, found.content_length, told.get("x-oss-storage-class", ""), told.get("x-oss-restore", ""))
+        one = as_stored(key, found.content_length, told.get("x-oss-storage-class", ""), told.get("x-oss-restore", ""))
+        return replace(one, crc64=told_crc(found))
 
     def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
         thaw(self._calls, one, self._object_name(one.key), days, tier)

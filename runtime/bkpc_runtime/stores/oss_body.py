@@ -72,12 +72,12 @@ class Body:
         """What `requests` sends with a length: of an empty iterable it makes a chunked body."""
         return self if self.size else b""
 
-    def md5(self) -> str:
-        """As the service names a part."""
+    def md5(self) -> bytes:
+        """By which the service refuses other bytes than these, and names a part."""
         digest = hashlib.md5(usedforsecurity=False)
         for piece in self:
             digest.update(piece)
-        return digest.hexdigest().upper()
+        return digest.digest()
 
     def close(self) -> None:
         """Frees it; safe to call twice."""

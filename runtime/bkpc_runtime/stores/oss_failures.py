@@ -22,6 +22,7 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
         "`bkpc apply` makes it; or correct its name or endpoint",
     ),
     "NoSuchKey": (ObjectMissing, "the object does not exist", ""),
+    "NoSuchUpload": (ObjectMissing, "the upload is gone, somebody dropped it", "run it again"),
     "SignatureDoesNotMatch": (StoreDenied, "the key secret or the region is wrong", "check the store's credentials"),
     "InvalidAccessKeyId": (StoreDenied, "the key id is unknown or disabled", "check the store's credentials"),
     "InvalidSecurityToken": (StoreDenied, "the STS token is not valid", "renew the temporary credentials"),
@@ -43,7 +44,8 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
 }
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
 _BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
-_TRANSIENT_CODES = {"RequestTimeout", *_BUSY_CODES}
+_SPOILED = "InvalidDigest"
+_TRANSIENT_CODES = {"RequestTimeout", _SPOILED, *_BUSY_CODES}
 
 
 def failure(problem: Any, store: str, key: str) -> StoreFailed:
@@ -69,6 +71,12 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
         return ObjectMissing(f"{where}: the object does not exist{request}")
     if problem.status == 403:
         return StoreDenied(f"{where}: refused{request}", help="check the key's permissions and the bucket's policy")
+    if problem.code == _SPOILED or problem.status == -3:
+        return StoreUnreachable(
+            f"{where}: what arrives is not what was sent, each time it was tried{request}",
+            help="something between this machine and the service spoils bytes (a proxy, a network card): find it",
+            retryable=True,
+        )
     if is_transient(problem):
         return StoreUnreachable(
             f"{where}: the service is not able to answer{request}", help="run it again later", retryable=True

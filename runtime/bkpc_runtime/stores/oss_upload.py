@@ -1,18 +1,20 @@
 """An object on its way into OSS: one request when it is small, a multipart upload otherwise.
 
 At most four parts are under way while a fifth fills; parts above 16 MiB wait in temporary files, so that memory
-does not grow with the object. What the service has got is compared by CRC-64: each part, and the whole object.
+does not grow with the object. The service is told the MD5 of each request, and refuses other bytes before they can be
+seen; what it has put together is compared by CRC-64.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.crc64 import combined
 from bkpc_runtime.stores.oss_body import Body
 from bkpc_runtime.stores.oss_calls import OssCalls, part_info, spoiled, told_crc
@@ -80,6 +82,8 @@ class OssWriter:
         self._filling = Body()
         self._size = 0
         self._upload_id = ""
+        self._kept_out: StoreDenied | None = None
+        self._seen: list[tuple[int, int]] = []
         self._there: dict[int, tuple[str, int]] = {}
         self._parts: list[Future[_Sent]] = []
         self._bodies: set[Body] = set()
@@ -101,7 +105,10 @@ class OssWriter:
             view = view[space:]
 
     def commit(self) -> StoredObject:
-        if self._upload_id:
+        if self._kept_out:
+            self._send()
+            self._unless_there(self._kept_out, combined(self._seen))
+        elif self._upload_id:
             self._send()
             self._complete()
         else:
@@ -133,18 +140,17 @@ class OssWriter:
 
     def _put(self) -> None:
         body = self._filling
+        headers = {**self._headers, **self._class, **_digest_header(body.md5())}
 
         def put(bucket: Any) -> None:
-            answer = bucket.put_object(self._name, body.to_send(), headers={**self._headers, **self._class})
+            answer = bucket.put_object(self._name, body.to_send(), headers=headers)
             if problem := spoiled(answer, body.crc):
                 raise problem
 
         try:
             self._calls.do(self._key, put, self._patience)
         except StoreDenied as problem:
-            # Under a retention lock a try whose answer was lost can't be repeated: is it what we sent?
-            if not is_immutable(problem) or not self._is_there(body.crc):
-                raise
+            self._unless_there(problem, body.crc)
 
     def _begin(self) -> None:
         found = self._calls.unfinished(self._key, self._name, self._patience) if self._resumes else None
@@ -159,8 +165,16 @@ class OssWriter:
 
     def _send(self) -> None:
         """Hand the filled part to a thread; waits while four are under way."""
-        if not self._upload_id:
-            self._begin()
+        if not self._upload_id and not self._kept_out:
+            try:
+                self._begin()
+            except StoreDenied as problem:
+                if not is_immutable(problem):
+                    raise
+                self._kept_out = problem
+        if self._kept_out:
+            self._compare()
+            return
         self._room.acquire()
         self._raise_failed()
         assert self._threads is not None
@@ -171,14 +185,22 @@ class OssWriter:
         self._bodies.add(body)
         self._parts.append(self._threads.submit(self._send_part, number, body))
 
+    def _compare(self) -> None:
+        """What is locked there may be what a try has put there that did not get its answer: `commit` tells."""
+        self._seen.append((self._filling.crc, self._filling.size))
+        self._filling.close()
+        self._filling = Body()
+
     def _send_part(self, number: int, body: Body) -> _Sent:
         try:
             etag, there = self._there.get(number, ("", 0))
-            if etag and there == body.size and body.md5() == etag.upper():
+            digest = body.md5()
+            if there == body.size and digest.hex().upper() == etag.upper():
                 return _Sent(number, etag, body.size, body.crc)
+            headers = {**self._headers, **_digest_header(digest)}
 
             def send(bucket: Any) -> Any:
-                answer = bucket.upload_part(self._name, self._upload_id, number, body.to_send(), headers=self._headers)
+                answer = bucket.upload_part(self._name, self._upload_id, number, body.to_send(), headers=headers)
                 if problem := spoiled(answer, body.crc):
                     raise problem
                 return answer
@@ -199,34 +221,58 @@ class OssWriter:
         wait(self._parts)
         sent = [part.result() for part in self._parts]
         parts = [part_info(one.number, one.etag, one.size) for one in sent]
+        crc = combined([(one.crc, one.size) for one in sent])
         try:
             answer = self._calls.do(
                 self._key,
                 lambda bucket: bucket.complete_multipart_upload(self._name, self._upload_id, parts),
                 self._patience,
             )
-        except ObjectMissing:
-            # The upload is gone when an earlier try succeeded and only its answer was lost.
-            if not self._is_there():
-                raise
+        except ObjectMissing as problem:
+            # The upload is gone when an earlier try succeeded and only its answer was lost; or somebody dropped it.
+            if not self._is_there(crc):
+                raise StoreFailed(
+                    f"store {self._calls.described} at {self._key}: the upload is gone, and what lies there is not "
+                    "what was sent",
+                    retryable=True,
+                ) from problem
             return
-        if spoiled(answer, combined([(one.crc, one.size) for one in sent])) is not None:
-            with contextlib.suppress(StoreDenied):  # a key that may only write: no manifest will name it
+        except StoreDenied as problem:
+            self._unless_there(problem, crc)
+            return
+        if spoiled(answer, crc) is not None:
+            with contextlib.suppress(StoreDenied):  # a key that may only write: the next try replaces it
                 self._calls.do(self._key, lambda bucket: bucket.delete_object(self._name), self._patience)
             raise StoreFailed(
                 f"store {self._calls.described} at {self._key}: the parts were not put together as they were sent",
                 retryable=True,
             )
 
-    def _is_there(self, crc: int | None = None) -> bool:
+    def _unless_there(self, problem: StoreDenied, crc: int) -> None:
+        """Under a retention lock a try whose answer was lost can't be repeated: raises unless it is what we sent."""
+        if not is_immutable(problem):
+            raise problem
+        if not self._is_there(crc):
+            raise StoreLocked(
+                f"store {self._calls.described} at {self._key}: what lies there is not what is to be written, and the "
+                "bucket's retention policy keeps it from being replaced",
+                help="give the store another prefix or bucket in the policy until the retention lapses; what reads the "
+                "object there will call it damaged",
+            ) from problem.__cause__
+
+    def _is_there(self, crc: int) -> bool:
         head = self._calls.do(self._key, lambda bucket: bucket.head_object(self._name), self._patience)
-        return bool(head.content_length == self._size) and (crc is None or told_crc(head) == crc)
+        return bool(head.content_length == self._size) and told_crc(head) == crc
 
     def _close(self) -> None:
         if self._threads:
             self._threads.shutdown(wait=True, cancel_futures=True)
         for body in (self._filling, *self._bodies):  # a cancelled part's is still open
             body.close()
+
+
+def _digest_header(md5: bytes) -> dict[str, str]:
+    return {"Content-MD5": base64.b64encode(md5).decode()}
 
 
 def limit_header(limit: int | None) -> dict[str, str]:

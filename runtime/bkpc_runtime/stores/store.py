@@ -8,7 +8,7 @@ returned the bytes are durable (fsynced, or acknowledged by the service).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -21,7 +21,8 @@ class StoredObject:
     """One object of a store: `size` in bytes.
 
     `cold`: it can't be read: `frozen` until a thaw is asked for, then `thawing`. `thawed_until`: then it freezes again;
-    None: never, or it is cold. `storage_class`: the class it must thaw from, empty where none.
+    None: never, or it is cold. `storage_class`: the class it must thaw from, empty where none. `crc64`: of its bytes,
+    where `head` was asked and the store keeps one.
     """
 
     key: str
@@ -29,6 +30,7 @@ class StoredObject:
     cold: Literal["", "frozen", "thawing"] = ""
     thawed_until: datetime | None = None
     storage_class: str = ""
+    crc64: int | None = field(default=None, compare=False)
 
 
 class ObjectWriter(Protocol):

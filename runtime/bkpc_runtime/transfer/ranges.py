@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import fastcrc
 
 from bkpc_runtime.errors import DamagedBackup, Spoiled
+from bkpc_runtime.stores.crc64 import combined
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.sums import Sums
 
@@ -45,6 +46,15 @@ class RangeSums:
         if self._size:
             self._end()
         return tuple(self._done)
+
+
+def stored_crc64(sums: Sums) -> int | None:
+    """CRC-64/XZ of the whole object; None where its ranges are not known."""
+    if not sums.ranges:
+        return None
+    last = sums.stored_size - RANGE * (len(sums.ranges) - 1)
+    sizes = [RANGE] * (len(sums.ranges) - 1) + [last]
+    return combined([(int(one, 16), size) for one, size in zip(sums.ranges, sizes, strict=True)])
 
 
 def read_checked(store: Store, key: str, sums: Sums, *, limit: int | None = None) -> Iterator[bytes]:
