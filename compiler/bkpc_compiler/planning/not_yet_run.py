@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.verdict import Analysis
+from bkpc_compiler.program.in_force import policies_in_force
 from bkpc_compiler.program.model import Database, Given, Policy, Program
 from bkpc_compiler.source import Span
 
@@ -33,10 +34,6 @@ def _error(span: Span, words: str, note: str) -> Diagnostic:
     )
 
 
-def _policies(program: Program) -> list[Policy]:
-    return list(dict.fromkeys(one.policy for one in program.protections))
-
-
 def _protected(program: Program) -> list[Database]:
     names = {one.database for one in program.protections}
     return [one for one in program.databases if one.name in names]
@@ -51,7 +48,7 @@ def not_yet_done(analysis: Analysis) -> Iterator[Diagnostic]:
     """One warning per clause that the runtime of this version leaves to people."""
     program = analysis.program
     folders = {store.name for store in program.stores if store.kind != "oss"}
-    found = [one for policy in _policies(program) for one in _left_to_people(policy, folders)]
+    found = [one for policy in policies_in_force(program) for one in _left_to_people(policy, folders)]
     for span, words in found:
         yield Diagnostic(
             code="BKP7002",

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.verdict import Analysis
+from bkpc_compiler.program.in_force import policies_in_force
 from bkpc_compiler.program.model import Policy
 
 
 def nothing_to_copy(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per such level."""
-    for policy in dict.fromkeys(one.policy for one in analysis.program.protections):
+    for policy in policies_in_force(analysis.program):
         filled = _filled(policy)
         for level in policy.cold:
             if level.source.value in filled:

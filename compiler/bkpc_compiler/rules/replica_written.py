@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.verdict import Analysis
+from bkpc_compiler.program.in_force import policies_in_force
 from bkpc_compiler.program.model import Given, Policy
 
 
 def replica_written(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per such level and store."""
     copies = {one.replica.value: one for one in analysis.program.stores if one.replica}
-    for policy in dict.fromkeys(one.policy for one in analysis.program.protections):
+    for policy in policies_in_force(analysis.program):
         for written in _written(policy):
             source = copies.get(written.value)
             if source is None or source.replica is None:

@@ -15,7 +15,7 @@ from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import Member, common_point
 from bkpc_runtime.recovery.load import ready_target
-from bkpc_runtime.recovery.point import Point
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Point
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.secret import Secret
@@ -79,10 +79,9 @@ def _restore_at(
     members = [member.database for member in found]
     say(f"group  {arguments.group} to {moment.isoformat()}: {', '.join(members)}")
     for member in found:
-        ready_target(targets[member.database], member.choice.image)
-        stop = member.choice.stop or member.choice.image.position
+        ready_target(targets[member.database], member.start.image)
         late = f"; its log is known until {member.until.isoformat()}"
-        say(f"       {member.database} to {stop.text} of its log, {_bytes(member)} bytes of image{late}")
+        say(f"       {member.database} {_log(member)}, {_bytes(member)} bytes of image{late}")
     expected = _expected(world, members)
     if expected:
         say(f"       the plan expects {Duration(Fraction(expected, 1000)).human()} at most")
@@ -129,12 +128,27 @@ def targets_of(into: Sequence[str], members: Sequence[str]) -> Mapping[str, Targ
 
 
 def _bytes(member: Member) -> str:
-    return f"{member.choice.image.manifest.stored_size:,}"
+    return f"{member.start.image.manifest.stored_size:,}"
+
+
+def _log(member: Member) -> str:
+    match member.point:
+        case AtPosition(stop):
+            return f"to {stop.text} of its log"
+        case AtTime():
+            return f"to {_text(member)}, the position in its log is known when all of it is read"
+        case _:
+            return f"to {member.start.image.position.text} of its log"
 
 
 def _text(member: Member) -> str:
-    stop = member.choice.stop if member.choice.window else None
-    return stop.text if stop else member.choice.image.manifest.id
+    match member.point:
+        case AtPosition(stop):
+            return stop.text
+        case AtTime(moment):
+            return moment.isoformat()
+        case _:
+            return member.start.image.manifest.id
 
 
 def _expected(world: World, members: Sequence[str]) -> int:

@@ -179,7 +179,7 @@ class _Looking:
         idle = [name for name in self._asked.idle if name in names]
         _, members = common_point(stores, self._asked.point, idle, self._identities, files)
         for one in members:
-            yield one.database, _Found(one.store, one.choice.start, cold[one.database])
+            yield one.database, _Found(one.store, one.start, cold[one.database])
 
     def _alone(self, name: str, point: Point) -> _Found:
         store, folder = self._store(name), self._asked.targets[name].folder

@@ -59,6 +59,12 @@ class Start:
         assert self.window is not None
         return Course(self.image.position, self.window.end, search_for(self.point, self.before))
 
+    def to(self, stop: Position) -> Start:
+        """The same image and log, to a position."""
+        if order(stop) > order(self.image.position):
+            return Start(self.image, self.window, AtPosition(stop))
+        return Start(self.image, None, OfImage(self.image.manifest.id))
+
     @property
     def skips_to(self) -> int:
         """From where on the first file is read, its head apart. A GTID may have been committed before the snapshot."""
@@ -96,9 +102,8 @@ class Choice:
     @property
     def start(self) -> Start:
         """The same, to be done."""
-        if self.window and self.stop and order(self.stop) > order(self.image.position):
-            return Start(self.image, self.window, AtPosition(self.stop))
-        return Start(self.image, None, OfImage(self.image.manifest.id))
+        stop = self.stop if self.window and self.stop else self.image.position
+        return Start(self.image, self.window, AtPosition(stop)).to(stop)
 
 
 def choose(

@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bkpc_runtime.errors import BadUsage, PolicyBroken, RuntimeFailure
-from bkpc_runtime.recovery.choice import Choice, choose
-from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, OfImage, Point
+from bkpc_runtime.recovery.choice import Start, starts
+from bkpc_runtime.recovery.log_tail import ending, kept, stop_at
+from bkpc_runtime.recovery.point import AtTime, Latest, Point
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
 _WHOLE_SECONDS = timedelta(seconds=1)
+_TOGETHER = 8
+"""Members whose logs are looked at side by side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A database of the group at the common point. `until`: its log is known to be complete so far."""
+    """A database of the group at the common point. `until`: its log is known to be complete so far.
+
+    `start` has the position to stop at, or the moment where only all of the log tells that.
+    """
 
     database: str
     store: Store
-    choice: Choice
+    start: Start
     until: datetime
 
     @property
     def point(self) -> Point:
-        if self.choice.stop and self.choice.window:
-            return AtPosition(self.choice.stop)
-        return OfImage(self.choice.image.manifest.id)
+        return self.start.point
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A member at the end of its log, and when the last transaction in it was committed. `kept` is its store, with what
+    was read of it."""
+
+    member: Member
+    last: datetime | None
+    kept: Store
 
 
 def common_point(
     stores: Mapping[str, Store], wanted: Point, idle: Collection[str], identities: Sequence[Secret],
     physical: Collection[str] = (),
 ) -> tuple[datetime, list[Member]]:  # fmt: skip
-    """The moment, and each member at it.
+    """The moment, and each member at it: found from the ends of their logs, side by side.
 
     `wanted` is a time, or the latest that all have. In `idle` members nothing was committed after their log ends. Those
     in `physical` go into data directories.
@@ -49,8 +64,21 @@ def common_point(
     unknown = sorted(set(idle) - set(stores))
     if unknown:
         raise BadUsage(f"`{unknown[0]}` is not in the group", help=f"it has: {', '.join(stores)}")
-    ends = {name: _end(name, store, identities, physical=name in physical) for name, store in stores.items()}
-    counted = {name: one.until for name, one in ends.items() if name not in idle}
+
+    def end(name: str) -> _End:
+        return _end(name, stores[name], identities, physical=name in physical)
+
+    def at(one: _End) -> Member:
+        return _at(one, moment, identities, idle=one.member.database in idle)
+
+    with ThreadPoolExecutor(_TOGETHER, thread_name_prefix="group") as pool:
+        ends = dict(zip(stores, pool.map(end, stores), strict=True))
+        moment = _moment(wanted, {name: one.member.until for name, one in ends.items() if name not in idle})
+        return moment, [*pool.map(at, ends.values())]
+
+
+def _moment(wanted: AtTime | Latest, counted: Mapping[str, datetime]) -> datetime:
+    """The one that is asked for, if all logs are known so far."""
     latest = min(counted.values()) if counted else datetime.now(UTC)
     holds_back = ", ".join(sorted(name for name, until in counted.items() if until == latest))
     moment = wanted.moment if isinstance(wanted, AtTime) else latest
@@ -59,32 +87,35 @@ def common_point(
             f"the log of {holds_back} is known only until {latest.isoformat()}: no point in common is later",
             help=f"--to {latest.isoformat()}; or --idle {holds_back}, if nothing was committed there since",
         )
-    return moment, [_at(one, moment, identities, idle=name in idle) for name, one in ends.items()]
+    return moment
 
 
-def _end(name: str, store: Store, identities: Sequence[Secret], *, physical: bool) -> Member:
-    choice = choose(store, name, Latest(), identities, physical=physical)
-    if choice.window is None:
+def _end(name: str, store: Store, identities: Sequence[Secret], *, physical: bool) -> _End:
+    start = next(starts(store, name, Latest(), identities, physical=physical))
+    if start.window is None:
         raise PolicyBroken(
             f"`{name}` has no log in store `{store.name}`: it has no point in common with others",
             help="restore it to an image by itself: --to IMAGE",
         )
+    read = kept(store)
+    end = ending(read, start, identities)
     # Without any transaction after it, nothing but the image says how far it is known.
-    until = choice.last_commit or datetime.fromisoformat(choice.image.manifest.began)
-    return Member(name, store, choice, until)
+    until = end.last or datetime.fromisoformat(start.image.manifest.began)
+    return _End(Member(name, store, start.to(end.stop), until), end.last, read)
 
 
-def _at(end: Member, moment: datetime, identities: Sequence[Secret], *, idle: bool) -> Member:
+def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool) -> Member:
     """All of its log where nothing in it is later."""
-    mariadb = end.choice.image.manifest.flavour == "mariadb"
-    last = end.choice.last_commit
-    if last is None or last + (_WHOLE_SECONDS if mariadb else timedelta(0)) <= moment:
-        return end
+    member, last = end.member, end.last
+    manifest = member.start.image.manifest
+    if last is None or last + (_WHOLE_SECONDS if manifest.flavour == "mariadb" else timedelta(0)) <= moment:
+        return member
     if idle and last <= moment:
-        return end
+        return member
     try:
-        physical = end.choice.image.manifest.physical
-        choice = choose(end.store, end.database, AtTime(moment), identities, physical=physical)
+        point = AtTime(moment)
+        start = next(starts(member.store, member.database, point, identities, physical=manifest.physical))
+        stop = stop_at(end.kept, start, identities)
     except RuntimeFailure as problem:
-        raise type(problem)(f"`{end.database}`: {problem}", help=problem.help) from problem
-    return Member(end.database, end.store, choice, end.until)
+        raise type(problem)(f"`{member.database}`: {problem}", help=problem.help) from problem
+    return replace(member, start=start.to(stop) if stop else start)

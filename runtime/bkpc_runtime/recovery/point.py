@@ -16,7 +16,7 @@ from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.segments import order
 
 FIRST = 4
-_OUT_OF_ORDER = timedelta(minutes=1)
+OUT_OF_ORDER = timedelta(minutes=1)
 """Statements that run side by side may be written in another order than they began in; more is a clock set back."""
 _POSITION = re.compile(r"(.+\.\d{6,}):(\d+)")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -223,7 +223,7 @@ class _ToTime(_Later):
         if self._first_after is None and one.committed + one.uncertainty <= self._moment:
             return True
         self._first_after = self._first_after or Position(one.file, one.start)
-        if one.committed < self._moment - _OUT_OF_ORDER:
+        if one.committed < self._moment - OUT_OF_ORDER:
             # A session may set its own clock, and MariaDB writes when a statement began.
             first = self._first_after.text
             raise Refused(

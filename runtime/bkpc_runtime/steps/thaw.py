@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 
+from bkpc_grammar.log_objects import AT_ONCE
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.segments import needed_segments
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
+from bkpc_runtime.transfer.throttle import Throttle
 
-_LOOKING, _ASKING = 8, 4
-"""Listings and requests under way at once: classes that thaw take no more than 100 requests a second."""
+_LOOKING = 8
+"""Listings under way at once."""
+_A_SECOND = 100
+"""Requests to thaw in a second: the service takes no more, and makes who asks more wait."""
 _QUICKEST, _SLOWEST = 5.0, 300.0
 """Seconds between two looks at what thaws: a sixtieth of what it usually takes, within these."""
 _SILENT = 900.0
@@ -64,8 +68,15 @@ def keys_to_read(
 def ask(store: Store, cold: Iterable[StoredObject], wish: Wish) -> int:
     """Asks for what is frozen, and returns at once; how many requests that were."""
     asked = [one for one in cold if one.cold == "frozen" or wish.hurries]
-    with ThreadPoolExecutor(_ASKING, thread_name_prefix="thaw") as pool:
-        list(pool.map(lambda one: store.thaw(one, wish.days, wish.tier), asked))
+    pace = Throttle(_A_SECOND)
+
+    def one_of_them(one: StoredObject) -> None:
+        pace.take(1)
+        store.thaw(one, wish.days, wish.tier)
+
+    # As many at once as connections are kept: then the latency of a way to the store is not what slows it down.
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="thaw") as pool:
+        list(pool.map(one_of_them, asked))
     return len(asked)
 
 

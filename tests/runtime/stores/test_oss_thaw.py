@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +18,11 @@ from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART
 from bkpc_runtime.stores.patience import Patience
+from bkpc_runtime.stores.store import StoredObject, Tier
 from bkpc_runtime.stores.thawing import ThawingStore
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.thaw import Quota
+from tests.runtime.retention.memory import MemoryStore
 
 HASTY = Patience(total=5.0, first=0.001, longest=0.01)
 PART = "shop/s/images/20260101T000000Z-00000000/part-{:06d}.zst"
@@ -113,6 +116,23 @@ def test_asked_for_once_and_readable_when_it_has_thawed(
     assert store.get(key) == b"rows"
     server.advance(timedelta(days=days))
     assert [one.cold for one in cold_of(store, [key])] == ["frozen"]
+
+
+def test_many_are_asked_for_at_once_but_not_too_many_in_a_second() -> None:
+    class Far(MemoryStore):
+        """Over a way of half a second."""
+
+        def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
+            del one, days, tier
+            began.append(time.monotonic())
+            time.sleep(0.5)
+
+    began: list[float] = []
+    cold = [StoredObject(PART.format(number), 1, "frozen", None, "ColdArchive") for number in range(150)]
+    assert ask(Far("far"), cold, wish()) == 150
+    # Of four at once the last would begin after 18 s; a hundred take a second.
+    assert 1.4 < began[-1] - began[0] < 9
+    assert all(later - one > 0.9 for one, later in zip(sorted(began), sorted(began)[100:], strict=False))
 
 
 def test_who_is_in_a_hurry_asks_again(server: OssServer) -> None:

@@ -1,0 +1,207 @@
+"""The point a group has in common: what reading whole logs would find, without reading them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bkpc_runtime.errors import PolicyBroken, RuntimeFailure
+from bkpc_runtime.mysql.binlog import events
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery import log_tail
+from bkpc_runtime.recovery.choice import choose, starts
+from bkpc_runtime.recovery.common_point import common_point
+from bkpc_runtime.recovery.log_tail import Ending, ending, stop_at
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest
+from bkpc_runtime.repository import layout
+from bkpc_runtime.repository.manifest import encode_manifest
+from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.transfer.outbound import packed
+from tests.runtime.retention import made
+from tests.runtime.retention.memory import MemoryStore
+
+BEGAN = datetime(2026, 6, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def event(kind: int, body: bytes, at: int) -> bytes:
+    size = events.HEADER + len(body)
+    return struct.pack("<IBIIIH", 0, kind, 1, size, at + size, 0) + body
+
+
+class Log:
+    """Binlogs as MySQL writes them; `edges` are where its transactions end, by file."""
+
+    def __init__(self, database: str = "shop") -> None:
+        self.prefix = f"{database}/{made.SERVER}"
+        self.files: list[bytearray] = []
+        self.edges: list[Position] = []
+
+    def begin_file(self) -> None:
+        format_ = b"\4\0" + bytes(50) + b"\0" + b"\x38" + bytes(20) + b"\0" + bytes(4)
+        self.files.append(bytearray(b"\xfebin" + event(events.FORMAT_DESCRIPTION, format_, 4)))
+        self.edges.append(self.end)
+
+    @property
+    def end(self) -> Position:
+        return Position(made.binlog(len(self.files)), len(self.files[-1]))
+
+    def commit(self, at: datetime, size: int = 0) -> None:
+        micros = round(at.timestamp() * 1_000_000) | 1 << 55
+        into = self.files[-1]
+        head = bytes(42) + micros.to_bytes(7, "little") + micros.to_bytes(7, "little")
+        into += event(events.ANONYMOUS_GTID, head, len(into))
+        into += event(30, bytes(8 + size), len(into))
+        into += event(events.XID, bytes(8), len(into))
+        self.edges.append(self.end)
+
+    def store(self, cuts: Sequence[int], image: Position) -> Counting:
+        """Cut into objects after these many bytes in turn, or, of none, after each transaction; an image beside."""
+        store, turns = Counting("disk"), itertools.cycle(cuts)
+        for number, body in enumerate(self.files, 1):
+            at, inside = 0, _starts(bytes(body))
+            edges = iter([one.offset for one in self.edges if one.file == made.binlog(number)])
+            while at < len(body):
+                end = min(len(body), at + next(turns)) if cuts else next(edges)
+                plain = packed(bytes(body[at:end]))
+                digest = hashlib.sha256(plain).hexdigest()
+                one = Segment(1, made.binlog(number), at, end, digest, False, part=end not in inside)
+                store.put(one.key(self.prefix), plain)
+                at = end
+            if number < len(self.files):
+                made.put_end(store, 1, number, len(body), self.prefix)
+        database = self.prefix.partition("/")[0]
+        manifest = made.manifest(BEGAN, image, took=SECOND, parts=0)
+        manifest = msgspec.structs.replace(manifest, flavour="mysql", database=database)
+        store.put(layout.manifest_key(self.prefix, manifest.id), encode_manifest(manifest))
+        return store
+
+
+def _starts(body: bytes) -> set[int]:
+    at, found = 4, {len(body)}
+    while at < len(body):
+        found.add(at)
+        at += events.size_of(body[at : at + events.HEADER])
+    return found
+
+
+class Counting(MemoryStore):
+    """Counts the bytes of log that are read."""
+
+    read_of_log = 0
+
+    def get(self, key: str) -> bytes:
+        body = super().get(key)
+        if "/logs/" in key:
+            self.read_of_log += len(body)
+        return body
+
+
+LOGS = st.lists(st.lists(st.tuples(st.integers(0, 90), st.integers(-20, 20), st.integers(0, 300)), max_size=8),
+                min_size=1, max_size=4)  # fmt: skip
+
+
+def log_of(parts: list[list[tuple[int, int, int]]]) -> tuple[Log, list[datetime]]:
+    """Some seconds between commits, whose times are written a little out of order."""
+    log, now, times = Log(), BEGAN + 60 * SECOND, []
+    for part in parts:
+        log.begin_file()
+        for apart, jitter, size in part:
+            now += apart * SECOND
+            times.append(now + jitter * SECOND)
+            log.commit(times[-1], size)
+    return log, times
+
+
+@settings(deadline=None, max_examples=80)
+@given(parts=LOGS, cuts=st.lists(st.integers(60, 500), min_size=1, max_size=5), data=st.data())
+def test_the_same_as_reading_all_of_it(
+    parts: list[list[tuple[int, int, int]]], cuts: list[int], data: st.DataObject
+) -> None:
+    log, times = log_of(parts)
+    store = log.store(cuts, data.draw(st.sampled_from(log.edges)))
+    moments = [BEGAN + 30 * SECOND, *(time + late for time in times for late in (-SECOND, 0 * SECOND))]
+    moment = AtTime(data.draw(st.sampled_from(moments)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_tail, "_AT_LEAST", 100)
+        patch.setattr(log_tail, "AT_ONCE", 2)
+        whole = choose(store, "shop", Latest(), ())
+        start = next(starts(store, "shop", Latest(), ()))
+        assert whole.stop
+        assert ending(log_tail.kept(store), start, ()) == Ending(whole.stop, whole.last_commit)
+        try:
+            wanted = choose(store, "shop", moment, ()).stop
+        except RuntimeFailure as problem:
+            with pytest.raises(type(problem)):
+                stop_at(store, next(starts(store, "shop", moment, ())), ())
+            return
+        assert stop_at(log_tail.kept(store), next(starts(store, "shop", moment, ())), ()) == wanted
+        patch.setattr(log_tail, "MOST", data.draw(st.integers(0, 2000)))
+        assert stop_at(log_tail.kept(store), next(starts(store, "shop", moment, ())), ()) in {wanted, None}
+
+
+def group(seconds: int = 4000, size: int = 1000) -> tuple[Counting, Counting]:
+    """A commit a second in `shop`; `stock` goes on for ten seconds more. An object for each of them."""
+    stores = []
+    for database, more in (("shop", 0), ("stock", 10)):
+        log = Log(database)
+        log.begin_file()
+        image = log.end
+        for second in range(seconds + more):
+            if second == seconds // 2:
+                log.begin_file()
+            log.commit(BEGAN + (60 + second) * SECOND, size)
+        stores.append(log.store([], image))
+    return stores[0], stores[1]
+
+
+def test_a_group_reads_the_ends_of_its_logs_only() -> None:
+    shop, stock = group()
+    moment, members = common_point({"shop": shop, "stock": stock}, Latest(), (), ())
+    assert moment == BEGAN + (60 + 3999) * SECOND
+    assert [one.until - moment for one in members] == [0 * SECOND, 10 * SECOND]
+    read = shop.read_of_log, stock.read_of_log
+    stop = choose(stock, "stock", AtTime(moment), ()).stop
+    end = next(starts(shop, "shop", Latest(), ())).reach
+    assert stop
+    assert end
+    assert [one.point for one in members] == [AtPosition(end), AtPosition(stop)]
+    assert read[0] * 100 < sum(map(len, shop.objects.values()))
+    assert read[1] * 8 < sum(map(len, stock.objects.values()))
+
+
+def test_what_is_far_from_the_end_is_left_to_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_tail, "MOST", 300_000)
+    shop, stock = group()
+    early = AtTime(BEGAN + 600 * SECOND)
+    _, members = common_point({"shop": shop, "stock": stock}, early, (), ())
+    assert [one.point for one in members] == [early, early]
+    assert all(one.start.sure for one in members)
+    assert all(one.read_of_log * 8 < sum(map(len, one.objects.values())) for one in (shop, stock))
+    with pytest.raises(PolicyBroken, match="the log of shop is known only until"):
+        common_point({"shop": shop, "stock": stock}, AtTime(BEGAN + 4062 * SECOND), (), ())
+    idle, _ = common_point({"shop": shop, "stock": stock}, Latest(), ("shop",), ())
+    assert idle == BEGAN + (60 + 4009) * SECOND
+
+
+def test_a_long_last_transaction_is_read_back_to_its_beginning() -> None:
+    log = Log()
+    log.begin_file()
+    image = log.end
+    for second in range(50):
+        log.commit(BEGAN + (60 + second) * SECOND, 10)
+    log.commit(BEGAN + 200 * SECOND, 3 << 20)
+    start = log.edges[-2].offset
+    # Its end is not there yet: whole events, but no commit.
+    log.files[-1] = log.files[-1][: -(events.HEADER + 8)]
+    store = log.store([100_000], image)
+    found = ending(log_tail.kept(store), next(starts(store, "shop", Latest(), ())), ())
+    assert found == Ending(Position(made.binlog(1), start), BEGAN + 109 * SECOND)
