@@ -8,21 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
+from bkpc_grammar.log_left import LogLeft
+from bkpc_grammar.plan_part import Bytes, BytesPerSecond, Digest, Milliseconds, Name, Part, StepId
+
 SCHEMA_VERSION = 1
-
-Milliseconds = Annotated[int, Meta(ge=0, description="a span of time in milliseconds")]
-Bytes = Annotated[int, Meta(ge=0, description="a number of bytes")]
-BytesPerSecond = Annotated[int, Meta(ge=0, description="a rate in bytes per second")]
-Name = Annotated[str, Meta(min_length=1, description="a name given in the policy files")]
-StepId = Annotated[str, Meta(min_length=1, description="the id of a job or step, unique in the plan")]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256 in lower-case hexadecimal")]
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
-    """What every part of a plan has in common: frozen, closed, all fields by name."""
 
 
 class Source(Part, frozen=True):
@@ -323,7 +314,7 @@ class Step(Part, frozen=True):
     beside: Annotated[tuple[Name, ...], Meta(description="stores read beside it: whichever has the newest image")] = ()
 
 
-class Recovery(Part, frozen=True):
+class Recovery(Part, frozen=True, omit_defaults=True):
     """What is done when a scope is lost."""
 
     scope: Annotated[Literal["corruption", "host", "site", "region", "intruder"], Meta(description="what is lost")]
@@ -334,6 +325,9 @@ class Recovery(Part, frozen=True):
     ]
     steps: Annotated[tuple[Step, ...], Meta(description="in an order that respects `needs`")]
     expect_ms: Annotated[Milliseconds, Meta(description="all of it, at most")]
+    logs_left: Annotated[
+        tuple[LogLeft, ...], Meta(description="of the databases brought back from an image alone; sorted by database")
+    ] = ()
 
 
 class Assumption(Part, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bkpc_compiler.backends import words
+from bkpc_grammar.log_left import LogLeft
 from bkpc_grammar.plan import Objective, Plan, Recovery, Step
 
 _ONE_ACT = frozenset({"detect", "activate", "provision"})
@@ -61,6 +62,10 @@ class Procedure:
     together: frozenset[str] = frozenset()
     """Databases that one command restores: some go back to a point in common with their group."""
 
+    def log_left(self, name: str) -> LogLeft | None:
+        """The log that its way back does without, though the failure leaves it."""
+        return next((one for one in self.recovery.logs_left if one.database == name), None)
+
     @property
     def anchor(self) -> str:
         return f"{self.recovery.scope}-{self.recovery.lost}"
@@ -78,7 +83,8 @@ def _together(plan: Plan, recovery: Recovery, physical: frozenset[str]) -> froze
     """All that go back into servers, and members of groups, where two of one group come back; else none."""
     back = set(recovery.databases)
     grouped = {name for group in plan.groups if len(back & set(group.databases)) > 1 for name in group.databases} & back
-    return frozenset(grouped | (back - physical)) if grouped else frozenset()
+    alone = {one.database for one in recovery.logs_left} if recovery.scope in {"corruption", "intruder"} else set[str]()
+    return frozenset(grouped | (back - physical - alone)) if grouped else frozenset()
 
 
 def procedures_of(plan: Plan) -> tuple[Procedure, ...]:

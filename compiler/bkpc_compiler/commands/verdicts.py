@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from bkpc_compiler.feasibility.bounds import told_of
+from bkpc_compiler.feasibility.log_left import log_left
 from bkpc_compiler.feasibility.verdict import Answer, Verdict
 from bkpc_compiler.passes import Checked
+from bkpc_grammar.quantities import Duration
 
 if TYPE_CHECKING:
     from bkpc_compiler.feasibility.growth import Outlook
@@ -56,7 +59,7 @@ def _bounds(answer: Answer) -> str:
     promised = answer.objective.value
     most = answer.most.human(promised) if answer.most else "no bound"
     if answer.verdict is Verdict.PROVED:
-        return f"≤ {most}"
+        return f"≤ {most}{_from_the_image_alone(answer)}"
     if answer.least is None:
         if answer.choice.cut_off:
             return "no way back"
@@ -68,6 +71,15 @@ def _bounds(answer: Answer) -> str:
     if answer.verdict is Verdict.REFUTED:
         return f"≥ {answer.least.human_down(promised)}"
     return f"{answer.least.human_down(promised)} … {most}"
+
+
+def _from_the_image_alone(answer: Answer) -> str:
+    """That the time is of a way back without a log, where a log is left."""
+    left = log_left(answer.choice) if answer.kind == "rto" else None
+    if left is None:
+        return ""
+    back = "no bound" if left.back is None else f"≤ {Duration(Fraction(left.back, 1000)).human()}"
+    return f" from the image alone; with the log {back}"
 
 
 def _terms(answer: Answer) -> list[str]:

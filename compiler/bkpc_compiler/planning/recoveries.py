@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Literal
 
+from bkpc_compiler.feasibility.log_left import log_left
 from bkpc_compiler.feasibility.recovery_schedule import Move, Return
 from bkpc_compiler.feasibility.together import Outage, needed_by, serves, waited_for
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import Given
 from bkpc_grammar import plan
+from bkpc_grammar.log_left import LogLeft
 from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 StepKind = Literal["detect", "activate", "provision", "thaw", "restore.image", "restore.log", "check.service"]
@@ -34,7 +37,26 @@ def _recovery(analysis: Analysis, outage: Outage) -> plan.Recovery:
         databases=tuple(sorted(back)),
         steps=steps,
         expect_ms=max((step.start_ms + step.expect_ms for step in steps), default=0),
+        logs_left=tuple(one for name in sorted(back) if (one := _log_left(outage, name)) is not None),
     )
+
+
+def _log_left(outage: Outage, name: str) -> LogLeft | None:
+    found = log_left(outage.choices[name])
+    if found is None:
+        return None
+    return LogLeft(
+        database=name,
+        image=None if found.line.image.beside else found.line.image.store.name,
+        log=found.log.name,
+        without_loses_ms=_seconds_up(found.without),
+        loses_ms=_seconds_up(found.loses),
+        back_ms=found.back,
+    )
+
+
+def _seconds_up(amount: Fraction | None) -> int | None:
+    return None if amount is None else Duration(amount).milliseconds_up()
 
 
 class _Steps:

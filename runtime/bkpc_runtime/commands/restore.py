@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     point.add_argument(
         "--to",
         metavar="POINT",
-        help="a time, FILE:POSITION, GTIDs, the id of an image, or latest (default)",
+        help="a time, FILE:POSITION, GTIDs, the id of an image, image (the newest, without its log), or latest; "
+        "default: latest, of a scope as the plan does it",
     )
     point.add_argument(
         "--before-event", metavar="WHAT", help="stop just before it, such as 'drop table shop.orders' (see bkpc log)"

@@ -44,12 +44,19 @@ def restore_scope(
             f"after {recovery.scope} not the latest state is wanted, but one from before it",
             help="say --to TIME (`bkpc log` finds it), or --to latest if you mean it",
         )
+    alone = frozenset(one.database for one in recovery.logs_left) if arguments.to is None else frozenset[str]()
     asked = Asked(
-        point, arguments.to or "latest", tuple(arguments.idle), arguments.store, _targets(arguments, recovery)
+        point,
+        arguments.to or ("" if alone else "latest"),
+        tuple(arguments.idle),
+        arguments.store,
+        _targets(arguments, recovery),
+        alone,
     )
     notes = Notes.found(means.work, recovery, world.plan.header.digest, asked.text)
     transfers = transfers_of(recovery, asked.targets)
     _say_plan(world.plan, recovery, transfers, arguments.without)
+    _say_logs_left(recovery, asked)
     thaws = Thaws(world, terms_of(arguments))
     found = prepared(world, recovery, asked, means.identities, notes, thaws)
     _say_members(found, recovery, thaws)
@@ -129,6 +136,24 @@ def _say_plan(
         thaw = ", which thaws first" if stores[one.id] in kinds else ""
         say(f"  +{_span(one.start_ms - begins)}  {one.database}: {what} from {stores[one.id]}{thaw}, at most "
             f"{Size(Fraction(bytes_[one.id])).human()} in {_span(one.takes_ms)}{rate}")  # fmt: skip
+
+
+def _say_logs_left(recovery: contract.Recovery, asked: Asked) -> None:
+    """Where the plan brings back an image and no log: what that loses, and what the log would take."""
+    for one in recovery.logs_left:
+        if one.database not in asked.targets:
+            continue
+        back = "nothing bounds when" if one.back_ms is None else f"at most {_span(one.back_ms)} until"
+        say(f"  {one.database}: the plan brings back its image without the log, {_lost(one.without_loses_ms)}; "
+            f"with the log {_lost(one.loses_ms)}, and {back} it is back, alone")  # fmt: skip
+        if one.database in asked.alone:
+            say("       now without it: --to latest goes on with the log")
+        else:
+            say(f"       now to {asked.text}")
+
+
+def _lost(milliseconds: int | None) -> str:
+    return "nothing bounds what is lost" if milliseconds is None else f"at most {_span(milliseconds)} lost"
 
 
 def _say_members(found: Sequence[Back], recovery: contract.Recovery, thaws: Thaws) -> None:

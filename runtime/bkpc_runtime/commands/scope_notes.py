@@ -29,7 +29,7 @@ class Note:
 
 @dataclass(slots=True)
 class Notes:
-    """Of all of them; `asked` is what `--to` said."""
+    """Of all of them; `asked` is what `--to` said; empty: nothing."""
 
     path: Path
     asked: str
@@ -56,9 +56,11 @@ class Notes:
                 f"{notes.path} can't be read: {problem}", help="remove it, and say --without DB for what is restored"
             ) from problem
         if text.get("asked") != asked:
+            before = text.get("asked")
+            again = f"with --to {before}" if before else "without --to"
             raise Refused(
-                f"an unfinished recovery to {text.get('asked')} is noted in {notes.path}",
-                help=f"go on with --to {text.get('asked')}; or remove that file, and empty the targets",
+                f"an unfinished recovery to {before or 'what the plan says'} is noted in {notes.path}",
+                help=f"go on {again}; or remove that file, and empty the targets",
             )
         return notes
 

@@ -19,7 +19,7 @@ from bkpc_runtime.recovery.common_point import common_point
 from bkpc_runtime.recovery.data_folder import UNFINISHED
 from bkpc_runtime.recovery.load import holds_anything, ready_target
 from bkpc_runtime.recovery.marker import unfinished
-from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, OfImage, Point, parse_point
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, NewestImage, OfImage, Point, parse_point
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By
@@ -56,13 +56,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for: `text` is the point as it was written."""
+    """What was asked for: `text` is the point as it was written; empty: as the plan has it, where those of `alone` go
+    without their log."""
 
     point: Point
     text: str
     idle: tuple[str, ...]
     store: str | None
     targets: Mapping[str, Place]
+    alone: frozenset[str] = frozenset()
+
+    def point_of(self, name: str) -> Point:
+        return NewestImage() if name in self.alone else self.point
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ class _Looking:
         for name in names:
             try:
                 noted = self._notes.databases.get(name)
-                point = parse_point(noted.point) if noted else self._asked.point
+                point = parse_point(noted.point) if noted else self._asked.point_of(name)
                 found[name] = self._alone(name, point)
             except RuntimeFailure as problem:
                 found[name] = problem

@@ -21,6 +21,7 @@ from bkpc_runtime.recovery.point import (
     BeforeEvent,
     Course,
     Latest,
+    NewestImage,
     NotHere,
     OfImage,
     Point,
@@ -163,6 +164,8 @@ def starts(
             window = catalogue.window(store, images[0])
             _nothing_later(store, images[0], window)
             yield Start(images[0], window, point)
+        case NewestImage():
+            yield Start(images[0], None, OfImage(images[0].manifest.id))
         case OfImage(wanted):
             found = [Start(image, None, point) for image in images if image.manifest.id == wanted]
             if not found:

@@ -29,6 +29,11 @@ class Latest:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestImage:
+    """The newest image that is whole, and no log."""
+
+
+@dataclass(frozen=True, slots=True)
 class OfImage:
     """An image, and no log."""
 
@@ -64,7 +69,7 @@ class BeforeEvent:
     text: str
 
 
-Point = Latest | OfImage | AtPosition | AtTime | AfterGtids | BeforeEvent
+Point = Latest | NewestImage | OfImage | AtPosition | AtTime | AfterGtids | BeforeEvent
 
 
 class NotHere(PolicyBroken):
@@ -79,6 +84,8 @@ def parse_point(text: str) -> Point:
     """
     if text == "latest":
         return Latest()
+    if text == "image":
+        return NewestImage()
     if layout.is_image_id(text):
         return OfImage(text)
     gtids = parse_gtids(text)
@@ -105,9 +112,9 @@ def parse_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadUsage(
-            f"{text!r} is neither a time, a position, a GTID, an image nor `latest`",
+            f"{text!r} is neither a time, a position, a GTID, an image, `image` nor `latest`",
             help="such as 2026-11-23T14:05:00Z, binlog.000007:48213, 3e11fa47-71ca-11e1-9e33-c80aa9429562:57, 0-1-57, "
-            "20261123T140500Z-0a1b2c3d, or latest",
+            "20261123T140500Z-0a1b2c3d, image (the newest, without its log), or latest",
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

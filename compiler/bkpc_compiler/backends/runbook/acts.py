@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import markdown_code as code
 from bkpc_compiler.backends.procedure import Phase, Procedure
+from bkpc_grammar.log_left import LogLeft
 from bkpc_grammar.plan import Plan
 
 TARGET = "'mysql://root@NEW-HOST:3306/?password-env=RESCUE_PASSWORD'"
@@ -160,6 +161,8 @@ def _image(procedure: Procedure, phase: Phase) -> _Words:
     target = "an empty data directory on the machine where this runs" if files else "an empty server"
     texts = [f"The target is {target}. `--dry-run` added shows which image and which log it takes."]
     commands = [_restore(procedure, phase)]
+    if left := procedure.log_left(name):
+        return _alone(procedure, phase, left, texts)
     if _has_log(procedure, name):
         texts.append("It loads the image and goes on with the log by itself.")
         if procedure.recovery.scope == "intruder":
@@ -176,10 +179,47 @@ def _image(procedure: Procedure, phase: Phase) -> _Words:
     return texts, commands
 
 
+def _alone(procedure: Procedure, phase: Phase, left: LogLeft, texts: list[str]) -> _Words:
+    """The image and no log, as the plan does it; and beside it the command that goes on with the log."""
+    (name,) = phase.databases
+    damaged = procedure.recovery.scope in POINTS
+    if damaged:
+        listed = f"bkpc list plan.json {_argument(name)}"
+        texts.append(f"IMAGE is the id of an image, one from before the damage: {code(listed)}.")
+    if phase.beside:
+        stores = " or ".join(code(one) for one in phase.stores)
+        texts.append(f"STORE is {stores}: the one that has the newest image{' of those' if damaged else ''}.")
+    store = _store_of(procedure, phase)
+    texts.append(f"It leaves out the log, as the plan does: {_lost(left.without_loses_ms)}. {_with_log(left)}")
+    alone = _typed(procedure, name, store, "IMAGE" if damaged else "image")
+    same = left.image == left.log and not phase.beside
+    point = POINTS.get(procedure.recovery.scope, "latest")
+    going_on = _typed(procedure, name, f" --store {_argument(left.log)}" if same else "", point)
+    # A block may be pasted whole: only one of the two may run.
+    return texts, [alone, "\n".join(f"# {line}" for line in ("or, with the log:", *going_on.split("\n")))]
+
+
+def _with_log(left: LogLeft) -> str:
+    back = (
+        "nothing bounds when it is back" if left.back_ms is None else f"back after at most {words.span(left.back_ms)}"
+    )
+    alone = "" if left.back_ms is None else ", were it alone to come back"
+    return f"With the log in {code(left.log)}: {_lost(left.loses_ms)}, {back}{alone}; choose one of the two."
+
+
+def _lost(milliseconds: int | None) -> str:
+    return "a loss that nothing bounds" if milliseconds is None else f"at most {words.span(milliseconds)} lost"
+
+
 def _restore(procedure: Procedure, phase: Phase) -> str:
     (name,) = phase.databases
-    store = _store_of(procedure, phase)
-    point = POINTS.get(procedure.recovery.scope, "latest")
+    left = procedure.log_left(name) is not None
+    damaged = procedure.recovery.scope in POINTS
+    point = ("IMAGE" if damaged else "image") if left else POINTS.get(procedure.recovery.scope, "latest")
+    return _typed(procedure, name, _store_of(procedure, phase), point)
+
+
+def _typed(procedure: Procedure, name: str, store: str, point: str) -> str:
     into = "--into-datadir DATA-FOLDER" if name in procedure.physical else f"--into {TARGET}"
     return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  {into}"
 
@@ -212,7 +252,13 @@ def _all_at_once(procedure: Procedure, phase: Phase) -> _Words:
     without = [f"--without {_argument(one)}" for one in sorted(set(recovery.databases) - procedure.together)]
     scope = _argument(f"{recovery.scope}:{recovery.lost}")
     point = POINTS.get(recovery.scope, "latest")
-    parts = [f"bkpc restore plan.json --scope {scope} --to {point}", *into, *without]
+    images = {one: left for one in names if (left := procedure.log_left(one)) is not None}
+    to = "" if images else f" --to {point}"  # without `--to`: as the plan does it
+    for one, left in images.items():
+        texts.append(f"{code(one)} comes back from its image alone: {_lost(left.without_loses_ms)}. {_with_log(left)}")
+    if images:
+        texts.append("`--to latest` added goes on with the log of all.")
+    parts = [f"bkpc restore plan.json --scope {scope}{to}", *into, *without]
     return texts, [" \\\n  ".join(parts)]
 
 
