@@ -58,9 +58,10 @@ def test_the_image_alone_comes_back_unless_the_log_is_asked_for(fresh_server: Th
         assert "the plan brings back its image without the log, at most 24h" in shown
         assert "--to latest goes on with the log" in shown
         assert "log from" not in shown
+        one = ["restore", "plan.json", "shop", "--store", "disk", "--to", "image", "--into", new.url]
+        assert end not in office.bkpc(*one, "--dry-run", expect=0).text
         for command, rows in (
             ([*scope, "--into", into], 1),
-            (["restore", "plan.json", "shop", "--store", "disk", "--to", "image", "--into", new.url], 1),
             ([*scope, "--into", into, "--to", "latest"], 2),
         ):
             office.bkpc(*command, expect=0)

@@ -29,7 +29,8 @@ def verdict_table(checked: Checked, *, explain: bool = False) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row, answer in zip(rows, checked.answers, strict=True):
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        lines.append(f"{cells}{_from_the_image_alone(answer)}")
         if explain:
             lines += _terms(answer)
     if explain:
@@ -59,7 +60,7 @@ def _bounds(answer: Answer) -> str:
     promised = answer.objective.value
     most = answer.most.human(promised) if answer.most else "no bound"
     if answer.verdict is Verdict.PROVED:
-        return f"≤ {most}{_from_the_image_alone(answer)}"
+        return f"≤ {most}"
     if answer.least is None:
         if answer.choice.cut_off:
             return "no way back"
@@ -75,11 +76,12 @@ def _bounds(answer: Answer) -> str:
 
 def _from_the_image_alone(answer: Answer) -> str:
     """That the time is of a way back without a log, where a log is left."""
-    left = log_left(answer.choice) if answer.kind == "rto" else None
+    told = answer.kind == "rto" and answer.verdict is Verdict.PROVED
+    left = log_left(answer.choice) if told else None
     if left is None:
         return ""
     back = "no bound" if left.back is None else f"≤ {Duration(Fraction(left.back, 1000)).human()}"
-    return f" from the image alone; with the log {back}"
+    return f"  from the image alone; with the log {back}, were no other to come back"
 
 
 def _terms(answer: Answer) -> list[str]:
