@@ -11,18 +11,21 @@ reader takes each byte once. `.part`: the segment ends inside an event too large
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused
+from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.ahead import ahead
 
+log = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d{12,})-(\d{12,})(\.part)?\.([0-9a-f]{64})\.zst(\.age)?")
 _END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
@@ -236,11 +239,18 @@ def needed_segments(
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Bytes `[start, end)` of a binlog, to be taken out of a segment."""
+    """Bytes `[start, end)` of a binlog, to be taken out of a segment of `archived`."""
 
     segment: Segment
     start: int
     end: int
+    archived: ArchivedFile
+
+    def others(self) -> Iterator[Segment]:
+        """Segments that hold these bytes as well: of two runners, or cut anew after a break."""
+        for one in self.archived.segments:
+            if one is not self.segment and one.start <= self.start and self.end <= one.end:
+                yield one
 
 
 def _pieces(
@@ -281,7 +291,7 @@ def _pieces_of(archived: ArchivedFile, file: str, *, limit: int | None, needed: 
             raise LogGap(f"the archived log lacks bytes {at} to {segment.start} of {file}")
         end = segment.end if limit is None else min(segment.end, limit)
         if at == 0 or end > skip_to:
-            yield _Piece(segment, at if at == 0 else max(at, skip_to), end)
+            yield _Piece(segment, at if at == 0 else max(at, skip_to), end, archived)
         at = end
         if limit is not None and at >= limit:
             return
@@ -291,10 +301,25 @@ def _pieces_of(archived: ArchivedFile, file: str, *, limit: int | None, needed: 
 
 def _fetched(store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes], bytes]) -> tuple[_Piece, bytes]:
     segment = piece.segment
-    body = _fetch(store, prefix, segment, unpack)
+    try:
+        body = _fetch(store, prefix, segment, unpack)
+    except DamagedBackup as problem:
+        segment, body = _instead(store, prefix, piece, unpack, problem)
     if (piece.start, piece.end) != (segment.start, segment.end):
         body = body[piece.start - segment.start : piece.end - segment.start]
     return piece, body
+
+
+def _instead(
+    store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes], bytes], problem: DamagedBackup
+) -> tuple[Segment, bytes]:
+    """Another segment with the bytes of a damaged one; raises `problem` where no other is right."""
+    for other in piece.others():
+        with contextlib.suppress(DamagedBackup, StoreFailed):
+            body = _fetch(store, prefix, other, unpack)
+            log.warning("%s; the same bytes are read from %s", problem, other.key(prefix))
+            return other, body
+    raise problem
 
 
 def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes], bytes]) -> bytes:
