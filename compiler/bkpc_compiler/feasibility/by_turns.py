@@ -108,7 +108,10 @@ def least_age(images: Sequence[ImageCopy], share: Fraction, *, arrives: bool) ->
     between = Term(f"between two {words} to any store", apart, spans, working=Apart(longest, share))
     if arrives:
         return Bound((between,))
-    moved = (tuple(_written(job) for job in jobs if any(one.firm for one in job.resources)) for jobs in chains)
+    moved = (
+        tuple(_written(job) for job in jobs if not job.of_its_end and any(one.firm for one in job.resources))
+        for jobs in chains
+    )
     return Bound((between, *min((Bound(terms) for terms in moved), key=_total).terms))
 
 

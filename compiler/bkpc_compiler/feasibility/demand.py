@@ -62,6 +62,12 @@ class JobDemand(Struct, frozen=True):
         return isinstance(self.level, ImageLevel) and self.level.kind == "full" and self.level.engine == "physical"
 
     @property
+    def of_its_end(self) -> bool:
+        """Whether its image is of an instant that may be the last of the job: the engine that copies files notes its
+        position when all are there. A logical one begins with its snapshot."""
+        return isinstance(self.level, ImageLevel) and self.level.engine == "physical"
+
+    @property
     def lead(self) -> int:
         """Milliseconds between its choice of an image and its first byte."""
         return (self.thaw.value.milliseconds_up() if self.thaw else 0) + (self.queue or 0)

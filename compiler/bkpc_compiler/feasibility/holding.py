@@ -91,21 +91,29 @@ def common_age(lines: Sequence[Line | None]) -> int | None:
 
 
 def image_before_logs(lines: Sequence[Line]) -> int:
-    """Milliseconds by which the log of one may reach the snapshot of another's image later than that is whole.
-
-    A job that has failed takes its snapshot later, and still is done in its slot.
-    """
+    """Milliseconds by which the log of one may reach the snapshot of another's image later than that must be whole."""
     soon = [soonest(line.image) for line in lines if line.log is None and line.image.staleness]
     late = [ceil(most * 1000) for line in lines if line.log and (most := lost_at_most(line, WHOLE)) is not None]
     return max(0, max(late) - min(soon)) if late and soon else 0
 
 
 def soonest(image: ImageCopy) -> int:
-    """Milliseconds between a snapshot and its image being whole, at least; 0 where nothing is known of them."""
+    """Milliseconds between a snapshot and the end of the slot in which its image becomes whole, at least; 0 where
+    nothing is known of them."""
     if image.behind or image.staleness is None:
         return 0
-    failures = max(lost_to_failures(jobs[0]) for jobs in (image.jobs, *(image.others if image.joint else ())))
-    return min(fresh for ramps in image.staleness.times for fresh, _ in ramps) - failures
+    ways = (image.jobs, *(image.others if image.joint else ()))
+    return min(_soonest(jobs[-1]) for jobs in ways if all(job.slot for job in jobs))
+
+
+def _soonest(job: JobDemand) -> int:
+    """Of what `job` brings. One that has failed begins again later, and still is done in its slot.
+
+    What a copy takes may have been whole before its time, and only just: so it may be as fresh as the copy's start.
+    """
+    if job.of_its_end or job.slot is None:
+        return 0
+    return max(0, job.slot.end - job.begins - lost_to_failures(job))
 
 
 def lost_to_failures(job: JobDemand) -> int:

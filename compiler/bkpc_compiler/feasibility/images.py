@@ -140,7 +140,8 @@ class ImageCopy(Struct, frozen=True, dict=True):
         failure comes still arrives.
 
         The longest period, and from a snapshot until its last copy is whole: the transfers one after the
-        other, and where all jobs have one period, the wait that their release times force.
+        other, and where all jobs have one period, the wait that their release times force. A physical image may be of
+        the instant at which it is whole.
         """
         return self._least[arrives] if share >= 1 else self._at_least(share, arrives=arrives)
 
@@ -169,7 +170,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
                 words = f"until the copy to `{job.store}` begins"
                 forced = Forced(before, job, (least, took))
                 terms.append(Term(words, Duration(wait), (job.schedule.span,), working=forced))
-            if took > 0:
+            if took > 0 and not job.of_its_end:
                 way = "copying" if job.source else "writing"
                 label = f"{way} {job.bytes} to `{job.store}` through {_narrow(job)}"
                 terms.append(Term(label, Duration(took), _costs((job,), firm=True), working=Copying(job)))
