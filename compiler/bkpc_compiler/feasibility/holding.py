@@ -143,9 +143,10 @@ def _keep(
     # After other losses what they hit is down: nothing supersedes an image of it, and nothing expires. Of its group
     # those that are left go on until their restore begins.
     goes_on = outage.loss.scope in {Scope.CORRUPTION, Scope.INTRUDER} or choice.database.name not in outage.hit
+    if not goes_on and not grouped:
+        return False, None, detect  # of each store the newest image always stays, and the log from it on
     until = _begins(outage, choice, respond) if goes_on else detect
-    newest = not grouped and not (goes_on and until != 0)
-    return False, held_for(choice.policy, choice.line, newest=newest), until
+    return False, held_for(choice.policy, choice.line, newest=not grouped and until == 0), until
 
 
 def _noticed(choice: Choice, one: Choice) -> tuple[int, int]:
