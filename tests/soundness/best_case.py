@@ -15,7 +15,7 @@ from random import Random
 
 import msgspec
 
-from bkpc_compiler.program.model import Program, Promise, Schedule, Scope
+from bkpc_compiler.program.model import ImageLevel, Program, Promise, Schedule, Scope
 from bkpc_grammar.plan import Job
 from tests.soundness import images, log_stream
 from tests.soundness.fluid import Flow, Part, together
@@ -124,7 +124,7 @@ class BestCase:
         if key not in self._logs:
             pipe = self._pipe(database, store)
             if share >= 1:
-                self._logs[key] = log_stream.worst_of_all(pipe, self.random)
+                self._logs[key] = log_stream.best_of_all(pipe, self.random)
             else:
                 tries = (log_stream.steady, log_stream.after_silence(pipe), log_stream.before_the_cut(pipe))
                 over_time = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]
@@ -195,7 +195,7 @@ class BestCase:
         found: list[Job] = []
         for level in policy.images:
             if any(one.value == store for one in level.stores):
-                found += self._job(database, level.schedule, site, store, None, incremental=level.kind != "full")
+                found += self._imaged(database, level, site, store)
         for cold in policy.cold:
             if any(one.value == store for one in cold.stores):
                 source = cold.source.value
@@ -204,6 +204,10 @@ class BestCase:
                 if before and copying:
                     found += [one for one in before if one not in found] + copying
         return found
+
+    def _imaged(self, database: str, level: ImageLevel, site: str, store: str) -> list[Job]:
+        made = self._job(database, level.schedule, site, store, None, incremental=level.kind != "full")
+        return [msgspec.structs.replace(one, engine=level.engine) for one in made]
 
     def _job(
         self, database: str, wish: Schedule, site: str, store: str, source: str | None, *, incremental: bool = False

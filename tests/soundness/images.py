@@ -67,10 +67,14 @@ def slowest(size: float) -> Draw:
 
 
 def unchanged(size: float) -> Draw:
-    """The same without failed attempts to speak of, where nothing changes: incremental images hold nothing."""
-    return _known(
-        lambda job: (moving_ms(job, 0 if job.kind == "backup.incremental" else size) + job.retry.budget_ms, 0)
-    )
+    """The same without failed attempts to speak of, where nothing changes: incremental images hold nothing. A physical
+    image is of the instant at which it is whole."""
+
+    def draw(job: Job) -> tuple[int, int]:
+        takes = moving_ms(job, 0 if job.kind == "backup.incremental" else size) + job.retry.budget_ms
+        return takes, takes if job.engine == "physical" else 0
+
+    return _known(draw)
 
 
 def as_expected() -> Draw:
@@ -95,6 +99,8 @@ def any_speed(random: Random, size: float | None = None) -> Draw:
 
     def draw(job: Job) -> tuple[int, int]:
         moving = moving_ms(job, (job.expect_bytes if size is None else size) * random.uniform(0.2, 1))
+        if job.engine == "physical":  # its position is noted when its last file is there, or before
+            return moving, random.choice((0, moving, random.randint(0, moving)))
         if random.random() < 0.6:
             return moving, 0
         wasted = random.randint(0, job.retry.budget_ms)

@@ -152,14 +152,69 @@ def by_chance(random: Random, pipe: Pipe) -> Adversary:
 
 def worst_of_all(pipe: Pipe, random: Random) -> float:
     """The worst any of the adversaries achieves."""
-    tries: tuple[tuple[Adversary, int], ...] = (
+    return max(worst(pipe, adversary, count) for adversary, count in _adversaries(pipe, random))
+
+
+def _adversaries(pipe: Pipe, random: Random) -> tuple[tuple[Adversary, int], ...]:
+    return (
         (steady, 40),
         (all_at_once, 12),
         (after_silence(pipe), 12),
         (before_the_cut(pipe), 12),
         (by_chance(random, pipe), 30),
     )
-    return max(worst(pipe, adversary, count) for adversary, count in tries)
+
+
+@dataclass(slots=True)
+class Prompt:
+    """The best that a stream can do which flushes as declared: what is full is cut at once, and nothing waits for
+    anything but its turn on the way. `worst`: the longest that a transaction was not safe, in seconds."""
+
+    pipe: Pipe
+    worst: float = 0.0
+    free: float = 0.0
+
+    def follow(self, adversary: Adversary, count: int) -> float:
+        pipe, cut, tokens = self.pipe, 0.0, self.pipe.burst
+        for number in range(count):
+            habit = adversary(number)
+            opened = cut + habit.pause
+            tokens = min(pipe.burst, tokens + pipe.writes * habit.pause)
+            opening = tokens * habit.first
+            due, closing = opened + pipe.flush, (tokens - opening) * habit.last
+            tokens -= opening + closing
+            left = self._full(opening, opened, opened)
+            flow, first, at = pipe.writes * habit.flow, opened, opened
+            while flow and left + flow * (due - at) >= OBJECT and at < opened + 4 * pipe.flush:
+                at += (OBJECT - left) / flow
+                self._sent(OBJECT, first, at)
+                left, first, due = 0.0, at, at + pipe.flush
+            left = min(left + flow * (due - at), OBJECT)
+            cut = due
+            if left + closing >= OBJECT:
+                left = self._full(left + closing, first, due)
+                first, cut = due, due + pipe.flush
+            else:
+                left += closing
+            if left:
+                self._sent(left, first, cut)
+        return self.worst
+
+    def _full(self, size: float, first: float, at: float) -> float:
+        """Cuts what is full; what is left."""
+        while size >= OBJECT:
+            self._sent(OBJECT, first, at)
+            size, first = size - OBJECT, at
+        return size
+
+    def _sent(self, size: float, first: float, at: float) -> None:
+        self.free = max(self.free, at) + size / self.pipe.rate
+        self.worst = max(self.worst, self.free + self.pipe.latency - first)
+
+
+def best_of_all(pipe: Pipe, random: Random) -> float:
+    """The worst any of the adversaries achieves against the promptest stream."""
+    return max(Prompt(pipe).follow(adversary, count) for adversary, count in _adversaries(pipe, random))
 
 
 def over_time(pipe: Pipe, adversary: Adversary, count: int) -> list[Stretch]:

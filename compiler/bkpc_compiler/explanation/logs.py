@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil
 
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.stream import StreamDemand
@@ -32,10 +31,7 @@ def logging(sheet: Sheet, one: Logging, program: Program) -> None:
     else:
         flush = sheet.given("flush", level.flush.value, "s", f"of {stream.id}{said}", level.flush.span)
     if one.best:
-        if one.part is Part.COLLECTED:
-            sheet.follows("collected", "flush", flush, "s")
-        else:
-            _at_best(sheet, stream, flush)
+        _at_best(sheet, stream, flush, one.part)
         return
     _reserved(sheet, stream, flush, one.part, program)
 
@@ -93,19 +89,25 @@ def surely(sheet: Sheet, burst: Given[Size]) -> Fraction:
     return sheet.given("burst", burst.value, "B", "that comes at once", burst.span)
 
 
-def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction) -> None:
-    """With the whole way for itself, a burst just after a batch was cut."""
+def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part) -> None:
+    """With the whole way for itself: less than an object that waits to be flushed, or a burst that is sent at once."""
     writes = sheet.given("writes", stream.writes.value, "B/s", f"log of `{stream.database}`", stream.writes.span)
-    burst = surely(sheet, stream.burst)
+    surely(sheet, stream.burst)
     sent = "max(burst, 1)" if stream.level.sync else "burst"
     burst = stream.arrivals_at_best.burst
-    sheet.given("object", OBJECT, "B", "the largest that is written at once")
-    held = min(burst + writes * flush, Fraction(OBJECT * max(1, ceil(burst / OBJECT))))
-    sheet.follows("held", f"min({sent} + writes * flush, object * max(1, ceil({sent} / object)))", held, "B")
+    sheet.given("object", OBJECT, "B", "the largest that is written at once: sent when it is full")
     firm = [one for one in stream.resources if one.firm]
     narrow = min(firm, key=lambda one: (one.most, one.name), default=None)
     if narrow is None:
         capacity = sheet.given("capacity", 1 << 62, "B/s", "nothing on its way is known to be narrow")
     else:
         capacity = sheet.given("capacity", narrow.most, "B/s", narrow.words, narrow.span)
-    sheet.follows("carried", "held / capacity", held / capacity, "s")
+    held = min(burst + writes * flush, Fraction(OBJECT)) / capacity
+    sheet.follows("waiting", f"min({sent} + writes * flush, object) / capacity", held, "s", "what waits to be flushed")
+    whole = sheet.follows("whole", f"{sent} / capacity", burst / capacity, "s", "a burst: its last byte waits for all")
+    later = whole > flush + held
+    why = "whole is more than flush + waiting" if later else "flush + waiting is no less than whole"
+    if part is Part.COLLECTED:
+        sheet.follows("collected", "0" if later else "flush", Fraction(0) if later else flush, "s", why)
+    else:
+        sheet.follows("carried", "whole" if later else "waiting", whole if later else held, "s", why)

@@ -88,13 +88,16 @@ def delay(log: Arrivals, rate: Fraction) -> Delay | None:
 
 
 def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
-    """What no stream betters that flushes as declared: with the whole way for itself, a burst comes just after
-    a batch was cut, and its last transaction is stored with the object that holds it. None where the log is
-    written faster than the way carries it."""
+    """What no stream betters that flushes as declared and cuts an object once it is full, with the way for itself.
+
+    Something less than an object waits to be flushed, and is then sent; or a burst comes at once, and its last byte
+    waits until all of it is through. None where the log is written faster than the way carries it.
+    """
     if log.writes > capacity:
         return None
-    held = min(log.burst + log.writes * log.flush, Fraction(OBJECT * max(1, ceil(log.burst / OBJECT))))
-    return Delay(log.flush, log.latency, held / capacity)
+    flushed = Delay(log.flush, log.latency, min(log.burst + log.writes * log.flush, Fraction(OBJECT)) / capacity)
+    at_once = Delay(Fraction(0), log.latency, log.burst / capacity)
+    return at_once if at_once.total > flushed.total else flushed
 
 
 def least_rate(log: Arrivals, within: Fraction) -> int | None:

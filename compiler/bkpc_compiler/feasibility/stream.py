@@ -18,6 +18,7 @@ from bkpc_grammar.quantities import Duration, Rate, Size
 
 FLUSHED = "until the log is flushed"
 SENT_AT_ONCE = "what a commit waits for is sent at once"
+FULL_AT_ONCE = "a full object is sent at once"
 
 
 class StreamDemand(Struct, frozen=True, dict=True):
@@ -102,7 +103,8 @@ class StreamDemand(Struct, frozen=True, dict=True):
         passed = (narrow.span,) if narrow and narrow.span else ()
         surely = self.burst.origin is not Origin.STANDARD
         what, span = ("a burst", self.burst.span) if surely else ("what is written", self.writes.span)
-        until = (SENT_AT_ONCE, self.level.span) if self.level.sync else (FLUSHED, self.level.flush.span)
+        flushed = FLUSHED if best.collected else FULL_AT_ONCE
+        until = (SENT_AT_ONCE, self.level.span) if self.level.sync else (flushed, self.level.flush.span)
         return _terms(self, best, until, (f"{what} through {where}", span, *passed), best=True)
 
     @property
