@@ -11,6 +11,7 @@ from bkpc_compiler.feasibility.verdict import Analysis, Answer
 from bkpc_compiler.program.model import Scope
 from bkpc_compiler.program.values import duration_of
 from bkpc_compiler.remedies.assumed import undeclared
+from bkpc_compiler.remedies.harm import harm_of
 from bkpc_compiler.remedies.search import Help, Trials, helps
 from bkpc_compiler.remedies.structure import hot_levels, warm_stores, wider_ways
 
@@ -32,17 +33,19 @@ def remedy_of(analysis: Analysis, answer: Answer) -> Remedy:
         return Remedy("`lock …` longer than `detect`, with copies in an object store: only those outlive an intruder")
     trials = Trials(analysis, answer)
     found = [*_structure(trials, answer), *islice(helps(trials), SHOWN)] if trials.left else []
+    harms = [(one, harm_of(analysis, one.program)) for one in found]
+    harms.sort(key=lambda pair: bool(pair[1]))  # those that take nothing from others first
     told = []
     if len(found) == 1:
-        told.append(f"{found[0].words} would prove it")
+        told.append(f"{found[0].words} would prove it{harms[0][1]}")
     elif found:
-        told.append(f"any one of these would prove it: {', '.join(one.words for one in found)}")
+        told.append(f"any one of these would prove it: {', '.join(f'{one.words}{harm}' for one, harm in harms)}")
     told += _as_it_stands(trials, answer)
     if assumed := undeclared(trials):
         told.append(assumed)
     if not told:
         told.append(_longest_part(answer))
-    return Remedy("; ".join(told), next((one.edit for one in found if one.edit), None))
+    return Remedy("; ".join(told), next((one.edit for one, harm in harms if one.edit and not harm), None))
 
 
 def _as_it_stands(trials: Trials, answer: Answer) -> list[str]:
@@ -62,8 +65,10 @@ def _structure(trials: Trials, answer: Answer) -> list[Help]:
     """The first change of structure of each kind that proves it."""
     found = []
     for tried in (hot_levels if answer.kind == "rpo" else warm_stores, wider_ways):
-        proving = (words for words, program in tried(trials.analysis.program, answer) if trials.proves(program))
-        found += [Help(words, 0, Fraction(1)) for words in islice(proving, 1)]
+        proving = (
+            (words, program) for words, program in tried(trials.analysis.program, answer) if trials.proves(program)
+        )
+        found += [Help(words, 0, Fraction(1), program) for words, program in islice(proving, 1)]
     return found
 
 

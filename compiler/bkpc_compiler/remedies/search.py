@@ -29,11 +29,15 @@ LEAST_TRIALS = 12
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """A change that was tried and proves the promise. `ease`: as of a figure; `by`: how many times it is changed by."""
+    """A change that was tried and proves the promise. `ease`: as of a figure; `by`: how many times it is changed by.
+
+    `program`: with the change.
+    """
 
     words: str
     ease: int
     by: Fraction
+    program: Program
     edit: Edit | None = None
 
 
@@ -76,7 +80,9 @@ def helps(trials: Trials) -> Iterator[Help]:
     spans = _costs(trials.analysis, trials.answer)
     found = [_figure(trials, figure) for figure in figures_at(program, spans)]
     schedules = schedules_at(program, spans)
-    found += [_schedule(trials, one, alone=len(schedules) == 1) for one in schedules]
+    found += [
+        _schedule(trials, one, alone=len(schedules) == 1 and not _has_like(trials.answer, one)) for one in schedules
+    ]
     yield from sorted((one for one in found if one is not None), key=lambda one: (one.ease, one.by, one.words))
 
 
@@ -87,18 +93,29 @@ def _figure(trials: Trials, figure: Figure) -> Help | None:
         return None
     old, new = figure.value.amount, best.amount
     text = f"{figure.clause} {best}"
+    program = changed(trials.analysis.program, figure.span, best)
     words = f"`{text}` of {figure.of} (now {figure.value})"
-    return Help(words, figure.ease, max(old / new, new / old), Edit(figure.span, text, fact=figure.ease > 0))
+    return Help(words, figure.ease, max(old / new, new / old), program, Edit(figure.span, text, fact=figure.ease > 0))
 
 
 def _schedule(trials: Trials, schedule: Schedule, *, alone: bool) -> Help | None:
     """The first shorter period that proves it. Unless it is `alone`, the words name the schedule they are about."""
     span, program = schedule.span, trials.analysis.program
     for text, other in oftener(schedule):
-        if trials.proves(changed(program, span, other)):
+        better = changed(program, span, other)
+        if trials.proves(better):
             of = "" if alone else f" of `{written(schedule)}`"
-            return Help(f"`{text}` instead{of}", 0, schedule.period.amount / other.period.amount, Edit(span, text))
+            return Help(
+                f"`{text}` instead{of}", 0, schedule.period.amount / other.period.amount, better, Edit(span, text)
+            )
     return None
+
+
+def _has_like(answer: Answer, schedule: Schedule) -> bool:
+    """Whether its policy has another of the same kind, from which the words must tell it."""
+    policy = answer.protection.policy
+    levels = ([one.schedule for one in policy.images], [one.schedule for one in policy.cold])
+    return any(schedule.span in {one.span for one in kind} and len(kind) > 1 for kind in levels)
 
 
 def first_that(values: Sequence[T], proves: Callable[[T], bool]) -> T | None:

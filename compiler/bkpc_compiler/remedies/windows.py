@@ -11,6 +11,7 @@ from bkpc_compiler.feasibility.shortages import Shortage
 from bkpc_compiler.feasibility.verdict import Analysis, demand_of
 from bkpc_compiler.program.model import Cadence, Program
 from bkpc_compiler.remedies.figures import Quantity, changed, figures_at
+from bkpc_compiler.remedies.harm import harm_of
 from bkpc_compiler.remedies.remedy import Remedy
 from bkpc_compiler.remedies.search import MOST_DATABASES, first_that
 from bkpc_compiler.source import Span
@@ -33,16 +34,18 @@ def room_for(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Remedy:
         wider = [one for one in WINDOWS if window.value < one and one.milliseconds_up() <= job.rhythm.least]
         best = first_that(wider, partial(_fits_with, program, window.span, resource.name))
         if best is not None:
-            told.append(f"`within {best}`")
-            edits.append(Edit(window.span, str(best)))
+            harm = harm_of(analysis, changed(program, window.span, best))
+            told.append(f"`within {best}`{harm}")
+            edits += [] if harm else [Edit(window.span, str(best))]
     for figure in figures_at(program, (resource.span,) if resource.span else ()):
         enough = first_that(figure.steps(), partial(_fits_with, program, figure.span, resource.name))
         if enough is not None:
-            told.append(f"`{figure.clause} {enough}` of {figure.of} (now {figure.value})")
-            edits.append(Edit(figure.span, f"{figure.clause} {enough}", fact=True))
+            harm = harm_of(analysis, changed(program, figure.span, enough))
+            told.append(f"`{figure.clause} {enough}` of {figure.of} (now {figure.value}){harm}")
+            edits += [] if harm else [Edit(figure.span, f"{figure.clause} {enough}", fact=True)]
     if not told:
         return Remedy(_otherwise(job, shortage))
-    return Remedy(f"{' or '.join(told)} would make room", edits[0])
+    return Remedy(f"{' or '.join(told)} would make room", edits[0] if edits else None)
 
 
 def _otherwise(job: JobDemand, shortage: Shortage) -> str:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bkpc_grammar.bucket import Place
 from bkpc_runtime.errors import PolicyBroken
 from bkpc_runtime.settings.difference import Difference
 from bkpc_runtime.settings.view import BucketView
@@ -24,12 +23,11 @@ def look(bucket: BucketView, wanted: Wanted) -> Iterator[Difference]:
     if not wanted.https_only:
         return
     try:
-        statements = _statements(bucket.policy())
+        missing = _missing(_statements(bucket.policy()), wanted)
     except ValueError:
         why = "it can't be added to: correct it in the console"
         yield Difference(NAME, "the bucket policy is not understood", "!", why)
         return
-    missing = _missing(statements, wanted, _owner(bucket))
     if missing:
         yield Difference(
             NAME, f"plain HTTP denied on {', '.join(missing)}", "+", "a bucket policy that denies it is missing"
@@ -39,20 +37,14 @@ def look(bucket: BucketView, wanted: Wanted) -> Iterator[Difference]:
 def mend(bucket: BucketSettings, wanted: Wanted) -> None:
     text = bucket.policy()
     try:
-        statements = _statements(text)
+        missing = _missing(_statements(text), wanted)
     except ValueError as problem:
         raise PolicyBroken(f"the policy of bucket `{wanted.bucket}` is not understood: {problem}") from problem
-    missing = _missing(statements, wanted, _owner(bucket))
     if not missing:
         return
     policy: dict[str, Any] = json.loads(text) if text else {"Version": "1", "Statement": []}
     policy["Statement"].append(_denial(missing))
     bucket.put_policy(json.dumps(policy, ensure_ascii=False, indent=2))
-
-
-def _owner(bucket: BucketView) -> str:
-    found = bucket.info()
-    return found.owner if found else ""
 
 
 def _denial(names: list[str]) -> dict[str, Any]:
@@ -76,14 +68,13 @@ def _statements(text: str) -> list[dict[str, Any]]:
     return statements
 
 
-def _missing(statements: list[dict[str, Any]], wanted: Wanted, owner: str) -> list[str]:
+def _missing(statements: list[dict[str, Any]], wanted: Wanted) -> list[str]:
     """What is ours and can be reached over plain HTTP."""
-    denials = [pattern for one in statements if _denies_http(one) for pattern in _many(one.get("Resource"))]
-    denied = [named for one in denials if (named := _named(one, wanted.region, owner)) is not None]
+    denied = [_named(pattern) for one in statements if _denies_http(one) for pattern in _many(one.get("Resource"))]
     ours = []
     for place in wanted.places:
         ours += [] if place.prefix else [wanted.bucket]
-        ours.append(Place(wanted.bucket, place.prefix).objects)
+        ours.append(f"{wanted.bucket}/{place.prefix}*")
     return [name for name in dict.fromkeys(ours) if not any(fnmatch.fnmatchcase(name, one) for one in denied)]
 
 
@@ -100,18 +91,10 @@ def _denies_http(statement: dict[str, Any]) -> bool:
     return set(asked) == {"acs:securetransport"} and asked["acs:securetransport"] == ["false"]
 
 
-def _named(pattern: str, region: str, owner: str) -> str | None:
-    """`bucket/key` of `acs:oss:REGION:ACCOUNT:bucket/key`, as a pattern in which only `*` means more than itself.
-
-    None where it is about the buckets of another region or account than ours.
-    """
+def _named(pattern: str) -> str:
+    """`bucket/key` of `acs:oss:REGION:ACCOUNT:bucket/key`, as a pattern in which only `*` means more than itself."""
     parts = pattern.split(":", 4)
-    if len(parts) < len(("acs", "oss", "region", "account", "name")) or parts[:2] != ["acs", "oss"]:
-        return None
-    if parts[2] not in ("*", f"oss-{region}") or parts[3] not in ("*", owner or "*"):
-        return None
-    # A `?` stands for one letter, so what it matches of our `…/*` is the letter `*` alone.
-    return parts[4].replace("[", "[[]").replace("?", "[?]")
+    return parts[4].replace("[", "[[]") if len(parts) == 5 else ""
 
 
 def _many(value: object) -> list[str]:
