@@ -53,15 +53,26 @@ def _from_environment(store: str, names: tuple[str, ...], environ: Mapping[str, 
             f"the environment has no {' and no '.join(missing)}, which store `{store}` needs",
             help=f"export {missing[0]}=… before running bkpc",
         )
+    for name in names:
+        if not can_be_sent(environ[name].strip()):
+            raise BadUsage(
+                f"the value of {name}, which store `{store}` needs, is no key: it has letters that no key has",
+                help=f"export {name}=… anew, from where the key was made",
+            )
     key, secret, *token = (environ[name].strip() for name in names)
     return AccessKey(key, Secret(secret), Secret(token[0]) if token else None)
+
+
+def can_be_sent(text: str) -> bool:
+    """Whether it can be part of a key: no other letters pass through a request's headers."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _from_file(store: str, path: Path) -> AccessKey:
     settings = configparser.ConfigParser(interpolation=None)
     try:
         open_to_others = stat.S_IMODE(path.stat().st_mode) & 0o077
-        settings.read_string(path.read_text(encoding="utf-8"))
+        settings.read_string(path.read_text(encoding="utf-8-sig"))  # Windows' editors begin with a mark
     except (OSError, UnicodeDecodeError) as problem:
         raise BadUsage(f"the credentials file {path} of store `{store}` can't be read: {problem}") from problem
     except configparser.Error:
@@ -73,6 +84,8 @@ def _from_file(store: str, path: Path) -> AccessKey:
         one = settings[section]
         if one.get("accessKeyID") and one.get("accessKeySecret"):
             token = one.get("stsToken")
+            if not all(can_be_sent(text) for text in (one["accessKeyID"], one["accessKeySecret"], token or "none")):
+                raise _no_key(store, path)
             return AccessKey(one["accessKeyID"], Secret(one["accessKeySecret"]), Secret(token) if token else None)
     raise _no_key(store, path)
 

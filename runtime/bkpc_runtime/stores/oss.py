@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bkpc_runtime.errors import ObjectMissing, Spoiled, StoreDenied, StoreFailed, StoreLocked
+from bkpc_runtime.errors import ObjectFrozen, ObjectMissing, Spoiled, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key, is_data
 from bkpc_runtime.stores.oss_calls import OssCalls, told_crc
@@ -131,12 +131,17 @@ class OssStore:
         key = f"probe-{secrets.token_hex(8)}"
         name = self._object_name(key)
         # A person waits for the answer.
-        hasty = replace(self._patience, total=min(self._patience.total, 5.0))
+        hasty = replace(self._patience, total=min(self._patience.total, 5.0), tries=1)
         headers = {"x-oss-storage-class": "Standard"} if self._cold else {}
         self._calls.do(key, lambda bucket: bucket.put_object(name, b"bkpc", headers=headers), hasty)
         try:
             if self.get(key) != b"bkpc":
                 raise StoreFailed(f"store {self._calls.described} does not give back what was written")
+        except ObjectFrozen as problem:
+            raise StoreFailed(
+                f"store {self._calls.described}: what is written there freezes, which the plan does not count on",
+                help="write the bucket's class in the store's block (`class archive`), or choose another bucket",
+            ) from problem
         finally:
             self._unprobe(key)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 import traceback
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import requests
 from oss2.credentials import Credentials, CredentialsProvider
 
 from bkpc_grammar.log_objects import AT_ONCE
-from bkpc_runtime.errors import ObjectMissing
+from bkpc_runtime.errors import BadUsage, ObjectMissing, StoreFailed
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_busy, is_transient
 from bkpc_runtime.stores.patience import Patience
@@ -26,6 +27,7 @@ from bkpc_runtime.stores.patience import Patience
 T = TypeVar("T")
 _CONNECTIONS = AT_ONCE + 16
 """That are kept: one that is made anew for a request costs several times its latency."""
+_DECIMAL = re.compile(r"[0-9]{1,20}")
 
 # At debug level oss2 logs what it signs, a session token included.
 logging.getLogger("oss2").setLevel(logging.WARNING)
@@ -60,16 +62,22 @@ class OssCalls:
         session = oss2.Session(pool_size=_CONNECTIONS)
         # Otherwise requests would replace our signature by a password from a .netrc file.
         session.session.auth = lambda request: request
-        self._bucket = oss2.Bucket(
-            oss2.ProviderAuthV4(_Provider(credentials)),
-            endpoint,
-            bucket,
-            session=session,
-            connect_timeout=(patience.connect, patience.answer),  # requests takes both, whatever oss2 calls it
-            enable_crc=False,  # crcmod gives a third of a GB/s, and 3 MB/s without its C extension: see crc64.py
-            region=region,
-            is_path_style=path_style,
-        )
+        try:
+            self._bucket = oss2.Bucket(
+                oss2.ProviderAuthV4(_Provider(credentials)),
+                endpoint,
+                bucket,
+                session=session,
+                connect_timeout=(patience.connect, patience.answer),  # requests takes both, whatever oss2 calls it
+                enable_crc=False,  # crcmod gives a third of a GB/s, and 3 MB/s without its C extension: see crc64.py
+                region=region,
+                is_path_style=path_style,
+            )
+        except (oss2.exceptions.ClientError, ValueError) as problem:
+            raise BadUsage(
+                f"store {described}: OSS has no bucket of that name, or no such endpoint, anywhere",
+                help="a bucket's name is 3 to 63 of a-z, 0-9 and -, an endpoint https://HOST: correct the policy",
+            ) from problem
 
     def do(self, key: str, work: Callable[[Any], T], patience: Patience, stop: threading.Event | None = None) -> T:
         """`work(bucket)`, tried again while `patience` lasts and `stop` isn't set.
@@ -89,6 +97,9 @@ class OssCalls:
                     raise failure(problem, self.described, key) from problem
                 if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
                     raise failure(problem, self.described, key) from problem
+            except StoreFailed as problem:  # what lends the key; nothing was sent
+                if not problem.retryable or not trying.wait(0.0, stop):
+                    raise
 
     def unfinished(self, key: str, name: str, patience: Patience) -> tuple[str, dict[int, tuple[str, int]]] | None:
         """The newest upload of `name` that was broken off: its id, and the tag and size of each part; None: none is."""
@@ -183,7 +194,7 @@ def thaw_request(days: int, tier: str) -> Any:
 def told_crc(answer: Any) -> int | None:
     """The CRC-64 that the service has computed; None where it says none."""
     found = answer.headers.get("x-oss-hash-crc64ecma", "")
-    return int(found) if found.isdigit() else None
+    return int(found) if _DECIMAL.fullmatch(found) else None
 
 
 def spoiled(answer: Any, ours: int) -> Exception | None:

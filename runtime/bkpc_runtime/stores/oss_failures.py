@@ -22,7 +22,11 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
         "`bkpc apply` makes it; or correct its name or endpoint",
     ),
     "NoSuchKey": (ObjectMissing, "the object does not exist", ""),
-    "NoSuchUpload": (ObjectMissing, "the upload is gone, somebody dropped it", "run it again"),
+    "NoSuchUpload": (
+        ObjectMissing,
+        "the upload was dropped while it was under way",
+        "run it again; where it stays so, a lifecycle rule or another plan drops unfinished uploads too soon",
+    ),
     "SignatureDoesNotMatch": (StoreDenied, "the key secret or the region is wrong", "check the store's credentials"),
     "InvalidAccessKeyId": (StoreDenied, "the key id is unknown or disabled", "check the store's credentials"),
     "InvalidSecurityToken": (StoreDenied, "the STS token is not valid", "renew the temporary credentials"),
@@ -43,6 +47,7 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     ),
 }
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
+_MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
 _SPOILED = "InvalidDigest"
 _TRANSIENT_CODES = {"RequestTimeout", _SPOILED, *_BUSY_CODES}
@@ -64,7 +69,7 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
         )
     if problem.code in _CODES:
         kind, what, way_out = _CODES[problem.code]
-        return kind(f"{where}: {what}{request}", help=way_out)
+        return kind(f"{where}: {what}{request}", help=way_out, retryable=problem.code == "NoSuchUpload")
     if _FULL.search(problem.code) or problem.status == 507:
         return StoreFull(f"{where}: its quota is used up{request}", help="raise the quota or expire backups")
     if problem.status == 404:
@@ -109,9 +114,9 @@ def is_busy(problem: Any) -> bool:
 
 
 def asked_pause(problem: Any) -> float:
-    """Seconds the service asks to wait when it throttles (`x-oss-qos-delay-time`, milliseconds); at most 30."""
+    """Seconds the service asks to wait when it throttles (`x-oss-qos-delay-time`, milliseconds)."""
     asked = str(problem.headers.get("x-oss-qos-delay-time", ""))
-    return min(int(asked) / 1000, 30.0) if asked.isdigit() else 0.0
+    return int(asked) / 1000 if _MILLISECONDS.fullmatch(asked) else 0.0
 
 
 def network_cause(problem: BaseException) -> str:

@@ -30,7 +30,7 @@ SLOWEST_LIMIT, FASTEST_LIMIT = 819_200, 838_860_800
 """Bits per second that the service can keep a connection to."""
 UNDER_WAY = 4
 _STEADY = 5_000
-_ABORT_PATIENCE = Patience(total=5.0)
+_ABORT_PATIENCE = Patience(total=5.0, tries=1)
 
 
 def part_size(expected_size: int, number: int) -> int:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Full-jitter exponential backoff: waits in seconds, `total` counted from the first try.
+    """Full-jitter exponential backoff: `total` seconds are spent on failing and waiting since the last progress.
 
+    A try counts for `total / tries` at most, however long it lasted: what moved bytes for a minute and lost its answer
+    was no minute of silence. So there are `tries` at least, unless what the service asks to wait for is too long.
     `first` doubles with each failure up to `longest`; a service that is busy is given `busy` times as long. `connect`
     and `answer`: after how many seconds a connection is not made, or says nothing.
     """
@@ -23,6 +25,7 @@ class Patience:
     busy: float = 5.0
     connect: float = 10.0
     answer: float = 60.0
+    tries: int = 4
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
 
@@ -38,18 +41,32 @@ class Trying:
     patience: Patience
     since: float
     failures: int = field(default=0)
+    waited: float = field(default=0.0)
+    failing: float = field(default=0.0)
 
     def wait(self, at_least: float, stop: threading.Event | None, *, busy: bool = False) -> bool:
-        """Pause before the next try; False when there is no time for one, or `stop` was set.
+        """Pause before the next try; False when patience has run out, or `stop` was set.
 
         The jitter comes on top of what the service asks for: many that were told the same don't come back at once.
         """
-        self.failures += 1
-        step = self.patience.first * (self.patience.busy if busy else 1)
-        pause = at_least + self.patience.jitter(0, min(self.patience.longest, step * 2**self.failures))
-        if self.patience.clock() + pause - self.since > self.patience.total:
+        pause = self._pause(at_least, busy)
+        if pause is None:
             return False
-        if stop is None:
-            time.sleep(pause)
-            return True
-        return not stop.wait(pause)
+        stopped = (stop or threading.Event()).wait(pause)
+        self.since = self.patience.clock()
+        return not stopped
+
+    def _pause(self, at_least: float, busy: bool) -> float | None:
+        patience = self.patience
+        self.failures += 1
+        self.failing += min(patience.clock() - self.since, patience.total / patience.tries)
+        left = patience.total - self.waited
+        step = patience.first * (patience.busy if busy else 1)
+        jitter = patience.jitter(0, min(patience.longest, step * 2**self.failures))
+        # What is asked for is kept to even where the jitter would be too much.
+        pause = min(at_least + jitter, max(at_least, left)) if at_least else jitter
+        spent = pause if self.failures < patience.tries else pause + self.failing
+        if spent > left:
+            return None
+        self.waited += pause
+        return pause

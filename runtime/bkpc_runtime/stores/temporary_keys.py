@@ -6,17 +6,23 @@ the old key still holds, the old one is used.
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from bkpc_runtime.errors import BadUsage, StoreDenied
+from bkpc_grammar.address import never_leaves
+from bkpc_runtime.errors import BadUsage, Refused, StoreDenied, StoreFailed, StoreUnreachable
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.stores.credentials import AccessKey
+from bkpc_runtime.stores.credentials import AccessKey, can_be_sent
+
+log = logging.getLogger(__name__)
 
 METADATA = "http://100.100.100.200"
 """Where an ECS instance asks about itself."""
@@ -25,7 +31,10 @@ RRSA = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CL
 """What ack-pod-identity-webhook sets in a pod that may take a role."""
 AHEAD = 300.0
 """Seconds before its end in which a key is no longer begun with: an upload signs each part anew."""
+_AGAIN = 30.0
+"""Seconds after a renewal that failed, while the old key holds."""
 _PATIENCE = 10.0
+_CODE = re.compile(r"[A-Za-z0-9.]{1,80}")
 _HELD = "21600"
 
 
@@ -38,23 +47,48 @@ class Lent:
 
 
 class Renewed:
-    """The key that `ask` lends, asked for again in time; safe to share between threads."""
+    """The key that `ask` lends, asked for again in time; safe to share between threads.
+
+    One thread asks at a time. While the old key holds, the others go on with it, and a renewal that failed is tried
+    again after a while: no request waits for a service that is away.
+    """
 
     def __init__(self, ask: Callable[[], Lent], clock: Callable[[], float] = time.time) -> None:
         self._ask, self._clock = ask, clock
         self._lent: Lent | None = None
-        self._lock = threading.Lock()
+        self._next = 0.0
+        self._asking, self._known = threading.Lock(), threading.Lock()
 
     def __call__(self) -> AccessKey:
-        with self._lock:
+        held, due = self._held()
+        if held is None:
+            with self._asking:
+                held, _ = self._held()  # by the thread that was waited for
+                return held or self._renewed()
+        if due and self._asking.acquire(blocking=False):
+            try:
+                return self._renewed()
+            except StoreFailed as problem:
+                log.warning("the key that is held is used: %s", problem)
+                with self._known:
+                    self._next = self._clock() + _AGAIN
+            finally:
+                self._asking.release()
+        return held
+
+    def _held(self) -> tuple[AccessKey | None, bool]:
+        """The key that still holds, and whether another is to be asked for."""
+        with self._known:
             now = self._clock()
-            if self._lent is None or now > self._lent.ends - AHEAD:
-                try:
-                    self._lent = self._ask()
-                except StoreDenied:
-                    if self._lent is None or now >= self._lent.ends:
-                        raise
-            return self._lent.key
+            if self._lent is None or now >= self._lent.ends:
+                return None, True
+            return self._lent.key, now > self._lent.ends - AHEAD and now >= self._next
+
+    def _renewed(self) -> AccessKey:
+        lent = self._ask()
+        with self._known:
+            self._lent, self._next = lent, 0.0
+        return lent.key
 
 
 def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
@@ -62,6 +96,7 @@ def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
 
     Raises:
         BadUsage: the pod's variables are there, but not all.
+        Refused: the pod's token would be sent over plain HTTP.
     """
     given = [name for name in RRSA if environ.get(name)]
     if not given:
@@ -76,14 +111,27 @@ def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
     arn, provider, file = (environ[name] for name in RRSA)
     sts = environ.get("ALIBABA_CLOUD_STS_ENDPOINT", STS)
     url = sts if "://" in sts else f"https://{sts}"
+    _refuse_plain(store, url)
     return Renewed(lambda: of_pod(store, arn, provider, Path(file), url))
+
+
+def _refuse_plain(store: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadUsage(f"store `{store}`: ALIBABA_CLOUD_STS_ENDPOINT is no URL", help="export it as https://HOST")
+    if parts.scheme == "http" and not never_leaves(parts.hostname):
+        raise Refused(
+            f"store `{store}`: ALIBABA_CLOUD_STS_ENDPOINT would have the pod's token go over plain HTTP",
+            help=f"export ALIBABA_CLOUD_STS_ENDPOINT=https://{parts.netloc}",
+        )
 
 
 def of_instance(store: str, role: str, metadata: str) -> Lent:
     """What the metadata service lends, in its hardened mode (a token first).
 
     Raises:
-        StoreDenied: there is no such service or role.
+        StoreDenied: there is no such role.
+        StoreUnreachable: there is no such service, or it is away.
     """
     import requests
 
@@ -102,12 +150,12 @@ def of_instance(store: str, role: str, metadata: str) -> Lent:
             headers = {"X-aliyun-ecs-metadata-token-ttl-seconds": _HELD}
             token = {"X-aliyun-ecs-metadata-token": said("PUT", "/latest/api/token", headers).text}
             name = role or said("GET", path, token).text.strip()
-            lent = said("GET", path + name, token).json()
-        return _lent(lent["AccessKeyId"], lent["AccessKeySecret"], lent["SecurityToken"], lent["Expiration"])
-    except (requests.RequestException, KeyError, ValueError) as problem:
-        raise StoreDenied(
-            f"store `{store}`: this machine has no RAM role{f' `{role}`' if role else ''} to take: {_why(problem)}",
-            help="attach a role to the ECS instance, or name variables: `credentials env KEY_ID, KEY_SECRET`",
+            return _lent(said("GET", path + name, token).json())
+    except (requests.RequestException, ValueError) as problem:
+        raise _failure(
+            problem,
+            f"store `{store}`: this machine has no RAM role{f' `{role}`' if role else ''} to take",
+            "attach a role to the ECS instance, or name variables: `credentials env KEY_ID, KEY_SECRET`",
         ) from None
 
 
@@ -116,41 +164,74 @@ def of_pod(store: str, arn: str, provider: str, token: Path, sts: str) -> Lent:
 
     Raises:
         StoreDenied: the token can't be read, or STS refuses it.
+        StoreUnreachable: STS is away.
     """
     import requests
 
+    what, way_out = f"store `{store}`: role {arn} could not be taken", "check the role's trust policy"
+    asked = {
+        "Action": "AssumeRoleWithOIDC",
+        "Version": "2015-04-01",
+        "Format": "JSON",
+        "RoleArn": arn,
+        "OIDCProviderArn": provider,
+        "OIDCToken": _pods_own(token, what),
+        "RoleSessionName": "bkpc",
+    }
     try:
-        asked = {
-            "Action": "AssumeRoleWithOIDC",
-            "Version": "2015-04-01",
-            "Format": "JSON",
-            "RoleArn": arn,
-            "OIDCProviderArn": provider,
-            "OIDCToken": token.read_text(encoding="utf-8").strip(),
-            "RoleSessionName": "bkpc",
-        }
         answer = requests.post(sts, data=asked, timeout=_PATIENCE, allow_redirects=False)
-        said: dict[str, Any] = answer.json()
+        said: Any = answer.json() if answer.status_code < 500 else None
         if answer.status_code != 200:
-            raise ValueError(f"STS says {said.get('Code', answer.status_code)}")
-        lent = said["Credentials"]
-        return _lent(lent["AccessKeyId"], lent["AccessKeySecret"], lent["SecurityToken"], lent["Expiration"])
-    except (OSError, KeyError, ValueError) as problem:
-        raise StoreDenied(
-            f"store `{store}`: role {arn} could not be taken: {_why(problem)}",
-            help="check the role's trust policy, and that the pod's OIDC token file is mounted",
-        ) from None
+            raise _Refused(said.get("Code") if isinstance(said, dict) else None, answer.status_code)
+        return _lent(said.get("Credentials") if isinstance(said, dict) else None)
+    except (requests.RequestException, ValueError) as problem:
+        raise _failure(problem, what, way_out) from None
 
 
-def _lent(key: str, secret: str, token: str, ends: str) -> Lent:
-    return Lent(AccessKey(key, Secret(secret), Secret(token)), datetime.fromisoformat(ends).timestamp())
+def _pods_own(token: Path, what: str) -> str:
+    try:
+        return token.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        why = str(problem) if isinstance(problem, OSError) else f"{token} is no text"
+        raise StoreDenied(f"{what}: {why}", help="look whether the pod's OIDC token file is mounted") from None
+
+
+class _Refused(ValueError):
+    """STS has answered with an error."""
+
+    def __init__(self, code: object, status: int) -> None:
+        named = isinstance(code, str) and _CODE.fullmatch(code)
+        super().__init__(f"STS says {code if named else status}")
+        self.status, self.throttled = status, named and "Throttling" in str(code)
+
+
+def _lent(said: Any) -> Lent:
+    """Raises ValueError where the answer lends no key."""
+    if not isinstance(said, dict):
+        raise ValueError("no key")
+    key, secret, token, ends = (
+        said.get(name) for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
+    )
+    if not all(isinstance(one, str) and can_be_sent(one) for one in (key, secret, token, ends)):
+        raise ValueError("no key")
+    until = datetime.fromisoformat(str(ends))
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return Lent(AccessKey(str(key), Secret(str(secret)), Secret(str(token))), until.timestamp())
+
+
+def _failure(problem: Exception, what: str, way_out: str) -> StoreFailed:
+    """An answer that makes no sense, or none, may be another the next time; a refusal stays one."""
+    status = getattr(problem, "status", getattr(getattr(problem, "response", None), "status_code", None))
+    refused = status is not None and 400 <= status < 500 and status not in (408, 429)
+    refused = refused and not getattr(problem, "throttled", False)
+    if refused:
+        return StoreDenied(f"{what}: {_why(problem)}", help=way_out)
+    return StoreUnreachable(f"{what}: {_why(problem)}", help=way_out, retryable=True)
 
 
 def _why(problem: Exception) -> str:
     """Without what was sent: a request's own words may repeat a token."""
-    if isinstance(problem, ValueError) and str(problem).startswith("STS says"):
-        return str(problem)
-    if isinstance(problem, FileNotFoundError | PermissionError):
+    if isinstance(problem, _Refused):
         return str(problem)
     answer = getattr(problem, "response", None)
     if answer is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,14 @@ from urllib.parse import parse_qs
 import pytest
 
 from bkpc_grammar import plan
-from bkpc_runtime.errors import BadUsage, StoreDenied
+from bkpc_runtime.errors import BadUsage, Refused, StoreDenied, StoreUnreachable
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.open import open_store
 from bkpc_runtime.stores.oss import OssStore
+from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.temporary_keys import AHEAD, RRSA, Lent, Renewed, role_keys
+from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 
 Answer = tuple[int, str]
 METADATA, STS = "BKPC_METADATA_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT"
@@ -92,7 +95,7 @@ def test_a_role_that_is_not_attached_is_named() -> None:
 
 
 def test_a_machine_that_is_no_instance_is_told() -> None:
-    with pytest.raises(StoreDenied, match="no RAM role to take") as raised:
+    with pytest.raises(StoreUnreachable, match="no RAM role to take") as raised:
         role_keys("far", "", {METADATA: "http://127.0.0.1:9"})()
     assert "credentials env" in raised.value.help
 
@@ -162,10 +165,100 @@ def test_a_key_is_renewed_before_it_ends_and_the_old_one_used_while_that_fails()
     failing[0] = True
     assert keys().id == "1"
     failing[0] = False
+    now[0] += 31
     assert keys().id == "2"
     failing[0], now[0] = True, now[0] + 3600
     with pytest.raises(StoreDenied):
         keys()
+
+
+NO_KEYS = (
+    "null",
+    "[]",
+    "<html>",
+    "",
+    '{"Credentials":null}',
+    '{"Credentials":"x"}',
+    json.dumps({"Credentials": lent(1) | {"AccessKeySecret": None}}),
+    json.dumps({"Credentials": lent(1) | {"AccessKeyId": "\u65e5\u672c"}}),
+    json.dumps({"Credentials": lent(1) | {"Expiration": 5}}),
+)
+
+
+@pytest.mark.parametrize("said", NO_KEYS)
+def test_an_answer_that_lends_no_key_is_told_and_may_be_asked_for_again(tmp_path: Path, said: str) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-pods-own-secret")
+    with service(lambda *_: (200, said)) as url:
+        with pytest.raises(StoreUnreachable, match=r"`far`.*role acs:ram.*no usable answer") as raised:
+            role_keys("far", "", pod(token, url))()
+        assert raised.value.retryable
+    with service(lambda _, path, *__: (200, said if path.endswith("/role") else "token")) as url:
+        with pytest.raises(StoreUnreachable, match=r"`far`.*no usable answer") as raised:
+            role_keys("far", "role", {METADATA: url})()
+        assert raised.value.retryable
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_sts_that_is_away_for_a_moment_is_asked_again(tmp_path: Path, status: int) -> None:
+    """The request that needed the key goes on."""
+    token, asked = tmp_path / "token", list[int]()
+    token.write_text("t")
+
+    def sts(*_: object) -> Answer:
+        asked.append(status)
+        return (status, "null") if len(asked) < 3 else (200, json.dumps({"Credentials": lent(1)}))
+
+    (tmp_path / "oss").mkdir()
+    with service(sts) as url, OssServer(tmp_path / "oss") as server:
+        server.bucket()
+        keys = role_keys("far", "", pod(token, url))
+
+        def known() -> AccessKey:
+            keys()
+            return AccessKey(KEY_ID, Secret(KEY_SECRET))
+
+        OssStore("far", "backup", server.endpoint, REGION, "", known, Patience(first=0.001, longest=0.01)).put(
+            "a", b"x"
+        )
+    assert len(asked) == 3
+
+
+def test_no_request_waits_for_a_renewal_while_the_old_key_holds() -> None:
+    now, asked, answering = [0.0], list[int](), threading.Event()
+
+    def ask() -> Lent:
+        asked.append(1)
+        if len(asked) > 1:
+            answering.wait(10)
+            raise StoreUnreachable("away", retryable=True)
+        return Lent(AccessKey("1", Secret("s")), 3600)
+
+    keys = Renewed(ask, lambda: now[0])
+    keys()
+    now[0] = 3600 - AHEAD + 1
+    first = threading.Thread(target=keys)
+    first.start()
+    while len(asked) < 2:
+        time.sleep(0.001)
+    began = time.monotonic()
+    assert {keys().id for _ in range(50)} == {"1"}
+    assert time.monotonic() - began < 5
+    answering.set()
+    first.join()
+    assert {keys().id for _ in range(50)} == {"1"}
+    assert len(asked) == 2, "one that failed is not tried again at once"
+    now[0] += 31
+    assert keys().id == "1"
+    assert len(asked) == 3
+
+
+def test_the_pods_token_never_goes_over_plain_http(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="plain HTTP") as raised:
+        role_keys("far", "", pod(tmp_path / "token", "http://sts.example"))
+    assert "https://sts.example" in raised.value.help
+    with pytest.raises(BadUsage, match=STS):
+        role_keys("far", "", pod(tmp_path / "token", "ftp://localhost"))
 
 
 def test_a_store_of_a_plan_with_a_role_opens(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""What is told, and what is tried again, where a bucket is not what it should be or the way to it is bad."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bkpc_runtime.errors import BadUsage, StoreFailed
+from bkpc_runtime.stores.oss_upload import SMALLEST_PART
+from bkpc_runtime.stores.patience import Patience
+from tests.oss_server import OssServer
+from tests.runtime.stores.test_oss import open_bucket
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[OssServer]:
+    with OssServer(tmp_path) as server:
+        server.bucket()
+        yield server
+
+
+def test_a_part_that_took_longer_than_patience_is_sent_again(server: OssServer) -> None:
+    """A slow link: its first try alone takes longer than anybody waits for a service that says nothing."""
+    server.fault("late", method="PUT", seconds=0.5, times=1)
+    server.fault("lost", method="PUT", times=1)
+    store = open_bucket(server, patience=Patience(total=0.2, first=0.001, longest=0.01, answer=10.0))
+    assert store.put("a", b"x").size == 1
+    assert store.get("a") == b"x"
+    assert sum(line.startswith("PUT") for line in server.requests) == 2
+
+
+@pytest.mark.parametrize("asked", ["\u00b2", "-5", "1e3", "", "99999999999999999999"])
+def test_a_pause_that_makes_no_sense_is_none(server: OssServer, asked: str) -> None:
+    server.fail_next(1, 503, "QpsLimitExceeded", x_oss_qos_delay_time=asked)
+    open_bucket(server).put("a", b"x")
+
+
+@pytest.mark.parametrize("bucket", ["Backup_1", "ab", "-x-", "\u65e5\u672c"])
+def test_a_name_that_no_bucket_has_is_told(server: OssServer, bucket: str) -> None:
+    with pytest.raises(BadUsage, match=f"far.*{bucket}.*no bucket of that name") as raised:
+        open_bucket(server, bucket=bucket)
+    assert "correct the policy" in raised.value.help
+
+
+def test_an_upload_that_others_drop_is_told_with_the_way_out(server: OssServer) -> None:
+    store = open_bucket(server)
+    with store.writer("a", 1) as writer:
+        writer.write(bytes(2 * SMALLEST_PART + 1))
+        store.sweep(time.time() + 86_400)
+        with pytest.raises(StoreFailed, match="dropped while it was under way") as raised:
+            writer.commit()
+    assert "lifecycle rule" in raised.value.help
+    assert raised.value.retryable
+
+
+def test_a_probe_that_freezes_is_told_as_what_it_is(server: OssServer) -> None:
+    server.buckets["backup"].settings.storage_class = "Archive"
+    with pytest.raises(StoreFailed, match="freezes, which the plan does not count on") as raised:
+        open_bucket(server).probe()
+    assert "class archive" in raised.value.help
