@@ -76,6 +76,8 @@ def _prices(path: str | None) -> Prices | None:
 
     if path is None:
         return None
+    if Path(path).exists() and not Path(path).is_file():
+        raise stop("report", f"{path} can't be read: it is not a file", 2)
     try:
         return overridden(read_prices(Path(path).read_bytes(), path))
     except OSError as problem:

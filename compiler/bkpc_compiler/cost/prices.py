@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Meta
 
 PRICES_VERSION = 1
-_AMOUNT = re.compile(r"\d{1,9}(\.\d{1,9})?")
-Amount = Annotated[str, Meta(pattern=rf"^{_AMOUNT.pattern}$", description="a decimal number of the currency")]
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+Amount = Annotated[str, Meta(pattern=rf"^{_AMOUNT.pattern}\Z", description="a decimal number of the currency")]
 
 
 class PricesRejected(Exception):

@@ -53,43 +53,59 @@ def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     if not arguments.outdated:
         refuse_outdated(world.plan, world.folder)
-    code, held_back = _settings(world, arguments)
-    if code is None:
+    settled = _settings(world, arguments)
+    if settled is None:
+        say("nothing was done")
         return 1
+    code = settled.code
     if mend_cold_records(world, arguments.only):
         return max(code, StepFailed.exit_code)
     ready, not_ready = _preflight(world, arguments.only)
     ready, refused = _begin(world, arguments, ready)
     if not (ready.databases and ready.stores):
-        say("nothing was done")
+        say(settled.no_image)
         return max(code, refused, 1)
     code = max(code, not_ready, refused)
     code = max(code, _keep_less(world, arguments))
-    worst = max(code, _images(world, arguments, ready))
-    for problem in held_back:
+    worst = max(code, _images(world, arguments, ready, settled.no_image))
+    for problem in settled.held_back:
         complain(problem)
         worst = max(worst, problem.exit_code)
     return worst
 
 
-def _settings(world: World, arguments: argparse.Namespace) -> tuple[int | None, list[Refused]]:
-    """Makes the buckets as the plan asks; the exit code (None: nothing may be done), and what was held back."""
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """How the buckets were made as the plan asks: the exit code, what was held back, and what was done."""
+
+    code: int
+    held_back: tuple[Refused, ...]
+    done: tuple[str, ...] = ()
+
+    @property
+    def no_image(self) -> str:
+        """What to say where no image is taken."""
+        return f"no image was taken; what was done: {', '.join(self.done)}" if self.done else "nothing was done"
+
+
+def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
+    """Makes the buckets as the plan asks; None where nothing may be done."""
     looked = look_at_buckets(world, arguments.only)
     for line in lines(looked):
         say(line)
     worst = complain_of_failures(looked)
     if any(one.problems for one in looked):
-        say("nothing was done")
-        return None, []
-    waiting = [] if arguments.yes_lock_forever else list(held_back(looked))
+        return None
+    waiting = () if arguments.yes_lock_forever else tuple(held_back(looked))
     changes = [change for one in looked for change in one.changes if arguments.yes_lock_forever or not change.forever]
     for change in changes:
         if change.forever:
             say(f"warning: {change.forever}")
     if changes and not arguments.yes and not _agreed("change the buckets?"):
         say("the buckets were not changed")
-        return worst, waiting
-    return max(worst, make(looked, lock_forever=arguments.yes_lock_forever)), waiting
+        return _Settled(worst, waiting)
+    failed, done = make(looked, lock_forever=arguments.yes_lock_forever)
+    return _Settled(max(worst, failed), waiting, tuple(done))
 
 
 def _keep_less(world: World, arguments: argparse.Namespace) -> int:
@@ -102,7 +118,7 @@ def _keep_less(world: World, arguments: argparse.Namespace) -> int:
     for problem in problems:
         complain(problem)
     if keeping.shortened(ahead):
-        for line in keeping.lines(one for one in ahead if one.shortens):
+        for line in keeping.lines([one for one in ahead if one.shortens]):
             say(line)
         if not arguments.yes and not _agreed("keep less than so far?"):
             raise Refused(
@@ -111,7 +127,7 @@ def _keep_less(world: World, arguments: argparse.Namespace) -> int:
     return max((problem.exit_code for problem in problems), default=0)
 
 
-def _images(world: World, arguments: argparse.Namespace, ready: _Ready) -> int:
+def _images(world: World, arguments: argparse.Namespace, ready: _Ready, no_image: str) -> int:
     """Takes what is missing or overdue wherever servers and stores answer; the worst exit code."""
     told = Told()
     jobs = [job for job in world.plan.jobs if job.database in ready.databases and ready.may_run(job)]
@@ -119,9 +135,9 @@ def _images(world: World, arguments: argparse.Namespace, ready: _Ready) -> int:
     for job in due:
         say(f"+ {job.id}: {job.kind} to {', '.join(job.stores)}")
     if not due:
-        say("nothing is missing or overdue")
+        say("nothing is missing or overdue" + (" where it can be looked at" if told.worst else ""))
     if due and not arguments.yes and not _agreed("take these images?"):
-        say("nothing was done")
+        say(no_image)
         return told.worst
     _store_plan(world, ready.stores, told)
     kept_up = sorted((one for one in jobs if one.kind in {"verify", "expire"}), key=lambda one: one.kind, reverse=True)

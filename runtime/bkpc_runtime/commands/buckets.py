@@ -79,18 +79,25 @@ def complain_of_failures(looked: Iterable[Looked]) -> int:
     return max((problem.exit_code for problem in failures), default=0)
 
 
-def make(looked: Sequence[Looked], *, lock_forever: bool) -> int:
-    """Makes the changes; what can't be undone only where `lock_forever`. The exit code: each failure is told."""
-    worst = 0
+def make(looked: Sequence[Looked], *, lock_forever: bool) -> tuple[int, list[str]]:
+    """Makes the changes; what can't be undone only where `lock_forever`. The exit code, each failure being told, and
+    what was done."""
+    worst, done = 0, list[str]()
     for one in looked:
         agreed = [change for change in one.changes if lock_forever or not change.forever]
         try:
+            made: list[Difference] = []
             for change in reconcile.mend(one.bucket, one.wanted, agreed):
+                made.append(change)
+                done.append(f"{change.setting} of bucket {one.wanted.bucket}")
                 say(f"bucket {one.wanted.bucket}: {change.text}: done")
+            for change in agreed:
+                if change not in made:  # as OSS makes a new bucket, or others did meanwhile
+                    say(f"bucket {one.wanted.bucket}: {change.text}: it is so already")
         except RuntimeFailure as problem:
             complain(problem)
             worst = max(worst, problem.exit_code)
-    return worst
+    return worst, done
 
 
 def held_back(looked: Sequence[Looked]) -> Iterator[Refused]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC
 
 from bkpc_runtime.errors import RuntimeFailure
@@ -32,17 +32,25 @@ def look_ahead(
     return found, problems
 
 
-def lines(found: Iterable[Forecast]) -> Iterator[str]:
-    """A block for each store from which something goes, and how much in all."""
+def not_known(world: World, only: str | None, found: Iterable[Forecast], empty: Collection[str]) -> list[str]:
+    """The stores that no forecast tells of; none: all are known. `empty`: those that are still to be made."""
+    asked = {(one.name, name) for one in world.databases(only) for name in world.stores_of(one.name)}
+    return sorted({name for _, name in asked - {(one.database, one.store) for one in found} if name not in empty})
+
+
+def lines(found: Collection[Forecast], unknown: Sequence[str] = ()) -> Iterator[str]:
+    """A block for each store from which something goes, and how much in all; `unknown`: stores it is not known of."""
     images = binlogs = size = 0
     for one in found:
         images, binlogs = images + len(one.gone), binlogs + one.binlogs
         size += sum(image.stored_size for image in one.gone)
         yield from _block(one)
     if images or binlogs:
-        yield f"expiry: {images} images ({size:,} bytes) and {binlogs} binlogs are to go, after the grace"
+        told = f"{images} images ({size:,} bytes) and {binlogs} binlogs are to go, after the grace"
     else:
-        yield "expiry: nothing is to go"
+        told = "nothing is to go" if found or not unknown else ""
+    rest = f"not known of {', '.join(unknown)}" if unknown else ""
+    yield f"expiry: {'; '.join(filter(None, (told, rest)))}"
 
 
 def _block(one: Forecast) -> Iterator[str]:

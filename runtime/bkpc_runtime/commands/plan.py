@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(told)
     missing, unknown = _missing(looked), _unknown(looked)
     ahead, failed = look_ahead(world, arguments.only, missing, unknown)
-    for line in keeping.lines(ahead):
+    for line in keeping.lines(ahead, keeping.not_known(world, arguments.only, ahead, missing)):
         print(line)
     for problem in {str(one): one for one in (*failed, *problems)}.values():
         complain(problem)
@@ -64,14 +64,21 @@ def _images(world: World, only: str | None, looked: Sequence[Looked]) -> Iterato
     """The images and copies that are missing or overdue; those into stores that can't be looked at are left out."""
     missing, unknown = _missing(looked), _unknown(looked)
     names = {one.name for one in world.databases(only)}
-    due = []
+    due, known, not_known = list[contract.Job](), False, set[str]()
     for job in world.plan.jobs:
-        if job.database not in names or unknown & set(job.stores) or job.kind in contract.UPKEEP:
+        if job.database not in names or job.kind in contract.UPKEEP:
+            continue
+        if unseen := unknown & set(job.stores):
+            not_known |= unseen
             continue
         try:
             due += [job] if missing & set(job.stores) else due_jobs(world, [job], datetime.now(UTC))
+            known = True
         except RuntimeFailure as problem:
+            not_known |= set(job.stores)
             yield problem
     for job in due:
         yield f"+ {job.id}: {job.kind} to {', '.join(job.stores)} (missing or overdue)"
-    yield f"images: {len(due)} to take" if due else "images: nothing is missing or overdue"
+    told = f"{len(due)} to take" if due else "nothing is missing or overdue" if known or not not_known else ""
+    rest = f"not known of those to {', '.join(sorted(not_known))}" if not_known else ""
+    yield f"images: {'; '.join(filter(None, (told, rest)))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,8 @@ def test_own_prices_come_before_those_of_std() -> None:
         ({"classes": [CLASS, CLASS]}, "two prices for standard"),
         ({"currency": "yuan"}, "currency"),
         ({"classes": [CLASS | {"gib_month": "0,12"}]}, "gib_month"),
+        ({"classes": [CLASS | {"gib_month": "٣.٤"}]}, "gib_month"),
+        ({"classes": [CLASS | {"gib_month": "0.12\n"}]}, "gib_month"),
         ({"classes": [CLASS | {"gib_mont": "0.12"}]}, "gib_mont"),
     ],
 )
@@ -153,6 +156,9 @@ def test_the_report_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "our contract, 2026-11-01" in Path(page).read_text()
     assert main(["report", plan, "--prices", str(tmp_path / "nothing.json"), "-o", page]) == 2
     assert "nothing.json can't be read" in capsys.readouterr().err
+    os.mkfifo(tmp_path / "pipe")  # nobody will ever write to it
+    assert main(["report", plan, "--prices", str(tmp_path / "pipe"), "-o", page]) == 2
+    assert "pipe can't be read: it is not a file" in capsys.readouterr().err
 
 
 def test_the_document_of_the_page_is_one() -> None:

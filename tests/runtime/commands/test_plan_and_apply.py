@@ -123,6 +123,10 @@ def test_apply_makes_it_so_and_the_second_time_there_is_nothing(desk: Desk) -> N
     assert first.returncode == 1
     assert "warning: bucket `backup` is locked for 7 days, and this can never be undone" in first.stderr
     assert "bucket backup: + retention lock: 7 days, for ever" in first.stderr
+    assert first.stderr.splitlines()[-1] == (
+        "no image was taken; what was done: public access of bucket backup, "
+        "encryption by the service of bucket backup, lifecycle of bucket backup, retention lock of bucket backup"
+    )
     assert desk.bucket.get_bucket_worm().state == "Locked"
     planned = desk.run("plan", "plan.json")
     assert (planned.returncode, planned.stdout.splitlines()[:2]) == (
@@ -162,7 +166,9 @@ def test_a_bucket_that_is_missing_is_made(desk: Desk) -> None:
     assert planned.stdout.splitlines()[1] == "  + bucket: made in cn-hangzhou, ZRS, class Archive (it does not exist)"
     assert "in the whole bucket" in planned.stdout
     assert "new-one" not in desk.server.buckets
-    desk.run("apply", "plan.json", "--yes")
+    agreed = [line.strip() for line in planned.stdout.splitlines() if line.startswith("  + ") and "lock:" not in line]
+    done = desk.run("apply", "plan.json", "--yes")
+    assert [line for line in agreed if f"bucket new-one: {line}: " not in done.stderr] == []
     found = desk.server.buckets["new-one"].settings
     assert (found.storage_class, found.redundancy) == ("Archive", "ZRS")
 
@@ -199,6 +205,20 @@ def test_a_service_that_is_away_and_a_key_that_may_not(desk: Desk) -> None:
         assert done.returncode == 4, done
         assert "key secret" in done.stderr
     assert desk.writes() == [line for line in desk.writes() if "probe-" in line]
+
+
+def test_what_is_not_known_is_not_told_as_nothing(desk: Desk) -> None:
+    desk.agree()
+    desk.environ["OSS_KEY_SECRET"] = "not-the-secret"
+    assert desk.run("plan", "plan.json").stdout.splitlines()[-3:] == [
+        "+ wiki/full/disk: backup.full to disk (missing or overdue)",
+        "images: 1 to take; not known of those to far",
+        "expiry: nothing is to go; not known of far",
+    ]
+    assert desk.run("plan", "plan.json", "--only", "shop").stdout.splitlines()[-2:] == [
+        "images: not known of those to far",
+        "expiry: not known of far",
+    ]
 
 
 def test_only_one_databases_buckets(desk: Desk) -> None:
