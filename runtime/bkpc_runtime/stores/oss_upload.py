@@ -36,12 +36,12 @@ _ABORT_PATIENCE = Patience(total=5.0, tries=1)
 def part_size(expected_size: int, number: int) -> int:
     """Bytes of part `number` (from 1) of an object of `expected_size`.
 
-    10,000 parts suffice for what is expected; from number 5,001 parts double every 1,000, so that an object
-    up to six times as large still fits.
+    10,000 parts suffice for what is expected; from number 5,001 parts double every 500, so that an object of 6 TiB
+    fits whatever was expected.
     """
     even = -(-expected_size // MOST_PARTS)
     steady = max(SMALLEST_PART, -(-even // MIB) * MIB)
-    doublings = max(0, -(-(number - _STEADY) // 1_000))
+    doublings = max(0, -(-(number - _STEADY) // 500))
     return min(LARGEST_PART, steady << doublings)
 
 
@@ -180,7 +180,11 @@ class OssWriter:
         assert self._threads is not None
         number, body = len(self._parts) + 1, self._filling
         if number > MOST_PARTS:
-            raise StoreFailed(f"store {self._calls.described} at {self._key}: the object needs more than 10,000 parts")
+            raise StoreFailed(
+                f"store {self._calls.described} at {self._key}: the object needs more than 10,000 parts: "
+                f"it is far larger than the {self._expected_size:,} bytes that were expected",
+                help="correct the `size` of the database in the policy",
+            )
         self._filling = Body()
         self._bodies.add(body)
         self._parts.append(self._threads.submit(self._send_part, number, body))
