@@ -66,6 +66,7 @@ def test_an_image_taken_while_somebody_writes_and_the_log_come_back(
         shop.run("DROP DATABASE shop")
         wait_for(stream, position(shop))
     assert (taken.engine, taken.kind) == ("clone", "full")
+    assert taken.began < taken.snapshot < taken.finished
     assert taken.rows["shop"]["busy"]
     assert taken.rows_estimated
     assert not list((tmp_path / "shop").glob("bkpc-clone-*"))

@@ -39,6 +39,23 @@ policy basic {{
 protect shop, stock with basic
 """
 
+IMAGES_ONLY = (
+    ESTATE.replace("rpo 10s", "rpo 26h")
+    .replace("protect shop, stock with basic", "protect shop with basic\nprotect stock with plain")
+    .replace(
+        "policy basic {{",
+        """policy plain {{
+  promise against corruption {{ rpo 26h  rto 4h }}
+  full daily at 02:00 within 2h to disk
+  keep 14d
+  encrypt rest to "{recipient}"
+}}
+
+policy basic {{""",
+    )
+)
+"""`stock` has no log."""
+
 
 def counted(server: ThrowawayServer) -> int:
     return int(server.run("SELECT MAX(n) FROM w.t")[0][0])
@@ -100,3 +117,44 @@ def test_one_point_for_all(fresh_server: ThrowawayServer, tmp_path: Path) -> Non
             office.bkpc(*command, *into, "--idle", "stock", expect=0)
             assert counted(one) in {3, 4}
             assert counted(two) == 3
+
+
+def test_a_member_without_a_log_brings_others_to_its_snapshot(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
+    shop = fresh_server
+    with start_server(shop.flavour, tmp_path / "stock") as stock:
+        office = Office.opened(tmp_path / "office", shop)
+        stock.run(f"CREATE USER 'backup'@'%' IDENTIFIED BY '{PASSWORD}'", "GRANT ALL ON *.* TO 'backup'@'%'")
+        office.write(IMAGES_ONLY.format(shop=shop.port, stock=stock.port, recipient=office.recipient))
+        for one in (shop, stock):
+            one.run("CREATE DATABASE w", "CREATE TABLE w.t (n INT PRIMARY KEY)", "INSERT INTO w.t VALUES (0)")
+        office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+        office.bkpc("apply", "plan.json", "--yes", expect=0)
+        agent = office.start("agent", "plan.json")
+        try:
+            for number in (1, 2, 3):
+                for one in (shop, stock):
+                    one.run(f"INSERT INTO w.t VALUES ({number})")
+                # MariaDB's log tells whole seconds.
+                time.sleep(1.1)
+                if number == 2:
+                    office.bkpc("run", "plan.json", "stock/full/disk", expect=0)
+                    time.sleep(1.1)
+            end = position(shop).text
+            while f"log to {end}" not in office.bkpc("list", "plan.json").text:
+                pass
+        finally:
+            agent.terminate()
+            assert agent.wait(60) == 0
+        with (
+            start_server(shop.flavour, tmp_path / "one") as one,
+            start_server(shop.flavour, tmp_path / "two") as two,
+        ):
+            into = ["--into", f"shop={one.url}", "--into", f"stock={two.url}"]
+            shown = office.bkpc("restore", "plan.json", "--group", "sales", *into, "--dry-run", expect=0).text
+            assert "stock has no log: that is the snapshot of its image" in shown
+            assert "is left out" in shown
+            scope = ["--scope", "corruption:shop", "--to", datetime.now(UTC).isoformat(), "--dry-run"]
+            shown = office.bkpc("restore", "plan.json", *scope, *into, expect=0).text
+            assert "the snapshot of this image, for it has no log" in shown
+            office.bkpc("restore", "plan.json", "--group", "sales", *into, expect=0)
+            assert (counted(one), counted(two)) == (2, 2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
+from bkpc_compiler.program import buckets
 from bkpc_compiler.program.model import (
     Account,
     Credentials,
@@ -178,14 +179,15 @@ def store(
 ) -> Store:
     name, place = statement.words("NAME")
     clauses = statement.first_of_each()
-    bucket, folder = _text(clauses, "oss"), _text(clauses, "directory")
+    bucket = buckets.location(clauses["oss"]) if "oss" in clauses else None
+    folder = _text(clauses, "directory")
     if bucket is None and folder is None:
         raise missing_clause(statement, "oss", 'add `oss "BUCKET"`, or `directory "FOLDER"`')
     chosen, redundancy = clauses.get("storage_class"), clauses.get("redundancy")
     credentials, replica = _credentials(clauses, OF_A_STORE), clauses.get("replicates")
     if bucket is not None:
-        for kind in ("endpoint", "credentials"):
-            if (_text(clauses, kind) if kind == "endpoint" else credentials) is None:
+        for kind, found in (("endpoint", clauses.get("endpoint")), ("credentials", credentials)):
+            if found is None:
                 raise missing_clause(statement, kind)
     else:
         for one in statement.clauses("storage_class", "redundancy", "endpoint", "replicates"):
@@ -202,7 +204,7 @@ def store(
         known(place, "site", sites),
         "oss" if bucket is not None else "directory",
         bucket if bucket is not None else folder or "",
-        _text(clauses, "endpoint"),
+        buckets.endpoint(clauses["endpoint"]) if bucket is not None else None,
         held,
         Given(redundancy.name.text, redundancy.span) if redundancy else None,
         credentials,

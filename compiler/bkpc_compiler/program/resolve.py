@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity, in_order
 from bkpc_compiler.program import facts
+from bkpc_compiler.program.buckets import unsound_buckets
 from bkpc_compiler.program.edition import EDITION, without_edition
 from bkpc_compiler.program.estate_soundness import one_name_two_things, unsound_links, unsound_needs
 from bkpc_compiler.program.findings import Findings
@@ -273,7 +274,7 @@ class _Resolving:
         groups = self._each("group", self._named("group"), lambda one: _group(one, databases))
         self.findings.add(one_name_two_things(stores, databases))
         self.findings.add(unsound_links(links.values()))
-        for problem in (*unsound_needs(databases), *unsound_replicas(stores, sites)):
+        for problem in (*unsound_needs(databases), *unsound_replicas(stores, sites), *unsound_buckets(stores, sites)):
             self.findings.refuse(problem)
         return Program(
             edition=EDITION,

@@ -22,6 +22,7 @@ from bkpc_compiler.rules.rpo_unreachable import rpo_unreachable
 from bkpc_compiler.rules.rto_unproved import rto_unproved
 from bkpc_compiler.rules.rto_unreachable import rto_unreachable
 from bkpc_compiler.rules.rule import Rule
+from bkpc_compiler.rules.shared_lock import shared_lock
 from bkpc_compiler.rules.unprotected import unprotected
 from bkpc_compiler.rules.unused_policy import unused_policy
 from bkpc_compiler.rules.window_unproved import window_unproved
@@ -43,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     billed_larger,
     nothing_to_copy,
     replica_written,
+    shared_lock,
     lock_too_short,
     required_survival,
     required_objective,

@@ -14,22 +14,23 @@ def replica_written(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per such level and store."""
     copies = {one.replica.value: one for one in analysis.program.stores if one.replica}
     for policy in policies_in_force(analysis.program):
-        for written in _written(policy):
-            source = copies.get(written.value)
+        for found in written(policy):
+            source = copies.get(found.value)
             if source is None or source.replica is None:
                 continue
             yield Diagnostic(
                 code="BKP4007",
                 name="replica-written",
                 severity=Severity.ERROR,
-                message=f"`{written.value}` is the copy that OSS keeps of `{source.name}`",
-                primary=Label(written.span, "what is written here and what is copied here would mix"),
+                message=f"`{found.value}` is the copy that OSS keeps of `{source.name}`",
+                primary=Label(found.span, "what is written here and what is copied here would mix"),
                 secondary=(Label(source.replica.span, f"all of `{source.name}` comes here by itself"),),
                 help="write to a store of its own, or take `replicates to` out",
             )
 
 
-def _written(policy: Policy) -> Iterator[Given[str]]:
+def written(policy: Policy) -> Iterator[Given[str]]:
+    """The stores that its levels write to."""
     for levels in (policy.images, policy.hot, policy.cold):
         for level in levels:
             yield from level.stores

@@ -80,8 +80,7 @@ def _restore_at(
     say(f"group  {arguments.group} to {moment.isoformat()}: {', '.join(members)}")
     for member in found:
         ready_target(targets[member.database], member.start.image)
-        late = f"; its log is known until {member.until.isoformat()}"
-        say(f"       {member.database} {_log(member)}, {_bytes(member)} bytes of image{late}")
+        say(f"       {member.database} {_log(member)}, {_bytes(member)} bytes of image{member.left_out(moment)}")
     expected = _expected(world, members)
     if expected:
         say(f"       the plan expects {Duration(Fraction(expected, 1000)).human()} at most")
@@ -132,6 +131,8 @@ def _bytes(member: Member) -> str:
 
 
 def _log(member: Member) -> str:
+    if member.until is None:
+        return f"has no log: that is the snapshot of its image {_text(member)}"
     match member.point:
         case AtPosition(stop):
             return f"to {stop.text} of its log"

@@ -107,11 +107,15 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Where a database comes from: its stores as one, where its recovery starts, and what of it must thaw first."""
+    """Where a database comes from: its stores as one, where its recovery starts, and what of it must thaw first.
+
+    `group`: in words, the point that its group has in common.
+    """
 
     store: Store
     start: Start
     cold: Cold | None = None
+    group: str = ""
 
 
 def prepared(
@@ -182,9 +186,15 @@ class _Looking:
                     help="restore --group of these with --thaw-only asks for it; run this again when it has thawed",
                 )
         idle = [name for name in self._asked.idle if name in names]
-        _, members = common_point(stores, self._asked.point, idle, self._identities, files)
+        moment, members = common_point(stores, self._asked.point, idle, self._identities, files)
         for one in members:
-            yield one.database, _Found(one.store, one.start, cold[one.database])
+            name, of = one.database, cold[one.database]
+            if of and one.until is None:
+                of = self._thaws.of(name, self._store(name), one.point, physical=name in files)
+            common = f"the point in common is {moment.isoformat()}"
+            if one.until is None:
+                common += ": the snapshot of this image, for it has no log"
+            yield name, _Found(one.store, one.start, of, f"{common}{one.left_out(moment)}")
 
     def _alone(self, name: str, point: Point) -> _Found:
         store, folder = self._store(name), self._asked.targets[name].folder
@@ -286,3 +296,5 @@ def _lines(found: _Found) -> Iterator[str]:
     yield f"{manifest.stored_size:,} bytes in store `{found.store.name}`"
     if found.start.window:
         yield f"log from {found.start.image.position.text}, {found.start.until}"
+    if found.group:
+        yield found.group

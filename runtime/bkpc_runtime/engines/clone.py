@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_runtime.engines.engine import Server, Sink, Taken
@@ -44,7 +45,7 @@ class Clone:
         _refuse_others(server)
         with _folder(server.facts) as folder:
             _clone(server, folder / "data")
-            position, gtid = _recovered(server, folder)
+            (position, gtid), moment = _recovered(server, folder)
             size = _stream(folder / "data", sink)
         _refuse_others(server)
         after = read_contents(server.connection)
@@ -54,7 +55,7 @@ class Clone:
             raise ToolFailed(f"CLONE gave {size:,} bytes of a server that holds at least {least:,}")
         contents, loose = there_throughout(before, after)
         rows = estimated_rows(server.connection, server.facts.flavour)
-        return Taken(position, gtid, contents, loose=loose, rows=rows)
+        return Taken(position, gtid, contents, loose=loose, rows=rows, moment=moment)
 
 
 def _refuse_others(server: Server) -> None:
@@ -100,24 +101,28 @@ def _clone(server: Server, data: Path) -> None:
         connection.close()
 
 
-def _recovered(server: Server, folder: Path) -> tuple[Position, str]:
-    """Starts a server over the clone, which asks where it stands, and stops it."""
+def _recovered(server: Server, folder: Path) -> tuple[tuple[Position, str], datetime | None]:
+    """Starts a server over the clone, asks where it stands and since when, and stops it."""
     variables = dict(server.facts.variables)
     with server_over(server.facts.flavour, folder, variables, {"performance_schema": "ON"}) as over:
         connection = connect(over.address)
         try:
             asked = "SELECT state, binlog_file, binlog_position, gtid_executed FROM performance_schema.clone_status"
             rows = query(connection, asked)
+            # What is written until InnoDB's log is copied is in the clone.
+            ended = "SELECT MAX(end_time) FROM performance_schema.clone_progress WHERE stage = 'REDO COPY'"
+            moment = query(connection, ended)[0][0]
         finally:
             connection.close()
     if not rows or rows[0][0] != "Completed":
         raise ToolFailed(f"the cloned server does not say that it is whole: {rows[0][0] if rows else 'nothing'}")
     _, file, offset, gtid = rows[0]
+    taken = moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
     if not server.facts.log_bin:
-        return Position("", 0), ""
+        return (Position("", 0), ""), taken
     if not file:
         raise ToolFailed("the cloned server tells no binlog position, though its source writes a binary log")
-    return Position(Path(str(file)).name, int(offset)), str(gtid or "").replace("\n", "")
+    return (Position(Path(str(file)).name, int(offset)), str(gtid or "").replace("\n", "")), taken
 
 
 def _stream(data: Path, sink: Sink) -> int:

@@ -7,6 +7,7 @@ returns from `take` has seen its tool say that all went well; one that raises le
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from pymysql.connections import Connection
@@ -35,6 +36,7 @@ class Taken:
 
     `loose`: objects came or went meanwhile; `contents` has those that were there before and after. `lsn`: the stretch
     of InnoDB's log that a physical image covers, the beginning 0 for a full one. `rows`: as many as are known to be.
+    `moment`: of the snapshot, by the server's own clock; None where nothing tells.
     """
 
     position: Position
@@ -44,6 +46,7 @@ class Taken:
     loose: bool = False
     lsn: tuple[int, int] = (0, 0)
     rows: Rows = NO_ROWS
+    moment: datetime | None = None
 
 
 class Sink(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from bkpc_runtime.engines.split import Piece
 from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
 from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query
-from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
+from bkpc_runtime.mysql.flavour import Position, current_position, read_facts, time_of
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.preflight_privileges import may_read_accounts
 from bkpc_runtime.mysql.schemas import not_transactional, rounded_columns
@@ -43,7 +44,7 @@ class Logical:
         refuse_prepared(server.connection)
         before = read_contents(server.connection)
         with client_options(server.address, server.facts.flavour) as options:
-            parts = _Parts(sink, RowCounter(server.facts.flavour))
+            parts = _Parts(sink, RowCounter(server.facts.flavour), server.connection)
             snapshot = _write_tables(server, parts, options, before)
             # Read after the snapshot: what changed since then is in the log after it, and comes once more.
             accounts = _accounts(server, passwords=sink.encrypted)
@@ -52,13 +53,16 @@ class Logical:
             raise ToolFailed("the schema changed while the image was taken", retryable=True)
         lost = (*accounts.lost, *_loose(server))
         rows = parts.counter.rows()
-        return Taken(snapshot.position, snapshot.gtid, before.without_views(doubtful), lost, rows=rows)
+        contents = before.without_views(doubtful)
+        return Taken(snapshot.position, snapshot.gtid, contents, lost, rows=rows, moment=parts.moment)
 
 
 def _write_tables(server: Server, parts: _Parts, options: Path, contents: Contents) -> dump.Snapshot:
     """Schemas, tables and code; returns where they stand."""
     if not contents.schemas:
-        return _nothing(server)
+        found = _nothing(server)
+        parts.see_moment()
+        return found
     flavour = server.facts.flavour
     snapshot = dump.dump_tables(
         flavour, options, contents, parts.begin_piece, parts.write, log_bin=server.facts.log_bin
@@ -110,8 +114,9 @@ def _accounts(server: Server, *, passwords: bool) -> Accounts:
 class _Parts:
     """Parts that load on their own: each begins with what its statements need."""
 
-    def __init__(self, sink: Sink, counter: RowCounter) -> None:
-        self._sink, self.counter = sink, counter
+    def __init__(self, sink: Sink, counter: RowCounter, connection: Connection[Any]) -> None:
+        self._sink, self.counter, self._connection = sink, counter, connection
+        self.moment: datetime | None = None
 
     def write(self, chunk: bytes) -> None:
         self.counter.feed(chunk)
@@ -128,7 +133,13 @@ class _Parts:
             self.begin("accounts")
             write_accounts(statements, self.write)
 
+    def see_moment(self) -> None:
+        """The snapshot has just been taken."""
+        self.moment = self.moment or time_of(self._connection)
+
     def begin_piece(self, piece: Piece) -> None:
+        # The dump tool writes its first bytes when it has its snapshot.
+        self.see_moment()
         self.begin("table" if piece.table else "schema", piece.schema, piece.table)
         if piece.table:
             self.write(f"USE {quote(piece.schema)};\n".encode())

@@ -18,7 +18,7 @@ from bkpc_runtime.engines.process import Program
 from bkpc_runtime.engines.row_counts import estimated_rows
 from bkpc_runtime.errors import ToolFailed
 from bkpc_runtime.mysql.connection import query
-from bkpc_runtime.mysql.flavour import Flavour, Position
+from bkpc_runtime.mysql.flavour import Flavour, Position, time_of
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.repository import manifest
 
@@ -61,6 +61,8 @@ class PageCopy:
             tempfile.TemporaryDirectory(prefix="bkpc-") as notes,
         ):
             size = self._stream(options, Path(notes), sink)
+            # It copies pages first: its snapshot is of the end.
+            moment = time_of(server.connection)
             points = read_checkpoints(Path(notes))
             position, gtid = _position(Path(notes), log_bin=server.facts.log_bin)
         self._check(points)
@@ -71,7 +73,8 @@ class PageCopy:
             raise ToolFailed(f"{self.name} gave {size:,} bytes of a server that holds at least {least:,}")
         contents, loose = there_throughout(before, after)
         rows = estimated_rows(server.connection, server.facts.flavour)
-        return Taken(position, gtid, contents, loose=loose, lsn=(points.from_lsn, points.to_lsn), rows=rows)
+        lsn = (points.from_lsn, points.to_lsn)
+        return Taken(position, gtid, contents, loose=loose, lsn=lsn, rows=rows, moment=moment)
 
     def _stream(self, options: Path, notes: Path, sink: Sink) -> int:
         """The tool's bytes in parts; returns how many."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pymysql.connections import Connection
@@ -93,6 +94,13 @@ def _version(text: str) -> tuple[int, int, int]:
 def _expiry(variables: dict[str, str]) -> int:
     seconds = int(float(variables.get("binlog_expire_logs_seconds", "0")))
     return seconds or int(float(variables.get("expire_logs_days", "0")) * 86_400)
+
+
+def time_of(connection: Connection[Any]) -> datetime:
+    """By the server's own clock, which its log tells times by."""
+    moment = query(connection, "SELECT UTC_TIMESTAMP(6)")[0][0]
+    assert isinstance(moment, datetime)
+    return moment.replace(tzinfo=UTC)
 
 
 def position_statement(facts: ServerFacts) -> str:

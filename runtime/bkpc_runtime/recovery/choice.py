@@ -179,6 +179,28 @@ def starts(
             yield from _anywhere(store, images, point, None if by_names else identities)
 
 
+def snapshot_until(store: Store, database: str, moment: datetime, *, physical: bool) -> tuple[Start, datetime]:
+    """The newest image alone whose snapshot is no later than a moment, and when that was by its server's clock.
+
+    Raises:
+        PolicyBroken: there is none.
+    """
+    images, silent = _fitting(store, database, Latest(), physical=physical), ""
+    for image in images:
+        manifest = image.manifest
+        if not manifest.snapshot:
+            silent = silent or f"image {manifest.id} does not tell when its snapshot was taken"
+        elif (taken := datetime.fromisoformat(manifest.snapshot)) <= moment:
+            if silent:
+                log.warning("%s, and an older one of `%s` is taken", silent, database)
+            return Start(image, None, OfImage(manifest.id)), taken
+    raise PolicyBroken(
+        f"no image of `{database}` in store `{store.name}` is of a snapshot until {moment.isoformat()}"
+        f"{'; ' if silent else ''}{silent}",
+        help=_windows(store, images),
+    )
+
+
 def _fitting(store: Store, database: str, point: Point, *, physical: bool) -> list[Image]:
     """The images that the target takes, newest first."""
     all_ = catalogue.all_images(store, database)
@@ -260,7 +282,7 @@ def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
 
 def _at_time(store: Store, images: list[Image], moment: datetime, identities: Sequence[Secret] | None) -> Start:
     for image in images:
-        if datetime.fromisoformat(image.manifest.finished) > moment:
+        if datetime.fromisoformat(image.manifest.snapshot or image.manifest.finished) > moment:
             continue
         window = catalogue.window(store, image)
         if window is None:

@@ -6,9 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import ceil
 
+from bkpc_grammar.quantities import Duration
 from bkpc_runtime.errors import BadUsage, PolicyBroken, RuntimeFailure
-from bkpc_runtime.recovery.choice import Start, starts
+from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
 from bkpc_runtime.recovery.log_tail import ending, kept, stop_at
 from bkpc_runtime.recovery.point import AtTime, Latest, Point
 from bkpc_runtime.secret import Secret
@@ -21,7 +24,8 @@ _TOGETHER = 8
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A database of the group at the common point. `until`: its log is known to be complete so far.
+    """A database of the group at the common point. `until`: its log is known to be complete so far; None: it
+    has no log, and the point in common is the snapshot of its image.
 
     `start` has the position to stop at, or the moment where only all of the log tells that.
     """
@@ -29,11 +33,21 @@ class Member:
     database: str
     store: Store
     start: Start
-    until: datetime
+    until: datetime | None
 
     @property
     def point(self) -> Point:
         return self.start.point
+
+    def left_out(self, moment: datetime) -> str:
+        """How far its log goes, and what of it comes after the point in common; nothing where it has none."""
+        if self.until is None:
+            return ""
+        known = f"; its log is known until {self.until.isoformat()}"
+        lost = ceil((self.until - moment) / timedelta(seconds=1))
+        if lost <= 0:
+            return known
+        return f"{known}: what was committed in the last {Duration(Fraction(lost)).human()} of it is left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +66,13 @@ def common_point(
 ) -> tuple[datetime, list[Member]]:  # fmt: skip
     """The moment, and each member at it: found from the ends of their logs, side by side.
 
-    `wanted` is a time, or the latest that all have. In `idle` members nothing was committed after their log ends. Those
+    `wanted` is a time, or the latest that all have. Beside one member without a log it is the newest snapshot of that
+    until then. In `idle` members nothing was committed after their log ends. Those
     in `physical` go into data directories.
 
     Raises:
         BadUsage: `wanted` is a point of one server.
-        PolicyBroken: a member has no log, or not as far as `wanted`; the latest point is named.
+        PolicyBroken: two members have no log, or one not as far as `wanted`; the latest point is named.
     """
     if not isinstance(wanted, AtTime | Latest):
         raise BadUsage("a group goes back to a time, or to `latest`", help="positions and GTIDs are of one server")
@@ -73,8 +88,41 @@ def common_point(
 
     with ThreadPoolExecutor(_TOGETHER, thread_name_prefix="group") as pool:
         ends = dict(zip(stores, pool.map(end, stores), strict=True))
-        moment = _moment(wanted, {name: one.member.until for name, one in ends.items() if name not in idle})
+        known = {name: one.member.until for name, one in ends.items() if one.member.until and name not in idle}
+        alone = _without_log([one.member for one in ends.values()])
+        if alone is None:
+            moment = _moment(wanted, known)
+        else:
+            moment, ends[alone.database] = _snapshot(wanted, known, alone, physical=alone.database in physical)
         return moment, [*pool.map(at, ends.values())]
+
+
+def _without_log(members: Sequence[Member]) -> Member | None:
+    """The one that can go to no moment but those of its images."""
+    alone = [one for one in members if one.until is None]
+    if len(alone) > 1:
+        first, second = alone[:2]
+        raise PolicyBroken(
+            f"neither `{first.database}` nor `{second.database}` has log in its store: "
+            "images of two servers have no point in common",
+            help="restore each to an image by itself: --to IMAGE",
+        )
+    return alone[0] if alone else None
+
+
+def _snapshot(
+    wanted: AtTime | Latest, known: Mapping[str, datetime], alone: Member, *, physical: bool
+) -> tuple[datetime, _End]:
+    """The newest snapshot of the member without a log that is wanted, and that the logs of the others reach."""
+    limit = min(known.values(), default=datetime.now(UTC))
+    if isinstance(wanted, AtTime):
+        limit = min(limit, wanted.moment)
+    try:
+        start, taken = snapshot_until(alone.store, alone.database, limit, physical=physical)
+    except PolicyBroken as problem:
+        ends = "".join(f"; the log of `{name}` is known until {until.isoformat()}" for name, until in known.items())
+        raise PolicyBroken(f"`{alone.database}` has no log, and {problem}{ends}", help=problem.help) from problem
+    return taken, _End(replace(alone, start=start), None, alone.store)
 
 
 def _moment(wanted: AtTime | Latest, counted: Mapping[str, datetime]) -> datetime:
@@ -93,10 +141,7 @@ def _moment(wanted: AtTime | Latest, counted: Mapping[str, datetime]) -> datetim
 def _end(name: str, store: Store, identities: Sequence[Secret], *, physical: bool) -> _End:
     start = next(starts(store, name, Latest(), identities, physical=physical))
     if start.window is None:
-        raise PolicyBroken(
-            f"`{name}` has no log in store `{store.name}`: it has no point in common with others",
-            help="restore it to an image by itself: --to IMAGE",
-        )
+        return _End(Member(name, store, start, None), None, store)
     read = kept(store)
     end = ending(read, start, identities)
     # Without any transaction after it, nothing but the image says how far it is known.
@@ -108,14 +153,30 @@ def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool
     """All of its log where nothing in it is later."""
     member, last = end.member, end.last
     manifest = member.start.image.manifest
-    if last is None or last + (_WHOLE_SECONDS if manifest.flavour == "mariadb" else timedelta(0)) <= moment:
+    if member.until is None or _until(last or member.until, manifest.flavour if last else "") <= moment:
         return member
-    if idle and last <= moment:
+    if idle and last and last <= moment:
         return member
     try:
         point = AtTime(moment)
         start = next(starts(member.store, member.database, point, identities, physical=manifest.physical))
+        if last is None and _nothing_between(end, start, moment, identities):
+            return member
         stop = stop_at(end.kept, start, identities)
     except RuntimeFailure as problem:
         raise type(problem)(f"`{member.database}`: {problem}", help=problem.help) from problem
     return replace(member, start=start.to(stop) if stop else start)
+
+
+def _until(last: datetime, flavour: str) -> datetime:
+    """When a transaction was committed at the latest: MariaDB tells whole seconds."""
+    return last + (_WHOLE_SECONDS if flavour == "mariadb" else timedelta(0))
+
+
+def _nothing_between(end: _End, start: Start, moment: datetime, identities: Sequence[Secret]) -> bool:
+    """Whether the newest image, taken after the moment, has no more than was committed until then: `start` is of an
+    older one, whose log tells it."""
+    if start.window is None or start.image == end.member.start.image:
+        return False
+    last = ending(end.kept, replace(start, point=Latest()), identities).last
+    return last is None or _until(last, start.image.manifest.flavour) <= moment

@@ -64,7 +64,8 @@ class Manifest(_Record, frozen=True, omit_defaults=True):
     itself): the pages that InnoDB changed from `from_lsn` on. `to_lsn` of a physical image is where the next
     incremental begins. `inventory_loose`: objects came or went while the image was taken; `inventory` has those that
     were there before and after. `rows`: of each table by schema, as far as they are known; where `rows_estimated`, not
-    to the last one, but none is none.
+    to the last one, but none is none. `snapshot`: when it was taken by the server's own clock, as its log tells times;
+    empty: nothing told.
     """
 
     format_version: int
@@ -93,6 +94,7 @@ class Manifest(_Record, frozen=True, omit_defaults=True):
     inventory_loose: bool = False
     rows: dict[str, dict[str, int]] = {}
     rows_estimated: bool = False
+    snapshot: str = ""
 
     @property
     def physical(self) -> bool:
@@ -133,7 +135,9 @@ def decode_manifest(document: bytes, key: str) -> Manifest:
 
 def _wrong(manifest: Manifest) -> str:
     """What is no time or no position where one must be."""
-    for name in ("began", "finished"):
+    for name in ("began", "finished", "snapshot"):
+        if name == "snapshot" and not manifest.snapshot:
+            continue
         try:
             if datetime.fromisoformat(getattr(manifest, name)).tzinfo is None:
                 return f"`{name}` has no time zone"

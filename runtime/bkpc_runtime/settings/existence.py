@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bkpc_grammar.bucket import region_of
 from bkpc_runtime.settings.difference import Difference
 from bkpc_runtime.settings.view import BucketView
 from bkpc_runtime.settings.wanted import Wanted
@@ -66,8 +67,6 @@ def _class(found: str, wanted: str, store: str) -> Iterator[Difference]:
 
 
 def _region_of(endpoint: str) -> str:
-    from bkpc_runtime.stores.open import region_of
-
     return region_of(f"https://{endpoint}") or ""
 
 

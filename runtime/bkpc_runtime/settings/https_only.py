@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from bkpc_grammar.bucket import Place
 from bkpc_runtime.errors import PolicyBroken
 from bkpc_runtime.settings.difference import Difference
 from bkpc_runtime.settings.view import BucketView
@@ -23,11 +24,12 @@ def look(bucket: BucketView, wanted: Wanted) -> Iterator[Difference]:
     if not wanted.https_only:
         return
     try:
-        missing = _missing(_statements(bucket.policy()), wanted)
+        statements = _statements(bucket.policy())
     except ValueError:
         why = "it can't be added to: correct it in the console"
         yield Difference(NAME, "the bucket policy is not understood", "!", why)
         return
+    missing = _missing(statements, wanted, _owner(bucket))
     if missing:
         yield Difference(
             NAME, f"plain HTTP denied on {', '.join(missing)}", "+", "a bucket policy that denies it is missing"
@@ -37,14 +39,20 @@ def look(bucket: BucketView, wanted: Wanted) -> Iterator[Difference]:
 def mend(bucket: BucketSettings, wanted: Wanted) -> None:
     text = bucket.policy()
     try:
-        missing = _missing(_statements(text), wanted)
+        statements = _statements(text)
     except ValueError as problem:
         raise PolicyBroken(f"the policy of bucket `{wanted.bucket}` is not understood: {problem}") from problem
+    missing = _missing(statements, wanted, _owner(bucket))
     if not missing:
         return
     policy: dict[str, Any] = json.loads(text) if text else {"Version": "1", "Statement": []}
     policy["Statement"].append(_denial(missing))
     bucket.put_policy(json.dumps(policy, ensure_ascii=False, indent=2))
+
+
+def _owner(bucket: BucketView) -> str:
+    found = bucket.info()
+    return found.owner if found else ""
 
 
 def _denial(names: list[str]) -> dict[str, Any]:
@@ -68,13 +76,14 @@ def _statements(text: str) -> list[dict[str, Any]]:
     return statements
 
 
-def _missing(statements: list[dict[str, Any]], wanted: Wanted) -> list[str]:
+def _missing(statements: list[dict[str, Any]], wanted: Wanted, owner: str) -> list[str]:
     """What is ours and can be reached over plain HTTP."""
-    denied = [_named(pattern) for one in statements if _denies_http(one) for pattern in _many(one.get("Resource"))]
+    denials = [pattern for one in statements if _denies_http(one) for pattern in _many(one.get("Resource"))]
+    denied = [named for one in denials if (named := _named(one, wanted.region, owner)) is not None]
     ours = []
     for place in wanted.places:
         ours += [] if place.prefix else [wanted.bucket]
-        ours.append(f"{wanted.bucket}/{place.prefix}*")
+        ours.append(Place(wanted.bucket, place.prefix).objects)
     return [name for name in dict.fromkeys(ours) if not any(fnmatch.fnmatchcase(name, one) for one in denied)]
 
 
@@ -91,10 +100,18 @@ def _denies_http(statement: dict[str, Any]) -> bool:
     return set(asked) == {"acs:securetransport"} and asked["acs:securetransport"] == ["false"]
 
 
-def _named(pattern: str) -> str:
-    """`bucket/key` of `acs:oss:REGION:ACCOUNT:bucket/key`, as a pattern in which only `*` means more than itself."""
+def _named(pattern: str, region: str, owner: str) -> str | None:
+    """`bucket/key` of `acs:oss:REGION:ACCOUNT:bucket/key`, as a pattern in which only `*` means more than itself.
+
+    None where it is about the buckets of another region or account than ours.
+    """
     parts = pattern.split(":", 4)
-    return parts[4].replace("[", "[[]") if len(parts) == 5 else ""
+    if len(parts) < len(("acs", "oss", "region", "account", "name")) or parts[:2] != ["acs", "oss"]:
+        return None
+    if parts[2] not in ("*", f"oss-{region}") or parts[3] not in ("*", owner or "*"):
+        return None
+    # A `?` stands for one letter, so what it matches of our `…/*` is the letter `*` alone.
+    return parts[4].replace("[", "[[]").replace("?", "[?]")
 
 
 def _many(value: object) -> list[str]:

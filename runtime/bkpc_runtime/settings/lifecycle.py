@@ -64,8 +64,11 @@ def look(bucket: BucketView, wanted: Wanted) -> Iterator[Difference]:
         yield Difference(NAME, f"the rules are not understood: {problem}", "!", "correct them in the console")
         return
     others, ours = _told_apart(rules, wanted)
+    versioned = _versioned(bucket)
     for rule in others:
         yield from _threats(rule, wanted)
+        if versioned:
+            yield from _undone_no_more(rule, wanted)
     yield from _piling_up(others, wanted)
     for one in _asked(bucket, wanted, others, ours):
         found = [rule for rule in ours if rule.id == one.id]
@@ -108,8 +111,7 @@ def _asked(bucket: BucketView, wanted: Wanted, others: Sequence[Rule], ours: Seq
 
     Days of ours never become fewer: another plan may keep its backups below the same prefix, and need them.
     """
-    info = bucket.info()
-    versioned = bool(info and info.versioning)
+    versioned = _versioned(bucket)
     asked = []
     for prefix in sorted({one.prefix for one in wanted.places}):
         there = [rule for rule in ours if rule.id == rule_id(prefix)]
@@ -118,6 +120,11 @@ def _asked(bucket: BucketView, wanted: Wanted, others: Sequence[Rule], ours: Seq
         noncurrent = max([wanted.noncurrent_days, *(rule.noncurrent or 0 for rule in there)])
         asked.append(_Ours(prefix, None if left else uploads, noncurrent if versioned else None))
     return asked
+
+
+def _versioned(bucket: BucketView) -> bool:
+    info = bucket.info()
+    return bool(info and info.versioning)
 
 
 def _drops_uploads(rule: Rule, prefix: str) -> bool:
@@ -140,7 +147,7 @@ def _threats(rule: Rule, wanted: Wanted) -> Iterator[Difference]:
         if not folders:
             continue
         where = f"rule `{rule.id}`, which is not ours,"
-        way_out = f"keep it away from `{place.prefix}`" if place.prefix else "give it a prefix that is not ours"
+        way_out = _way_out(place)
         needed = "for ever: no `keep` says otherwise" if wanted.needed_days is None else f"{wanted.needed_days} days"
         if rule.expires is not None and _too_early(rule.expires, wanted.needed_days):
             what = f"{where} deletes what is below `{folders[0]}` {_after(rule.expires)}"
@@ -150,6 +157,22 @@ def _threats(rule: Rule, wanted: Wanted) -> Iterator[Difference]:
             what = f"{where} drops uploads below `{folders[0]}` {_after(rule.aborts)}"
             sign: Sign = "!" if rule.aborts else "i"  # a date is of old uploads only, or soon will be
             yield Difference(NAME, what, sign, f"one may take {wanted.upload_days} days; {way_out}")
+
+
+def _undone_no_more(rule: Rule, wanted: Wanted) -> Iterator[Difference]:
+    """A rule of others that drops deleted versions while what was deleted by mistake or malice is to be had back."""
+    if rule.noncurrent is None or rule.noncurrent >= wanted.noncurrent_days:
+        return
+    for place in wanted.places:
+        folders = [folder for folder in place.folders if rule.touches(folder)]
+        if folders:
+            what = f"rule `{rule.id}`, which is not ours, drops versions deleted below `{folders[0]}`"
+            why = f"a deletion is to be undone for {wanted.noncurrent_days} days; {_way_out(place)}"
+            yield Difference(NAME, f"{what} {_after(rule.noncurrent)}", "!", why)
+
+
+def _way_out(place: Place) -> str:
+    return f"keep it away from `{place.prefix}`" if place.prefix else "give it a prefix that is not ours"
 
 
 def _moved(rule: Rule, place: Place, wanted: Wanted, words: str, way_out: str) -> Iterator[Difference]:

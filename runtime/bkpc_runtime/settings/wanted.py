@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.bucket import region_of
+from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.repository import layout
-from bkpc_runtime.stores.open import region_of
+from bkpc_runtime.stores.open import checked_place
 
 DAY = 86_400_000
 CLASSES = {
@@ -82,7 +84,7 @@ def wanted_of(plan: contract.Plan, stores: Iterable[str]) -> tuple[Wanted, ...]:
     known = {one.name: one for one in plan.estate.stores}
     grouped: dict[str, list[contract.StoreSettings]] = {}
     for one in sorted(plan.settings, key=lambda one: one.store not in copies):
-        grouped.setdefault(known[one.store].location.partition("/")[0], []).append(one)
+        grouped.setdefault(checked_place(known[one.store]).bucket, []).append(one)
     return tuple(
         _wanted(plan, bucket, settings, known)
         for bucket, settings in grouped.items()
@@ -94,6 +96,8 @@ def _wanted(
     plan: contract.Plan, bucket: str, settings: list[contract.StoreSettings], known: dict[str, contract.Store]
 ) -> Wanted:
     first = known[settings[0].store]
+    for one in settings[1:]:
+        _agree(bucket, first, known[one.store])
     needed = [one.needed_days for one in settings]
     return Wanted(
         bucket=bucket,
@@ -110,6 +114,25 @@ def _wanted(
     )
 
 
+def _agree(bucket: str, first: contract.Store, other: contract.Store) -> None:
+    """`check` proves no such plan: a class or a region of one store would silently be that of the other, too.
+
+    Raises:
+        BadUsage: they count on what one bucket can't be, or have objects in common.
+    """
+    says = (
+        ("class", first.storage_class or "standard", other.storage_class or "standard"),
+        ("redundancy", first.redundancy or "lrs", other.redundancy or "lrs"),
+        ("region", _region(first), _region(other)),
+    )
+    clash = next((f"one {what}, and the plan names {one} and {two}" for what, one, two in says if one != two), "")
+    if not clash and checked_place(first).shares_with(checked_place(other)):
+        clash = "objects that are of both"
+    if clash:
+        message = f"stores `{first.name}` and `{other.name}` are in bucket `{bucket}`, which has {clash}"
+        raise BadUsage(message, help="compile the plan again: `check` names the clauses")
+
+
 def _region(store: contract.Store) -> str:
     told = store.region if _REGION.fullmatch(store.region) else ""
     return told or region_of(store.endpoint or "") or store.region
@@ -117,8 +140,7 @@ def _region(store: contract.Store) -> str:
 
 def _place(plan: contract.Plan, settings: contract.StoreSettings, known: dict[str, contract.Store]) -> Place:
     store = known[settings.store]
-    prefix = store.location.partition("/")[2].strip("/")
-    prefix = f"{prefix}/" if prefix else ""
+    prefix = checked_place(store).folder
     source = next((one.store for one in plan.settings if one.replicates_to == store.name), "")
     wrote = {store.name, source}
     writers = {one.database for one in plan.jobs if wrote & set(one.stores)}
@@ -139,5 +161,4 @@ def _replica(settings: contract.StoreSettings, known: dict[str, contract.Store])
     if settings.replicates_to is None:
         return None
     target = known[settings.replicates_to]
-    bucket = target.location.partition("/")[0]
-    return Replica(target.name, bucket, _region(target), settings.replication_role or "")
+    return Replica(target.name, checked_place(target).bucket, _region(target), settings.replication_role or "")

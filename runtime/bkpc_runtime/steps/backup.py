@@ -234,6 +234,7 @@ class _Writing:
             inventory_loose=taken.loose,
             rows=_by_schema(taken),
             rows_estimated=taken.rows.estimated,
+            snapshot=taken.moment.isoformat() if taken.moment else "",
         )
         for store in self.stores:
             verify_sizes(store, self.prefix, manifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from bkpc_grammar import plan
 from bkpc_grammar.address import never_leaves
+from bkpc_grammar.bucket import NoPlace, Place, endpoint_of, place_of, region_of
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.repository import layout
 from bkpc_runtime.stores.credentials import AccessKey, read_access_key
@@ -20,8 +20,6 @@ from bkpc_runtime.stores.store import Store
 
 if TYPE_CHECKING:
     from bkpc_runtime.stores.oss_settings import BucketSettings
-
-_PUBLIC_ENDPOINT = re.compile(r"oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com")
 
 
 def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> Store:
@@ -75,11 +73,11 @@ def _place(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> _Plac
     credentials = _credentials(store, folder, environ)
     # Asked once now, so that what is missing is told before a backup has begun.
     credentials()
-    bucket, _, prefix = store.location.partition("/")
+    place = checked_place(store)
     region = region_of(endpoint) or store.region
     if not region:
         raise BadUsage(f"store `{store.name}` has no region, which requests are signed with")
-    return _Place(bucket, prefix, endpoint, region, credentials)
+    return _Place(place.bucket, place.folder, endpoint, region, credentials)
 
 
 def _credentials(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> Callable[[], AccessKey]:
@@ -91,20 +89,22 @@ def _credentials(store: plan.Store, folder: Path, environ: Mapping[str, str]) ->
     return partial(read_access_key, store.name, store.credentials, folder, environ)
 
 
-def region_of(endpoint: str) -> str | None:
-    """`cn-hangzhou` of `https://oss-cn-hangzhou-internal.aliyuncs.com`; None for endpoints of another form."""
-    found = _PUBLIC_ENDPOINT.fullmatch(urlsplit(endpoint).hostname or "")
-    return found[1] if found else None
-
-
 def checked_endpoint(store: str, endpoint: str | None) -> str:
     """A URL with its scheme, https unless it names this machine."""
     if not endpoint:
         raise BadUsage(f"store `{store}` has no endpoint", help='write `endpoint "https://oss-REGION.aliyuncs.com"`')
-    url = endpoint if "://" in endpoint else f"https://{endpoint}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadUsage(f"store `{store}`: the endpoint {endpoint!r} is not a URL", help="write https://HOST")
-    if parts.scheme == "http" and not never_leaves(parts.hostname):
-        raise Refused(f"store `{store}` would be reached over plain HTTP", help=f"write https://{parts.netloc}")
-    return url
+    try:
+        url = endpoint_of(endpoint)
+    except NoPlace as problem:
+        raise BadUsage(f"store `{store}`: {problem}", help=problem.help) from problem
+    if url.scheme == "http" and not never_leaves(url.hostname or ""):
+        raise Refused(f"store `{store}` would be reached over plain HTTP", help=f"write https://{url.netloc}")
+    return url.geturl()
+
+
+def checked_place(store: plan.Store) -> Place:
+    """The bucket of `store` and what is its own there. Nothing wider is asked for, whatever wrote the plan."""
+    try:
+        return place_of(store.location)
+    except NoPlace as problem:
+        raise BadUsage(f"store `{store.name}`: {problem}", help=problem.help) from problem

@@ -22,6 +22,7 @@ class BucketInfo:
     """What a bucket is. `region` as `cn-hangzhou`; `elsewhere`: only the endpoint of another region knows more.
 
     `storage_class` and `redundancy` in the words of OSS; `versioning` is Enabled, Suspended, or empty: never enabled.
+    `owner`: the number of the account that it belongs to.
     """
 
     region: str = ""
@@ -29,6 +30,7 @@ class BucketInfo:
     redundancy: str = ""
     versioning: str = ""
     elsewhere: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,11 @@ class BucketSettings:
             raise
         region = (found.location or "").removeprefix("oss-")
         return BucketInfo(
-            region, found.storage_class or "", found.data_redundancy_type or "", found.versioning_status or ""
+            region,
+            found.storage_class or "",
+            found.data_redundancy_type or "",
+            found.versioning_status or "",
+            owner=(found.owner.id or "") if found.owner else "",
         )
 
     def create(self, storage_class: str, redundancy: str) -> None:

@@ -82,6 +82,26 @@ def test_a_group_goes_back_with_one_command_to_its_point_in_common() -> None:
             assert f"Nothing to type: the command of step {first} " in text, title
 
 
+def test_log_is_looked_into_only_where_there_is_one() -> None:
+    made = made_plan()
+    (corruption,) = [one for one in made.recoveries if one.scope == "corruption"]
+    (name,) = {step.database for step in corruption.steps if step.kind == "restore.log"}
+
+    def told(recovery: plan.Recovery) -> str:
+        (found,) = procedures_of(msgspec.structs.replace(made, recoveries=(recovery,)))
+        return "\n".join(line for act in acts_of(found) for line in (*act.texts, *act.commands))
+
+    assert f"bkpc log plan.json {name} " in told(corruption)
+    steps = tuple(step for step in corruption.steps if step.kind != "restore.log")
+    kept = tuple(
+        msgspec.structs.replace(one, needs=tuple(i for i in one.needs if not i.endswith("/restore.log")))
+        for one in steps
+    )
+    text = told(msgspec.structs.replace(corruption, steps=kept))
+    assert "bkpc log" not in text
+    assert f"There is no log of `{name}`" in text
+
+
 def test_one_of_a_group_that_comes_back_alone_is_restored_alone() -> None:
     (site,) = [one for one in procedures_of(grouped("orders", "elsewhere")) if one.recovery.scope == "site"]
     commands = [command for act in acts_of(site) for command in act.commands if "bkpc restore" in command]

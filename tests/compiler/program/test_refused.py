@@ -7,7 +7,8 @@ import pytest
 from bkpc_compiler.program.findings import COMPARED
 from tests.compiler.one_file import SMALL, changed, check
 
-BUCKET = ('directory "backups" }\nstore far', 'oss "b" endpoint "https://x" credentials env A, B }\nstore far')
+SERVICE = 'endpoint "https://oss.example" credentials env A, B'
+BUCKET = ('directory "backups" }\nstore far', f'oss "bucket" {SERVICE} }}\nstore far')
 
 
 def test_the_small_policy_is_clean() -> None:
@@ -67,14 +68,14 @@ def test_the_small_policy_is_clean() -> None:
             "another link",
         ),
         ('at here { directory "backups" }', "at here { }", "BKP1003", "`disk` has no `oss`"),
-        ('at here { directory "backups" }', 'at here { oss "b" }', "BKP1003", "`disk` has no `endpoint`"),
+        ('at here { directory "backups" }', 'at here { oss "bucket" }', "BKP1003", "`disk` has no `endpoint`"),
         (
             'at here { directory "backups" }',
-            'at here { oss "b" endpoint "https://x" }',
+            'at here { oss "bucket" endpoint "https://oss.example" }',
             "BKP1003",
             "`disk` has no `credentials`",
         ),
-        ('at here { directory "backups" }', 'at here { directory "a" oss "b" }', "BKP1007", "twice"),
+        ('at here { directory "backups" }', 'at here { directory "a" oss "bucket" }', "BKP1007", "twice"),
         (
             'at here { directory "backups" }',
             'at here { directory "a" redundancy zrs }',
@@ -83,7 +84,7 @@ def test_the_small_policy_is_clean() -> None:
         ),
         (
             'at here { directory "backups" }',
-            'at here { oss "b" endpoint "https://x" credentials env A, B redundancy xyz }',
+            'at here { oss "bucket" endpoint "https://oss.example" credentials env A, B redundancy xyz }',
             "BKP1001",
             "`xyz` is not a redundancy",
         ),
@@ -149,7 +150,7 @@ def test_nothing_written_moves_nothing_and_is_fine() -> None:
 
 
 def test_a_class_of_one_zone_is_not_made_redundant_by_saying_so() -> None:
-    bucket = 'oss "b" endpoint "https://x" credentials env A, B class cold_archive redundancy zrs'
+    bucket = 'oss "bucket" endpoint "https://oss.example" credentials env A, B class cold_archive redundancy zrs'
     text = changed(
         ("edition 1\n", 'edition 1\nimport "std/oss"\n'), ('at there { directory "backups"', f"at there {{ {bucket}")
     )
@@ -317,8 +318,8 @@ def test_where_thousands_of_names_are_unknown_only_some_are_compared() -> None:
 TWO = """\
 site hangzhou { region "cn-hangzhou" }
 site beijing { region "cn-beijing" }
-store near at hangzhou { oss "b/x" endpoint "https://x" credentials env A, B  replicates to copy }
-store copy at beijing { oss "c/x/" endpoint "https://x" credentials env A, B }
+store near at hangzhou { oss "bucket/x" endpoint "https://oss.example" credentials env A, B  replicates to copy }
+store copy at beijing { oss "copied/x/" endpoint "https://oss.example" credentials env A, B }
 """
 
 
@@ -329,20 +330,25 @@ store copy at beijing { oss "c/x/" endpoint "https://x" credentials env A, B }
         ("to copy", "to copy replicates to copy", "BKP1007", "twice"),
         ("to copy", 'to copy  role ""', "BKP1001", "this text is empty"),
         ("to copy", "to near", "BKP1012", "`near` is in the bucket of `near`"),
-        ('"c/x/"', '"b/y"', "BKP1012", "`copy` is in the bucket of `near`"),
-        ('"c/x/"', '"c/y"', "BKP1012", "`x/…` does not become `y/…`"),
+        ('"copied/x/"', '"bucket/y"', "BKP1012", "`copy` is in the bucket of `near`"),
+        ('"copied/x/"', '"copied/y"', "BKP1012", "`x/…` does not become `y/…`"),
         ('"cn-beijing"', '"cn-hangzhou"', "BKP1012", "is in the region of `near`, and is lost with it"),
         ("to copy", "to disk", "BKP1012", "`disk` is no bucket"),
-        ('oss "b/x" endpoint "https://x" credentials env A, B', 'directory "b"', "BKP1001", "a directory has no such"),
         (
-            '"c/x/" endpoint "https://x" credentials env A, B',
-            '"c/x" endpoint "https://x" credentials env A, B replicates to near',
+            'oss "bucket/x" endpoint "https://oss.example" credentials env A, B',
+            'directory "b"',
+            "BKP1001",
+            "a directory has no such",
+        ),
+        (
+            '"copied/x/" endpoint "https://oss.example" credentials env A, B',
+            '"copied/x" endpoint "https://oss.example" credentials env A, B replicates to near',
             "BKP1012",
             "it does not copy on to",
         ),
         (
             "store copy",
-            'store other at hangzhou { oss "d/x" endpoint "https://x" credentials role replicates to copy}\nstore copy',
+            f'store other at hangzhou {{ oss "third/x" {SERVICE} replicates to copy }}\nstore copy',
             "BKP1012",
             "`copy` is the copy of `near` already",
         ),

@@ -20,10 +20,11 @@ from bkpc_runtime.recovery import log_tail
 from bkpc_runtime.recovery.choice import choose, starts
 from bkpc_runtime.recovery.common_point import common_point
 from bkpc_runtime.recovery.log_tail import Ending, ending, stop_at
-from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, OfImage
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.manifest import encode_manifest
 from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
 from tests.runtime.retention import made
 from tests.runtime.retention.memory import MemoryStore
@@ -167,7 +168,7 @@ def test_a_group_reads_the_ends_of_its_logs_only() -> None:
     shop, stock = group()
     moment, members = common_point({"shop": shop, "stock": stock}, Latest(), (), ())
     assert moment == BEGAN + (60 + 3999) * SECOND
-    assert [one.until - moment for one in members] == [0 * SECOND, 10 * SECOND]
+    assert [one.until and one.until - moment for one in members] == [0 * SECOND, 10 * SECOND]
     read = shop.read_of_log, stock.read_of_log
     stop = choose(stock, "stock", AtTime(moment), ()).stop
     end = next(starts(shop, "shop", Latest(), ())).reach
@@ -176,6 +177,76 @@ def test_a_group_reads_the_ends_of_its_logs_only() -> None:
     assert [one.point for one in members] == [AtPosition(end), AtPosition(stop)]
     assert read[0] * 100 < sum(map(len, shop.objects.values()))
     assert read[1] * 8 < sum(map(len, stock.objects.values()))
+
+
+def without_log(taken: Sequence[datetime | None], database: str = "config") -> MemoryStore:
+    """Images of these snapshots; None: it is not known when that was."""
+    store = MemoryStore("disk")
+    for number, at in enumerate(taken):
+        manifest = made.manifest(BEGAN + number * SECOND, Position(made.binlog(1), 4), took=SECOND, parts=0)
+        moment = at.isoformat() if at else ""
+        manifest = msgspec.structs.replace(manifest, flavour="mysql", database=database, snapshot=moment)
+        store.put(layout.manifest_key(f"{database}/{made.SERVER}", manifest.id), encode_manifest(manifest))
+    return store
+
+
+def test_beside_a_member_without_a_log_all_go_to_its_snapshot() -> None:
+    shop, stock = group(100)
+    snapshots = [BEGAN + 90 * SECOND, BEGAN + 150 * SECOND + SECOND / 2, BEGAN + 160 * SECOND]
+    stores: dict[str, Store] = {"shop": shop, "stock": stock, "config": without_log(snapshots)}
+    # The log of `shop` is known until 159 seconds.
+    moment, members = common_point(stores, Latest(), (), ())
+    assert moment == snapshots[1]
+    assert [one.point for one in members[:2]] == [
+        AtPosition(stop) for name in ("shop", "stock") if (stop := choose(stores[name], name, AtTime(moment), ()).stop)
+    ]
+    *logs, alone = members
+    assert alone.until is None
+    assert alone.start.image.manifest.snapshot == snapshots[1].isoformat()
+    assert [one.left_out(moment).partition(": ")[2] for one in logs] == [
+        "what was committed in the last 9s of it is left out", "what was committed in the last 19s of it is left out",
+    ]  # fmt: skip
+    assert common_point(stores, Latest(), ("shop",), ())[0] == snapshots[2]
+    # A time asked for may be later than any log is known: it is not the point.
+    assert common_point(stores, AtTime(BEGAN + 9000 * SECOND), (), ())[0] == snapshots[1]
+    assert common_point(stores, AtTime(snapshots[1] - SECOND), (), ())[0] == snapshots[0]
+    with pytest.raises(PolicyBroken, match=r"`config` has no log, and no image of .* the log of `shop` is known until"):
+        common_point(stores, AtTime(snapshots[0] - SECOND), (), ())
+
+
+def test_an_image_that_tells_no_time_is_no_point_in_common() -> None:
+    shop, _ = group(100)
+    both = without_log([BEGAN + 90 * SECOND, None])
+    assert common_point({"shop": shop, "config": both}, Latest(), (), ())[0] == BEGAN + 90 * SECOND
+    with pytest.raises(PolicyBroken, match="does not tell when its snapshot was taken"):
+        common_point({"shop": shop, "config": without_log([None])}, Latest(), (), ())
+
+
+def test_two_members_without_a_log_have_no_point_in_common() -> None:
+    shop, _ = group(100)
+    stores: dict[str, Store] = {"shop": shop}
+    stores |= {name: without_log([BEGAN + 90 * SECOND], name) for name in ("config", "other")}
+    with pytest.raises(PolicyBroken, match="neither `config` nor `other` has log"):
+        common_point(stores, Latest(), (), ())
+
+
+def test_an_image_from_after_the_point_is_taken_only_where_its_log_shows_nothing_between() -> None:
+    """Nothing was committed after the newest image of `shop`, which is later than where the log of `stock` ends."""
+    _, stock = group(100)
+    log = Log("shop")
+    log.begin_file()
+    first = log.end
+    log.commit(BEGAN + 100 * SECOND)
+    shop = log.store([], first)
+    newest = made.manifest(BEGAN + 300 * SECOND, log.end, took=SECOND, parts=0)
+    newest = msgspec.structs.replace(newest, flavour="mysql", database="shop")
+    shop.put(layout.manifest_key(log.prefix, newest.id), encode_manifest(newest))
+    stores: dict[str, Store] = {"shop": shop, "stock": stock}
+    moment, members = common_point(stores, Latest(), (), ())
+    assert moment == BEGAN + 169 * SECOND
+    assert members[0].point == OfImage(newest.id)
+    earlier = common_point(stores, AtTime(BEGAN + 99 * SECOND), (), ())[1][0]
+    assert earlier.point != OfImage(newest.id)
 
 
 def test_what_is_far_from_the_end_is_left_to_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,6 +261,25 @@ def test_a_rule_that_harms_nothing_is_nobodys_business(server: OssServer, other:
     assert [one.text for one in looked(server, NOTHING) if one.sign in "!i"] == []
 
 
+@pytest.mark.parametrize(("days", "signs"), [(29, ["!"]), (30, [])])
+def test_versions_that_others_drop_before_a_deletion_can_be_undone(
+    server: OssServer, bucket: Any, days: int, signs: list[str]
+) -> None:
+    bucket.put_bucket_versioning(oss2.models.BucketVersioningConfig("Enabled"))
+    mended(server, NOTHING)
+    gone = f"<NoncurrentDays>{days}</NoncurrentDays>"
+    for prefix, found in (("", signs), ("shop/orders/", signs), ("shop/tmp/", []), ("logs/", [])):
+        other = rule(f"<NoncurrentVersionExpiration>{gone}</NoncurrentVersionExpiration>", prefix)
+        held(server, kept(server)[kept(server).index("<Rule>") : kept(server).index("</Rule>")] + "</Rule>", other)
+        differs = looked(server, NOTHING)
+        assert [one.sign for one in differs] == found
+        for one in differs:
+            assert one.text == (
+                "! lifecycle: rule `tidy`, which is not ours, drops versions deleted below `shop/orders/` "
+                "after 29 days (a deletion is to be undone for 30 days; keep it away from `shop/`)"
+            )
+
+
 def test_a_name_that_a_terminal_would_obey_is_shown(server: OssServer) -> None:
     held(server, rule(DELETES.format(1), name="a\u202eb\u0085c"))
     assert "rule `a\\u{202e}b\\u{85}c`, which" in told(server, NOTHING)[0]

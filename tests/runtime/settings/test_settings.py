@@ -12,8 +12,9 @@ import pytest
 from bkpc_runtime.errors import PolicyBroken
 from bkpc_runtime.settings import https_only
 from bkpc_runtime.settings.wanted import Place
-from tests.oss_server import OssServer
-from tests.runtime.settings.wishes import ALL, NOTHING, looked, mended, told
+from bkpc_runtime.stores.oss_settings import BucketInfo
+from tests.oss_server import REGION, OssServer
+from tests.runtime.settings.wishes import ALL, NOTHING, looked, mended, settings, told
 
 AES, KMS = "AES256", "KMS"
 
@@ -143,6 +144,7 @@ OURS = {
     "Resource": ["acs:oss:*:*:backup/shop/*"],
     "Condition": {"Bool": {"acs:SecureTransport": ["false"]}},
 }
+OWNER = "1234567890123456"
 THEIRS = {
     "Effect": "Allow",
     "Principal": ["27384********"],
@@ -157,9 +159,13 @@ class Held:
     """A bucket with this policy: on a server it would keep the test from asking over plain HTTP."""
 
     text: str
+    owner: str = OWNER
 
     def policy(self) -> str:
         return self.text
+
+    def info(self) -> BucketInfo:
+        return BucketInfo(REGION, "Standard", "LRS", owner=self.owner)
 
 
 def policy(*statements: dict[str, Any]) -> str:
@@ -204,6 +210,12 @@ def test_a_denial_of_anybody_is_enough(change: dict[str, Any]) -> None:
         {"Action": ["oss:PutObject"]},
         {"Resource": ["acs:oss:*:*:backup/other/*"]},
         {"Resource": ["acs:oss:*:*:backup/shop/orders/*"]},
+        {"Resource": ["acs:oss:*:*:backup/shop/?"]},
+        {"Resource": ["acs:oss:*:*:backup/[s]hop/*"]},
+        {"Resource": ["acs:oss:*:999:backup/shop/*"]},
+        {"Resource": ["acs:oss:oss-cn-beijing:*:backup/shop/*"]},
+        {"Resource": ["acs:ots:*:*:backup/shop/*"]},
+        {"Resource": ["*"]},
         {"Condition": {"Bool": {"acs:SecureTransport": ["true"]}}},
         {"Condition": {"Bool": {"acs:SecureTransport": ["false"]}, "IpAddress": {"acs:SourceIp": ["10.0.0.0/8"]}}},
         {"Condition": {}},
@@ -212,6 +224,24 @@ def test_a_denial_of_anybody_is_enough(change: dict[str, Any]) -> None:
 def test_what_looks_like_a_denial_and_is_none(change: dict[str, Any]) -> None:
     held = Held(policy({**OURS, **change}))
     assert len(list(https_only.look(held, HTTPS))) == 1  # type: ignore[arg-type]
+
+
+def test_the_number_of_an_account_says_nothing_where_the_owner_is_unknown() -> None:
+    held = Held(policy({**OURS, "Resource": [f"acs:oss:*:{OWNER}:backup/shop/*"]}), owner="")
+    assert len(list(https_only.look(held, HTTPS))) == 1  # type: ignore[arg-type]
+
+
+def test_the_owner_of_a_bucket_is_known(server: OssServer, bucket: Any) -> None:
+    info = settings(server).info()
+    assert info is not None
+    assert info.owner == bucket.get_bucket_info().owner.id != ""
+
+
+@pytest.mark.parametrize("prefix", ["*/", "sho?/", "${oss:Prefix}/", "../"])
+def test_a_denial_is_never_of_more_than_ours(prefix: str) -> None:
+    wanted = replace(HTTPS, places=(replace(HTTPS.places[0], prefix=prefix),))
+    with pytest.raises(ValueError, match="prefix"):
+        https_only.mend(Held(""), wanted)  # type: ignore[arg-type]
 
 
 def test_a_store_without_a_prefix_closes_the_bucket_itself_too(server: OssServer, bucket: Any) -> None:

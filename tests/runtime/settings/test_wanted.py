@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.settings.wanted import Replica, Wanted, wanted_of
 from tests.compiler.backends.made import made_plan
 
@@ -103,3 +105,23 @@ def test_a_bucket_that_oss_copies_to_comes_before_its_source() -> None:
     assert source.places[0].replica == Replica("away", "two", "cn-beijing", "copier")
     assert (copy.places[0].copied_from, copy.places[0].replica) == ("near", None)
     assert copy.places[0].folders == source.places[0].folders, "what would delete there is told as here"
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"storage_class": "cold_archive"}, "one class, and the plan names standard and cold_archive"),
+        ({"redundancy": "zrs"}, "one redundancy, and the plan names lrs and zrs"),
+        ({"region": "cn-beijing"}, "one region, and the plan names cn-hangzhou and cn-beijing"),
+        ({"location": "one/shop/inner"}, "objects that are of both"),
+        ({"location": "one"}, "objects that are of both"),
+        ({"location": "one/*"}, r"the prefix `\*` has `\*` in it"),
+    ],
+)
+def test_a_bucket_is_never_made_as_one_of_two_stores_that_disagree(other: dict[str, Any], says: str) -> None:
+    plain = {"storage_class": None, "redundancy": None, "region": "cn-hangzhou"}
+    stores = [store("a", "one/shop", **plain), store("b", **{"location": "one/shopping", **plain, **other})]
+    with pytest.raises(BadUsage, match=says):
+        wanted(stores, [asked("a"), asked("b")])
+    (one,) = wanted([stores[0], store("b", "one/shopping", **plain)], [asked("a"), asked("b")])
+    assert [place.prefix for place in one.places] == ["shop/", "shopping/"]

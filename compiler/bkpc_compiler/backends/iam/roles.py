@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bkpc_grammar.bucket import Place, place_of
 from bkpc_grammar.plan import Plan, Store, StoreSettings
 
 Role = Literal["writer", "expirer", "restorer", "reconciler"]
@@ -69,7 +70,7 @@ def policies_of(plan: Plan) -> tuple[Policy, ...]:
 def _of_store(plan: Plan, store: Store) -> Iterator[Policy]:
     written = {name for job in plan.jobs if job.kind != "expire" for name in job.stores}
     written |= {name for stream in plan.streams for name in stream.stores}
-    place = _Place(*store.location.partition("/")[::2])
+    place = place_of(store.location)
     locked = any(one.store == store.name and one.worm_ms is not None for one in plan.settings)
     # What a copy reads out of a class that must thaw is asked for by whoever makes the copy.
     copied = store.thaw_ms > 0 and any(job.source_store == store.name for job in plan.jobs)
@@ -83,28 +84,10 @@ def _of_store(plan: Plan, store: Store) -> Iterator[Policy]:
             yield Policy("reconciler", store.name, (Statement(_reconciling(settings), place.bucket),))
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    bucket: str
-    prefix: str
-
-    @property
-    def folder(self) -> str:
-        """The prefix as names of objects begin with it."""
-        return f"{self.prefix.strip('/')}/" if self.prefix.strip("/") else ""
-
-    @property
-    def objects(self) -> str:
-        return f"{self.bucket}/{self.folder}*"
-
-    def below(self, pattern: str) -> str:
-        return f"{self.bucket}/{self.folder}{pattern}"
-
-
 _THAWS = ("oss:RestoreObject",)
 
 
-def _restorer(place: _Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...]:
+def _restorer(place: Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...]:
     """`status` tells whether what is promised to be locked is."""
     statements = [
         Statement(("oss:GetObject", *_THAWS[:thaws]), place.objects),
@@ -115,7 +98,7 @@ def _restorer(place: _Place, *, locked: bool, thaws: bool) -> tuple[Statement, .
     return tuple(statements)
 
 
-def _writer(place: _Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...]:
+def _writer(place: Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...]:
     """What was broken off is looked up, gone on with and dropped; a probe of its own is all that it may delete."""
     objects = ("oss:AbortMultipartUpload", "oss:GetObject", "oss:ListParts", "oss:PutObject", *_THAWS[:thaws])
     looks = ("oss:GetBucketWorm",) if locked else ()
@@ -127,7 +110,7 @@ def _writer(place: _Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...
     )
 
 
-def _expirer(place: _Place) -> tuple[Statement, ...]:
+def _expirer(place: Place) -> tuple[Statement, ...]:
     return (
         Statement(("oss:DeleteObject", "oss:GetObject"), place.objects),
         Statement(("oss:ListObjects",), place.bucket, place.folder),

@@ -104,6 +104,10 @@ def _detect(procedure: Procedure, _: Phase) -> _Words:
 
 def _activate(procedure: Procedure, phase: Phase) -> _Words:
     if procedure.recovery.scope == "corruption":
+        logged = [name for name in phase.databases if _has_log(procedure, name)]
+        silent = [code(name) for name in phase.databases if name not in logged]
+        if not logged:
+            return [f"There is no log of {words.listed(silent)}: find out when it happened."], []
         found = (
             "Find the transaction that did it. The command prints the `--to FILE:POSITION` that stops just before it."
         )
@@ -111,9 +115,10 @@ def _activate(procedure: Procedure, phase: Phase) -> _Words:
         if procedure.together:
             found = "Find the transaction that did it. The command prints when it was; POINT is a time just before."
             point = "A position in one log says nothing of the others: for all that go back together it takes a time."
-        return [found, point], [
+        beside = [f"There is no log of {words.listed(silent)}: look in those of others."] if silent else []
+        return [found, point, *beside], [
             f"bkpc log plan.json {_argument(name)}{_from(procedure, name)} --find 'drop table SCHEMA.TABLE'"
-            for name in phase.databases
+            for name in logged
         ]
     if procedure.recovery.scope == "intruder":
         change = "Change the credentials of databases and stores from a machine that the intruder has never reached."
