@@ -121,13 +121,13 @@ def test_what_has_returned_can_be_restored_from_either_store(fresh_server: Throw
         agent.wait()
     assert len(returned) > 20
     assert "agent: NOT RUNNING" in office.bkpc("status", "plan.json").text
-    # As if `far` had been away at the end: its image is read first, and what its log lacks comes from the other.
-    for last in sorted((office.folder / "far").glob("shop/*/logs/*/*/*.zst.age"))[-3:]:
+    # As if `near` had been away at the end: its image is the newest, and what its log lacks comes from the other.
+    for last in sorted((office.folder / "near").glob("shop/*/logs/*/*/*.zst.age"))[-3:]:
         last.unlink()
     with start_server(server.flavour, tmp_path / "rescue") as rescue:
         done = office.bkpc("restore", "plan.json", "shop", "--into", rescue.url, expect=0)
         assert returned <= {row[0] for row in rescue.run("SELECT id FROM w.t")}, done.text
-    assert "log is read from store `near`" in done.text
+    assert "log is read from store `far`" in done.text
     shutil.rmtree(office.folder / "near")
     (office.folder / "near").write_text("lost")
     dark = office.bkpc("status", "plan.json", expect=1).text

@@ -266,7 +266,7 @@ def test_one_receiver_feeds_all_stores(writing: ThrowawayServer, store: Store, f
         insert(writing, 5)
         wait_for(stream, position(writing))
         assert receivers(writing) == 1
-        assert [one.durable for one in stream.state().stores] == [position(writing)] * 2
+        await_(lambda: [one.durable for one in stream.state().stores] == [position(writing)] * 2)
     own = {name: body for name, body in binlogs(writing).items() if name >= first.file}
     for one in (store, far):
         found = archived(one, both.prefix, 1, Position(first.file, 0))

@@ -19,11 +19,15 @@ from bkpc_grammar.rounding import told_down
 def lines_of(choice: Choice) -> tuple[Line, ...]:
     """The chosen line, then the others as they are named."""
     synced = tuple(dict.fromkeys(line for _, line, _ in choice.ways if line.synced or line.image.beside))
+    # Of two of one name, by any quorum's store or by just this one, the chosen one is told.
     same = {(line.image.id, line.synced[0].name) for line in synced if len(line.synced) == 1}
-    lines = (*(one for one in choice.lines if one.name not in same), *synced)
+    plain = [one for one in choice.lines if one.name not in same or one == choice.line]
+    told = {one.name for one in plain}
+    twins = [one for one in synced if len(one.synced) == 1 and (one.image.id, one.synced[0].name) in told]
+    lines = (*plain, *(one for one in synced if one not in twins))
     found = [_line(choice, line) for line in lines]
-    told = [replace(one, why_not=_why_not(choice, one, line)) for one, line in zip(found, lines, strict=True)]
-    return tuple(sorted(told, key=lambda one: not one.chosen))
+    lines_told = [replace(one, why_not=_why_not(choice, one, line)) for one, line in zip(found, lines, strict=True)]
+    return tuple(sorted(lines_told, key=lambda one: not one.chosen))
 
 
 def _line(choice: Choice, line: points.Line) -> Line:
