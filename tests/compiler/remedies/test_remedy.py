@@ -170,13 +170,17 @@ protect two with second
 """
 
 
-@pytest.mark.parametrize("first", ["10s", "3h"])
-def test_nothing_is_proved_as_it_stands_that_another_promise_would_undo(first: str) -> None:
+@pytest.mark.parametrize(("first", "told"), [("10s", ""), ("30min", "1h31min"), ("70min", "2h20min")])
+def test_nothing_is_proved_as_it_stands_that_another_promise_would_undo(first: str, told: str) -> None:
     """With a promise that is weaker the log of `two` is reserved less, and the group loses more again."""
-    text = GROUP.replace("FIRST", first)
-    analysis = check(text).analysis
+    analysis = check(GROUP.replace("FIRST", first)).analysis
     assert analysis is not None
-    assert "as it stands" not in remedy_of(analysis, analysis.answers[0]).help
+    said = re.findall(r"as it stands, `rpo (\w+)`", remedy_of(analysis, analysis.answers[0]).help)
+    assert said == ([told] if told else [])
+    for weaker in said:
+        then = check(GROUP.replace("FIRST", weaker)).analysis
+        assert then is not None
+        assert {one.verdict for one in then.answers} == {Verdict.PROVED}
 
 
 def test_what_is_proved_as_it_stands_is_told_with_its_share() -> None:
