@@ -144,6 +144,7 @@ def test_a_chain_and_the_log_after_it_come_back(
         wait_for(stream, position(shop))
     assert [one.kind for one in (full, first, second)] == ["full", "incremental", "incremental"]
     assert (first.parent, second.parent) == (full.id, first.id)
+    assert all(one.began < one.snapshot < one.finished for one in (full, first, second))
     assert len(full.parts) > 3
     assert second.plain_size < full.plain_size / 2
     assert full.to_lsn < first.to_lsn < second.to_lsn

@@ -12,8 +12,8 @@ from typing import cast
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
-from bkpc_runtime.recovery.choice import Start, starts
-from bkpc_runtime.recovery.point import Latest, Point
+from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
+from bkpc_runtime.recovery.point import AtTime, Latest, Point
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.settings.wanted import CLASSES
@@ -92,6 +92,14 @@ def terms_of(arguments: argparse.Namespace) -> Terms:
     return Terms(_TIERS.get(arguments.thaw_tier or ""), arguments.thaw_days)
 
 
+def _without_log(store: Store, database: str, point: Point, *, physical: bool) -> Start | None:
+    """Of a member that has images only the newest one until the time of its group: likely its point in common."""
+    last = next(starts(store, database, Latest(), (), physical=physical, by_names=True))
+    if last.window or not isinstance(point, AtTime):
+        return None
+    return snapshot_until(store, database, point.moment, physical=physical)[0]
+
+
 class Thaws:
     """Of one restore. Nothing is asked for before `first`, `only` or `begun`."""
 
@@ -106,7 +114,8 @@ class Thaws:
         """None where all can be read at once. `latest_too`: the log is read to its end, whatever the point."""
         if not self._may_be_cold(store):
             return None
-        start = next(starts(store, database, point, (), physical=physical, by_names=True))
+        start = _without_log(store, database, point, physical=physical) if latest_too else None
+        start = start or next(starts(store, database, point, (), physical=physical, by_names=True))
         chain = catalogue.chain(start.image, catalogue.all_images(store, database))
         keys = keys_to_read(store, chain, start.window, start.reach, skip=start.skips_to > 0)
         if latest_too:

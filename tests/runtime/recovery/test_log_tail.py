@@ -7,12 +7,15 @@ import itertools
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bkpc_runtime.commands.thaw_first import Terms, Thaws
 from bkpc_runtime.errors import PolicyBroken, RuntimeFailure
 from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.flavour import Position
@@ -26,6 +29,7 @@ from bkpc_runtime.repository.manifest import encode_manifest
 from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
+from bkpc_runtime.world import World
 from tests.runtime.retention import made
 from tests.runtime.retention.memory import MemoryStore
 
@@ -220,6 +224,18 @@ def test_an_image_that_tells_no_time_is_no_point_in_common() -> None:
     assert common_point({"shop": shop, "config": both}, Latest(), (), ())[0] == BEGAN + 90 * SECOND
     with pytest.raises(PolicyBroken, match="does not tell when its snapshot was taken"):
         common_point({"shop": shop, "config": without_log([None])}, Latest(), (), ())
+
+
+def test_of_a_member_without_a_log_an_image_may_have_to_thaw() -> None:
+    """Not its log, of which there is none: it is looked for before the point in common is known."""
+    store = without_log([BEGAN + 90 * SECOND, BEGAN + 150 * SECOND])
+    cold = SimpleNamespace(name="disk", thaw_ms=60_000)
+    world = SimpleNamespace(plan=SimpleNamespace(estate=SimpleNamespace(stores=[cold]), recoveries=()))
+    thaws = Thaws(cast(World, world), Terms())
+    for point in (AtTime(BEGAN + 100 * SECOND), Latest()):
+        assert thaws.of("config", store, point, latest_too=True) is None, "no part of it is cold"
+    with pytest.raises(PolicyBroken, match="is of a snapshot until"):
+        thaws.of("config", store, AtTime(BEGAN + 10 * SECOND), latest_too=True)
 
 
 def test_two_members_without_a_log_have_no_point_in_common() -> None:
