@@ -52,7 +52,7 @@ class DirectoryStore:
                 try:
                     self._make_folders(target.parent)
                     return DirectoryWriter(self, key, target)
-                except FileNotFoundError:  # whoever deleted the last of others took the folder, too
+                except (FileNotFoundError, FileExistsError):  # who deleted the last of others took the folder, too
                     continue
             self._make_folders(target.parent)
             return DirectoryWriter(self, key, target)

@@ -27,7 +27,7 @@ def test_all_that_a_command_prints_and_logs(capsys: pytest.CaptureFixture[str]) 
         logging.getLogger("a test").removeHandler(handler)
         raise StepFailed(f"failed at {arguments.name}")
 
-    assert run(argparse.Namespace(name=EVIL)) == 4
+    assert run(argparse.Namespace(name=EVIL, plan="plan.json")) == 4
     out, err = capsys.readouterr()
     assert out == f"{SHOWN}\n"
     assert f"table {SHOWN}\n\tis there\nerror: no {SHOWN}\n  help: {SHOWN}\nlogged {SHOWN}\n" in err
