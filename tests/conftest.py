@@ -10,6 +10,7 @@ _HERE = Path(__file__).parent
 _WITH_SERVERS = [_HERE / "servers", _HERE / "crash"]
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `--dist loadgroup` one process runs what starts database servers, in order, and the others run the rest.
 
