@@ -31,7 +31,7 @@ demo: $(VENV)/ready servers-$(SERVER)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.demo --server $(SERVER)
 
 test: $(VENV)/ready $(addprefix servers-,$(SERVERS)) pictures lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 # What a change is checked with between edits: no servers, under a minute.
 fast: $(VENV)/ready

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-_HERE = Path(__file__).parent
-_WITH_SERVERS = [_HERE / "servers", _HERE / "crash"]
+_WITH_SERVERS = ("tests/servers/", "tests/crash/")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` one process runs what starts database servers, in order, and the others run the rest.
+class ServersApart(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
+    """One process runs what starts database servers, in order, and the others run the rest, file by file.
 
     Server tests wait for the clock as often as for the processor: two of them at once would disturb each other's times.
     """
-    for item in items:
-        if any(folder in item.path.parents for folder in _WITH_SERVERS):
-            item.add_marker(pytest.mark.xdist_group("servers"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "servers" if nodeid.startswith(_WITH_SERVERS) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ServersApart:
+    """What `pytest -n 2` deals out tests by."""
+    return ServersApart(config, log)

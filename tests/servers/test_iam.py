@@ -21,8 +21,8 @@ def as_role(office: Office, bucket: OssServer, role: str) -> None:
     """From now on with a key of this role alone."""
     ram = json.loads((office.folder / "iam" / "iam.json").read_text())["ram"]
     (policy,) = [one["document"] for one in ram if one["role"] == role]
-    bucket.service.keys.add(role, f"secret of {role}", Account(UID, (json.dumps(policy),)))
-    office.environ |= {"OSS_KEY_ID": role, "OSS_KEY_SECRET": f"secret of {role}"}
+    bucket.service.keys.add(role, f"secret-of-{role}", Account(UID, (json.dumps(policy),)))
+    office.environ |= {"OSS_KEY_ID": role, "OSS_KEY_SECRET": f"secret-of-{role}"}
 
 
 def test_what_it_writes_is_enough(office: Office, bucket: OssServer, tmp_path: Path) -> None:
