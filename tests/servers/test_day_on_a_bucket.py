@@ -45,7 +45,7 @@ OLDEST = KEEP + GRACE + 4
 HASTY = Patience(total=8.0, first=0.01, longest=0.1, busy=2.0, answer=1.0)
 STORES = ("far", "vault")
 CERTAIN = (
-    Fault("lost", method="POST", match="uploadId=", nth=1),
+    Fault("lost", method="POST", match="uploadId=", nth=2),
     Fault("status", nth=97, status=429, code="TooManyRequests"),
     Fault("late", nth=101, seconds=1.3),
 )
