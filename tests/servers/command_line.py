@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from bkpc_runtime.repository.plans import put_in_force
 from bkpc_runtime.world import open_world
 from tests.database_server import ThrowawayServer
 from tests.demo import policy
+from tests.servers.streaming import position
 
 PASSWORD = "a-password-nobody-should-see"
 
@@ -98,3 +101,17 @@ class Office:
         """Starts a command that goes on; what it prints is appended to `<command>.log`."""
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             return subprocess.Popen(self.command(*arguments), cwd=self.folder, env=self.environ, stdout=log, stderr=log)
+
+    def archived(self, *servers: ThrowawayServer, stores: int = 1) -> str:
+        """Waits until so many stores have the whole log of each of `servers`; where that of the first ends.
+
+        Where they write is asked each time: MariaDB adds a checkpoint by itself, whenever it likes.
+        """
+        until = time.monotonic() + 60
+        while True:
+            ends = [position(one).text for one in servers or (self.server,)]
+            listed = self.bkpc("list", "plan.json").text
+            told = re.findall(r"log to (\S+:\d+)", listed)
+            if sum(told.count(end) for end in set(ends)) >= stores * len(ends):
+                return ends[0]
+            assert time.monotonic() < until, listed

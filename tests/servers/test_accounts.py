@@ -16,7 +16,6 @@ from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
 from tests.demo.shop import load
 from tests.servers.command_line import Office
-from tests.servers.streaming import position
 from tests.servers.whole import accounts
 
 COMMON = (
@@ -78,9 +77,7 @@ def test_they_come_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
     agent = office.start("agent", "plan.json")
     try:
         fresh_server.run(*LATER)
-        end = position(fresh_server)
-        while f"log to {end.text}" not in office.bkpc("list", "plan.json").text:
-            pass
+        office.archived()
     finally:
         agent.terminate()
         assert agent.wait(60) == 0

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tests.database_server import ThrowawayServer, start_server
 from tests.servers.command_line import PASSWORD, Office
-from tests.servers.streaming import position
 
 ESTATE = """\
 edition 1
@@ -84,9 +83,7 @@ def test_one_point_for_all(fresh_server: ThrowawayServer, tmp_path: Path) -> Non
                     middle = datetime.now(UTC).isoformat()
             time.sleep(1.1)
             shop.run("INSERT INTO w.t VALUES (4)")
-            ends = [position(one).text for one in (shop, stock)]
-            while not all(f"log to {end}" in office.bkpc("list", "plan.json").text for end in ends):
-                pass
+            office.archived(shop, stock)
         finally:
             agent.terminate()
             assert agent.wait(60) == 0
@@ -139,9 +136,7 @@ def test_a_member_without_a_log_brings_others_to_its_snapshot(fresh_server: Thro
                 if number == 2:
                     office.bkpc("run", "plan.json", "stock/full/disk", expect=0)
                     time.sleep(1.1)
-            end = position(shop).text
-            while f"log to {end}" not in office.bkpc("list", "plan.json").text:
-                pass
+            office.archived()
         finally:
             agent.terminate()
             assert agent.wait(60) == 0

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tests.database_server import ThrowawayServer, start_server
 from tests.servers.command_line import PASSWORD, Office
-from tests.servers.streaming import position
 
 ESTATE = """\
 edition 1
@@ -79,10 +78,7 @@ def test_a_site_comes_back(fresh_server: ThrowawayServer, tmp_path: Path) -> Non
         try:
             for one in (shop, accounts):
                 one.run("INSERT INTO w.t VALUES (1)")
-            ends = [position(one).text for one in (shop, accounts)]
-            listed = ""
-            while sum(listed.count(f"log to {end}") for end in set(ends)) < 4:
-                listed = office.bkpc("list", "plan.json").text
+            office.archived(shop, accounts, stores=2)
             insist_on_status(office)
         finally:
             agent.terminate()

@@ -15,7 +15,6 @@ from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import quoted
 from tests.demo.shop import load
 from tests.servers.command_line import Office
-from tests.servers.streaming import position
 from tests.servers.whole import accounts, everything, same, typed
 
 BEFORE = r"""
@@ -67,23 +66,15 @@ def office(fresh_server: ThrowawayServer, tmp_path: Path) -> Iterator[Office]:
         assert agent.wait(60) == 0
 
 
-def archived(office: Office) -> str:
-    """Waits until all of the log is stored, to which the server may add a checkpoint by itself; where it ends."""
-    until = time.monotonic() + 60
-    while f"log to {(end := position(office.server).text)}" not in office.bkpc("list", "plan.json").text:
-        assert time.monotonic() < until, end
-    return end
-
-
 def test_tables_at_a_point(office: Office, tmp_path: Path) -> None:
     server = office.server
     wanted = {name: server.run(f"SELECT * FROM {quoted(*name)} ORDER BY 1") for name in NAMES}
     defined = {name: server.run(f"SHOW CREATE TABLE {quoted(*name)}")[0][1] for name in NAMES}
     # The last binlog holds nothing of these tables.
     server.run("FLUSH BINARY LOGS", "INSERT INTO w.noise (t) VALUES ('nobody asks for it')")
-    stop = archived(office)
+    stop = office.archived()
     server.run("DELETE FROM w.children", "DROP TABLE w.orders_", "DROP DATABASE w2", "TRUNCATE w.audited")
-    archived(office)
+    office.archived()
     with start_server(server.flavour, tmp_path / "rescue") as rescue:
         load(rescue)
         rescue.run("CREATE DATABASE w", "CREATE TABLE w.audited (id INT, theirs INT)", "CREATE TABLE w.log_ (id INT)",
@@ -120,7 +111,7 @@ def test_tables_at_a_point(office: Office, tmp_path: Path) -> None:
 
 def test_what_changed_since(office: Office, tmp_path: Path) -> None:
     server = office.server
-    archived(office)
+    office.archived()
     with start_server(server.flavour, tmp_path / "rescue") as rescue:
         office.bkpc("restore", "plan.json", "shop", "--into", rescue.url, expect=0)
         same(everything(rescue), everything(server))
@@ -132,7 +123,7 @@ def test_what_changed_since(office: Office, tmp_path: Path) -> None:
             CREATE TABLE brand_new (id INT); DROP DATABASE w2; CREATE VIEW shown AS SELECT 1 AS a; ALTER TABLE made_like ADD x INT;
             DROP TRIGGER audits; RENAME TABLE noise TO louder;""",
         )
-        archived(office)
+        office.archived()
         command = ["restore", "plan.json", "shop", "--into", rescue.url, "--changed-since", since]
         before = everything(rescue)
         refused = office.bkpc(*command, expect=5).text
@@ -154,7 +145,7 @@ def test_what_changed_since(office: Office, tmp_path: Path) -> None:
             """USE w; SET SESSION binlog_format = 'STATEMENT'; INSERT INTO brand_new VALUES (1);
             ALTER TABLE louder RENAME TO quiet; INSERT INTO quiet (t) VALUES ('q');""",
         )
-        archived(office)
+        office.archived()
         told = office.bkpc(*command[:-1], since, "--replace", "w", "--replace", "shop", expect=0).text
         assert "all, because the log holds rows that are changed by statements" in told
         for name in ("w.brand_new", "w.quiet"):

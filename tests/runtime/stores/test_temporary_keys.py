@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from msgspec.structs import replace
 
 from bkpc_grammar import plan
 from bkpc_runtime.errors import BadUsage, Refused, StoreDenied, StoreUnreachable
@@ -23,6 +24,7 @@ from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.temporary_keys import AHEAD, RRSA, Lent, Renewed, role_keys
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
+from tests.runtime.stores.test_credentials import FAR
 
 Answer = tuple[int, str]
 METADATA, STS = "BKPC_METADATA_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT"
@@ -262,17 +264,6 @@ def test_the_pods_token_never_goes_over_plain_http(tmp_path: Path) -> None:
 
 
 def test_a_store_of_a_plan_with_a_role_opens(tmp_path: Path) -> None:
-    store = plan.Store(
-        name="far",
-        site="hangzhou",
-        kind="oss",
-        location="backup",
-        endpoint="https://oss-cn-hangzhou.aliyuncs.com",
-        region="cn-hangzhou",
-        storage_class="standard",
-        redundancy=None,
-        thaw_ms=0,
-        credentials=plan.CredentialReference(kind="role", names=()),
-    )
+    store = replace(FAR, credentials=plan.CredentialReference(kind="role", names=()))
     with service(metadata) as url:
         assert isinstance(open_store(store, tmp_path, {METADATA: url}), OssStore)
