@@ -42,8 +42,10 @@ def in_common(setting: Setting, choices: Mapping[str, Choice]) -> dict[str, Choi
     found = dict(choices)
     for name, choice in choices.items():
         group, promise = setting.grouped.get(name), choice.promise
-        members = group & choices.keys() if group else frozenset[str]()
-        if len(members) < 2 or promise is None or promise.rpo is None or group is None:
+        if group is None or promise is None or promise.rpo is None:
+            continue
+        members = group & choices.keys()
+        if len(members) < 2:
             continue
         key = (group, promise.rpo_quantile)
         if key not in known:

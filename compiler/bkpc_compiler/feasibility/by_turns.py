@@ -27,7 +27,8 @@ def taken_by_turns(images: Sequence[ImageCopy]) -> tuple[ImageCopy, ...]:
     """
     able = [one for one in images if one.staleness is not None and not one.behind]
     found: dict[tuple[str, ...], ImageCopy] = {}
-    for some in ([one for one in able if thaw_of(one.store) is None], able):
+    ready = [one for one in able if thaw_of(one.store) is None]
+    for some in (ready, able) if len(ready) < len(able) else (able,):
         together = _fewest(_by_store(some))
         if together is not None:
             found[tuple(one.name for one in together.stores)] = together
@@ -101,10 +102,10 @@ def least_age(images: Sequence[ImageCopy], share: Fraction, *, arrives: bool) ->
     chains = tuple(dict.fromkeys((*(one.jobs for one in images), *beside)))
     firsts = tuple(dict.fromkeys(jobs[:1] for jobs in chains))
     # Those of two stores may be of one job: no more images are new than are made.
-    longest = max((chains, firsts), key=lambda of: least_gap(of, share))
-    apart = Duration(Fraction(least_gap(longest, share), 1000))
+    gap, longest = max(((least_gap(of, share), of) for of in (chains, firsts)), key=itemgetter(0))
+    apart = Duration(Fraction(gap, 1000))
     spans = tuple(dict.fromkeys(jobs[0].level.span for jobs in firsts))
-    words = "images" if any(job.incremental for job in map(itemgetter(0), firsts)) else "full backups"
+    words = "images" if any(jobs[0].incremental for jobs in firsts) else "full backups"
     between = Term(f"between two {words} to any store", apart, spans, working=Apart(longest, share))
     if arrives:
         return Bound((between,))
@@ -128,7 +129,7 @@ def least_lost_on(lines: Sequence[Line], scope: Scope, share: Fraction) -> Bound
 
 
 def lost_at_least_on(lines: Sequence[Line], scope: Scope, share: Fraction) -> Fraction | None:
-    """The total of `least_lost_on`, in seconds: its terms are made only for what is shown."""
+    """The total of `least_lost_on`, in seconds; of logs without its terms."""
     lows = [low for line in lines if line.log is not None and (low := lost_at_least(line, scope, share)) is not None]
     images = [line.image for line in lines if line.log is None]
     if images:

@@ -67,7 +67,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
             return self.staleness.worst
         return sum(job.rhythm.gap + job.slot.end for job in self.jobs if job.slot)
 
-    @property
+    @once
     def stores(self) -> tuple[Store, ...]:
         """Where the newest may be."""
         return (self.store, *self.beside)
@@ -177,7 +177,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
             least = took
         return Bound(tuple(terms))
 
-    @property
+    @once
     def prepared(self) -> int:
         """Images that are prepared one onto the other when it is loaded, at most: physical ones."""
         chains = (self.jobs, *self.others)

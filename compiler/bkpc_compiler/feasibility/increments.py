@@ -56,6 +56,8 @@ def _changed(changes: Given[Rate], milliseconds: int) -> int:
 def increments_in(jobs: Sequence[JobDemand]) -> Mapping[str, Increments]:
     """Of each store that incremental images of one database get to, of all `jobs` of it; directly or by copies."""
     own = {job.store: _own(jobs, job.store) for job in jobs if job.incremental}
+    if not own:
+        return {}
     found: dict[str, Increments] = {}
     for store in dict.fromkeys(job.store for job in jobs):
         behind = _behind(jobs, own, store, frozenset())

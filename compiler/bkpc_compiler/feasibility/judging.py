@@ -101,6 +101,8 @@ class Commons:
         first = self.waited.setdefault(outage, {})
         for one in needs_first(outage, name, first):
             first[one] = self._own_shorts(outage, one) or self._needed_shorts(outage, one, first)
+        if not self._own_shorts(outage, name):
+            return first[name]
         return tuple({id(one): one for one in (*first[name], *self._needed_shorts(outage, name, first))}.values())
 
     def _own_shorts(self, outage: Outage, name: str) -> tuple[Short, ...]:
@@ -162,6 +164,8 @@ class PointJudging(Struct, frozen=True):
 
     def _late(self) -> Fraction:
         """Seconds until the logs of its group have reached the snapshot of the one that has no log."""
+        if self.choice.database.name not in self.commons.setting.grouped:
+            return Fraction(0)
         lines = self._lines()
         if len(lines) < 2 or self.choice.line is None or all(one.log for one in lines):
             return Fraction(0)

@@ -88,7 +88,7 @@ def limits_of(
                 loss = losses.of(databases[protection.database], promise.scope)
                 lost = "" if promise.scope is Scope.CORRUPTION else loss.lost  # all stores are left
                 within = promise.rpo.value.amount
-                for limit in (within, _beside_images(within, loss, protections)):
+                for limit in (within, _beside_images(within, loss, protections)) if len(protections) > 1 else (within,):
                     found.setdefault((loss.scope.value, lost, limit), (loss, limit))
     return tuple(found.values())
 
@@ -136,7 +136,7 @@ def unserved_of(
 
 def swift_enough(job: JobDemand, unserved: Unserved) -> JobDemand:
     """The job, its slot no longer than lets its images be as young as is promised, where that is possible."""
-    if job.source or job.incremental:
+    if not unserved or job.source or job.incremental:
         return job
     spare = [within * 1000 - share * job.rhythm.gap for one, within, share in unserved if one.name == job.store]
     most = min((int(one) for one in spare if one > 0), default=None)

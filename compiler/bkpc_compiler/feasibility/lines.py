@@ -200,13 +200,17 @@ def _by_turns(setting: Setting, lines: Sequence[Line], place: Place, loss: Loss,
     """The lines on images of several stores, whichever has the newest; of no use where nothing is said of its age."""
     if promise is None or promise.rpo is None:
         return []
-    images = [line.image for line in lines if line.log is None and leads_back(setting, line, place, loss)]
+    alone = [line for line in lines if line.log is None]
+    if len({line.image.jobs[0].id for line in alone}) < 2:  # of one job none is the fresher one by turns
+        return []
+    images = [line.image for line in alone if leads_back(setting, line, place, loss)]
     if len({one.store.name for one in images}) < 2:
         return []
     found = [Line(one, None, None) for one in taken_by_turns(images)]
     newest = any_of_all(images)
-    logs = {(line.log.id, line.log_store.name): line for line in lines if line.log and line.log_store}
-    found += [replace(line, image=newest) for line in logs.values() if newest is not None]
+    if newest is not None:
+        logs = {(line.log.id, line.log_store.name): line for line in lines if line.log and line.log_store}
+        found += [replace(line, image=newest) for line in logs.values()]
     return [one for one in found if leads_back(setting, one, place, loss)]
 
 

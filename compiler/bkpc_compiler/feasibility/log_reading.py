@@ -88,7 +88,7 @@ def reading_of(
             far = route
     if far is HOME or not far.latency.amount:
         return None
-    apart = [max(1, int(log.level.flush.value.amount * 1000))]
+    apart = [log.flush_apart]
     quorum = _quorum(ways, database, log) if log.level.sync else HOME
     if log.level.sync:
         apart.append(max(SYNC_APART_MS, int(quorum.latency.amount * 1000)))

@@ -9,11 +9,12 @@ from msgspec import Struct
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.stream import StreamDemand
+from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Scope, Store
 from bkpc_grammar.quantities import ZERO_DURATION
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, dict=True):
     """An image, with or without the log that continues it, in stores that survive.
 
     `kept`: of every quorum of its `hot sync` a store survives. `synced`: no commit is acknowledged before one of these
@@ -27,7 +28,7 @@ class Line(Struct, frozen=True):
     kept: bool = False
     synced: tuple[Store, ...] = ()
 
-    @property
+    @once
     def log_stores(self) -> tuple[Store, ...]:
         """Where the log to replay may be."""
         return self.synced or ((self.log_store,) if self.log_store else ())

@@ -305,7 +305,7 @@ def _age_at_most(line: Line, share: Fraction) -> Fraction | int:
     ages = line.image.staleness
     if line.log is None or not line.image.comes:
         return 0
-    return line.image.oldest if share >= 1 or ages is None else ages.quantile(share)
+    return line.image.oldest if share == 1 or ages is None else ages.quantile(share)
 
 
 def checking_of(setting: Setting, database: Database) -> int:
@@ -324,8 +324,9 @@ def _respond(policy: Policy) -> tuple[Term, ...]:
 def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
     """Whether links lead from the stores of `line` to `place`."""
     reading, site, lost = setting.ways.reading, place.site, loss.sites
-    if any(reading(one, site, lost) is None for one in line.image.stores):
-        return False
+    for one in line.image.stores:
+        if reading(one, site, lost) is None:
+            return False
     if line.synced:
         return all(reading(one, site, lost) is not None for one in line.synced)
     return line.log_store is None or reading(line.log_store, site, lost) is not None

@@ -39,6 +39,11 @@ class StreamDemand(Struct, frozen=True, dict=True):
     fits: bool = True
 
     @once
+    def flush_apart(self) -> int:
+        """Milliseconds between two objects at least that are cut since the flush has passed."""
+        return max(1, int(self.level.flush.value.amount * 1000))
+
+    @once
     def reserved(self) -> Delay | None:
         """How long a committed transaction may be on its way, at the reserved rate; None where it has none."""
         return delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None

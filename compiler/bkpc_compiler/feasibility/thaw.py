@@ -96,11 +96,12 @@ def thaw_of(store: Store | None) -> Given[Duration] | None:
 def asked_of(database: Database, line: Line) -> tuple[Asked, ...]:
     """What a recovery on `line` thaws at the worst instant: the image, and the log after it, where a quota counts."""
     found = []
-    for log, store in (*((False, one) for one in line.image.stores), *((True, one) for one in line.log_stores)):
-        storage = store.storage_class.value if store.storage_class else None
-        if storage is not None and storage.quota is not None and storage.thaw is not None:
-            bytes_ = thawed_log(database, line) if log else line.image.loaded(database.size.value)
-            found.append(Asked(store, storage, bytes_, log))
+    for log, stores in ((False, line.image.stores), (True, line.log_stores)):
+        for store in stores:
+            storage = store.storage_class.value if store.storage_class else None
+            if storage is not None and storage.quota is not None and storage.thaw is not None:
+                bytes_ = thawed_log(database, line) if log else line.image.loaded(database.size.value)
+                found.append(Asked(store, storage, bytes_, log))
     return tuple(found)
 
 
