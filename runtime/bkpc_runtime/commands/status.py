@@ -170,12 +170,14 @@ def _row(
 ) -> dict[str, Any]:
     store = world.store(name)
     newest = catalogue.newest(store, database.name)
-    window = _window(world, database, store, newest)
+    reached = _reached(world, database, store, newest)
+    windows = [one for _, one in reached if one]
+    window = max(windows, key=lambda one: order(one.end), default=None)
     behind = None
     if window and source:
         behind = source.offset - window.end.offset if source.file == window.end.file else None
         behind = 0 if order(source) <= order(window.end) else behind
-    severed = _severed(world, database, name, newest)
+    severed = _severed(world, database, name, newest, reached)
     promised = [one.rpo_ms for one in world.plan.objectives if one.database == database.name and one.rpo_ms is not None]
     return {
         "database": database.name,
@@ -196,27 +198,36 @@ def _row(
     }
 
 
-def _severed(world: World, database: contract.Database, name: str, newest: Image | None) -> str:
+def _reached(
+    world: World, database: contract.Database, store: Store, newest: Image | None
+) -> list[tuple[Store, Window | None]]:
+    """A store with each that the plan keeps the log of its images in, and how far that continues the newest image.
+
+    Looked at once: a month of log is a thousand listings.
+    """
+    if newest is None:
+        return []
+    return [(one, catalogue.window(one, newest)) for one in with_its_log(world, database.name, store)]
+
+
+def _severed(
+    world: World,
+    database: contract.Database,
+    name: str,
+    newest: Image | None,
+    reached: list[tuple[Store, Window | None]],
+) -> str:
     """Why the log that a policy wants in a store does not continue the newest image there; empty when it does."""
-    store = world.store(name)
     streamed = {one for stream in world.plan.streams if stream.database == database.name for one in stream.stores}
-    pairs = with_its_log(world, database.name, store)
-    if newest is None or (name not in streamed and pairs == [store]):
+    alone = not any(isinstance(one, ImagesAndLog) for one, _ in reached)
+    if newest is None or (name not in streamed and alone):
         return ""
     reasons = []
-    for one in pairs:
-        reasons.append(catalogue.severed(one, newest))
-        if not reasons[-1] and not catalogue.window(one, newest):
+    for one, window in reached:
+        reasons.append(catalogue.severed_after(one, newest, window))
+        if not reasons[-1] and not window:
             reasons[-1] = "no archived log reaches the image: is `bkpc agent` running?"
     return "" if "" in reasons else reasons[0]
-
-
-def _window(world: World, database: contract.Database, store: Store, newest: Image | None) -> Window | None:
-    """How far the log goes that continues the newest image of a store, wherever the plan keeps that log."""
-    if newest is None:
-        return None
-    found = [catalogue.window(one, newest) for one in with_its_log(world, database.name, store)]
-    return max((one for one in found if one), key=lambda one: order(one.end), default=None)
 
 
 def _continued_by(world: World, database: contract.Database, log: Store) -> list[str]:

@@ -153,12 +153,16 @@ def severed(store: Store, image: Image) -> str:
 
     Then only a new image can be followed by that log.
     """
+    return severed_after(store, image, window(store, image))
+
+
+def severed_after(store: Store, image: Image, reached: Window | None) -> str:
+    """The same, where `window` has found already how far the log continues the image."""
     epochs = segments.epochs(store, image.prefix)
     if not epochs or not image.position.file:
         return ""
     newest = epochs[-1]
     end = segments.newest_end(store, image.prefix, newest)
-    reached = window(store, image)
     if reached is None:
         return _unreached(store, image, newest, end)
     if reached.epoch != newest:

@@ -91,8 +91,20 @@ class Renewed:
         return lent.key
 
 
+_renewed: dict[tuple[str, ...], Renewed] = {}
+"""By store and by what is asked, for the whole process: a store is opened for every job and every look at it."""
+_renewed_lock = threading.Lock()
+
+
+def _shared(asked: tuple[str, ...], ask: Callable[[], Lent]) -> Renewed:
+    with _renewed_lock:
+        return _renewed.setdefault(asked, Renewed(ask))
+
+
 def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
     """Of the pod where it has one (RRSA), else of the instance; `role` names the instance's, or is empty: its only one.
+
+    The same for whoever asks the same for a store: it is asked for once, and renewed in time.
 
     Raises:
         BadUsage: the pod's variables are there, but not all.
@@ -101,7 +113,7 @@ def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
     given = [name for name in RRSA if environ.get(name)]
     if not given:
         metadata = environ.get("BKPC_METADATA_ENDPOINT", METADATA)
-        return Renewed(lambda: of_instance(store, role, metadata))
+        return _shared((store, role, metadata), lambda: of_instance(store, role, metadata))
     missing = [name for name in RRSA if name not in given]
     if missing:
         raise BadUsage(
@@ -112,7 +124,7 @@ def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
     sts = environ.get("ALIBABA_CLOUD_STS_ENDPOINT", STS)
     url = sts if "://" in sts else f"https://{sts}"
     _refuse_plain(store, url)
-    return Renewed(lambda: of_pod(store, arn, provider, Path(file), url))
+    return _shared((store, arn, provider, file, url), lambda: of_pod(store, arn, provider, Path(file), url))
 
 
 def _refuse_plain(store: str, url: str) -> None:

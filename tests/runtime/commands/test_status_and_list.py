@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from bkpc_runtime.commands.status import _log_words
+from bkpc_runtime.commands.status import _log_words, status_of
 from bkpc_runtime.commands.status_keeping import fields, kept_of, lines, untrusted
 from bkpc_runtime.commands.status_metrics import METRICS, metrics
 from bkpc_runtime.commands.status_stream import lag_state, stream_fine
-from bkpc_runtime.repository import catalogue, marks
+from bkpc_runtime.repository import catalogue, marks, segments
+from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import open_world
 from tests.oss_server import OssServer
 from tests.runtime.commands.test_keeping import Keeping
@@ -65,6 +66,29 @@ def test_the_windows_are_those_that_are_there(keeping: Keeping) -> None:
     assert datetime.fromisoformat(window["until"]) == keeping.now - 3 * HOUR
     assert found["single_images"] == 0
     assert any(line.startswith("restorable: any point from ") for line in lines(found))
+
+
+def test_status_lists_the_log_after_the_newest_image_once_beside_the_archive(
+    keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping.fill(1)
+    made.put_end(keeping.store, 1, 1, 1000)
+    made.put_log(keeping.store, 1, 2, 0, 1000)
+    made.put_end(keeping.store, 1, 2, 1000)
+    made.put_log(keeping.store, 1, 3, 0, 1000)
+    listed: list[str] = []
+    archived = segments.archived_file
+
+    def counted(store: Store, prefix: str, epoch: int, file: str) -> segments.ArchivedFile:
+        listed.append(file)
+        return archived(store, prefix, epoch, file)
+
+    monkeypatch.setattr(segments, "archived_file", counted)
+    rows, _ = status_of(
+        open_world(keeping.desk.folder / "plan.json", {"SHOP_DB_USER": "u", "SHOP_DB_PASSWORD": "p"}), None
+    )
+    assert rows[0]["log_to"] == "binlog.000003:1000"
+    assert listed.count("binlog.000002") == 2  # for what is kept, and for how far the log goes
 
 
 def test_held_damaged_and_verified(keeping: Keeping) -> None:

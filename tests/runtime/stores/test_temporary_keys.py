@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from bkpc_grammar import plan
 from bkpc_runtime.errors import BadUsage, Refused, StoreDenied, StoreUnreachable
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores import temporary_keys
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.open import open_store
 from bkpc_runtime.stores.oss import OssStore
@@ -27,6 +28,16 @@ from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.runtime.stores.test_credentials import FAR
 
 Answer = tuple[int, str]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_lent_yet() -> Iterator[None]:
+    """Ports come again: no test is lent what another was."""
+    temporary_keys._renewed.clear()
+    yield
+    temporary_keys._renewed.clear()
+
+
 METADATA, STS = "BKPC_METADATA_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT"
 
 
@@ -89,6 +100,29 @@ def test_an_instance_lends_the_key_of_its_role(role: str) -> None:
         assert role_keys("far", role, {METADATA: url})() == AccessKey(
             "STS.1", Secret("lent-secret"), Secret("lent-token")
         )
+
+
+def test_a_store_that_is_opened_again_uses_the_key_that_was_lent(tmp_path: Path) -> None:
+    token, asked = tmp_path / "token", list[str]()
+    token.write_text("t")
+
+    def counted(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        asked.append(method)
+        return metadata(method, path, headers, body)
+
+    def sts(*_: object) -> Answer:
+        asked.append("STS")
+        return 200, json.dumps({"Credentials": lent(len(asked))})
+
+    with service(counted) as url, service(sts) as other:
+        store = replace(FAR, credentials=plan.CredentialReference(kind="role", names=("backup-writer",)))
+        for _ in range(3):
+            open_store(store, tmp_path, {METADATA: url})
+        assert asked == ["PUT", "GET"]
+        assert len({role_keys("far", "", pod(token, other))().id for _ in range(3)}) == 1
+        assert asked == ["PUT", "GET", "STS"]
+        role_keys("far", "other-role", {METADATA: url})  # another role is another key
+        assert role_keys("near", "", {METADATA: url}) is not role_keys("far", "", {METADATA: url})
 
 
 def test_a_role_that_is_not_attached_is_named() -> None:
