@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from bkpc_runtime.errors import BadUsage, Refused, ServerFailed, ToolFailed
+from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, ServerFailed, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.binlog.transactions import transactions
 from bkpc_runtime.mysql.flavour import Position
@@ -23,11 +24,12 @@ from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By, ByApplier, ByClient
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.manifest import Part
+from bkpc_runtime.repository.segments import order, parse_key
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer, start_server
-from tests.database_server.contents import digests
+from tests.database_server.contents import digests, tables
 from tests.servers.kinds_of_store import opened
 from tests.servers.streaming import Streaming, position, wait_for
 
@@ -72,7 +74,10 @@ def archive(server: ThrowawayServer, tmp_path_factory: pytest.TempPathFactory) -
             time.sleep(1.1)
             found.time = datetime.now(UTC)
             time.sleep(1.1)
-            server.run("DROP TABLE w.gone", "INSERT INTO w.t VALUES (5, 'last')")
+            server.run("DROP TABLE w.gone")
+            found.moment("dropped")
+            wait_for(stream, position(server))
+            server.run("INSERT INTO w.t VALUES (5, 'last')")
             if server.flavour == "mysql":
                 server.run("SET gtid_next = 'AUTOMATIC:tagged'", "INSERT INTO w.t VALUES (6, 'with a tag')")
             found.moment("last")
@@ -142,6 +147,7 @@ def test_to_gtids(archive: Archive, target: ThrowawayServer) -> None:
     # The last of them alone means the same.
     source, _, number = gtids.rpartition("-")
     single = gtids if target.flavour == "mariadb" else f"{source.partition(':')[0]}:{number}"
+    assert [one.sure for one in starts(archive.store, "shop", parse_point(single), [])] == [True]
     assert choose(archive.store, "shop", single, []).stop == stop
     beyond = gtids.replace(number, "9999") if target.flavour == "mariadb" else f"{source.partition(':')[0]}:9999"
     last, end, _ = archive.after["last"]
@@ -149,6 +155,7 @@ def test_to_gtids(archive: Archive, target: ThrowawayServer) -> None:
     found = choose(archive.store, "shop", last, []).stop
     assert found is not None
     assert (found.file, found.offset <= end.offset) == (end.file, True)
+    assert not any(one.sure for one in starts(archive.store, "shop", parse_point(beyond), []))
     with pytest.raises(NotHere, match="holds no"):
         choose(archive.store, "shop", beyond, [])
 
@@ -163,6 +170,54 @@ def test_to_a_time(archive: Archive, target: ThrowawayServer) -> None:
     assert "bkpc_restore" not in {name for (name,) in target.run("SHOW DATABASES")}
     restore(archive, target, archive.time.isoformat())
     assert digests(target) == archive.after["deleted"][2]
+
+
+class LateEnd:
+    """A store in which log behind a position does not come, and in the end is damaged, before the target holds what it
+    is to hold."""
+
+    def __init__(self, inner: Store, behind: Position, there: Callable[[], bool]) -> None:
+        self._inner, self._behind, self._there = inner, behind, there
+        self.waited = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def get(self, key: str) -> bytes:
+        segment = parse_key(key)
+        if not segment or order(Position(segment.file, segment.start)) < order(self._behind):
+            return self._inner.get(key)
+        deadline = time.monotonic() + 30
+        while not self._there() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.waited = self._there()
+        return b"not what was written"
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_to_a_time_it_replays_before_all_is_read_and_is_no_success_before_that(
+    archive: Archive, target: ThrowawayServer, by: By
+) -> None:
+    assert archive.time is not None
+    end = archive.after["dropped"][1]
+    (start,) = starts(archive.store, "shop", parse_point(archive.time.isoformat()), [])
+
+    def replayed() -> bool:
+        replays = ("w", "t") in tables(target) and bool(target.run("SELECT 1 FROM w.t WHERE b = 'changed'"))
+        return replays and not target.run("SELECT 1 FROM w.gone")
+
+    late = LateEnd(archive.store, end, replayed)
+    into = Target(parse_address(target.url), Secret(""))
+    with pytest.raises(DamagedBackup, match="is not what was written") as raised:
+        recover([start], cast(Store, late), into, Means(by=by), Silent())
+    assert late.waited
+    assert f"--to {start.course().start.file.rpartition('.')[0]}." in raised.value.help
+    assert "empty it" in raised.value.help
+    with pytest.raises(Refused, match="broke off while it replayed"):
+        restore(archive, target, "latest", by)
+    target.run("DROP DATABASE bkpc_restore")
+    assert digests(target) == archive.after["deleted"][2]
+    assert clean(target)
 
 
 def test_before_an_event(archive: Archive, target: ThrowawayServer) -> None:

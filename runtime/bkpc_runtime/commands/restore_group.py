@@ -137,7 +137,7 @@ def _log(member: Member) -> str:
         case AtPosition(stop):
             return f"to {stop.text} of its log"
         case AtTime():
-            return f"to {_text(member)}, the position in its log is known when all of it is read"
+            return f"to {_text(member)}, the position is found while its log is read"
         case _:
             return f"to {member.start.image.position.text} of its log"
 

@@ -6,13 +6,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused
-from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.mysql.gtid import NONE, Gtids, gtid_list, previous_gtids
+from bkpc_runtime.mysql.gtid import NONE, Gtids
 from bkpc_runtime.recovery.narrowing import Narrowing
 from bkpc_runtime.recovery.point import (
     AfterGtids,
@@ -28,9 +26,10 @@ from bkpc_runtime.recovery.point import (
     parse_point,
     search_for,
 )
+from bkpc_runtime.recovery.shown import executed_before, goes_beyond, holds
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.segments import archived_file, epochs, files, order, read_log
+from bkpc_runtime.repository.segments import epochs, files, order, read_log
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.thawing import spared
@@ -288,8 +287,11 @@ def _at_time(store: Store, images: list[Image], moment: datetime, identities: Se
         if window is None:
             break
         if identities is None or spared(store):
-            return Start(image, _up_to(store, window, moment, images), AtTime(moment), sure=False)
-        return Start(image, window, AtTime(moment), sure=_reaches(store, window, moment, identities))
+            window = _up_to(store, window, moment, images)
+        start = Start(image, window, AtTime(moment), sure=False)
+        if identities is None:
+            return start
+        return replace(start, sure=goes_beyond(store, start, moment, identities))
     raise PolicyBroken(
         f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
     )
@@ -307,22 +309,6 @@ def _up_to(store: Store, window: Window, moment: datetime, images: list[Image]) 
     return window
 
 
-def _reaches(store: Store, window: Window, moment: datetime, identities: Sequence[Secret]) -> bool:
-    """Whether the last segment alone shows that the log goes on beyond a moment; else all of it is to be read first."""
-    segments = archived_file(store, window.image.prefix, window.epoch, window.end.file).segments
-    begins = [one.start for before, one in pairwise((None, *segments)) if one and not (before and before.part)]
-    last = Position(window.end.file, begins[-1] if begins else 0)
-    reader = Reader(last.offset)
-    pieces = read_log(
-        store, window.image.prefix, window.epoch, last, window.end,
-        unpack=lambda packed: unpacked(packed, "a log segment", identities), skip=True,
-    )  # fmt: skip
-    try:
-        return any(one.committed > moment for piece in pieces for one in reader.feed(*piece))
-    except DamagedBackup:
-        return False
-
-
 def _anywhere(
     store: Store, images: list[Image], point: AfterGtids | BeforeEvent, identities: Sequence[Secret] | None
 ) -> Iterator[Start]:
@@ -331,29 +317,14 @@ def _anywhere(
         window = catalogue.window(store, image)
         if window is None:
             continue
-        before = NONE
+        start = Start(image, window, point, sure=False)
         if isinstance(point, AfterGtids) and identities is not None:
-            before = _before(store, window, identities)
+            before = executed_before(store, window, image.position, identities)
             if point.gtids.less(before).empty and not before.less(point.gtids).empty:
                 continue
-        yield Start(image, window, point, before, sure=False)
-
-
-def _before(store: Store, window: Window, identities: Sequence[Secret]) -> Gtids:
-    """What was executed when the image's binlog began."""
-    start = window.image.position
-    pieces = read_log(
-        store, window.image.prefix, window.epoch, start, Position(start.file, max(start.offset, 4)),
-        unpack=lambda packed: unpacked(packed, "a log segment", identities),
-    )  # fmt: skip
-    for event in events.walk(pieces):
-        if event.kind == events.PREVIOUS_GTIDS:
-            return previous_gtids(event.body)
-        if event.kind == events.GTID_LIST:
-            return gtid_list(event.body)
-        if event.kind in events.BEGINS:
-            break
-    return NONE
+            sure = holds(store, start, point.gtids.less(before), identities)
+            start = replace(start, before=before, sure=sure)
+        yield start
 
 
 def _nothing(store: Store, database: str, point: Point) -> PolicyBroken:

@@ -27,7 +27,7 @@ class Member:
     """A database of the group at the common point. `until`: its log is known to be complete so far; None: it
     has no log, and the point in common is the snapshot of its image.
 
-    `start` has the position to stop at, or the moment where only all of the log tells that.
+    `start` has the position to stop at, or the moment where that is far from the end of its log.
     """
 
     database: str

@@ -83,7 +83,7 @@ def _look_and_replay(start: Start, spool: Spool | None, folder: DataFolder, say:
         facts = facts_of(target)
         way = way_of(target, facts, Means(work=folder.work))
         say("  log, by the server's own applier" if isinstance(way, ByApplier) else f"  log, by client ({way.because})")
-        return replay(spool, start, target, facts, way, lambda *_: None).stop
+        return replay(spool, target, facts, way, lambda *_: None).stop
 
 
 def facts_of(target: Target) -> ServerFacts:

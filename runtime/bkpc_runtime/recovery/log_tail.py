@@ -7,17 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from bkpc_grammar.log_objects import AT_ONCE, IN_MEMORY
 from bkpc_runtime.mysql.binlog.transactions import Reader
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.point import OUT_OF_ORDER, AtTime, Course, Latest
 from bkpc_runtime.repository.segments import archived_files, files, order, read_log, sequence
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
+
+if TYPE_CHECKING:
+    from bkpc_runtime.recovery.choice import Start
 
 MOST = IN_MEMORY
 """Bytes from the end of a log in which a moment is looked for before anything is loaded."""
@@ -28,10 +30,14 @@ _TIMES = 4
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Where a log ends, between transactions, and when its last was committed; None: there is none after the image."""
+    """Where a log ends, between transactions, and when its last was committed; None: there is none after the image.
+
+    `gtid`: of that last one, where it has any.
+    """
 
     stop: Position
     last: datetime | None
+    gtid: str = ""
 
 
 def ending(store: Store, start: Start, identities: Sequence[Secret]) -> Ending:
@@ -43,7 +49,8 @@ def ending(store: Store, start: Start, identities: Sequence[Secret]) -> Ending:
             pass
         if course.last or began == start.image.position:
             # Where a transaction was whole, what follows it is seen from its beginning on.
-            return Ending(course.conclude(), course.last.committed if course.last else None)
+            last = course.last
+            return Ending(course.conclude(), last.committed if last else None, last.gtid if last else "")
     raise AssertionError("the image's own position comes last")
 
 

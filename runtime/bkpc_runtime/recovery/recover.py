@@ -17,7 +17,7 @@ from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.load import load_image, quiet_target, ready_target
 from bkpc_runtime.recovery.marker import Marker
 from bkpc_runtime.recovery.point import NotHere
-from bkpc_runtime.recovery.replay import await_point, open_spool, replay
+from bkpc_runtime.recovery.replay import open_spool, replay
 from bkpc_runtime.recovery.spool import Spool
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By, Way, find_way
@@ -142,12 +142,18 @@ def _restored(
     way: Way | None,
 ) -> Restored:
     image = start.image
+
+    def loading(part: Part, number: int, of: int) -> None:
+        if spool:  # while nothing is replayed the load can be gone on with
+            spool.check()
+        teller.loading(part, number, of)
+
     with Marker(target, image.manifest.id) as marker:
         began = time.monotonic()
         quiet_target(target)
         teller.begins(marker)
         load_image(
-            image, store, target, facts, means.identities, teller.loading, teller.before_views,
+            image, store, target, facts, means.identities, loading, teller.before_views,
             clients=means.clients, marker=marker,
         )  # fmt: skip
         teller.loaded()
@@ -155,8 +161,8 @@ def _restored(
         if spool is None or way is None:
             marker.done()
             return Restored(image.position, None, (), loaded - began, 0.0)
-        await_point(spool, start)
+        spool.check()
         marker.replaying()
-        found = replay(spool, start, target, facts, way, teller.replaying)
+        found = replay(spool, target, facts, way, teller.replaying)
         marker.done()
         return Restored(found.stop, found.last, tuple(spool.accounts), loaded - began, time.monotonic() - loaded)

@@ -2,6 +2,7 @@
 
     with open_spool(start, store, identities, way) as spool:
         ...                                        # load the image
+        spool.check()                              # nothing is replayed yet
         replay(spool, target, facts, way, progress)
 
 What is replayed ends exactly where it must: bytes behind the asked point are in no file and in no pipe.
@@ -11,19 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.recovery.applier import replay_by_applier
 from bkpc_runtime.recovery.blanks import blanked
 from bkpc_runtime.recovery.choice import Start, log_pieces
 from bkpc_runtime.recovery.client import replay_by_client
 from bkpc_runtime.recovery.event_status import put_back, statuses
-from bkpc_runtime.recovery.point import AtTime
+from bkpc_runtime.recovery.point import AfterGtids, AtTime, BeforeEvent
 from bkpc_runtime.recovery.spool import Found, Spool
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import SPOOLED, ByApplier, Way
 from bkpc_runtime.repository.segments import log_size
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
+
+_BEGUN = "the replay had begun, and the target is not restored: empty it before it is restored again"
 
 
 def open_spool(start: Start, store: Store, identities: Sequence[Secret], way: Way) -> Spool:
@@ -39,7 +43,7 @@ def open_spool(start: Start, store: Store, identities: Sequence[Secret], way: Wa
         for left in way.folder.glob(f"{SPOOLED}.*"):
             left.unlink()
     # Where only the log tells the point, it may lie far before the end.
-    exact = not isinstance(start.point, AtTime) and start.sure
+    exact = not isinstance(start.point, AtTime | AfterGtids | BeforeEvent)
     window = start.window
     needed = log_size(store, start.image.prefix, window.epoch, start.image.position, start.reach) if exact else 0
     pieces = log_pieces(store, start, identities)
@@ -56,31 +60,29 @@ def open_spool(start: Start, store: Store, identities: Sequence[Secret], way: Wa
     )
 
 
-def await_point(spool: Spool, start: Start) -> None:
-    """Waits for the end of the log where only what comes after the point shows that it is one."""
-    if isinstance(start.point, AtTime) or not start.sure:
-        spool.found()
-
-
-def replay(
-    spool: Spool, start: Start, target: Target, facts: ServerFacts, way: Way, progress: Callable[[str, int], None]
-) -> Found:
-    """Everything after the image and before the asked point; returns when all of it is executed.
+def replay(spool: Spool, target: Target, facts: ServerFacts, way: Way, progress: Callable[[str, int], None]) -> Found:
+    """Everything after the image and before the asked point; returns when all of it is executed, and the log is read
+    as far as it may show that the point is none.
 
     `progress` is told of binlogs and bytes. `spool.accounts` is then what was left out.
 
     Raises:
-        ToolFailed, ServerFailed: the target stopped: it is then not restored, and must be emptied.
+        ToolFailed, ServerFailed: the target stopped: it is then not restored, and must be emptied. The same for:
         LogGap: the archive lacks part of the way.
         DamagedBackup: a segment is not what was stored.
-        Refused, BadUsage: the log shows that the asked point is none.
+        Refused, BadUsage, NotHere: the log shows that the asked point is none.
     """
-    await_point(spool, start)
     events = statuses(target)
-    done = replay_by_applier(spool, target, facts, way, progress) if isinstance(way, ByApplier) else 0
-    if not isinstance(way, ByApplier) or spool.files(done):
-        replay_by_client(spool, target, facts, progress, done)
-    found = spool.found()
+    try:
+        done = replay_by_applier(spool, target, facts, way, progress) if isinstance(way, ByApplier) else 0
+        if not isinstance(way, ByApplier) or spool.files(done):
+            replay_by_client(spool, target, facts, progress, done)
+        found = spool.found()
+    except RuntimeFailure as problem:
+        if problem is not spool.failure:
+            raise
+        # What was executed is right as far as it goes, and is not what was asked for.
+        raise type(problem)(str(problem), help="; ".join(filter(None, (problem.help, _BEGUN)))) from problem
     if spool.of_events:
         put_back(target, events, spool.of_events)
     return found

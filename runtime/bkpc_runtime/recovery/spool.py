@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
 
-from bkpc_runtime.errors import StepFailed
+from bkpc_runtime.errors import DamagedBackup, StepFailed, StoreFailed
 from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction
@@ -22,6 +22,7 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.accounts import is_of_accounts
 from bkpc_runtime.recovery.event_status import is_of_event
 from bkpc_runtime.recovery.point import Course
+from bkpc_runtime.repository.segments import LogGap
 
 _CHUNK = 1 << 20
 _LEFT_FREE = 64 << 20
@@ -74,6 +75,9 @@ class _File:
 class Spool:
     """Reads `pieces` on a thread of its own from `begin` on; used as a context manager, which removes its files.
 
+    Where the point lies is known as soon as it is passed: what is before it is given out from then on, whole. Reading
+    goes on while something that comes later may show that the point is none; only `found` waits for that.
+
     `place(n)` is the path of the n-th file (from 1). `anonymous`: MySQL's GTIDs are taken off, so that no server
     takes a transaction for one it has. `with_accounts`: what is about accounts is replayed too. What is not `wanted` is
     left out. A failure is raised wherever something is asked of it.
@@ -98,8 +102,9 @@ class Spool:
         self._files: list[_File] = []
         self._news = threading.Condition()
         self._found: Found | None = None
-        self._failure: BaseException | None = None
-        self._stopped = False
+        self.failure: BaseException | None = None
+        """What ended the reading, if anything has."""
+        self._stopped = self._passed = False
         self.accounts: list[Transaction] = []
         """What is about accounts, and was left out."""
         self.server_ids: set[int] = set()
@@ -124,10 +129,15 @@ class Spool:
         """Tables with a line end in their name, of all that was given out."""
         return frozenset(self._reader.broken_names)
 
-    def found(self) -> Found:
-        """Waits until all is read that can change the point."""
+    def check(self) -> None:
+        """Raises what has gone wrong so far; waits for nothing."""
         with self._news:
-            self._news.wait_for(lambda: self._found or self._failure)
+            self._raise()
+
+    def found(self) -> Found:
+        """Waits until all is read that can show that the point is none."""
+        with self._news:
+            self._news.wait_for(lambda: self._found or self.failure)
             self._raise()
             assert self._found is not None
             return self._found
@@ -135,7 +145,7 @@ class Spool:
     def files(self, after: int) -> list[LogFile]:
         """The files beyond the first `after` that are whole: waits for one; none: there are no more."""
         with self._news:
-            self._news.wait_for(lambda: self._failure or self._found or self._whole() > after)
+            self._news.wait_for(lambda: self.failure or self._complete or self._whole() > after)
             self._raise()
             return [one.seen() for one in self._files[after : self._whole()]]
 
@@ -159,23 +169,33 @@ class Spool:
             return number < len(self._files) and (self._files[number].safe > sent or self._files[number].whole)
 
         with self._news:
-            self._news.wait_for(lambda: self._failure or self._found or there())
+            self._news.wait_for(lambda: self.failure or self._complete or there())
             self._raise()
             return (self._files[number].seen(), self._files[number].whole) if number < len(self._files) else None
+
+    @property
+    def _complete(self) -> bool:
+        """Whether all that is to be replayed is there."""
+        return self._passed or self._found is not None
 
     def _whole(self) -> int:
         return sum(one.whole for one in self._files)
 
     def _raise(self) -> None:
-        if self._failure:
-            raise self._failure
+        if self.failure:
+            raise self.failure
 
     def _run(self) -> None:
         try:
             self._read()
         except BaseException as problem:  # noqa: BLE001 - raised again where something is asked
+            if self._course.first_after and isinstance(problem, DamagedBackup | LogGap | StoreFailed):
+                without = (
+                    f"--to {self._course.first_after.text}, where the point is, does without the log from there on"
+                )
+                problem.help = "; ".join(filter(None, (problem.help, without)))
             with self._news:
-                self._failure = problem
+                self.failure = problem
                 self._news.notify_all()
 
     def _read(self) -> None:
@@ -207,6 +227,9 @@ class Spool:
         with self._news:
             current.safe = ended - current.removed
             current.end = ended
+            if self._course.first_after is not None:
+                self._end_file(current)
+                self._passed = True
             self._news.notify_all()
 
     def _next_file(self, name: str, before: _File | None) -> _File:

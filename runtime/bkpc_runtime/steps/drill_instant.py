@@ -70,5 +70,5 @@ def go_on(start: Start, instant: Position, store: Store, target: Target, means: 
     with tempfile.TemporaryDirectory(prefix="bkpc-replay-", dir=means.work) as folder:
         way = way_of(target, facts, Means(means.identities, Path(folder), means.by))
         with open_spool(rest, store, means.identities, way) as spool:
-            replay(spool, rest, target, facts, way, lambda _, size: moved.append(size))
+            replay(spool, target, facts, way, lambda _, size: moved.append(size))
     measuring.add("restore.log", time.monotonic() - began, sum(moved))

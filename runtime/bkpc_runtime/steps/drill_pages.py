@@ -56,7 +56,7 @@ def _restored(
         moved: list[int] = []
         began = time.monotonic()
         way = way_of(target, facts, Means(work=folder.work))
-        replay(spool, start, target, facts, way, lambda _, size: moved.append(size))
+        replay(spool, target, facts, way, lambda _, size: moved.append(size))
         measuring.add("restore.log", time.monotonic() - began, sum(moved))
     return target
 
