@@ -20,7 +20,7 @@ TOLERANCE_PERCENT = 20
 OLDEST_DAYS = 90
 """How old a figure may be, where the document doesn't say."""
 
-Unit = Literal["bytes", "bytes_per_second", "milliseconds"]
+Unit = Literal["bytes", "bytes_per_second", "milliseconds", "count"]
 Name = Annotated[str, Meta(min_length=1, max_length=200, description="a name given in the policy files")]
 
 
@@ -45,7 +45,7 @@ class DatabaseFact(Fact, frozen=True, tag="database"):
     """A figure of a database."""
 
     name: Name
-    figure: Literal["size", "writes", "burst", "restores", "replays", "dumps", "changes", "verifies"]
+    figure: Literal["size", "writes", "burst", "restores", "replays", "dumps", "changes", "verifies", "tables"]
 
 
 class StoreFact(Fact, frozen=True, tag="store"):
@@ -109,6 +109,7 @@ UNITS: dict[str, Unit] = {
     "dumps": "bytes_per_second",
     "changes": "bytes_per_second",
     "verifies": "milliseconds",
+    "tables": "count",
     "reads": "bytes_per_second",
     "bandwidth": "bytes_per_second",
     "latency": "milliseconds",

@@ -89,6 +89,7 @@ class Database(Part, frozen=True):
     tls: Annotated[TransportSecurity, Meta(description="TLS towards the server")]
     size_bytes: Annotated[Bytes, Meta(description="declared or measured size: an upper bound")]
     log_rate: Annotated[BytesPerSecond, Meta(description="what it writes into its log on average: an upper bound")]
+    tables: Annotated[int | None, Meta(description="tables and schemas that bounds count on; null: on none")] = None
 
 
 class Store(Part, frozen=True):

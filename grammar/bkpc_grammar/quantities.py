@@ -150,6 +150,20 @@ class Rate(_Quantity, frozen=True, eq=False, gc=False):
         return self.written or self.human()
 
 
+class Count(_Quantity, frozen=True, eq=False, gc=False):
+    """A whole number of things."""
+
+    @property
+    def number(self) -> int:
+        return int(self.amount)
+
+    def human(self) -> str:
+        return f"{self.number}"
+
+    def __str__(self) -> str:
+        return self.written or self.human()
+
+
 ZERO_DURATION = Duration(Fraction(0))
 ZERO_SIZE = Size(Fraction(0))
 ZERO_RATE = Rate(Fraction(0))

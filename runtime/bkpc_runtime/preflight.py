@@ -60,7 +60,10 @@ def _database(world: World, database: contract.Database) -> Looked:
             engines: set[Engine] = {name_for(kind, facts) for kind in kinds}
             rotates = begins_binlogs(world.plan, database.name)
             incremental = "incremental" in kinds
-            found = preflight.look(connection, facts, wanted, engines, incremental=incremental, rotates=rotates)
+            found = preflight.look(
+                connection, facts, wanted, engines,
+                incremental=incremental, rotates=rotates, tables=database.tables,
+            )  # fmt: skip
             address, _ = world.login(database)
             sync = _sync(world, database, connection, facts)
             return Looked(database.name, what, (*found, *sync, *lacking(connection, facts, address, kinds)))

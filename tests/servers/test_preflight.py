@@ -18,6 +18,7 @@ from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import current_position, read_facts
 from bkpc_runtime.mysql.preflight_privileges import needed_privileges
+from bkpc_runtime.mysql.schemas import not_system
 from bkpc_runtime.repository.manifest import Inventory
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps import backup
@@ -90,6 +91,27 @@ def test_what_it_asks_for_is_enough_for_an_image_and_the_log(fresh_server: Throw
 
 def test_a_server_as_it_must_be_has_no_findings(least: ThrowawayServer) -> None:
     assert findings(least) == []
+
+
+def test_more_tables_than_proofs_count_on_are_told(least: ThrowawayServer) -> None:
+    def counted(tables: int) -> list[Finding]:
+        connection = connect(address(least))
+        try:
+            return preflight.look(connection, read_facts(connection), WANTED, tables=tables)
+        finally:
+            connection.close()
+
+    (schemas,) = least.run(f"SELECT COUNT(*) FROM information_schema.schemata WHERE {not_system('schema_name')}")
+    least.run("CREATE DATABASE many", "CREATE TABLE many.one (a INT)", "CREATE VIEW many.seen AS SELECT 1")
+    try:
+        least.run("CREATE TABLE many.two (a INT)")
+        assert counted(schemas[0] + 3) == []
+        (found,) = counted(schemas[0] + 2)
+        assert found.kind == "warning"
+        assert found.text.startswith(f"{schemas[0] + 3} tables and schemas, {schemas[0] + 2} are counted on")
+        assert found.mend == (f"in the policy's database block: tables {schemas[0] + 3}",)
+    finally:
+        least.run("DROP DATABASE many")
 
 
 def test_under_a_lock_an_image_begins_a_binlog_of_its_own(least: ThrowawayServer) -> None:

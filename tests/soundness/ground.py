@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 from bkpc_compiler.program.model import Database, Given, Link, Site, Standby, StorageClass, Store
-from bkpc_grammar.quantities import Rate, duration, rate, size
+from bkpc_grammar.quantities import Count, Rate, duration, rate, size
 from tests.compiler.builders import given, here
 
 _ZONES = ("UTC", "UTC", "UTC", "Asia/Shanghai", "Europe/Berlin")
@@ -126,5 +126,6 @@ def random_database(random: Random, name: str, sites: dict[str, str], ground: Gr
         given(rate(random.choice((50, 100, 200, 400)), "MiB")), given(rate(random.choice((10, 20, 40, 80)), "MiB")),
         needs, (standby,) if standby and random.random() < 0.85 else (), (), here(),
         prepares=given(duration(random.choice((5, 60, 300)))),
+        tables=given(Count(Fraction(random.choice((20, 500, 2000, 50_000))))),
         changes=given(changing) if random.random() < 0.9 else None,
     )  # fmt: skip

@@ -9,9 +9,12 @@ from random import Random
 from bkpc_grammar.plan import Job, Plan
 from tests.soundness import chains, images, log_stream
 from tests.soundness.images import Shelf, Stretch
-from tests.soundness.recovery import Line
+from tests.soundness.recovery import AT_ONCE, Line
 from tests.soundness.releases import Window, windows
 from tests.soundness.topology import Topology
+
+SMALL, PIECE = 1 << 20, 1 << 30
+"""Bytes of the largest object of an image that is fetched with others; and of those of a physical one."""
 
 
 class Household:
@@ -86,6 +89,20 @@ class Household:
         if each is None or not any(job.engine == "physical" for job in self.jobs):
             return 0.0
         return float(each.value.seconds) * 1000 * max([1, *(one.images.get(store, 1) for one in self._all_chained())])
+
+    def turns(self, store: str) -> float:
+        """How often objects of the newest image are asked for one after the other: of tables 128 at once; of those that
+        are barely too large for that two; all pieces of a physical image."""
+        found = 0
+        fulls = [job for job in self.jobs if job.kind == "backup.full"]
+        if self.database.tables and any(job.engine == "logical" for job in fulls):
+            tables = self.database.tables.value.number
+            large = min(tables, int(self.size // (SMALL + 1)))
+            found = ceil(large / 2) + ceil((tables - large) / AT_ONCE)
+        if any(job.engine == "physical" for job in fulls):
+            images_ = max([1, *(one.images.get(store, 1) for one in self._all_chained())])
+            found = max(found, int(self.image(store) // PIECE) + images_ - 1)
+        return float(found)
 
     def older(self, store: str) -> int:
         """Milliseconds by which the full image may be older than the newest."""

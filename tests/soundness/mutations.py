@@ -21,6 +21,7 @@ from bkpc_compiler.feasibility import (
     by_turns,
     demand,
     holding,
+    image_reading,
     images,
     increments,
     judging,
@@ -238,6 +239,11 @@ def _asked_for_all_at_once() -> AbstractContextManager[Any]:
     return patch.object(log_reading.Reading, "wait", property(lambda self: 0))
 
 
+def _all_tables_at_once() -> AbstractContextManager[Any]:
+    """The objects of an image cost their bytes only."""
+    return patch.object(image_reading.Objects, "wait", property(lambda self: 0))
+
+
 def _each_store_alone() -> AbstractContextManager[Any]:
     """A refutation from the best store alone, where several have images by turns."""
 
@@ -277,6 +283,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("everything is locked", _everything_is_locked, "intruder"),
     ("a month has 30 days", _short_months, "monthly"),
     ("the pieces of a log come at once", _asked_for_all_at_once, None),
+    ("the objects of an image come at once", _all_tables_at_once, None),
     ("refuted: all of the log is replayed", _always_the_log, None),
     ("refuted: the log comes after the image", _one_after_the_other, None),
     ("refuted: the oldest image counts", _oldest_of_all_stores, None),

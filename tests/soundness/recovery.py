@@ -28,7 +28,7 @@ _AFTER: dict[str, tuple[str, ...]] = {
 
 Figure = Callable[[str, str], float]
 """Of a database in a store: bytes that are read to bring its newest image back; in ms, how long its thaw waits, or how
-long the image is prepared."""
+long the image is prepared; how often its objects are asked for one after the other."""
 
 
 def _at_once(_: str, __: str) -> float:
@@ -94,9 +94,10 @@ class Rehearsal:
         image: Figure,
         queue: Figure = _at_once,
         prepare: Figure = _at_once,
+        turns: Figure = _at_once,
     ) -> None:
         self.topology, self.recovery, self.failure = topology, recovery, failure
-        self.image, self.queue, self.prepare = image, queue, prepare
+        self.image, self.queue, self.prepare, self.turns = image, queue, prepare, turns
 
     def run(self, ages: Mapping[str, float], *, waits: bool = True) -> Course:
         """Carry it out; `ages`: ms from the snapshot of the newest image to the failure, per database.
@@ -160,6 +161,7 @@ class Rehearsal:
         if step.kind == "restore.image":
             size = max(self.image(step.database, one) for one in self._stores_of(step))
             beside = max(self.prepare(step.database, one) for one in self._stores_of(step))
+            beside += self._latency(step) * max(self.turns(step.database, one) for one in self._stores_of(step))
         else:
             size = float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
             beside = self._asks(step, age, size)
@@ -174,14 +176,17 @@ class Rehearsal:
             for hot in self.topology.policies[step.database].hot
             if any(one.value == step.store for one in hot.stores)
         ]
+        objects = (age / min(flushes) if flushes else 0.0) + size / OBJECT
+        return ceil(objects / AT_ONCE) * self._latency(step) if size else 0.0
+
+    def _latency(self, step: Step) -> float:
+        """Milliseconds, of the longest way that it may have to read over."""
         home = self.topology.new_home(step.database, self.failure)
         ways = [
             self.topology.route(self.topology.stores[one].site, home or "", self.failure.sites)
             for one in self._stores_of(step)
         ]
-        latency = max(float(sum(link.latency.value.seconds for link in way or ())) for way in ways)
-        objects = (age / min(flushes) if flushes else 0.0) + size / OBJECT
-        return ceil(objects / AT_ONCE) * latency * 1000 if size else 0.0
+        return max(float(sum(link.latency.value.seconds for link in way or ())) for way in ways) * 1000
 
     def _acted_on(self, kind: str, database: str) -> frozenset[str]:
         """Those that are noticed, or acted on, before `database` comes back: of one that is up, those of its group."""

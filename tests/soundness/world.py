@@ -156,7 +156,10 @@ class World:
         def prepare(database: str, store: str) -> float:
             return self.households[database].preparing(store)
 
-        return Rehearsal(self.topology, recovery, failure, self.image, queue, prepare)
+        def turns(database: str, store: str) -> float:
+            return self.households[database].turns(store)
+
+        return Rehearsal(self.topology, recovery, failure, self.image, queue, prepare, turns)
 
     def _asked(self, recovery: Recovery) -> dict[str, list[Ask]]:
         """What all ask to thaw of each class with a quota when somebody acts: images, and log with its first object."""

@@ -18,7 +18,7 @@ def fetching(sheet: Sheet, reading: Reading) -> None:
     for commit in reading.apart[1:]:
         least = f"{SYNC_APART_MS} / 1000"
         if reading.quorum:
-            _latency(sheet, "quorum", reading.quorum)
+            latency(sheet, "quorum", reading.quorum)
             least = f"max({least}, floor(quorum * 1000) / 1000)"
         note = "between two objects at least that commits wait for"
         sheet.follows("commit", least, Fraction(commit, 1000), "s", note)
@@ -34,11 +34,11 @@ def fetching(sheet: Sheet, reading: Reading) -> None:
     sheet.follows(
         "rounds", rounds, reading.rounds, "", f"times that nothing but requests is on the way, {AT_ONCE} at once"
     )
-    _latency(sheet, "latency", reading.links)
+    latency(sheet, "latency", reading.links)
     sheet.follows("takes", "ceil(rounds * latency * 1000) / 1000", Fraction(reading.wait, 1000), "s")
 
 
-def _latency(sheet: Sheet, name: str, links: Sequence[Link]) -> None:
+def latency(sheet: Sheet, name: str, links: Sequence[Link]) -> None:
     """Of a way."""
     if len(links) == 1:
         sheet.given(name, links[0].latency.value, "s", f"link {links[0].name}", links[0].latency.span)

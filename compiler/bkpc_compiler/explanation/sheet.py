@@ -11,7 +11,7 @@ from math import ceil
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import Duration, Rate, Size
+from bkpc_grammar.quantities import Count, Duration, Rate, Size
 
 NAME = re.compile(r"[a-z_][a-z_0-9]*")
 WORDS = frozenset({"ceil", "floor", "max", "min"})
@@ -28,18 +28,23 @@ class Sheet:
     def given(
         self,
         name: str,
-        value: Duration | Size | Rate | Fraction | int,
+        value: Duration | Size | Rate | Count | Fraction | int,
         unit: str,
         note: str = "",
         span: Span | None = None,
     ) -> Fraction:
         """A figure that is declared, assumed or planned; in seconds, bytes, bytes per second."""
-        amount = value.amount if isinstance(value, Duration | Size | Rate) else Fraction(value)
+        amount = value.amount if isinstance(value, Duration | Size | Rate | Count) else Fraction(value)
         self.cells.append(Cell(name, amount, unit, "", note, self.clauses.source(span) if span else None))
         return amount
 
     def once(
-        self, name: str, value: Duration | Size | Rate | Fraction | int, unit: str, note: str, span: Span | None = None
+        self,
+        name: str,
+        value: Duration | Size | Rate | Count | Fraction | int,
+        unit: str,
+        note: str,
+        span: Span | None = None,
     ) -> Fraction:
         """A given figure that several calculations of this sheet need."""
         known = next((one for one in self.cells if one.name == name), None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from bkpc_compiler.estate.resources import Resource
-from bkpc_compiler.explanation import ages, least_ages, log_pieces, logs, slots
+from bkpc_compiler.explanation import ages, image_pieces, least_ages, log_pieces, logs, slots
 from bkpc_compiler.explanation.chains import counted, increments
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
@@ -17,7 +17,7 @@ from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.holding import soonest
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_schedule import Move
-from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, preparing
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.thaw import DAY, asked_of
 from bkpc_compiler.feasibility.together import Outage
@@ -102,6 +102,9 @@ class Workings:
         if isinstance(shown, Fetching) and transfer.reading:
             log_pieces.fetching(sheet, transfer.reading)
             return
+        if isinstance(shown, Fetching) and transfer.objects:
+            image_pieces.fetching(sheet, transfer.objects, transfer.prepared)
+            return
         if not move.rate:
             sheet.given("takes", 0, "s", "nothing on its way is known to be narrow")
             return
@@ -126,7 +129,7 @@ class Workings:
         assert database.prepares is not None
         each = database.prepares
         sheet.given("prepares", each.value, "s", "what preparing one of them takes", each.span)
-        takes = Fraction(move.transfer.waits, 1000)
+        takes = Fraction(preparing(database, move.transfer.prepared), 1000)
         sheet.follows("takes", "images * ceil(prepares * 1000) / 1000", takes, "s")
 
     def _image(self, sheet: Sheet, transfer: Transfer, store: str) -> None:

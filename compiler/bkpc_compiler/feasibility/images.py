@@ -178,6 +178,12 @@ class ImageCopy(Struct, frozen=True, dict=True):
         return Bound(tuple(terms))
 
     @once
+    def logical(self) -> bool:
+        """Whether it may be a logical image, with an object for each table."""
+        fulls = (jobs[0] for jobs in (self.jobs, *self.others) if not jobs[0].incremental)
+        return not all(one.begins_chains for one in fulls)
+
+    @once
     def prepared(self) -> int:
         """Images that are prepared one onto the other when it is loaded, at most: physical ones."""
         chains = (self.jobs, *self.others)

@@ -9,6 +9,7 @@ objects, or more than 32 MiB, since one more object had no room. See docs/feasib
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from msgspec import Struct
@@ -81,11 +82,7 @@ def reading_of(
     age: int | Fraction, bytes_: int,
 ) -> Reading | None:  # fmt: skip
     """The log out of `stores`, wherever it may be, to `site` around `lost` sites; None where no latency counts."""
-    far = HOME
-    for one in stores if bytes_ else ():
-        route = ways.routes.between(one.site, site, lost)
-        if route is not None and route is not HOME and (far is HOME or route.latency > far.latency):
-            far = route
+    far = farthest(ways, stores, site, lost) if bytes_ else HOME
     if far is HOME or not far.latency.amount:
         return None
     apart = [log.flush_apart]
@@ -93,6 +90,16 @@ def reading_of(
     if log.level.sync:
         apart.append(max(SYNC_APART_MS, int(quorum.latency.amount * 1000)))
     return Reading(age, bytes_, tuple(apart), far.latency, far.links, log.level.flush.span, quorum.links)
+
+
+def farthest(ways: Ways, stores: Iterable[Store], site: str, lost: tuple[str, ...]) -> Route:
+    """The way of the greatest latency that leads from one of `stores` to `site` around `lost` sites."""
+    far = HOME
+    for one in stores:
+        route = ways.routes.between(one.site, site, lost)
+        if route is not None and route is not HOME and (far is HOME or route.latency > far.latency):
+            far = route
+    return far
 
 
 def _quorum(ways: Ways, database: Database, log: StreamDemand) -> Route:

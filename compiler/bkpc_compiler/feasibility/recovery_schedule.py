@@ -13,7 +13,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
-from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds, preparing
 from bkpc_compiler.feasibility.working import Fetching, Moving, Preparing, Waiting
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy
@@ -199,13 +199,18 @@ def _first_room(rooms: Rooms, start: int, lasts: int, rate: int, latest: int) ->
 
 
 def _fetched(recovery: Recovery, move: Move) -> tuple[Term, ...]:
-    """What the pieces of a log cost beside their bytes, if anything."""
-    reading = move.transfer.reading
-    if reading is None:
+    """What the pieces of a log or an image cost beside their bytes, if anything."""
+    reading, objects = move.transfer.reading, move.transfer.objects
+    asking = reading or objects
+    if asking is None:
         return ()
-    words = f"latency of {reading.objects:,} objects of log, {AT_ONCE} at once"
-    takes = Duration(Fraction(reading.wait, 1000))
-    return (Term(words, takes, reading.spans, reading.links[0].latency.origin, Fetching(recovery, move)),)
+    words = f"latency of {reading.objects:,} objects of log, {AT_ONCE} at once" if reading else ""
+    if objects:
+        words = f"latency of {objects.count:,} objects of the image, {AT_ONCE} small ones at once"
+        if objects.pieces >= objects.parts:
+            words = f"latency of {objects.count:,} objects of the image"
+    takes = Duration(Fraction(asking.wait, 1000))
+    return (Term(words, takes, asking.spans, asking.links[0].latency.origin, Fetching(recovery, move)),)
 
 
 def _prepared(recovery: Recovery, move: Move) -> tuple[Term, ...]:
@@ -214,7 +219,7 @@ def _prepared(recovery: Recovery, move: Move) -> tuple[Term, ...]:
     if not count or each is None or not each.value.amount:
         return ()
     words = f"prepare {count} images, one onto the other" if count > 1 else "prepare the image"
-    takes = Duration(Fraction(move.transfer.waits, 1000))
+    takes = Duration(Fraction(preparing(move.transfer.database, count), 1000))
     return (Term(words, takes, (each.span,), each.origin, Preparing(recovery, move)),)
 
 

@@ -18,6 +18,7 @@ from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.feasibility.bounds import Term, given_term
+from bkpc_compiler.feasibility.image_reading import Objects, objects_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.log_reading import Reading, reading_of
 from bkpc_compiler.feasibility.recovery_point import Line
@@ -114,8 +115,8 @@ class Left:
 class Transfer(Struct, frozen=True):
     """Bytes through a pipeline of resources: the image of a database, or the log that follows an image.
 
-    `reading`: what the pieces of a log cost besides, where that is anything. `prepared`: physical images that are
-    prepared, one onto the other.
+    `reading`: what the pieces of a log cost besides, `objects`: those of an image, where that is anything. `prepared`:
+    physical images that are prepared, one onto the other.
     """
 
     database: Database
@@ -124,6 +125,7 @@ class Transfer(Struct, frozen=True):
     resources: tuple[Resource, ...]
     reading: Reading | None = None
     prepared: int = 0
+    objects: Objects | None = None
 
     @property
     def what(self) -> str:
@@ -136,7 +138,8 @@ class Transfer(Struct, frozen=True):
     @property
     def waits(self) -> int:
         """Milliseconds beside what the bytes take at a rate."""
-        return self.reading.wait if self.reading else preparing(self.database, self.prepared)
+        asking = self.reading or self.objects
+        return (asking.wait if asking else 0) + preparing(self.database, self.prepared)
 
     @property
     def increments(self) -> int:
@@ -236,7 +239,8 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         through = _reading_any(self.setting, line.image.stores, self.place, self.loss)
         size = line.image.loaded(database.size.value)
         way = (*through, ways.restores_of(database))
-        image = Transfer(database, None, size, way, prepared=line.image.prepared)
+        objects = objects_of(ways, database, line.image, size, self.place.site, self.loss.sites)
+        image = Transfer(database, None, size, way, prepared=line.image.prepared, objects=objects)
         following = _reading_log(self.setting, line, self.place, self.loss)
         if following is None:
             return (image,)
@@ -262,6 +266,9 @@ def most_at(
             return None
         total += milliseconds(size, rate)
     total += preparing(database, line.image.prepared)
+    objects = objects_of(ways, database, line.image, size, place.site, loss.sites)
+    if objects:
+        total += objects.wait
     following = _reading_log(setting, line, place, loss)
     if following is None:
         return total

@@ -117,6 +117,7 @@ def _database(database: Database) -> plan.Database:
         tls=tls,
         size_bytes=database.size.value.bytes_up(),
         log_rate=ceil(database.writes.value.bytes_per_second),
+        tables=database.tables.value.number if database.tables else None,
     )
 
 

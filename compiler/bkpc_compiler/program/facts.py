@@ -25,7 +25,7 @@ from bkpc_compiler.program.model import (
 from bkpc_compiler.program.names import known, missing_clause
 from bkpc_compiler.program.values import Values, filled, string, wrong_value
 from bkpc_compiler.syntax.tree import Clause
-from bkpc_grammar.quantities import Duration, Rate, Size
+from bkpc_grammar.quantities import Count, Duration, Rate, Size
 
 T = TypeVar("T")
 _REDUNDANCY = ("lrs", "zrs")
@@ -50,6 +50,7 @@ class Defaults:
     headroom: Given[Fraction]
     verification: Given[Duration]
     prepares: Given[Duration]
+    tables: Given[Count]
 
 
 def given(
@@ -87,6 +88,7 @@ def defaults(statement: Clause, values: Values) -> Defaults:
         standard("headroom", values.percent),
         standard("verification", values.duration),
         standard("prepares", values.duration),
+        standard("tables", values.number),
     )
 
 
@@ -253,6 +255,7 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         given(clauses, "changes", values.rate),
         given(clauses, "prepares", values.duration) or standard.prepares,
         given(clauses, "verifies", values.duration),
+        given(clauses, "tables", values.number) or standard.tables,
     )
 
 

@@ -25,7 +25,7 @@ from bkpc_compiler.syntax.tree import Clause, Word
 _SUPPOSED = {
     "link": ("bandwidth", "latency"),
     "store": ("reads", "writes"),
-    "database": ("size", "writes", "burst", "restores", "replays", "verifies"),
+    "database": ("size", "writes", "burst", "restores", "replays", "verifies", "tables"),
 }
 """What a test may suppose of what."""
 _CONDITIONS = ("condition", "conjunction", "not_", "equals", "differs", "negation")
@@ -174,7 +174,7 @@ def _overrides(clause: Clause, declared: Declared, reader: PolicyReader) -> list
         value = part.clause("value")
         assert value is not None
         read = {"size": reader.values.size, "burst": reader.values.burst, "latency": reader.values.duration}
-        read["verifies"] = reader.values.duration
+        read |= {"verifies": reader.values.duration, "tables": reader.values.number}
         if kind == "database":
             read["writes"] = reader.values.demand
         given = Given(read.get(field, reader.values.rate)(value), part.span, Origin.TEST)

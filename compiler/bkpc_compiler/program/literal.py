@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil, floor
 
-from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
+from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Count, Duration, Rate, Size
 
-Figure = Duration | Size | Rate
+Figure = Duration | Size | Rate | Count
 
 _WRITTEN = re.compile(r"[\d.]+(?P<unit>[^\W\d]+)(?:/(?P<per>\w+))?")
 _BINARY = {"B": BYTES["B"], **{unit: scale for unit, scale in BYTES.items() if unit.endswith("iB")}}
@@ -20,6 +20,8 @@ def literal(figure: Figure, like: Figure, *, up: bool) -> str:
     """`figure` in the units of `like`, rounded `up` or down; durations always up."""
     if isinstance(figure, Duration):
         return figure.human().replace(" ", "")
+    if isinstance(figure, Count):
+        return figure.human()
     match = _WRITTEN.fullmatch(like.written)
     unit, per = (match["unit"], match["per"]) if match else ("B", None)
     per = per or "s"

@@ -12,15 +12,16 @@ from bkpc_compiler.program.measurement import Measurement
 from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, Program, Standby, StorageClass, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.facts import AnyFact, Facts, about, site_of
-from bkpc_grammar.quantities import Duration, Rate, Size
+from bkpc_grammar.quantities import Count, Duration, Rate, Size
 
 T = TypeVar("T", Account, Database, Link, Store, Standby, StorageClass)
 _OWN_IN_STD = ("class", "region")
 """Figures of `std` that are of one thing only."""
-_QUANTITIES: Mapping[str, type[Duration] | type[Size] | type[Rate]] = {
+_QUANTITIES: Mapping[str, type[Duration] | type[Size] | type[Rate] | type[Count]] = {
     "bytes": Size,
     "bytes_per_second": Rate,
     "milliseconds": Duration,
+    "count": Count,
 }
 
 

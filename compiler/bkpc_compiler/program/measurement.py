@@ -11,7 +11,7 @@ from bkpc_compiler.source import Span
 if TYPE_CHECKING:
     from datetime import date
 
-_MORE_IS_WORSE = frozenset({"size", "burst", "changes", "verifies", "latency", "thaw", "provision"})
+_MORE_IS_WORSE = frozenset({"size", "burst", "changes", "verifies", "tables", "latency", "thaw", "provision"})
 
 
 @dataclass(frozen=True, slots=True)

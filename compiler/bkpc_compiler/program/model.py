@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 
 from bkpc_compiler.program.measurement import Measurement
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import Duration, Rate, Size
+from bkpc_grammar.quantities import Count, Duration, Rate, Size
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - the usual short name of a value's type
 
@@ -153,6 +153,7 @@ class Database:
     changes: Given[Rate] | None = None  # what an incremental image holds of each time; None: all that there is
     prepares: Given[Duration] | None = None  # what preparing one physical image takes; None: no time
     verifies: Given[Duration] | None = None  # from loaded to believed; None: as the program's `verification`
+    tables: Given[Count] | None = None  # tables and schemas: objects of a logical image; None: none counts
 
     @property
     def sure_burst(self) -> Size:
@@ -330,7 +331,7 @@ class Override:
     target_kind: str  # "database" | "link" | "store"
     target: str  # the name; for links `Link.name`
     clause: str  # "size", "bandwidth", …: the field of the model
-    value: Given[Duration] | Given[Size] | Given[Rate]
+    value: Given[Duration] | Given[Size] | Given[Rate] | Given[Count]
 
 
 @dataclass(frozen=True, slots=True)

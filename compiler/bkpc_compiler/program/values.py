@@ -13,10 +13,12 @@ from bkpc_compiler.program.names import circle, unknown_name
 from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
-from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Duration, Rate, Size
+from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Count, Duration, Rate, Size
 from bkpc_grammar.visible import is_hidden
 
 _BARE = re.compile(r"\d+(?:\.\d+)?")
+_WHOLE = re.compile(r"\d+")
+_MOST = 10**9
 _MOST_DIGITS = 18
 _TOO_LONG = re.compile(rf"\d{{{_MOST_DIGITS + 1}}}")
 _LONGEST = Duration(10_000 * 365 * SECONDS["d"], "10000 years")
@@ -143,6 +145,13 @@ class Values:
         if _BARE.fullmatch(text):
             raise wrong_value(span, f"`{text}` has no unit", f"such as `{text}Mbit/s`, `{text}MiB/s`, `{text}GiB/h`")
         raise wrong_value(span, f"`{text}` is not a rate", "such as `500Mbit/s`, `200MiB/s`, `6GiB/h`")
+
+    def number(self, value: Clause) -> Count:
+        """How many there are: a whole number, without a unit."""
+        text, span = self._word(value)
+        if not _WHOLE.fullmatch(text) or not 0 < int(text) <= _MOST:
+            raise wrong_value(span, f"`{text}` is not a number of things", f"a whole number from 1 to {_MOST}")
+        return Count(Fraction(int(text)), text)
 
     def percent(self, value: Clause) -> Fraction:
         text, span = self._word(value)

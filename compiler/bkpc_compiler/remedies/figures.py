@@ -23,9 +23,9 @@ from bkpc_compiler.program.model import (
     Store,
 )
 from bkpc_compiler.source import Span
-from bkpc_grammar.quantities import SECONDS, Duration, Rate, Size, duration
+from bkpc_grammar.quantities import SECONDS, Count, Duration, Rate, Size, duration
 
-Quantity = Duration | Rate | Size
+Quantity = Duration | Rate | Size | Count
 
 MORE = {
     (Link, "bandwidth"): "bandwidth",
@@ -46,6 +46,7 @@ LESS = {
     (Database, "changes"): "changes",
     (Database, "prepares"): "prepares",
     (Database, "verifies"): "verifies",
+    (Database, "tables"): "tables",
     (Standby, "provision"): "provision",
     (Policy, "detect"): "detect",
     (Policy, "activate"): "activate",
@@ -73,10 +74,10 @@ class Figure:
 
     def steps(self) -> tuple[Quantity, ...]:
         """Rounder and rounder values, ever farther from the declared one, to a thousand times or a thousandth."""
-        found = re.fullmatch(r"([\d.]+)\s*(\D.*)", self.value.written)
+        found = re.fullmatch(r"([\d.]+)\s*(\D.*)?", self.value.written)
         if found is None or not self.value.amount:
             return ()
-        number, unit = Fraction(found[1]), found[2]
+        number, unit = Fraction(found[1]), found[2] or ""
         if isinstance(self.value, Duration):
             if parts := re.fullmatch(r"([a-z]+)[\d.].*", unit):  # `26h30min`: all of it, in its first unit
                 unit = parts[1]
@@ -87,7 +88,7 @@ class Figure:
         for tenths, power in _mantissas(number, more=self.more):
             shown = Fraction(tenths) * Fraction(10) ** power
             text = f"{shown.numerator}" if shown.denominator == 1 else f"{float(shown):g}"
-            if shown == Fraction(text):
+            if shown == Fraction(text) and (unit or shown.denominator == 1):
                 values.append(type(self.value)(shown * each, f"{text}{unit}"))
         return tuple(values)
 
@@ -221,7 +222,7 @@ def _replaced(node: Any, span: Span, value: Quantity | Schedule, known: dict[int
     elif isinstance(node, tuple):
         parts = tuple(_replaced(one, span, value, known) for one in node)
         made = parts if any(new is not old for new, old in zip(parts, node, strict=True)) else node
-    elif is_dataclass(node) and not isinstance(node, (Span, Duration, Rate, Size, type)):
+    elif is_dataclass(node) and not isinstance(node, (Span, Duration, Rate, Size, Count, type)):
         new = {field.name: _replaced(getattr(node, field.name), span, value, known) for field in fields(node)}
         differ = {name: one for name, one in new.items() if one is not getattr(node, name)}
         made = replace(node, **differ) if differ else node

@@ -31,13 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     found: list[AnyFact] = []
+    all_measured = True
     for database in world.databases(None):
         of_it = _of(world, database.name)
         found += of_it
         lacking = [figure for figure in _WANTED if figure not in {one.figure for one in of_it}]
         if lacking:
+            all_measured = False
             say(f"{database.name}: not measured: {', '.join(lacking)}")
-    if len(found) < len(_WANTED) * len(world.databases(None)):
+    if not all_measured:
         say(f"`bkpc drill` measures restores and replays; a rate is measured on {LEAST_BYTES >> 20} MiB or more")
     document = msgspec.json.format(
         msgspec.json.encode(Facts(schema_version=FACTS_VERSION, facts=tuple(found))), indent=2

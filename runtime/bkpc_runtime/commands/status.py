@@ -6,6 +6,7 @@ import argparse
 import json
 from datetime import UTC, datetime
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ from bkpc_runtime.commands.status_stream import (
 from bkpc_runtime.errors import RuntimeFailure, StoreFailed
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.mysql.flavour import current_position, read_facts
+from bkpc_runtime.mysql.preflight import beyond
 from bkpc_runtime.recovery.where_from import with_its_log
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
@@ -188,6 +190,8 @@ def _row(
         "image_age_seconds": round((now - datetime.fromisoformat(newest.manifest.finished)).total_seconds())
         if newest
         else None,
+        "tables": newest.manifest.tables if newest and not newest.manifest.physical else None,
+        "tables_counted": database.tables,
         "images": len(kept.holding.images),
         "thaws": world.thaws(name),
         "log_to": window.end.text if window else None,
@@ -251,11 +255,7 @@ def _print(row: dict[str, Any]) -> None:
     elif not row["image"]:
         print("  no image: nothing can be restored from here")
     else:
-        count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"
-        print(f"  {count}, {Duration(Fraction(row['image_age_seconds'])).human()} old")
-        print(f"  {_log_words(row)}")
-        if row["thaws"]:
-            print(f"  {row['thaws']}")
+        _print_images(row)
     if row["sync"]:
         print(f"  {sync_line(row['sync'], row['stream'])}")
     for line in stream_lines(row["stream"]) if row["stream"] else ():
@@ -273,6 +273,16 @@ def _print(row: dict[str, Any]) -> None:
     if row["overdue"]:
         print(f"  overdue: {', '.join(row['overdue'])}")
         say("bkpc apply takes what is overdue")
+
+
+def _print_images(row: dict[str, Any]) -> None:
+    count = f"1 image, {row['image']}" if row["images"] == 1 else f"{row['images']} images, newest {row['image']}"
+    print(f"  {count}, {Duration(Fraction(row['image_age_seconds'])).human()} old")
+    print(f"  {_log_words(row)}")
+    if (row["tables"] or 0) > (row["tables_counted"] or inf):
+        print(f"  warning: {beyond(row['tables'], row['tables_counted'])}")
+    if row["thaws"]:
+        print(f"  {row['thaws']}")
 
 
 def _log_words(row: dict[str, Any]) -> str:

@@ -42,11 +42,12 @@ def look(
     *,
     incremental: bool = False,
     rotates: bool = False,
+    tables: int | None = None,
 ) -> list[Finding]:
     """Everything that is wrong with a server, for a plan that wants `wanted` of it and images by `engines`.
 
     An `incremental` image reads the beginning of the log in which the one before it stands. `rotates`: each image must
-    begin a binlog of its own.
+    begin a binlog of its own. `tables`: how many bounds count on.
     """
     checks: list[Callable[[], Iterator[Finding]]] = [
         lambda: version_findings(facts),
@@ -59,6 +60,7 @@ def look(
         lambda: _tls(connection, wanted),
         lambda: _contents(connection, facts),
         lambda: _not_as_they_are(connection) if "logical" in engines else iter(()),
+        lambda: _many(connection, tables) if "logical" in engines and tables else iter(()),
         lambda: _tools(facts, wanted, engines),
     ]
     return [finding for check in checks for finding in _kept(check)]
@@ -219,6 +221,23 @@ def _contents(connection: Connection[Any], facts: ServerFacts) -> Iterator[Findi
     if _may(connection, facts, "SELECT") and not query(connection, statement):
         text = "the server has no schema but its own: there is nothing to take an image of"
         yield Finding("problem", text, ("is it the right server? else CREATE DATABASE …;",))
+
+
+def _many(connection: Connection[Any], counted: int) -> Iterator[Finding]:
+    """Each table is an object of a logical image, and so is each schema."""
+    statement = (
+        f"SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE {not_system('table_schema')} "
+        f"AND table_type <> 'VIEW') + (SELECT COUNT(*) FROM information_schema.schemata "
+        f"WHERE {not_system('schema_name')})"
+    )
+    number = int(query(connection, statement)[0][0])
+    if number > counted:
+        yield Finding("warning", beyond(number, counted), (f"in the policy's database block: tables {number}",))
+
+
+def beyond(number: int, counted: int) -> str:
+    """What is told of more tables than a policy says."""
+    return f"{number:,} tables and schemas, {counted:,} are counted on: to move them may take longer than is proved"
 
 
 def _engines(connection: Connection[Any]) -> Iterator[Finding]:

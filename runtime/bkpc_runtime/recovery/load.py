@@ -25,6 +25,7 @@ from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.recovery.accounts_back import existing_accounts
 from bkpc_runtime.recovery.marker import KEPT, SCHEMA, Marker, Unfinished, recalled, refuse_others, unfinished
+from bkpc_runtime.recovery.parts_ahead import PartsAhead, Stored
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
@@ -32,7 +33,6 @@ from bkpc_runtime.repository.manifest import Inventory, Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound
-from bkpc_runtime.transfer.ranges import read_checked
 
 log = logging.getLogger(__name__)
 MOST_CLIENTS = 8
@@ -218,8 +218,14 @@ class _Loading:
         self._lock = threading.Lock()
 
     def run(self, parts: Sequence[Part], clients: int) -> None:
-        with ThreadPoolExecutor(clients, thread_name_prefix="load") as pool:
-            loads = [pool.submit(self._one, part) for part in parts]
+        at_once = min(clients, len(parts))
+        if not at_once:
+            return
+        with (
+            PartsAhead(self._image, self._store, parts) as coming,
+            ThreadPoolExecutor(at_once, thread_name_prefix="load") as pool,
+        ):
+            loads = [pool.submit(self._all_of, coming) for _ in range(at_once)]
             try:
                 for one in as_completed(loads):
                     one.result()
@@ -235,10 +241,14 @@ class _Loading:
             for program in self._running:
                 program.kill()
 
-    def _one(self, part: Part) -> None:
+    def _all_of(self, coming: PartsAhead) -> None:
+        while not self._stopped and (found := coming.next()) is not None:
+            self._one(*found)
+
+    def _one(self, part: Part, stored: Stored) -> None:
         self._noted.begin(part)
         try:
-            self._tried(part)
+            self._tried(part, stored)
         except ToolFailed as problem:
             if part.kind != "doubtful":
                 name = ".".join(filter(None, (part.schema, part.table))) or part.kind
@@ -250,20 +260,20 @@ class _Loading:
             log.warning("view %s.%s was broken before, and can't be made: %s", part.schema, part.table, problem)
         self._noted.loaded(part)
 
-    def _tried(self, part: Part) -> None:
+    def _tried(self, part: Part, stored: Stored) -> None:
         """Tables that refer to one another may stand in one another's way; each part can be loaded again."""
         for _ in range(_ATTEMPTS):
             try:
-                return self._load(part)
+                return self._load(part, stored)
             except ToolFailed as problem:
                 if self._stopped or not _DEADLOCK.search(str(problem)):
                     raise
-        return self._load(part)
+        return self._load(part, stored)
 
-    def _load(self, part: Part) -> None:
+    def _load(self, part: Part, stored: Stored) -> None:
         key = layout.part_key(self._image.prefix, self._image.manifest.id, part.name)
         plain = inbound(
-            read_checked(self._store, key, part.sums), name=key, encrypted=self._image.manifest.encrypted,
+            stored(), name=key, encrypted=self._image.manifest.encrypted,
             identities=self._identities, expected=part.sums,
         )  # fmt: skip
         # What must thaw again is waited for here, and not by a client whose connection idles meanwhile.

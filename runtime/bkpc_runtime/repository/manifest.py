@@ -102,6 +102,11 @@ class Manifest(_Record, frozen=True, omit_defaults=True):
         return self.engine != "logical"
 
     @property
+    def tables(self) -> int:
+        """As bounds count them: its objects of a table, a schema or a view alone; one at least."""
+        return max(1, sum(part.kind in {"table", "schema", "doubtful"} for part in self.parts))
+
+    @property
     def stored_size(self) -> int:
         return sum(part.sums.stored_size for part in self.parts)
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from bkpc_grammar.facts import DatabaseFact
+from bkpc_grammar.facts import UNITS, DatabaseFact
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.drills import Drill
 
 NEWEST = 10
 """How many of the newest measurements count."""
+_MORE_IS_WORSE = ("size", "tables")
 LEAST_BYTES = 16 << 20
 """A rate is not measured on less."""
 
@@ -42,6 +43,7 @@ def database_facts(
     alike = [one for one in full if one.manifest.engine == full[0].manifest.engine]
     drilled = [one for one in held if one.passed][:NEWEST]
     found = [_worst(database, "size", [_size(one) for one in alike])]
+    found.append(_worst(database, "tables", [_tables(one) for one in alike if not one.manifest.physical]))
     found.append(_worst(database, "dumps", [*_dumps(alike)] if unthrottled else []))
     found.append(_worst(database, "restores", [*_rates(drilled, "restore.image")]))
     found.append(_worst(database, "replays", [*_rates(drilled, "restore.log")]))
@@ -49,15 +51,15 @@ def database_facts(
 
 
 def _worst(
-    database: str, figure: Literal["size", "dumps", "restores", "replays"], measured: Sequence[_Measurement]
+    database: str, figure: Literal["size", "tables", "dumps", "restores", "replays"], measured: Sequence[_Measurement]
 ) -> DatabaseFact | None:
     if not measured:
         return None
-    worst = (max if figure == "size" else min)(measured, key=lambda one: one.value)
+    worst = (max if figure in _MORE_IS_WORSE else min)(measured, key=lambda one: one.value)
     return DatabaseFact(
         name=database,
         figure=figure,
-        unit="bytes" if figure == "size" else "bytes_per_second",
+        unit=UNITS[figure],
         value=worst.value,
         measured_at=max(one.day for one in measured),
         source=worst.source,
@@ -67,6 +69,10 @@ def _worst(
 
 def _size(image: Image) -> _Measurement:
     return _Measurement(image.manifest.plain_size, _day(image.manifest.began), f"image {image.manifest.id}")
+
+
+def _tables(image: Image) -> _Measurement:
+    return _Measurement(image.manifest.tables, _day(image.manifest.began), f"image {image.manifest.id}")
 
 
 def _dumps(images: Sequence[Image]) -> Iterator[_Measurement]:

@@ -25,8 +25,9 @@ from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_busy, is_t
 from bkpc_runtime.stores.patience import Patience
 
 T = TypeVar("T")
-_CONNECTIONS = AT_ONCE + 16
-"""That are kept: one that is made anew for a request costs several times its latency."""
+_CONNECTIONS = 2 * AT_ONCE + 16
+"""That are kept, for an image and the log after it: one that is made anew for a request costs several times its
+latency."""
 _DECIMAL = re.compile(r"[0-9]{1,20}")
 
 # At debug level oss2 logs what it signs, a session token included.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,7 +12,9 @@ from bkpc_grammar.log_objects import AT_ONCE, IN_MEMORY
 T = TypeVar("T")
 
 
-def ahead(jobs: Iterable[tuple[int, Callable[[], T]]], *, most: int = AT_ONCE, room: int = IN_MEMORY) -> Iterator[T]:
+def ahead(
+    jobs: Iterable[tuple[int, Callable[[], T]]], *, most: int = AT_ONCE, room: int = IN_MEMORY
+) -> Generator[T, None, None]:
     """What each job gives, in order; each says how many bytes it will hold.
 
     At most `most` run at once, and `room` bytes wait in memory, but for one job that is larger alone: what is proved of

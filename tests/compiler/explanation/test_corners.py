@@ -51,6 +51,7 @@ def terms_of(explanation: Any) -> list[Any]:
 def quantities(text: str) -> set[Fraction]:
     """Every duration, size, rate and share that a clause says, in seconds and bytes; a rate also for a day."""
     found = {Fraction(PERIODS[word]) for word in PERIODS if word in text.split()}
+    found |= {Fraction(number) for number in re.findall(r"tables (\d+)", text)}
     for run in re.findall(r"\d+(?:\.\d+)?(?:[A-Za-z]+(?:\d+[a-z]+)*(?:/[a-z]+)?|%)", text):
         size, _, per = run.partition("/")
         parts = [(Fraction(number), unit) for number, unit in re.findall(r"([\d.]+)([A-Za-z]+|%)", size)]

@@ -332,3 +332,14 @@ def test_a_log_is_fetched_in_no_less_than_its_objects_take() -> None:
     found = [one for one in faults(early, program) if "shop/restore.log can't move" in one]
     assert found
     assert all("ms of them for the latency of its objects" in one for one in found)
+
+
+def test_an_image_is_loaded_in_no_less_than_its_objects_take() -> None:
+    plan, program = of_corner("image_of_many_small_tables")
+    assert faults(plan, program) == []
+    recovery = recovery_of(plan, "host")
+    image = step_of(recovery, "blog/restore.image")
+    early = with_step(plan, recovery, replace(image, expect_ms=image.expect_ms - 100))
+    found = [one for one in faults(early, program) if "blog/restore.image can't move" in one]
+    assert found
+    assert all("690 ms of them for preparing it and the latency of its objects" in one for one in found)

@@ -19,7 +19,7 @@ from bkpc_runtime.repository import catalogue, marks, segments
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import open_world
 from tests.oss_server import OssServer
-from tests.runtime.commands.test_keeping import Keeping
+from tests.runtime.commands.test_keeping import POLICY, Keeping
 from tests.runtime.retention import made
 from tests.runtime.retention.made import DAY, HOUR, PREFIX
 
@@ -53,6 +53,16 @@ def test_list_says_why_each_image_is_kept(keeping: Keeping) -> None:
     text = keeping.desk.run("list", "plan.json").stdout
     assert "    to go: nothing that is kept needs it\n" in text
     assert "    kept: the newest; " in text
+
+
+def test_status_warns_of_more_tables_than_proofs_count_on(keeping: Keeping) -> None:
+    policy = keeping.desk.folder / "shop.bkp"
+    keeping.fill(1)
+    for tables, warned in ((2, False), (1, True)):
+        policy.write_text(re.sub(r"  size (\S+)", rf"  tables {tables}  size \1", POLICY.format(keep="7d")))
+        assert keeping.desk.run("compile", "shop.bkp", "-o", "plan.json").returncode == 0
+        told = keeping.desk.run("status", "plan.json").stdout
+        assert ("warning: 2 tables and schemas, 1 are counted on: " in told) is warned
 
 
 def test_the_windows_are_those_that_are_there(keeping: Keeping) -> None:

@@ -47,22 +47,36 @@ def test_the_worst_counts_rounded_against_the_promise() -> None:
     found = database_facts("shop", images, drills, unthrottled=True)
     assert figures(found) == {
         "size": 120 * MIB,
+        "tables": 1,
         "dumps": 80 * MIB * 1000 // 30_001,
         "restores": 100 * MIB * 1000 // 3001,
         "replays": 50 * MIB * 1000 // 1001,
     }
-    assert {one.figure: one.samples for one in found} == {"size": 3, "dumps": 3, "restores": 2, "replays": 2}
+    assert {one.figure: one.samples for one in found} == {
+        "size": 3, "tables": 3, "dumps": 3, "restores": 2, "replays": 2,
+    }  # fmt: skip
     assert found[0].measured_at == date(2026, 11, 20)
 
 
 def test_what_was_throttled_failed_or_is_too_little_tells_no_rate() -> None:
     images = [taken(100, 10)]
     drills = [held((100, 3000), (50, 700), problems=("a table is missing",)), held((15, 3000), (15, 700))]
-    assert set(figures(database_facts("shop", images, drills, unthrottled=False))) == {"size"}
-    assert set(figures(database_facts("shop", [taken(15, 1)], [], unthrottled=True))) == {"size"}
+    assert set(figures(database_facts("shop", images, drills, unthrottled=False))) == {"size", "tables"}
+    assert set(figures(database_facts("shop", [taken(15, 1)], [], unthrottled=True))) == {"size", "tables"}
     assert database_facts("shop", [], [], unthrottled=True) == []
 
 
 def test_what_is_long_past_no_longer_counts() -> None:
     images = [taken(50, 10)] * NEWEST + [taken(900, 10)]
     assert figures(database_facts("shop", images, [], unthrottled=True))["size"] == 50 * MIB
+
+
+def test_tables_and_schemas_are_counted_in_logical_images_only() -> None:
+    many = taken(50, 10)
+    parts = tuple(
+        replace(many.manifest.parts[0], kind=kind) for kind in ("schema", "table", "table", "objects", "views")
+    )
+    logical = Image(PREFIX, replace(many.manifest, parts=parts))
+    physical = Image(PREFIX, replace(many.manifest, parts=parts, engine="mariabackup"))
+    assert figures(database_facts("shop", [taken(50, 10), logical], [], unthrottled=True))["tables"] == 3
+    assert "tables" not in figures(database_facts("shop", [physical], [], unthrottled=True))

@@ -1,4 +1,4 @@
-"""What the pieces of a log cost a recovery beside their bytes, worked out again from the step and the policy."""
+"""What the pieces of a log or an image cost a recovery beside their bytes, worked out again from step and policy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from fractions import Fraction
 from math import ceil
 
 from bkpc_compiler.planning.verified.estate import Estate
+from bkpc_compiler.planning.verified.prepared import taken_into
+from bkpc_grammar.image_objects import CLIENTS, IN_MEMORY, OTHERS, PIECE, SMALL
 from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
-from bkpc_grammar.plan import Step, Stream
+from bkpc_grammar.plan import Plan, Step, Stream
 
 _LISTS = 2
 _SINGLE = 10
@@ -33,6 +35,25 @@ def pieces_take(step: Step, estate: Estate, streams: Mapping[tuple[str, str], St
     listed = (count + 3 * files) // LISTED + ceil(Fraction(files, AT_ONCE))
     turns = ceil(Fraction(count, AT_ONCE)) + step.bytes // ROUND + _LISTS * listed + _SINGLE
     return int(turns * latency * 1000)
+
+
+def objects_take(step: Step, plan: Plan, estate: Estate) -> int:
+    """Milliseconds of a `restore.image` that pass while nothing but requests is on the way."""
+    latencies = [estate.latency(one.resource) for one in step.reserve]
+    latency = max(latencies, default=Fraction(0)) if step.beside else sum(latencies, start=Fraction(0))
+    tables = estate.databases[step.database].tables
+    if not latency or tables is None:
+        return 0
+    taken = [*taken_into(plan, step.database, step.store or "")]
+    turns = [0]
+    if any(job.kind == "backup.full" and job.engine == "logical" for job in taken):
+        count = tables.value.number + OTHERS
+        large = min(count, step.bytes // SMALL)
+        ahead = min(step.bytes, count * SMALL) // (IN_MEMORY - SMALL)
+        turns.append(ceil(Fraction(count, AT_ONCE)) + ahead + ceil(Fraction(large, CLIENTS)))
+    if any(job.engine == "physical" for job in taken):
+        turns.append(step.bytes // PIECE + 1)
+    return int((max(turns) + _SINGLE) * latency * 1000)
 
 
 def _quorum_ms(stream: Stream, estate: Estate) -> int:

@@ -13,8 +13,7 @@ def preparing_takes(step: Step, plan: Plan, estate: Estate) -> int:
     each = estate.databases[step.database].prepares
     if each is None or not each.value.amount:
         return 0
-    jobs = [job for job in plan.jobs if job.database == step.database]
-    taken = [*_taken(jobs, step.store or "", frozenset())]
+    taken = [*taken_into(plan, step.database, step.store or "")]
     fulls = [job for job in taken if job.kind == "backup.full"]
     if not fulls or any(job.engine != "physical" for job in fulls):
         return 0
@@ -23,8 +22,12 @@ def preparing_takes(step: Step, plan: Plan, estate: Estate) -> int:
     return (1 + behind) * each.value.milliseconds_up()
 
 
+def taken_into(plan: Plan, database: str, store: str) -> Iterator[Job]:
+    """The jobs whose images of `database` get to `store`, by copies too."""
+    yield from _taken([job for job in plan.jobs if job.database == database], store, frozenset())
+
+
 def _taken(jobs: list[Job], store: str, passed: frozenset[str]) -> Iterator[Job]:
-    """The jobs whose images get to `store`, by copies too."""
     for job in jobs:
         if store not in job.stores or store in passed:
             continue
