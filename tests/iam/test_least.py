@@ -16,12 +16,14 @@ import msgspec
 import oss2
 import pytest
 
+from bkpc_compiler.backends.iam import iam_json
 from bkpc_compiler.main import main
 from bkpc_grammar.canonical import read_plan
 from bkpc_grammar.plan import CredentialReference, Plan
 from bkpc_runtime.errors import StoreDenied, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout
+from bkpc_runtime.repository.plans import in_force, put_in_force
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.settings import reconcile
 from bkpc_runtime.settings.unlocked import unlocked
@@ -34,6 +36,7 @@ from bkpc_runtime.stores.oss_settings import BucketSettings
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.world import World
+from tests.compiler.one_file import planned
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.accounts import UID, Account
 from tests.runtime.retention import made
@@ -67,8 +70,8 @@ CASES = [
     for role, statements in {
         "writer": [4, 1, 2, 1],
         "expirer": [2, 1, 1],
-        "restorer": [1, 1, 1],
-        "reconciler": [16],
+        "restorer": [1, 1, 1, 1],
+        "reconciler": [16, 1, 1],
     }.items()
     for index, count in enumerate(statements)
     for action in range(count)
@@ -173,26 +176,47 @@ def expired(server: OssServer, policy: dict[str, Any], _: Plan) -> None:
 
 
 def restored(server: OssServer, policy: dict[str, Any], plan: Plan) -> None:
-    """What a restore reads, in one range and in many."""
+    """What a restore reads, in one range and in many; what a drill leaves."""
     server.bucket()
     image = made.put_image(store(server), made.manifest(NOW, Position("", 0)))
     reading = limited(server, policy)
     (found,) = catalogue.all_images(reading, "shop")
     for part in found.manifest.parts:
         assert reading.get(layout.part_key(found.prefix, image.id, part.name)) == made.BODY
+    reading.put(layout.drill_key(found.prefix, "one"), b"{}")
     assert "is not locked for 7 days" in told_of_lock(server, plan)
+
+
+def foreseen(server: OssServer, policy: dict[str, Any], plan: Plan) -> None:
+    """What `plan` tells of images and expiry is of manifests, plans and the like alone."""
+    server.bucket()
+    put_in_force(store(server), plan, NOW)
+    image = made.put_image(store(server), made.manifest(NOW, Position("", 0)))
+    looking = limited(server, policy)
+    assert [one.manifest.id for one in catalogue.all_images(looking, "shop")] == [image.id]
+    found = in_force(looking, "shop")
+    assert found is not None
+    assert found.plan == plan
+    with pytest.raises(StoreDenied):
+        looking.get(layout.part_key(made.PREFIX, image.id, image.parts[0].name))
+    server.service.unmake("backup")
 
 
 VERSIONING: Any = oss2.models.BucketVersioningConfig
 
 
-def reconciled(server: OssServer, policy: dict[str, Any], plan: Plan) -> None:
-    """A bucket made, set and locked, its lock prolonged; one whose lock was begun with other days; a suspended one."""
-    (wanted,) = wanted_of(plan, ["far"])
+def settings_of(server: OssServer, policy: dict[str, Any]) -> BucketSettings:
     server.service.keys.add("limited", "secret", Account(UID, (json.dumps(policy),)))
     access = AccessKey("limited", Secret("secret"))
     calls = OssCalls("`far`", "backup", server.endpoint, REGION, lambda: access, path_style=False)
-    settings = BucketSettings("far", "backup", calls, HASTY)
+    return BucketSettings("far", "backup", calls, HASTY)
+
+
+def reconciled(server: OssServer, policy: dict[str, Any], plan: Plan) -> None:
+    """A bucket made, set and locked, its lock prolonged; one whose lock was begun with other days; a suspended one."""
+    foreseen(server, policy, plan)
+    (wanted,) = wanted_of(plan, ["far"])
+    settings = settings_of(server, policy)
     owner: Any = oss2.Bucket(oss2.AuthV4(KEY_ID, KEY_SECRET), server.endpoint, "backup", region=REGION)
 
     def mend(wanted: Any) -> None:
@@ -223,6 +247,32 @@ SCRIPTS: dict[str, Callable[[OssServer, dict[str, Any], Plan], None]] = {
 @pytest.mark.parametrize("role", SCRIPTS)
 def test_everything_works_with_it(compiled: Made, server: OssServer, role: str) -> None:
     SCRIPTS[role](server, compiled.policies[role], compiled.plan)
+
+
+def test_where_nothing_is_locked_it_is_enough_and_no_action_too_many(server: OssServer) -> None:
+    plan = planned(POLICY.replace("  lock 7d\n", ""))
+    ram = json.loads(iam_json(plan))["ram"]
+    (policy,) = (one["document"] for one in ram if one["role"] == "reconciler")
+    (wanted,) = wanted_of(plan, ["far"])
+
+    def made(policy: dict[str, Any]) -> None:
+        """A new bucket, and one that somebody made."""
+        settings = settings_of(server, policy)
+        for _ in range(2):
+            list(reconcile.mend(settings, wanted, reconcile.look(settings, wanted)))
+            assert not [one for one in reconcile.look(settings, wanted) if one.changes]
+            server.service.unmake("backup")
+            server.bucket()
+        server.service.unmake("backup")
+
+    made(policy)
+    for action in list(policy["Statement"][0]["Action"]):
+        less = deepcopy(policy)
+        less["Statement"][0]["Action"].remove(action)
+        if "backup" in server.buckets:
+            server.service.unmake("backup")
+        with pytest.raises(StoreFailed):
+            made(less)
 
 
 @pytest.mark.parametrize(("role", "statement", "action"), CASES)

@@ -34,7 +34,7 @@ def test_what_it_writes_is_enough(office: Office, bucket: OssServer, tmp_path: P
     office.server.run(f"CREATE USER 'bkpc'@'%' IDENTIFIED BY '{PASSWORD}'", grant.rstrip(";"))
     office.environ["SHOP_DB_USER"] = "bkpc"
     as_role(office, bucket, "reconciler")
-    office.bkpc("plan", "plan.json")
+    assert "1 to take" in office.bkpc("plan", "plan.json", expect=3).text
     as_role(office, bucket, "writer")
     office.bkpc("preflight", "plan.json", expect=0)
     office.bkpc("run", "plan.json", "shop/full/far", expect=0)
@@ -46,5 +46,10 @@ def test_what_it_writes_is_enough(office: Office, bucket: OssServer, tmp_path: P
     with start_server(office.server.flavour, tmp_path / "rescue") as rescue:
         office.bkpc("restore", "plan.json", "shop", "--into", rescue.url, expect=0)
         assert digests(rescue) == before
+    office.bkpc("drill", "plan.json", "shop", expect=0)
+    office.bkpc("list", "plan.json", expect=0)
+    assert "drill: passed" in office.bkpc("status", "plan.json", expect=1).text  # no agent runs here
+    as_role(office, bucket, "reconciler")
+    assert "nothing is missing or overdue" in office.bkpc("plan", "plan.json", expect=3).text
     as_role(office, bucket, "expirer")
     office.bkpc("run", "plan.json", "shop/expire", expect=0)

@@ -49,9 +49,12 @@ def _no_place(span: Span, message: str, help_text: str) -> WrongValue:
 
 
 def unsound_buckets(stores: Mapping[str, Store], sites: Mapping[str, Site]) -> Iterator[WrongValue]:
-    """Stores of one bucket that don't agree on what it has once, or that have objects in common."""
+    """Buckets that lie elsewhere than is said, and what stores of one have in common or can't have each for itself."""
     together: dict[str, list[Store]] = {}
     for store in sorted((one for one in stores.values() if one.kind == "oss"), key=lambda one: one.span):
+        site = sites[store.site]
+        if store.endpoint and region_of(endpoint_of(store.endpoint).geturl()) not in (None, site.region):
+            yield _elsewhere(store, site)
         together.setdefault(place_of(store.location).bucket, []).append(store)
     for bucket, (first, *others) in together.items():
         for other in others:
@@ -62,6 +65,17 @@ def unsound_buckets(stores: Mapping[str, Store], sites: Mapping[str, Site]) -> I
                     message = f"bucket `{bucket}` has one {what}: `{other.name}` says {one[0]}, `{first.name}` {two[0]}"
                     yield _shared(message, Label(one[1], one[0]), Label(two[1], two[0]), "say the same in both")
         yield from _in_common((first, *others))
+
+
+def _elsewhere(store: Store, site: Site) -> WrongValue:
+    """BKP1015: the endpoint leads to another region than that of the store's site."""
+    region = region_of(endpoint_of(store.endpoint or "").geturl())
+    message = f"`{store.name}` is said to be in region `{site.region}`, and its endpoint leads to `{region}`"
+    here = Label(store.span, f"at `{site.name}`")
+    there = Label(site.span, f"region `{site.region}`")
+    way_out = f"move it to a site of region `{region}`, or give it an endpoint of `{site.region}`"
+    found = Diagnostic("BKP1015", "other-region", Severity.ERROR, message, here, secondary=(there,), help=way_out)
+    return WrongValue(found)
 
 
 def _copied(one: Store, to: Store) -> bool:

@@ -32,7 +32,6 @@ def test_neighbours_in_a_bucket_that_agree_are_fine() -> None:
     [
         (KEY, f"{KEY} class cold_archive", "bucket `acme` has one class: `two` says cold_archive, `one` standard"),
         (KEY, f"{KEY} redundancy zrs", "bucket `acme` has one redundancy: `two` says zrs, `one` lrs"),
-        ("at hangzhou", "at beijing", "bucket `acme` has one region: `two` says cn-beijing, `one` cn-hangzhou"),
         (
             "https://oss-cn-hangzhou.aliyuncs.com",
             "oss.example:8443",
@@ -48,6 +47,32 @@ def test_what_a_bucket_has_once(before: str, after: str, says: str) -> None:
     ((code, message),) = told(two=TWO.replace(before, after))
     assert code == "BKP1014"
     assert says in message
+
+
+def test_a_bucket_lies_in_one_region() -> None:
+    own = "https://oss.example:8443"
+    one, two = (store.replace("https://oss-cn-hangzhou.aliyuncs.com", own) for store in (ONE, TWO))
+    says = "bucket `acme` has one region: `two` says cn-beijing, `one` cn-hangzhou"
+    ((code, message),) = told(one, two.replace("at hangzhou", "at beijing"))
+    assert code == "BKP1014"
+    assert says in message
+
+
+def test_the_endpoint_leads_to_where_the_store_is_said_to_be() -> None:
+    moved = ONE.replace("at hangzhou", "at beijing")
+    text = "\n".join((changed(("edition 1\n", 'edition 1\nimport "std/oss"\n')), SITES, moved))
+    (found,) = check(text).diagnostics
+    message = "`one` is said to be in region `cn-beijing`, and its endpoint leads to `cn-hangzhou`"
+    assert (found.code, found.message) == ("BKP1015", message)
+    assert found.primary.text == "at `beijing`"
+    (site,) = found.secondary
+    assert text[site.span.start : site.span.end] == "beijing"
+    for agrees in (
+        "https://oss-cn-beijing-internal.aliyuncs.com",
+        "https://oss.example:8443",
+        "OSS-CN-BEIJING.aliyuncs.com",
+    ):
+        assert told(moved.replace("https://oss-cn-hangzhou.aliyuncs.com", agrees), "") == []
 
 
 def test_both_clauses_are_shown_and_all_stores_are_looked_at() -> None:

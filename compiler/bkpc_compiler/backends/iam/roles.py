@@ -15,7 +15,7 @@ ROLES: dict[Role, str] = {
     "writer": "takes images, streams the log, copies, verifies: it can't delete a backup",
     "expirer": "marks what is no longer kept, and deletes it after the grace",
     "restorer": "reads: restores, lists, verifies",
-    "reconciler": "makes the bucket and sets it: `bkpc plan` and the first part of `bkpc apply`",
+    "reconciler": "makes the bucket and sets it: `bkpc plan`, and the first part of `bkpc apply`",
 }
 """What each is for."""
 
@@ -81,20 +81,21 @@ def _of_store(plan: Plan, store: Store) -> Iterator[Policy]:
     yield Policy("restorer", store.name, _restorer(place, locked=locked, thaws=store.thaw_ms > 0))
     for settings in plan.settings:
         if settings.store == store.name:
-            yield Policy("reconciler", store.name, (Statement(_reconciling(settings), place.bucket),))
+            yield Policy("reconciler", store.name, _reconciler(place, settings))
 
 
 _THAWS = ("oss:RestoreObject",)
 
 
 def _restorer(place: Place, *, locked: bool, thaws: bool) -> tuple[Statement, ...]:
-    """`status` tells whether what is promised to be locked is."""
+    """`status` tells whether what is promised to be locked is; a drill leaves what it found."""
     statements = [
         Statement(("oss:GetObject", *_THAWS[:thaws]), place.objects),
         Statement(("oss:ListObjects",), place.bucket, place.folder),
     ]
     if locked:
         statements.append(Statement(("oss:GetBucketWorm",), place.bucket))
+    statements.append(Statement(("oss:PutObject",), place.below("*/marks/drills/*")))
     return tuple(statements)
 
 
@@ -118,6 +119,15 @@ def _expirer(place: Place) -> tuple[Statement, ...]:
     )
 
 
+def _reconciler(place: Place, settings: StoreSettings) -> tuple[Statement, ...]:
+    """`plan` tells which images lack, and what the plan in force keeps: it reads what tells of them, not them."""
+    return (
+        Statement(_reconciling(settings), place.bucket),
+        Statement(("oss:ListObjects",), place.bucket, place.folder),
+        Statement(("oss:GetObject",), place.below("*.json")),
+    )
+
+
 def _reconciling(settings: StoreSettings) -> tuple[str, ...]:
     subjects = {"BucketLifecycle"}
     if settings.server_side_encryption:
@@ -127,9 +137,10 @@ def _reconciling(settings: StoreSettings) -> tuple[str, ...]:
     if settings.https_only:
         subjects.add("BucketPolicy")
     actions = {f"oss:{verb}{one}" for one in subjects for verb in ("Get", "Put")}
-    actions |= {"oss:GetBucketInfo", "oss:PutBucket"}
+    # A lock that nobody asks for is told: it keeps what expiry would delete.
+    actions |= {"oss:GetBucketInfo", "oss:GetBucketWorm", "oss:PutBucket"}
     if settings.worm_ms is not None:
-        actions |= {f"oss:{verb}BucketWorm" for verb in ("Get", "Initiate", "Complete", "Extend", "Abort")}
+        actions |= {f"oss:{verb}BucketWorm" for verb in ("Initiate", "Complete", "Extend", "Abort")}
         actions.add("oss:PutBucketVersioning")
     if settings.replicates_to is not None:
         actions |= {f"oss:{verb}BucketReplication" for verb in ("Get", "Put", "Delete")}
