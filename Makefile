@@ -54,7 +54,7 @@ soundness: $(VENV)/ready
 EXAMPLES ?= 2000
 STEPS ?= 60
 retention: $(VENV)/ready
-	EXAMPLES=$(EXAMPLES) STEPS=$(STEPS) $(BIN)/pytest -q --timeout 0 tests/runtime/retention/test_machine.py
+	EXAMPLES=$(EXAMPLES) STEPS=$(STEPS) $(BIN)/pytest -q --timeout 0 tests/runtime/retention/test_machine.py tests/runtime/retention/test_preview.py
 
 # bkpc and its server killed at every boundary with a store, not at one in twelve.
 crash: $(VENV)/ready $(addprefix servers-,$(SERVERS))

@@ -37,8 +37,9 @@ def test_from_policy_to_deletion(fresh_server: ThrowawayServer, tmp_path: Path) 
 
     refused = office.bkpc("apply", "plan.json", expect=5)  # nobody at the terminal to agree
     assert "keeps less" in refused.text
-    assert "say --yes" in refused.text
-    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    assert "can't be restored any more: the moment of image" in refused.text
+    assert "say --lose-history" in office.bkpc("apply", "plan.json", "--yes", expect=5).text
+    office.bkpc("apply", "plan.json", "--yes", "--lose-history", expect=0)
     tombstones = marks.tombstones(marks.marks(store, prefix))
     # The image of 20 days ago is where the points of 14 days begin.
     assert [marks.time_of(one).date() for one in tombstones] == [(now - 30 * DAY).date()]

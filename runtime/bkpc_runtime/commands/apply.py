@@ -46,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="set the retention locks of the plan, too: nobody can ever undo them",
     )
+    parser.add_argument(
+        "--lose-history",
+        action="store_true",
+        help="put the plan in force although instants that can be restored now can't be once expiry has run",
+    )
 
 
 @reported
@@ -66,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(settled.no_image)
         return max(code, refused, 1)
     code = max(code, not_ready, refused)
-    code = max(code, _keep_less(world, arguments))
+    code = max(code, keep_less(world, arguments, ready.stores))
     worst = max(code, _images(world, arguments, ready, settled.no_image))
     for problem in settled.held_back:
         complain(problem)
@@ -108,22 +113,29 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
     return _Settled(max(worst, failed), waiting, tuple(done))
 
 
-def _keep_less(world: World, arguments: argparse.Namespace) -> int:
-    """Tells what the plan in force keeps and this one does not; the exit code of what can't be looked at.
+def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[str]) -> int:
+    """Tells what the plans in force in `stores` keep and this one does not; the exit code of what can't be looked at.
+
+    A plan is in force in a store for all databases that it keeps there, whatever `--only` says.
 
     Raises:
         Refused: nobody has agreed to it.
     """
-    ahead, problems = keeping.look_ahead(world, arguments.only)
+    kept = [one for one in world.databases(None) if {*stores} & {*world.stores_of(one.name)}]
+    ahead, problems = keeping.look_ahead(world, kept)
     for problem in problems:
         complain(problem)
-    if keeping.shortened(ahead):
-        for line in keeping.lines([one for one in ahead if one.shortens]):
-            say(line)
-        if not arguments.yes and not _agreed("keep less than so far?"):
-            raise Refused(
-                "this plan keeps less than so far, and nobody agreed to that", help="say --yes if it is meant"
-            )
+    less = [one for one in ahead if keeping.shortened([one]) or keeping.history_lost([one])]
+    for line in keeping.lines(less) if less else ():
+        say(line)
+    if keeping.history_lost(less) and not arguments.lose_history:
+        names = ", ".join(f"`{one.history.database}`" for one in less if one.history.lost)
+        raise Refused(
+            f"under this plan instants of {names} can't be restored any more, and nobody agreed to that",
+            help="say --lose-history if it is meant (--yes is not enough), or keep as much as the plan in force does",
+        )
+    if less and not (arguments.yes or arguments.lose_history) and not _agreed("keep less than so far?"):
+        raise Refused("this plan keeps less than so far, and nobody agreed to that", help="say --yes if it is meant")
     return max((problem.exit_code for problem in problems), default=0)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.commands import keeping
-from bkpc_runtime.commands.buckets import Looked, complain_of_failures, lines, look_at_buckets
-from bkpc_runtime.commands.keeping import look_ahead, orphans, shortened
+from bkpc_runtime.commands.buckets import Looked, lines, look_at_buckets
+from bkpc_runtime.commands.keeping_json import history_row, store_row
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, world_of
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs
+from bkpc_runtime.forecast import Outlook
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc plan plan.json; exit code 3 when a bucket is not as the plan asks, or less is kept"
@@ -22,33 +26,103 @@ DRIFT = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     parser.add_argument("--only", metavar="DB", help="only this database and its stores")
+    parser.add_argument("--format", choices=["text", "json"], default="text")
 
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
-    world = world_of(arguments)
-    looked = look_at_buckets(world, arguments.only)
-    for line in lines(looked):
-        print(line)
-    worst = complain_of_failures(looked)
-    problems: list[RuntimeFailure] = []
-    for told in _images(world, arguments.only, looked):
-        if isinstance(told, RuntimeFailure):
-            problems.append(told)
-        else:
-            print(told)
-    missing, unknown = _missing(looked), _unknown(looked)
-    ahead, failed = look_ahead(world, arguments.only, missing, unknown)
-    for line in keeping.lines(ahead, keeping.not_known(world, arguments.only, ahead, missing)):
-        print(line)
-    for problem in {str(one): one for one in (*failed, *problems)}.values():
+    seen = _looked_at(world_of(arguments), arguments.only)
+    print(json.dumps(_document(seen), indent=2)) if arguments.format == "json" else _print(seen)
+    for problem in seen.problems:
         complain(problem)
-        worst = max(worst, problem.exit_code)
-    for line in orphans(world) if arguments.only is None and not unknown else ():
+    return seen.exit_code
+
+
+@dataclass(slots=True)
+class _Seen:
+    """All that `plan` says; `not_known` of images and of expiry: the stores that it is not known of."""
+
+    buckets: list[Looked]
+    due: list[contract.Job]
+    due_not_known: list[str]
+    some_due_known: bool
+    ahead: list[Outlook]
+    ahead_not_known: list[str]
+    orphans: list[str]
+    failures: list[RuntimeFailure]
+
+    @property
+    def problems(self) -> list[RuntimeFailure]:
+        """Each told once."""
+        failed = [one.failure for one in self.buckets if one.failure]
+        return list({str(one): one for one in (*failed, *self.failures)}.values())
+
+    @property
+    def exit_code(self) -> int:
+        worst = max((one.exit_code for one in self.problems), default=0)
+        if not worst and any(one.problems for one in self.buckets):
+            return 1
+        drifted = any(one.changes for one in self.buckets) or keeping.shortened(self.ahead)
+        return worst or (DRIFT if drifted or keeping.history_lost(self.ahead) else 0)
+
+
+def _looked_at(world: World, only: str | None) -> _Seen:
+    buckets = look_at_buckets(world, only)
+    missing, unknown = _missing(buckets), _unknown(buckets)
+    due = _Due()
+    due.look(world, only, missing, unknown)
+    ahead, failed = keeping.look_ahead(world, world.databases(only), missing, unknown)
+    return _Seen(
+        buckets=buckets,
+        due=due.jobs,
+        due_not_known=sorted(due.not_known),
+        some_due_known=due.known,
+        ahead=ahead,
+        ahead_not_known=keeping.not_known(world, only, ahead, missing),
+        orphans=[*keeping.orphans(world)] if only is None and not unknown else [],
+        failures=[*failed, *due.problems],
+    )
+
+
+def _print(seen: _Seen) -> None:
+    for line in lines(seen.buckets):
         print(line)
-    if not worst and any(one.problems for one in looked):
-        return 1
-    return worst or (DRIFT if any(one.changes for one in looked) or shortened(ahead) else 0)
+    for job in seen.due:
+        print(f"+ {job.id}: {job.kind} to {', '.join(job.stores)} (missing or overdue)")
+    nothing = "nothing is missing or overdue" if seen.some_due_known or not seen.due_not_known else ""
+    told = f"{len(seen.due)} to take" if seen.due else nothing
+    rest = f"not known of those to {', '.join(seen.due_not_known)}" if seen.due_not_known else ""
+    print(f"images: {'; '.join(filter(None, (told, rest)))}")
+    for line in (*keeping.lines(seen.ahead, seen.ahead_not_known), *seen.orphans):
+        print(line)
+
+
+def _document(seen: _Seen) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "buckets": [
+            {
+                "bucket": one.wanted.bucket,
+                "stores": [place.store for place in one.wanted.places],
+                "known": one.failure is None,
+                "differences": [
+                    {"sign": it.sign, "setting": it.setting, "text": it.text, "forever": it.forever}
+                    for it in one.differences
+                ],
+            }
+            for one in seen.buckets
+        ],
+        "images": {
+            "due": [{"job": job.id, "kind": job.kind, "stores": list(job.stores)} for job in seen.due],
+            "not_known": seen.due_not_known,
+        },
+        "expiry": [store_row(one) for it in seen.ahead for one in it.forecasts],
+        "expiry_not_known": seen.ahead_not_known,
+        "history": [history_row(one.history) for one in seen.ahead],
+        "notes": seen.orphans,
+        "problems": [{"text": str(one), "help": one.help, "exit_code": one.exit_code} for one in seen.problems],
+        "exit_code": seen.exit_code,
+    }
 
 
 def _missing(looked: Sequence[Looked]) -> set[str]:
@@ -60,25 +134,26 @@ def _unknown(looked: Sequence[Looked]) -> set[str]:
     return {place.store for one in looked if one.failure or one.problems for place in one.wanted.places}
 
 
-def _images(world: World, only: str | None, looked: Sequence[Looked]) -> Iterator[str | RuntimeFailure]:
-    """The images and copies that are missing or overdue; those into stores that can't be looked at are left out."""
-    missing, unknown = _missing(looked), _unknown(looked)
-    names = {one.name for one in world.databases(only)}
-    due, known, not_known = list[contract.Job](), False, set[str]()
-    for job in world.plan.jobs:
-        if job.database not in names or job.kind in contract.UPKEEP:
-            continue
-        if unseen := unknown & set(job.stores):
-            not_known |= unseen
-            continue
-        try:
-            due += [job] if missing & set(job.stores) else due_jobs(world, [job], datetime.now(UTC))
-            known = True
-        except RuntimeFailure as problem:
-            not_known |= set(job.stores)
-            yield problem
-    for job in due:
-        yield f"+ {job.id}: {job.kind} to {', '.join(job.stores)} (missing or overdue)"
-    told = f"{len(due)} to take" if due else "nothing is missing or overdue" if known or not not_known else ""
-    rest = f"not known of those to {', '.join(sorted(not_known))}" if not_known else ""
-    yield f"images: {'; '.join(filter(None, (told, rest)))}"
+@dataclass(slots=True)
+class _Due:
+    """The images and copies that are missing or overdue; those into stores that can't be looked at are not known."""
+
+    jobs: list[contract.Job] = field(default_factory=list)
+    known: bool = False
+    not_known: set[str] = field(default_factory=set)
+    problems: list[RuntimeFailure] = field(default_factory=list)
+
+    def look(self, world: World, only: str | None, missing: set[str], unknown: set[str]) -> None:
+        names = {one.name for one in world.databases(only)}
+        for job in world.plan.jobs:
+            if job.database not in names or job.kind in contract.UPKEEP:
+                continue
+            if unseen := unknown & set(job.stores):
+                self.not_known |= unseen
+                continue
+            try:
+                self.jobs += [job] if missing & set(job.stores) else due_jobs(world, [job], datetime.now(UTC))
+                self.known = True
+            except RuntimeFailure as problem:
+                self.not_known |= set(job.stores)
+                self.problems.append(problem)

@@ -9,9 +9,10 @@ from typing import Any
 
 from bkpc_runtime.repository import marks
 from bkpc_runtime.repository.catalogue import Image
-from bkpc_runtime.repository.expiry import Decision, Rules, decide, why_resting
+from bkpc_runtime.repository.expiry import Decision, Rules, decide, resting_as_shown
 from bkpc_runtime.repository.holdings import Holding, KnownImage, held, holdings_where_known
 from bkpc_runtime.repository.marks import Mark
+from bkpc_runtime.repository.restorable import stretches, whole
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.upkeep import rules
 from bkpc_runtime.world import World
@@ -47,34 +48,27 @@ def fields(kept: Kept, now: datetime) -> dict[str, Any]:
     last = max(_verified(kept.holding), default=None)
     return {
         "windows": [{name: value for name, value in one.items() if name != "images"} for one in windows],
-        "single_images": sum(image.id not in inside for image in images),
+        "single_images": sum(image.id not in inside for image in whole(kept.holding)),
         "held": [{"image": one.id, "why": one.held} for one in images if one.held],
         "damaged": [one.id for one in images if one.damaged],
         "last_verified": {"image": last.subject, "at": last.at.isoformat(), "word": last.word} if last else None,
         "newest_verified": bool(images) and images[-1].verified,
         "expiring": list(_expiring(kept)),
-        "expiry_rests": _resting(kept, now),
+        "expiry_rests": resting_as_shown(kept.holding, kept.rules, now),
     }
 
 
 def _windows(holding: Holding) -> Iterator[dict[str, Any]]:
-    """Stretches of time of which any point can be restored, oldest first: an image, and log that goes on from it."""
-    logs = dict(holding.logs)
-    ends = {(prefix, one.number): one.ended for prefix, epochs in logs.items() for one in epochs}
-    found: dict[tuple[str, str, int], list[KnownImage]] = {}
-    for image in holding.images:
-        for store, epoch, _ in image.windows:
-            found.setdefault((image.prefix, store, epoch), []).append(image)
-    own = {key: there for key, there in found.items() if key[1] == holding.store} or found
-    for (prefix, store, epoch), there in sorted(own.items(), key=lambda one: one[1][0].finished):
-        end = next(end for name, number, end in there[0].windows if (name, number) == (store, epoch))
-        ended = ends.get((prefix, epoch)) if store == holding.store else None
+    """Stretches of time of which any point can be restored, oldest first: by the log that the store itself has of its
+    images, where it has any."""
+    found = stretches([holding])
+    for one in [one for one in found if one.log == holding.store] or found:
         yield {
-            "from": there[0].finished.isoformat(),
-            "until": ended.isoformat() if ended else None,
-            "log_to": end.text,
-            "log_in": store,
-            "images": {one.id for one in there},
+            "from": one.since.isoformat(),
+            "until": one.until.isoformat() if one.until else None,
+            "log_to": one.end.text,
+            "log_in": one.log,
+            "images": one.images,
         }
 
 
@@ -89,15 +83,6 @@ def _expiring(kept: Kept) -> Iterator[dict[str, Any]]:
     for image in reversed(kept.decision.gone):
         mark = standing.get(image.id)
         yield {"image": image.id, "not_before": (mark.at + kept.rules.grace).isoformat() if mark else None}
-
-
-def _resting(kept: Kept, now: datetime) -> str:
-    """Why nothing expires, as far as the store shows: the server is not asked."""
-    images = kept.holding.images
-    if not images or kept.rules.for_ever:
-        return ""
-    identity = images[-1].prefix.rpartition("/")[2]
-    return why_resting(kept.holding, kept.rules, now, identity=identity, source_now=now)
 
 
 def lines(row: Mapping[str, Any]) -> Iterator[str]:

@@ -133,6 +133,14 @@ def why_resting(holding: Holding, rules: Rules, now: datetime, *, identity: str,
     return ""
 
 
+def resting_as_shown(holding: Holding, rules: Rules, now: datetime) -> str:
+    """The same as far as the store shows: the server is not asked."""
+    if not holding.images or rules.for_ever:
+        return ""
+    identity = holding.images[-1].prefix.rpartition("/")[2]
+    return why_resting(holding, rules, now, identity=identity, source_now=now)
+
+
 class _Choosing:
     """Why images of one store are kept, and which of them with their log."""
 
@@ -180,7 +188,7 @@ class _Choosing:
         # Another epoch or server may be the only way to points after `since`, if its log went on until then.
         newest = {(image.prefix, store, epoch): image for image in before for store, epoch, _ in image.windows}
         for (prefix, store, epoch), image in sorted(newest.items(), key=lambda one: one[0]):
-            end = self.ends.get((prefix, store, epoch)) or _superseded(prefix, self.images)
+            end = self.ends.get((prefix, store, epoch)) or superseded(prefix, self.images)
             if end is None or end > since:
                 bases.append(image)
         yield from ((image, f"{words} go back to it") for image in bases)
@@ -198,7 +206,7 @@ class _Choosing:
     def _held(self) -> Iterator[tuple[KnownImage, str]]:
         """Until somebody has decided, what builds on a held image is held with it."""
         for image in self.images:
-            for one in _chain(image, self.there):
+            for one in chain(image, self.there):
                 if one.held:
                     yield image, f"held: {one.held}" if one is image else f"{one.id}, on which it builds, is held"
 
@@ -228,14 +236,14 @@ _UNITS: tuple[tuple[str, str, Callable[[date], int]], ...] = (
 """How each is called, and its number: the same for all its days, one more for the next."""
 
 
-def _superseded(prefix: str, images: Iterable[KnownImage]) -> datetime | None:
+def superseded(prefix: str, images: Iterable[KnownImage]) -> datetime | None:
     """When another server had taken the place of one: its first image after the last of this; None: it has not."""
     known = list(images)
     last = max((one.id for one in known if one.prefix == prefix), default="")
     return min((one.began for one in known if one.prefix != prefix and one.id > last), default=None)
 
 
-def _chain(image: KnownImage, there: Mapping[Key, KnownImage]) -> Iterator[KnownImage]:
+def chain(image: KnownImage, there: Mapping[Key, KnownImage]) -> Iterator[KnownImage]:
     """An image and, as far as they are there, those that it builds on."""
     link: KnownImage | None = image
     while link is not None:
@@ -245,7 +253,7 @@ def _chain(image: KnownImage, there: Mapping[Key, KnownImage]) -> Iterator[Known
 
 def _whole(image: KnownImage, there: Mapping[Key, KnownImage]) -> bool:
     """Whether all that it builds on is there, and trusted like itself."""
-    links = list(_chain(image, there))
+    links = list(chain(image, there))
     return not links[-1].parent and all(one.trusted for one in links)
 
 
@@ -255,7 +263,7 @@ def _logs(holding: Holding, wanted: Sequence[KnownImage], rules: Rules, now: dat
     below: dict[tuple[str, int], int] = {}
     for prefix, epochs in holding.logs if wanted else ():
         own = [one for one in wanted if one.prefix == prefix and one.position.file]
-        replaced = _superseded(prefix, wanted)
+        replaced = superseded(prefix, wanted)
         for epoch in (one for one in epochs if one.binlogs):
             newest, last = epoch is epochs[-1], epoch.binlogs[-1].number
             inside, first = _first_needed(holding.store, epoch.number, last, own)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +12,17 @@ from pathlib import Path
 import pytest
 
 from bkpc_grammar.canonical import read_plan
+from bkpc_runtime.commands.apply import keep_less
+from bkpc_runtime.errors import Refused
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.plans import in_force, put_in_force
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.directory import DirectoryStore
-from tests.oss_server import OssServer
+from bkpc_runtime.stores.oss import OssStore
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.world import open_world
+from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.runtime.commands.test_plan_and_apply import Desk
 from tests.runtime.retention import made
 from tests.runtime.retention.made import DAY, HOUR
@@ -36,14 +46,37 @@ protect shop with basic
 """
 
 
+FAR = """\
+store far at here {{
+  oss "backup/shop"
+  endpoint "{endpoint}"
+  credentials env OSS_KEY_ID, OSS_KEY_SECRET
+}}
+"""
+WIKI = """
+database wiki at here {
+  mysql "127.0.0.1:1"
+  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
+  size 1GiB  writes 1MiB/h
+}
+protect wiki with basic
+"""
+
+
 class Keeping:
     def __init__(self, folder: Path, server: OssServer) -> None:
         self.desk = Desk(folder, server)
-        self.store = DirectoryStore("disk", folder / "backups")
+        self.store: Store = DirectoryStore("disk", folder / "backups")
         self.now = datetime.now(UTC)
 
-    def compile(self, keep: str) -> None:
-        (self.desk.folder / "shop.bkp").write_text(POLICY.format(keep=keep))
+    def compile(self, keep: str, more: str = "", far: str = "") -> None:
+        """`far`: the endpoint of a bucket that has copies."""
+        text = POLICY.format(keep=keep) + more
+        if far:
+            text = text.replace("database shop", FAR.format(endpoint=far) + "database shop")
+            text = text.replace('region "r"', f'region "{REGION}"')
+            text = text.replace("  hot to disk", "  full daily at 04:00 within 1h to far\n  hot to disk")
+        (self.desk.folder / "shop.bkp").write_text(text)
         assert self.desk.run("compile", "shop.bkp", "-o", "plan.json").returncode == 0
 
     def apply(self) -> None:
@@ -92,11 +125,26 @@ def test_a_plan_that_keeps_less_is_weaker_and_says_by_what(keeping: Keeping) -> 
     keeping.compile("7d, 3 weekly")
     done = keeping.desk.run("plan", "plan.json")
     assert done.returncode == 3, done
-    since, until = keeping.now - 14 * DAY, keeping.now - 7 * DAY
+    since, until = (keeping.now - days * DAY - HOUR for days in (14, 7))
     assert "is in force; this one keeps less:" in done.stdout
-    assert f"  ! not every point from {since:%Y-%m-%d} " in done.stdout
-    assert f" to {until:%Y-%m-%d} " in done.stdout
-    assert "images that it keeps go" in done.stdout
+    assert re.search(r"  ! \d images that it keeps go\n  ! 7 binlogs that it keeps go\n", done.stdout)
+    assert "history of shop\n  by the plan in force: any point from " in done.stdout
+    told = re.search(
+        r"  ! can't be restored any more: any point from (.+) UTC to (.+) UTC, but the moments? of ([12]) images?\n",
+        done.stdout,
+    )
+    assert told
+    assert told.groups()[:2] == (f"{since:%Y-%m-%d %H:%M}", f"{until:%Y-%m-%d %H:%M}")
+    document = json.loads(keeping.desk.run("plan", "plan.json", "--format", "json").stdout)
+    assert document["exit_code"] == 3
+    (history,) = document["history"]
+    (lost,) = history["lost"]["points"]
+    assert [datetime.fromisoformat(lost[one]) for one in ("from", "until")] == [since, until]
+    assert history["in_force"]["points"][0]["from"] == lost["from"]
+    assert history["this_plan"]["points"][0]["from"] == lost["until"]
+    (row,) = document["expiry"]
+    assert (row["binlogs_lost"], row["lock_days"]) == (7, 0)
+    assert {one["in_other_stores"] for one in row["lost"]} == {False}
     keeping.compile("30d")
     longer = keeping.desk.run("plan", "plan.json")
     assert longer.returncode == 0, longer
@@ -110,6 +158,54 @@ def test_where_no_plan_is_in_force_all_was_kept_so_far(keeping: Keeping) -> None
     assert done.returncode == 3, done
     assert "  ! no plan is in force here, so far everything is kept; this one keeps less:" in done.stdout
     assert "  ! 12 images that it keeps go" in done.stdout
+
+
+def test_history_goes_only_where_somebody_said_so(keeping: Keeping, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever `--only` says: the plan is in force in the store for all that it keeps there."""
+    keeping.compile("14d")
+    keeping.apply()
+    keeping.fill(20)
+    keeping.compile("7d", more=WIKI)
+    world = open_world(keeping.desk.folder / "plan.json", keeping.desk.environ)
+    said = {"only": "wiki", "yes": True, "lose_history": False}
+    with pytest.raises(Refused, match="instants of `shop` can't be restored any more") as refused:
+        keep_less(world, argparse.Namespace(**said), {"disk"})
+    assert "--lose-history" in refused.value.help
+    assert "can't be restored any more: any point from" in capsys.readouterr().err
+    assert keep_less(world, argparse.Namespace(**said | {"lose_history": True, "yes": False}), {"disk"}) == 0
+    keeping.compile("30d", more=WIKI)
+    world = open_world(keeping.desk.folder / "plan.json", keeping.desk.environ)
+    assert keep_less(world, argparse.Namespace(**said), {"disk"}) == 0
+    assert capsys.readouterr().err.count("keeps less") == 1
+
+
+def test_a_lock_keeps_what_goes_for_longer_and_a_store_that_is_away_is_not_guessed(keeping: Keeping) -> None:
+    desk = keeping.desk
+    desk.environ |= {"OSS_KEY_ID": KEY_ID, "OSS_KEY_SECRET": KEY_SECRET}
+    bucket = desk.server.bucket()
+    desk.bucket.complete_bucket_worm(desk.bucket.init_bucket_worm(12).worm_id)
+    keeping.store = OssStore(
+        "far", bucket, desk.server.endpoint, REGION, "shop/", lambda: AccessKey(KEY_ID, Secret(KEY_SECRET))
+    )
+    ids = keeping.fill(20)
+    keeping.compile("7d", far=desk.server.endpoint)
+    told = desk.run("plan", "plan.json")
+    document = json.loads(desk.run("plan", "plan.json", "--format", "json").stdout)
+    far = next(one for one in document["expiry"] if one["store"] == "far")
+    locked = {one["image"]: one["locked_until"] for one in far["lost"] if one["locked_until"]}
+    assert set(ids[8:12]) <= set(locked)
+    until = keeping.now - 8 * DAY - HOUR + 12 * DAY
+    assert datetime.fromisoformat(locked[ids[11]]) == until
+    assert f"  ! the bucket is locked for 12 days: {len(locked)} of them can't go before, " in told.stdout
+    assert f"the last at {until:%Y-%m-%d %H:%M} UTC" in told.stdout
+
+    (desk.folder / "backups").mkdir()
+    keeping.compile("7d", far="http://127.0.0.1:9")
+    away = desk.run("plan", "plan.json")
+    assert "not known of far" in away.stdout
+    assert json.loads(desk.run("plan", "plan.json", "--format", "json").stdout)["history"][0]["not_looked_at"] == [
+        "far"
+    ]
 
 
 def test_a_database_that_left_the_plan_is_told_and_stays(keeping: Keeping) -> None:
