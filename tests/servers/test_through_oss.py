@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -103,6 +105,12 @@ def stream_until_stored(office: Office, stores: int) -> str:
         assert agent.wait(60) == 0
 
 
+def listed(requests: list[str]) -> Counter[str]:
+    """How often each folder of a log was listed."""
+    asked = (parse_qs(line.partition("?")[2]) for line in requests if line.startswith("GET "))
+    return Counter(prefix for one in asked for prefix in one.get("prefix", ()) if "/logs/" in prefix)
+
+
 def test_back_from_a_bucket_alone(office: Office, bucket: OssServer, tmp_path: Path) -> None:
     agree(office, bucket, "far", "far")
     told = office.bkpc("apply", "plan.json", "--yes", expect=0).text
@@ -115,9 +123,13 @@ def test_back_from_a_bucket_alone(office: Office, bucket: OssServer, tmp_path: P
     found = office.bkpc("log", "plan.json", "shop", "--find", "drop table shop.reviews", expect=0).text
     point = found.split("--to ")[1].split()[0]
     assert "problems" in office.bkpc("verify", "plan.json", expect=0).text
+    asked_before = len(bucket.requests)
     with start_server(office.server.flavour, tmp_path / "rescue") as rescue:
         office.bkpc("restore", "plan.json", "shop", "--to", point, "--into", rescue.url, expect=0)
         assert (digests(rescue), objects(rescue)) == (before, there)
+    folders = listed(bucket.requests[asked_before:])
+    assert len(folders) >= 3  # all epochs, all binlogs of one, all objects of one
+    assert set(folders.values()) == {1}
     assert all(line.split()[1].startswith("backup/") for line in bucket.requests)
     assert not (office.folder / "backups").exists()
 

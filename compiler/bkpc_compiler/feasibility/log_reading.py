@@ -24,7 +24,8 @@ from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_M
 from bkpc_grammar.quantities import Duration
 
 LOOKS = 2
-"""Times that the names of all objects are listed: to see that there is room for them, and to fetch them."""
+"""Times that the names of all objects are listed: before anything is loaded (of a scope, or where something must
+thaw), and by whoever then loads."""
 SINGLE = 10
 """Requests that wait for one another besides: names of binlogs, connections that are made, and the last group."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 from fractions import Fraction
@@ -13,7 +14,7 @@ from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery.common_point import Member, common_point
+from bkpc_runtime.recovery.common_point import TOGETHER, Member, common_point
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Point
 from bkpc_runtime.recovery.target import Target
@@ -40,7 +41,9 @@ def restore_group(
     """All of it: every target is looked at before the first is touched."""
     members = _members(world, arguments.group)
     targets = targets_of(arguments.into or (), members)
-    stores = {name: store_to_read(world, name, arguments.store) for name in members}
+    with ThreadPoolExecutor(TOGETHER, thread_name_prefix="look") as pool:
+        whence = pool.map(lambda name: store_to_read(world, name, arguments.store), members)
+        stores = dict(zip(members, whence, strict=True))
     thaws = Thaws(world, terms_of(arguments))
     cold = {name: found for name, store in stores.items() if (found := thaws.of(name, store, point, latest_too=True))}
     if arguments.thaw_only:

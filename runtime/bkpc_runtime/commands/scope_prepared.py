@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.choice import Start, choose, starts
-from bkpc_runtime.recovery.common_point import common_point
+from bkpc_runtime.recovery.common_point import TOGETHER, common_point
 from bkpc_runtime.recovery.data_folder import UNFINISHED
 from bkpc_runtime.recovery.load import holds_anything, ready_target
 from bkpc_runtime.recovery.marker import unfinished
@@ -24,6 +25,7 @@ from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By
 from bkpc_runtime.recovery.where_from import store_to_read
+from bkpc_runtime.repository.log_names import names_of
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.identity import read_identities
@@ -124,8 +126,12 @@ def prepared(
     """All of them, in the plan's order; what is wrong with one keeps no other from being looked at."""
     found: dict[str, _Found | RuntimeFailure] = {}
     looked = _Looking(world, recovery, asked, identities, notes, thaws)
-    for names in _together(world.plan, asked.targets):
-        found |= looked.at(names)
+    together = [*_together(world.plan, asked.targets)]
+    for names in together:
+        found |= looked.at(names) if len(names) > 1 else {}
+    with ThreadPoolExecutor(TOGETHER, thread_name_prefix="look") as pool:
+        for one in pool.map(looked.at, (names for names in together if len(names) == 1)):
+            found |= one
     order = {step.database: number for number, step in reversed([*enumerate(recovery.steps)])}
     return [looked.back(name, found[name]) for name in sorted(asked.targets, key=lambda name: (order[name], name))]
 
@@ -152,9 +158,19 @@ class _Looking:
     ) -> None:  # fmt: skip
         self._world, self._recovery, self._asked = world, recovery, asked
         self._identities, self._notes, self._thaws = identities, notes, thaws
+        self._stores: dict[str, Store | RuntimeFailure] = {}
 
     def at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
         """By name; where one of a group can't go to the point in common, none of it can."""
+        try:
+            return self._at(names)
+        finally:
+            # Names of many logs take memory.
+            for store in [self._stores.get(name) for name in names]:
+                if store and not isinstance(store, RuntimeFailure) and (known := names_of(store)):
+                    known.forget()
+
+    def _at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
         known = [self._notes.databases[name].point for name in names if name in self._notes.databases]
         try:
             if len(names) > 1 and len(known) < len(names):
@@ -173,6 +189,8 @@ class _Looking:
 
     def _group(self, names: tuple[str, ...]) -> Iterator[tuple[str, _Found]]:
         files = {name for name in names if self._asked.targets[name].folder}
+        with ThreadPoolExecutor(TOGETHER, thread_name_prefix="look") as pool:
+            list(pool.map(self._store, names))
         point = self._asked.point
         cold = {
             name: self._thaws.of(name, self._store(name), point, physical=name in files, latest_too=True)
@@ -208,6 +226,18 @@ class _Looking:
         return _Found(store, start)
 
     def _store(self, name: str) -> Store:
+        """Whence it comes: for that the names of its logs are listed, once."""
+        if name not in self._stores:
+            try:
+                self._stores[name] = self._whence(name)
+            except RuntimeFailure as problem:
+                self._stores[name] = problem
+        found = self._stores[name]
+        if isinstance(found, RuntimeFailure):
+            raise found
+        return found
+
+    def _whence(self, name: str) -> Store:
         """Images from where the plan takes them, if there are any; of the rest, what is not lost too."""
         steps = {one.kind: one for one in self._recovery.steps if one.database == name and one.store}
         planned = [str(steps[kind].store) for kind in ("restore.image", "restore.log") if kind in steps]

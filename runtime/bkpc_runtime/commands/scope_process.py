@@ -22,6 +22,7 @@ from bkpc_runtime.commands.scope_prepared import Place, Ways, point_text
 from bkpc_runtime.commands.thaw_first import Thaws
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.recovery.point import Point
+from bkpc_runtime.repository.log_names import remembered
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.throttled import paced
@@ -87,7 +88,7 @@ def restore_member(member: Member, pipe: Connection) -> None:
         try:
             world = World(read_plan(member.document, "the plan"), Path(member.folder), os.environ)
             images, logs = (world.store(name) for name in member.stores)
-            both = ImagesAndLog(paced(images, image), paced(logs, log))
+            both = ImagesAndLog(paced(images, image), paced(remembered(logs), log))
             store = Thaws(world, member.ways.terms).reading(member.database, both, None)
             position = _restored(member, world, store, lambda: tells.send(Loaded()))
             tells.send(Restored(position))

@@ -16,6 +16,7 @@ from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
 from bkpc_runtime.recovery.point import AtTime, Latest, Point
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.log_names import names_of
 from bkpc_runtime.settings.wanted import CLASSES
 from bkpc_runtime.steps.reading import Reading, hold_for_reading
 from bkpc_runtime.steps.thaw import Thawing, Wish, ask, cold_of, keys_to_read, wait_until_thawed
@@ -161,6 +162,8 @@ class Thaws:
         for one, _ in found.values():
             wait_until_thawed(one.store, one.cold, self._wish(one.database, one.cold), say)
             say(f"thaw   all {len(one.cold):,} objects of `{one.database}` can be read")
+            if known := names_of(one.store):  # hours have passed
+                known.forget()
 
     def begun(self, found: Mapping[str, tuple[Found, Reading]]) -> Mapping[str, Thawing]:
         """The same without waiting."""

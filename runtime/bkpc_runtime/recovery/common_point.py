@@ -18,8 +18,8 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
 _WHOLE_SECONDS = timedelta(seconds=1)
-_TOGETHER = 8
-"""Members whose logs are looked at side by side."""
+TOGETHER = 8
+"""Databases whose logs are looked at side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def common_point(
     def at(one: _End) -> Member:
         return _at(one, moment, identities, idle=one.member.database in idle)
 
-    with ThreadPoolExecutor(_TOGETHER, thread_name_prefix="group") as pool:
+    with ThreadPoolExecutor(TOGETHER, thread_name_prefix="group") as pool:
         ends = dict(zip(stores, pool.map(end, stores), strict=True))
         known = {name: one.member.until for name, one in ends.items() if one.member.until and name not in idle}
         alone = _without_log([one.member for one in ends.values()])

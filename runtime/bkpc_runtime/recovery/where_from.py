@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 from bkpc_runtime.errors import DamagedBackup, StoreFailed
 from bkpc_runtime.repository import catalogue
-from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.catalogue import Image, Window
+from bkpc_runtime.repository.log_names import remembered
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.two_stores import ImagesAndLog
@@ -51,7 +53,8 @@ def reaching_furthest(world: World, database: str, store: Store) -> Store:
 def store_to_read(
     world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = ()
 ) -> Store:
-    """The store called `named`; else what reaches furthest of what can be read, as one store.
+    """The store called `named`; else what reaches furthest of what can be read, as one store. It remembers the names of
+    the log: each store is asked for them once.
 
     `among`: only these, and images from the first of them that has any; or of those that have them by `turns`, from the
     one that has the newest.
@@ -60,19 +63,20 @@ def store_to_read(
         StoreFailed: none can be read.
     """
     if named:
-        return world.store(named)
+        return remembered(world.store(named))
+    opened = _Opened(world)
     replicas = world.replicas_of(database)
     names = among or (*world.stores_of(database), *replicas)
-    images, newest = _images(world, database, names, turns=turns, first=bool(among))
+    images, newest = _images(opened, database, names, turns=turns, first=bool(among))
     if images.name in replicas:
         log.warning("read from store `%s`, a copy that OSS keeps: it may lack what was written last", images.name)
     if newest is None:
         return images
     streams = (one for one in world.plan.streams if one.database == database)
     streamed = [name for one in streams for name in one.stores if not among or name in among]
-    found = list(_reaches(world, images, newest, streamed))
+    found = list(_reaches(opened, images, newest, streamed))
     if not found:
-        return images if among else _images(world, database, names, ready=False)[0]
+        return images if among else _images(opened, database, names, ready=False)[0]
     # The store of the images where it is among the best: one way less that can fail.
     _, store = max(found, key=lambda one: (one[0], one[1].name == images.name))
     if store.name == images.name:
@@ -81,8 +85,21 @@ def store_to_read(
     return ImagesAndLog(images, store)
 
 
+class _Opened:
+    """The stores of one recovery, each opened once: it remembers the names of its log."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._stores: dict[str, Store] = {}
+
+    def store(self, name: str) -> Store:
+        if name not in self._stores:
+            self._stores[name] = remembered(self.world.store(name))
+        return self._stores[name]
+
+
 def _images(
-    world: World,
+    opened: _Opened,
     database: str,
     names: tuple[str, ...],
     *,
@@ -96,11 +113,12 @@ def _images(
     answering: list[Store] = []
     found: list[tuple[tuple[bool, bool, bool], Image, Store]] = []
     failure: StoreFailed | None = None
+    world = opened.world
     replicas = world.replicas_of(database)
     for name in (*turns, *(one for one in names if one not in turns)):
         if first and found and name not in turns:
             break
-        store = world.store(name)
+        store = opened.store(name)
         try:
             there = catalogue.all_images(store, database)
         except StoreFailed as problem:
@@ -120,14 +138,20 @@ def _images(
     return store, newest
 
 
-def _reaches(world: World, images: Store, newest: Image, names: list[str]) -> Iterator[tuple[tuple[int, int], Store]]:
-    """How far the log of each store continues an image."""
-    for name in names:
-        store = world.store(name)
+def _reaches(
+    opened: _Opened, images: Store, newest: Image, names: list[str]
+) -> Iterator[tuple[tuple[int, int], Store]]:
+    """How far the log of each store continues an image: all are asked at once."""
+    stores = [opened.store(name) for name in names]
+
+    def window(store: Store) -> Window | None:
         try:
-            window = catalogue.window(ImagesAndLog(images, store), newest)
+            return catalogue.window(ImagesAndLog(images, store), newest)
         except (StoreFailed, DamagedBackup) as problem:
             log.warning("its log is not read, and may be missing: %s", problem)
-            continue
-        if window:
-            yield order(window.end), store
+            return None
+
+    with ThreadPoolExecutor(max(1, len(stores)), thread_name_prefix="logs") as pool:
+        for store, found in zip(stores, pool.map(window, stores), strict=True):
+            if found:
+                yield order(found.end), store

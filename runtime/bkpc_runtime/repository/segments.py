@@ -22,6 +22,7 @@ from functools import partial
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository.log_names import told
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.ahead import ahead
 
@@ -134,13 +135,15 @@ def parse_key(key: str) -> Segment | None:
 
 def epochs(store: Store, prefix: str) -> list[int]:
     """The epochs that have anything, oldest first."""
-    names = (name.rstrip("/") for name in store.folders(logs_folder(prefix)))
+    folder = logs_folder(prefix)
+    names = (name.rstrip("/") for name in told(store, folder, lambda: store.folders(folder)))
     return sorted(int(name) for name in names if _EPOCH.fullmatch(name))
 
 
 def files(store: Store, prefix: str, epoch: int) -> list[str]:
     """The binlogs of an epoch, oldest first."""
-    names = (name.rstrip("/") for name in store.folders(epoch_folder(prefix, epoch)))
+    folder = epoch_folder(prefix, epoch)
+    names = (name.rstrip("/") for name in told(store, folder, lambda: store.folders(folder)))
     return sorted((name for name in names if _BINLOG.fullmatch(name)), key=sequence)
 
 
@@ -151,7 +154,8 @@ def end_key(prefix: str, epoch: int, file: str, end: int) -> str:
 
 def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedFile:
     """What a store holds of a binlog."""
-    keys = [stored.key for stored in store.list(file_folder(prefix, epoch, file))]
+    folder = file_folder(prefix, epoch, file)
+    keys = told(store, folder, lambda: (stored.key for stored in store.list(folder)))
     found = [segment for segment in map(parse_key, keys) if segment]
     ends = [int(end[1]) for key in keys if (end := _END.fullmatch(key.rpartition("/")[2]))]
     return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None))
@@ -178,8 +182,13 @@ def gap_key(prefix: str, epoch: int) -> str:
 
 def origin(store: Store, prefix: str, epoch: int, file: str) -> str:
     """SHA-256 of the first event of an archived binlog; empty where it is not known."""
+    key = origin_key(prefix, epoch, file)
+    return "".join(told(store, key, lambda: [_origin(store, key)]))
+
+
+def _origin(store: Store, key: str) -> str:
     try:
-        return str(json.loads(store.get(origin_key(prefix, epoch, file))).get("first_event_sha256", ""))
+        return str(json.loads(store.get(key)).get("first_event_sha256", ""))
     except (ObjectMissing, ValueError):
         return ""
 

@@ -23,6 +23,11 @@ class ImagesAndLog:
         return self._images.name, self._log.name
 
     @property
+    def log_names(self) -> object:
+        """What is known of the names of the log."""
+        return getattr(self._log, "log_names", None)
+
+    @property
     def requests(self) -> int:
         return self._images.requests + self._log.requests
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,10 +14,17 @@ import pytest
 from bkpc_grammar.plan import CredentialReference, Plan
 from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery.choice import starts
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest
+from bkpc_runtime.recovery.replay import open_spool
+from bkpc_runtime.recovery.way import ByClient
 from bkpc_runtime.recovery.where_from import store_to_read
+from bkpc_runtime.repository.segments import order, parse_key
+from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.world import World
 from tests.iam.test_least_replication import PLAN
 from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
+from tests.runtime.recovery.test_log_tail import BEGAN, SECOND, Log
 from tests.runtime.retention import made
 
 KEY = CredentialReference(kind="env", names=("ID", "SECRET"))
@@ -91,3 +100,43 @@ def test_the_copy_is_read_where_nothing_else_answers(tmp_path: Path, caplog: pyt
         there.service.unmake("copy")
         with pytest.raises(StoreFailed):
             store_to_read(both, "shop", None)
+
+
+def test_a_recovery_asks_each_store_once_for_the_names_of_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = in_folders(tmp_path)
+    stream = msgspec.structs.replace(PLAN.streams[0], database="shop", stores=("one", "two"))
+    both = World(msgspec.structs.replace(both.plan, streams=(stream,)), Path(), {})
+    log = Log()
+    for _ in range(3):
+        log.begin_file()
+        for second in range(5):
+            log.commit(BEGAN + (60 + second) * SECOND)
+    ends = {"one": log.edges[-3], "two": log.end}
+    for name, end in ends.items():
+        kept = log.store([], log.edges[0])
+        for key, body in kept.objects.items():
+            segment = parse_key(key)
+            if not segment or order(Position(segment.file, segment.end)) <= order(end):
+                both.store(name).put(key, body)
+    asked: Counter[str] = Counter()
+    for method in ("list", "folders"):
+        plain = getattr(DirectoryStore, method)
+
+        def counting(store: DirectoryStore, prefix: str, *more: str, plain: Any = plain) -> object:
+            asked[f"{store.name}/{prefix}"] += "/logs/" in prefix
+            return plain(store, prefix, *more)
+
+        monkeypatch.setattr(DirectoryStore, method, counting)
+    store = store_to_read(both, "shop", None)
+    for point in (Latest(), AtTime(BEGAN + 62 * SECOND), AtPosition(log.edges[-2])):
+        start = next(starts(store, "shop", point, ()))
+        with open_spool(start, store, (), ByClient(tmp_path, "asked for")) as spool:
+            found = spool.found()
+        assert point != Latest() or found.stop == log.end
+    assert {name: count for name, count in asked.items() if count} == {
+        f"{name}/shop/{made.SERVER}/logs/{folder}": 1
+        for name in ends
+        for folder in ("", "000001/", *(f"000001/{made.binlog(number)}/" for number in (1, 2, 3)))
+    }
