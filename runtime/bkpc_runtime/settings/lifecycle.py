@@ -21,6 +21,8 @@ from bkpc_runtime.settings.wanted import Place, Wanted
 from bkpc_runtime.stores.oss_settings import BucketSettings
 
 NAME = "lifecycle"
+_SOON_ENOUGH = 30
+"""Days after which a rule of others may drop unfinished uploads for us to leave it to that rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def _versioned(bucket: BucketView) -> bool:
 
 
 def _drops_uploads(rule: Rule, prefix: str) -> bool:
-    return bool(rule.enabled and rule.aborts and not rule.narrowed and prefix.startswith(rule.prefix))
+    soon = 0 < (rule.aborts or 0) <= _SOON_ENOUGH
+    return rule.enabled and soon and not rule.narrowed and prefix.startswith(rule.prefix)
 
 
 def _piling_up(others: Sequence[Rule], wanted: Wanted) -> Iterator[Difference]:

@@ -81,6 +81,17 @@ def test_the_rules_of_others_stay_byte_for_byte(server: OssServer) -> None:
     assert looked(server, NOTHING) == []
 
 
+@pytest.mark.parametrize(("days", "signs"), [(30, []), (31, ["+"]), (3650, ["+"])])
+def test_unfinished_uploads_are_left_to_others_that_drop_them_soon(
+    server: OssServer, days: int, signs: list[str]
+) -> None:
+    theirs = f"<AbortMultipartUpload><Days>{days}</Days></AbortMultipartUpload>"
+    held(server, rule(theirs, "", name="uploads of all"))
+    assert [one.sign for one in looked(server, NOTHING)] == signs
+    mended(server, NOTHING)
+    assert looked(server, NOTHING) == []
+
+
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_a_rule_of_ours_that_was_changed_is_put_right_wherever_it_stands(server: OssServer, at: int) -> None:
     from bkpc_runtime.settings import lifecycle
