@@ -54,10 +54,8 @@ def _database(world: World, database: contract.Database) -> Looked:
         try:
             facts = read_facts(connection)
             what = f"{facts.flavour} {facts.version_text} at {database.address}"
-            kinds: set[Kind] = {
-                kind_of(job) for job in world.plan.jobs if job.database == database.name and job.kind in IMAGES
-            }
-            engines: set[Engine] = {name_for(kind, facts) for kind in kinds}
+            kinds = _kinds(world, database)
+            engines = engines_of(world, database, facts)
             rotates = begins_binlogs(world.plan, database.name)
             incremental = "incremental" in kinds
             found = preflight.look(
@@ -71,6 +69,15 @@ def _database(world: World, database: contract.Database) -> Looked:
             connection.close()
     except RuntimeFailure as problem:
         return Looked(database.name, what, (_failed(problem),), problem)
+
+
+def _kinds(world: World, database: contract.Database) -> set[Kind]:
+    return {kind_of(job) for job in world.plan.jobs if job.database == database.name and job.kind in IMAGES}
+
+
+def engines_of(world: World, database: contract.Database, facts: ServerFacts) -> set[Engine]:
+    """What takes the images that a plan asks for of a database."""
+    return {name_for(kind, facts) for kind in _kinds(world, database)}
 
 
 def _sync(

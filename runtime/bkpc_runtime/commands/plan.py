@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from bkpc_runtime.commands import keeping
 from bkpc_runtime.commands.buckets import Looked, lines, look_at_buckets
 from bkpc_runtime.commands.keeping_json import history_row, store_row
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, world_of
+from bkpc_runtime.coverage import Coverage, coverage
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.forecast import Outlook
@@ -49,6 +50,7 @@ class _Seen:
     ahead: list[Outlook]
     ahead_not_known: list[str]
     orphans: list[str]
+    coverage: Coverage
     failures: list[RuntimeFailure]
 
     @property
@@ -80,6 +82,7 @@ def _looked_at(world: World, only: str | None) -> _Seen:
         ahead=ahead,
         ahead_not_known=keeping.not_known(world, only, ahead, missing),
         orphans=[*keeping.orphans(world)] if only is None and not unknown else [],
+        coverage=coverage(world, world.databases(only)),
         failures=[*failed, *due.problems],
     )
 
@@ -93,8 +96,18 @@ def _print(seen: _Seen) -> None:
     told = f"{len(seen.due)} to take" if seen.due else nothing
     rest = f"not known of those to {', '.join(seen.due_not_known)}" if seen.due_not_known else ""
     print(f"images: {'; '.join(filter(None, (told, rest)))}")
-    for line in (*keeping.lines(seen.ahead, seen.ahead_not_known), *seen.orphans):
+    for line in (*keeping.lines(seen.ahead, seen.ahead_not_known), *seen.orphans, *_coverage(seen.coverage)):
         print(line)
+
+
+def _coverage(found: Coverage) -> Iterator[str]:
+    for one in found.uncovered:
+        yield f"note: `{one.database}`: {one.text}"
+        yield from (f"    {line}" for line in one.mend)
+    if found.not_known:
+        names = ", ".join(dict.fromkeys(f"`{name}`" for name, _ in found.not_known))
+        why = "; ".join(dict.fromkeys(why for _, why in found.not_known))
+        yield f"coverage: not all is known of {names}: {why}"
 
 
 def _document(seen: _Seen) -> dict[str, Any]:
@@ -120,6 +133,12 @@ def _document(seen: _Seen) -> dict[str, Any]:
         "expiry_not_known": seen.ahead_not_known,
         "history": [history_row(one.history) for one in seen.ahead],
         "notes": seen.orphans,
+        "coverage": {
+            "uncovered": [
+                {"database": one.database, "text": one.text, "mend": list(one.mend)} for one in seen.coverage.uncovered
+            ],
+            "not_known": [{"database": name, "why": why} for name, why in seen.coverage.not_known],
+        },
         "problems": [{"text": str(one), "help": one.help, "exit_code": one.exit_code} for one in seen.problems],
         "exit_code": seen.exit_code,
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.cursors import DictCursor
 
 from bkpc_runtime.errors import ServerFailed
 from bkpc_runtime.mysql.address import Address
@@ -57,6 +58,13 @@ def query(connection: Connection[Any], statement: str, values: Sequence[object] 
     with server_errors(""), connection.cursor() as cursor:
         cursor.execute(statement, tuple(values) or None)
         return list(cursor.fetchall())
+
+
+def query_named(connection: Connection[Any], statement: str) -> list[dict[str, Any]]:
+    """The same by the names of columns in lower case: what SHOW prints differs from version to version."""
+    with server_errors(""), connection.cursor(DictCursor) as cursor:
+        cursor.execute(statement)
+        return [{str(name).lower(): value for name, value in row.items()} for row in cursor.fetchall()]
 
 
 def query_bytes(connection: Connection[Any], statement: str) -> list[Row]:

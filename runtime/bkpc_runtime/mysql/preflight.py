@@ -240,7 +240,8 @@ def beyond(number: int, counted: int) -> str:
     return f"{number:,} tables and schemas, {counted:,} are counted on: to move them may take longer than is proved"
 
 
-def _engines(connection: Connection[Any]) -> Iterator[Finding]:
+def engine_findings(connection: Connection[Any]) -> Iterator[Finding]:
+    """Tables that no snapshot holds for."""
     rows = not_transactional(connection)
     if rows:
         names = [f"{schema}.{table} ({engine})" for schema, table, engine in rows[:_NAMED]]
@@ -256,7 +257,7 @@ def _engines(connection: Connection[Any]) -> Iterator[Finding]:
 
 def _not_as_they_are(connection: Connection[Any]) -> Iterator[Finding]:
     """What SQL does not hold as the server does."""
-    yield from _engines(connection)
+    yield from engine_findings(connection)
     yield from _rounded(connection)
 
 

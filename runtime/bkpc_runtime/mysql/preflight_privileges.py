@@ -64,6 +64,11 @@ def withheld_privileges(grants: Iterable[str], needed: Iterable[str]) -> Iterato
                 yield taken, match[2]
 
 
+def denied(problem: ServerFailed) -> bool:
+    """Whether the account may not do what it asked for."""
+    return str(problem).endswith(_DENIED)
+
+
 def may_read_accounts(connection: Connection[Any]) -> bool:
     """Whether the account may see the others.
 
@@ -73,7 +78,7 @@ def may_read_accounts(connection: Connection[Any]) -> bool:
     try:
         query(connection, "SELECT user, host FROM mysql.user LIMIT 1")
     except ServerFailed as problem:
-        if str(problem).endswith(_DENIED):
+        if denied(problem):
             return False
         raise
     return True
