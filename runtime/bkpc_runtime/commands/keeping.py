@@ -56,7 +56,7 @@ def lines(found: Collection[Outlook], unknown: Sequence[str] = ()) -> Iterator[s
     if images or binlogs:
         told = f"{images} images ({size:,} bytes) and {binlogs} binlogs are to go, after the grace"
     else:
-        told = "nothing is to go" if found or not unknown else ""
+        told = "nothing is to go" if forecasts or not unknown else ""
     rest = f"not known of {', '.join(unknown)}" if unknown else ""
     yield f"expiry: {'; '.join(filter(None, (told, rest)))}"
 
