@@ -17,6 +17,7 @@ _BY_CUSTOM = frozenset({"localhost.localdomain", "localhost4", "localhost6", "ip
 """Names that the hosts file of a distribution gives to the machine itself; another file may say otherwise."""
 _REMEMBERED = 16384
 _NUMBER_OF_BYTES = 4
+_PORT = "3306"
 
 
 def host_and_port(address: str) -> tuple[str, str]:
@@ -28,6 +29,15 @@ def host_and_port(address: str) -> tuple[str, str]:
         return host, rest.removeprefix(":")
     host, colon, port = address.rpartition(":")
     return (host, port) if colon else (address, "")
+
+
+@lru_cache(_REMEMBERED)
+def one_server(address: str) -> str:
+    """The same text for all spellings of one server's address, as seen from one site."""
+    if address.startswith("/"):
+        return address
+    host, port = host_and_port(address)
+    return f"{'' if is_loopback(host) else one_spelling(host)}:{port or _PORT}"
 
 
 @lru_cache(_REMEMBERED)

@@ -29,6 +29,7 @@ from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.transfer.outbound import packed
+from bkpc_runtime.turns import fulls_beside, last_taken
 from bkpc_runtime.upkeep import judge_database, run_expiry, run_verification
 from bkpc_runtime.world import World
 
@@ -154,8 +155,12 @@ def _is_due(world: World, job: contract.Job, due: Sequence[contract.Job], now: d
         newest = None
     if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
         return False  # the full image that is due is all that changed
-    began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC) if newest else None
-    return is_due(job.schedule, began, now) and not (newest and _nothing_newer(world, job, newest, due))
+    if newest is None:
+        return True
+    began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC)
+    if job.kind == "backup.incremental":
+        return began < last_taken(job, fulls_beside(world.plan, job), now)
+    return is_due(job.schedule, began, now) and not _nothing_newer(world, job, newest, due)
 
 
 def can_begin(world: World, job: contract.Job) -> bool:

@@ -10,18 +10,20 @@ from datetime import datetime, timedelta
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.schedule import last_start
+from bkpc_runtime.turns import servers_of
 
 log = logging.getLogger(__name__)
 MOST = 8
-"""Images and copies that run at once at most: each holds memory of its own."""
+"""Images and copies beside which none that is late begins: each holds memory of its own."""
 _LOOK = 0.5
 
 
 class Room:
     """What the jobs that run hold of the plan's resources. `jobs`: all of the plan.
 
-    A job in its slot begins at once: the plan has reserved for it. One that is late has no reservation any more; it
-    begins where it takes no more, together with all that run, than the plan is known to reserve at some moment.
+    A job in its slot begins at once, however many run: the plan has reserved for it. One that is late has no
+    reservation any more; it begins where few run, and it takes no more, together with all of them, than the plan is
+    known to reserve at some moment.
     """
 
     def __init__(self, jobs: Sequence[contract.Job], clock: Callable[[], datetime]) -> None:
@@ -72,10 +74,10 @@ class Room:
 
     def _lacking(self, job: contract.Job) -> str:
         """Why a job can't begin; empty where it can."""
-        if len(self._running) >= MOST:
-            return f"{MOST} jobs run, the most at once"
         if in_slot(job, self._clock()):
             return ""
+        if len(self._running) >= MOST:
+            return f"it is late, and {len(self._running)} others run"
         full = [one.resource for one in job.reserve if self._is_full(one)]
         return f"it is late, and others use {', '.join(full)}" if full else ""
 
@@ -109,7 +111,10 @@ def lanes_of(plan: contract.Plan, jobs: Sequence[contract.Job]) -> Mapping[str, 
 
     Of one server one image is taken at a time, for its tools lock each other out; a copy depends on stores alone.
     """
-    servers = {one.name: one.address for one in plan.estate.databases}
+    servers = {one.name: f"{one.address} at {one.site}" for one in plan.estate.databases}
+    lanes: dict[tuple[str, str], str] = {}  # by server, however its address is spelled
+    for name, server in sorted(servers_of(plan).items()):
+        servers[name] = lanes.setdefault(server, servers[name])
     found: dict[str, tuple[contract.Job, ...]] = {}
     for job in jobs:
         if job.kind not in contract.UPKEEP:

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import can_begin, due_jobs, due_upkeep, keep_up, run_job
 from bkpc_runtime.room import Room, by_database, lanes_of
 from bkpc_runtime.schedule import last_start
+from bkpc_runtime.turns import fulls_beside, waits_for
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,14 @@ class Lane:
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
             self.look(stop)
-            stop.wait(_LOOK)
+            stop.wait(self._pause())
+
+    def _pause(self) -> float:
+        """Seconds until the next look: no longer than until the next planned start."""
+        now = self._world.clock()
+        soon = now + timedelta(seconds=_LOOK)
+        starts = (last_start(job.schedule, soon) for job in self._jobs)
+        return min(((at - now).total_seconds() for at in starts if at > now), default=_LOOK)
 
     def look(self, stop: threading.Event) -> None:
         now, seen = self._world.clock(), (self._changed(), self._retries.successes)
@@ -90,10 +98,18 @@ class Lane:
         for job in self._due(now):
             if stop.is_set():
                 return
+            if until := self._waits(job):
+                log.info("%s waits until %s: a full image of its server comes first", job.id, until)
+                self._look_at = min(self._look_at, time.monotonic() + (until - now).total_seconds())
+                continue
             if self._retries.may_begin(job):
                 with _kept_going(job, self._retries):
                     self._do(job, stop)
             self._look_at = min(self._look_at, max(self._retries.next_try(job), time.monotonic() + _LOOK))
+
+    def _waits(self, job: contract.Job) -> datetime | None:
+        """Until when an image is not begun for the sake of others of its server."""
+        return None if job.kind == "copy" else waits_for(job, fulls_beside(self._world.plan, job), self._world.clock())
 
     def _has_news(self, now: datetime, seen: object) -> bool:
         if self._looked is None or seen != self._seen or time.monotonic() >= self._look_at:

@@ -13,6 +13,7 @@ from bkpc_runtime.repository import layout, plans
 from bkpc_runtime.repository.manifest import Manifest, encode_manifest
 from bkpc_runtime.world import World
 from tests.compiler.one_file import changed, planned
+from tests.compiler.planning.test_incremental import TEXT as INCREMENTAL
 from tests.runtime.repository.test_chains import PREFIX, image
 
 COLD = ("  hot ", "  cold daily at 05:00 within 8h from disk to far\n  hot ")
@@ -52,6 +53,30 @@ def test_a_copy_that_brought_all_there_is_is_not_due_again(world: World) -> None
     assert due(world) == ["shop/cold/far"]
     keep(world, "far", taken(23))
     assert due(world) == []
+
+
+def test_an_incremental_image_left_out_for_a_full_one_is_not_due(tmp_path: Path) -> None:
+    """Of another server's full one nothing is left out."""
+    plan = planned(INCREMENTAL)
+    full = next(one for one in plan.jobs if one.kind == "backup.full")
+    nightly = replace(full.schedule, at_minute=11 * 60 + 50, offset_ms=0, slot_ms=20 * 60_000, timezone="UTC")
+    adding = next(one for one in plan.jobs if one.kind == "backup.incremental")
+    hourly = replace(adding.schedule, offset_ms=5 * 60_000, slot_ms=60_000)  # 12:05, until 12:10 a full one is taken
+    jobs = (replace(full, schedule=nightly), replace(adding, schedule=hourly))
+    stores = [replace(one, kind="directory", location=one.name, endpoint=None) for one in plan.estate.stores]
+    made = replace(plan, jobs=jobs, estate=replace(plan.estate, stores=tuple(stores)))
+    found = World(made, tmp_path, {})
+    for name in ("disk", "far"):
+        plans.put_in_force(found.store(name), made, NOON)
+    began = "2026-11-23T11:06:00+00:00"
+    keep(found, "disk", replace(image(1), id="20261123T110600Z-00000000", began=began, finished=began))
+    late = NOON.replace(minute=30)
+    assert due_jobs(found, jobs[1:], late) == []
+    assert due_jobs(found, jobs[1:], NOON.replace(hour=13, minute=5)) == [jobs[1]]
+    away = replace(made.estate.databases[0], name="other", address="elsewhere:3306")
+    apart = replace(made, estate=replace(made.estate, databases=(*made.estate.databases, away)))
+    elsewhere = replace(jobs[0], database="other")
+    assert due_jobs(World(replace(apart, jobs=(elsewhere, jobs[1])), tmp_path, {}), jobs[1:], late) == [jobs[1]]
 
 
 def test_a_copy_is_due_where_the_source_has_more(world: World) -> None:

@@ -63,9 +63,10 @@ def test_one_in_its_slot_does_not_wait_for_late_ones() -> None:
     assert begun([job("late", 60, 0), job("due", 60, 120)], NIGHT) == [True, True]
 
 
-def test_no_more_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_ones_are_no_more_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MOST", 2)
-    assert begun([job("a", 1), job("b", 1), job("c", 1)], NIGHT) == [True, True, False]
+    assert begun([job("a", 1), job("b", 1), job("c", 1)], NOON) == [True, True, False]
+    assert begun([job("a", 1), job("b", 1), job("c", 1)], NIGHT) == [True, True, True]
 
 
 def test_one_image_of_a_server_at_a_time_and_copies_beside() -> None:

@@ -54,6 +54,16 @@ class Load:
                 text = f"{name}: {self.peak(name)} B/s reserved at once, {self.usable.get(name)} usable"
                 yield Fault("capacity", self._users(name), text)
 
+    def crowded(self, servers: Iterable[frozenset[str]]) -> Iterable[Fault]:
+        """Servers of which two images are to be taken at once: the second begins when the first is done. Incremental
+        ones are left out for full ones, and for no other. `servers`: the databases at each."""
+        for databases in servers:
+            for kind in ("backup.full", "backup.incremental"):
+                images = [(job, 1) for job in self.plan.jobs if job.database in databases and job.kind == kind]
+                if len(images) > 1 and most_at_once(images, self.year) > 1:
+                    ids = ", ".join(sorted(job.id for job, _ in images))
+                    yield Fault("server", databases, f"{ids} of one server are to be taken at once")
+
     def _users(self, resource: str) -> frozenset[str]:
         jobs = {job.database for job, _ in self.jobs.get(resource, ())}
         return frozenset(jobs | {stream.database for stream, _ in self.streams.get(resource, ())})

@@ -1,23 +1,19 @@
-"""Incremental images of one database, as an agent takes them: one job after the other, each on what was there before.
+"""Incremental images of one database, as an agent takes them, each on what was there before.
 
-A full image and a copy hold their slots. An incremental one begins when it is due and the agent is free: no other job
-of the database runs. One that is due again meanwhile is taken once. It is not taken where a full one began since it was
-due: that is all there is.
+Of a server one image is taken at a time. Every image is taken in its slot; an incremental one whose slot meets that of
+a full one is left out. Whether others meet is looked at where the plan is (`Load.crowded`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 from bkpc_grammar.plan import Job
 from tests.soundness.images import Draw, Shelf, reach_back, runs_of, shelf_of
 from tests.soundness.releases import Window, releases
-
-Run = tuple[int, int, str, bool]
-"""When a job begins and ends, its id, and whether it is a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,67 +54,60 @@ class Chained:
 
 
 class Agent:
-    """Does the jobs of one database from long before `window` until its end."""
+    """Does the jobs of one database from long before `window` until its end. `beside`: of others, at its server."""
 
-    def __init__(self, jobs: Sequence[Job], window: Window, draw: Draw, world: World) -> None:
-        self.jobs, self.world, self.draw = jobs, world, draw
+    def __init__(
+        self, jobs: Sequence[Job], window: Window, draw: Draw, world: World, beside: Sequence[Job] = ()
+    ) -> None:
+        self.jobs, self.beside, self.world, self.draw = jobs, beside, world, draw
         self.start, self.end = window.start - reach_back(jobs), window.end
         self.found = Chained()
         self.landed: dict[str, list[tuple[int, int]]] = {}
         self.fulls: dict[str, list[tuple[int, int]]] = {}  # begun and whole, of those that chains begin with
 
     def run(self) -> Chained:
-        held = sorted(run for job in self.jobs if job.kind != "backup.incremental" for run in self._held(job))
-        self._take(held)
+        for job in self.jobs:
+            if job.kind == "backup.full":
+                self._full(job)
+        self._take()
         self._copy()
         return self.found
 
-    def _held(self, job: Job) -> list[Run]:
-        """The runs of a job with a slot; the images of a full one."""
-        runs: list[Run] = []
-        for release in releases(job.schedule, self.start, self.end):
-            begins = release + job.schedule.offset_ms
+    def _full(self, job: Job) -> None:
+        """All images of a full one, each in its slot."""
+        for begins in self._starts(job):
             takes, later = self.draw(job)
-            runs.append((begins, begins + takes, job.id, job.kind == "copy"))
-            for store in job.stores if job.kind == "backup.full" else ():
+            for store in job.stores:
                 self.landed.setdefault(store, []).append((begins + takes, begins + later))
                 if job.engine == "physical":
                     self.fulls.setdefault(store, []).append((begins, begins + takes))
-        if job.kind == "backup.full":
-            self.found.moved[job.id] = self.world.size
-        return runs
+        self.found.moved[job.id] = self.world.size
 
-    def _take(self, held: list[Run]) -> None:
-        """Pass after pass: all that are due when the agent is free, one after the other."""
-        idle, chains = _Idle(held), dict[str, Chain]()
+    def _take(self) -> None:
+        """Incremental images in their slots: none that meets the slot of a full one of the server."""
+        chains: dict[str, Chain] = {}
         for one in self.fulls.values():
             one.sort(key=lambda full: full[1])
-        adding = [job for job in self.jobs if job.kind == "backup.incremental"]
-        ahead = {job.id: self._starts(job) for job in adding}
-        newest = {job.id: -(10**15) for job in adding}
-        while True:
-            begins = idle.after(min((ahead[job.id][-1] for job in adding if ahead[job.id]), default=self.end))
-            if begins >= self.end:  # what is held then is not known
-                return
-            for job in sorted(adding, key=lambda one: one.id):
-                due = None
-                while ahead[job.id] and ahead[job.id][-1] <= begins:
-                    due = ahead[job.id].pop()
-                full = self._newest_full(job.stores[0], begins)
-                if due is None or full is None or max(full, newest[job.id]) >= due:
-                    continue
-                takes, later = self.draw(job)
-                newest[job.id] = snapshot = idle.free + later
-                idle.free += takes
-                chain = chains.get(job.id)
-                if chain is None or chain.full != full:
-                    chain = chains[job.id] = Chain(full, full)
-                self._added(job, chain, snapshot, idle.free)
+        busy = _Busy(self._slots())
+        adding = {job.id: job for job in self.jobs if job.kind == "backup.incremental"}
+        for begins, id_ in sorted((start, job.id) for job in adding.values() for start in self._starts(job)):
+            job = adding[id_]
+            full = self._newest_full(job.stores[0], begins)
+            if full is None or busy.meets(begins, begins + job.schedule.slot_ms):
+                continue
+            takes, later = self.draw(job)
+            chain = chains.get(job.id)
+            if chain is None or chain.full != full:
+                chain = chains[job.id] = Chain(full, full)
+            self._added(job, chain, begins + later, begins + takes)
+
+    def _slots(self) -> Iterator[tuple[int, int]]:
+        for job in (*self.jobs, *self.beside):
+            if job.kind == "backup.full":
+                yield from ((start, start + job.schedule.slot_ms) for start in self._starts(job))
 
     def _starts(self, job: Job) -> list[int]:
-        """The last one first."""
-        found = [one + job.schedule.offset_ms for one in releases(job.schedule, self.start, self.end)]
-        return found[::-1]
+        return [one + job.schedule.offset_ms for one in releases(job.schedule, self.start, self.end)]
 
     def _newest_full(self, store: str, at: int) -> int | None:
         """When the newest one began that is whole."""
@@ -159,31 +148,18 @@ class Agent:
                 found.shelves[name] = shelf_of(self.landed[name])
 
 
-class _Idle:
-    """When an agent has nothing else to do; asked for instants in order."""
+class _Busy:
+    """When full images of a server are taken."""
 
-    def __init__(self, held: list[Run]) -> None:
-        self._ahead: Iterator[Run] = iter(held)
-        self._next = next(self._ahead, None)
-        self._running: list[Run] = []
-        self.free = -(10**15)
+    def __init__(self, slots: Iterable[tuple[int, int]]) -> None:
+        self._slots = sorted(slots)
+        self._ends: list[int] = []  # the latest of each and those before it
+        for _, end in self._slots:
+            self._ends.append(max(end, self._ends[-1]) if self._ends else end)
 
-    def after(self, due: int) -> int:
-        """The first such instant not before `due`.
-
-        A copy that is due comes after it; no job keeps it twice: one that is due again comes later.
-        """
-        at = max(due, self.free)
-        waited: set[str] = set()
-        first = at
-        while True:
-            while self._next is not None and self._next[0] <= at:
-                self._running.append(self._next)
-                self._next = next(self._ahead, None)
-            self._running = [one for one in self._running if one[1] > at]
-            keeping = [one for one in self._running if one[2] not in waited and not (one[3] and one[0] > first)]
-            if not keeping:
-                self.free = at
-                return at
-            waited |= {name for _, _, name, _ in keeping}
-            at = max(ends for _, ends, _, _ in keeping)
+    def meets(self, start: int, end: int) -> bool:
+        """Whether any is taken between two instants."""
+        before = bisect_left(self._slots, (end, end)) - 1
+        while before >= 0 and self._slots[before][0] >= end:
+            before -= 1
+        return before >= 0 and self._ends[before] > start

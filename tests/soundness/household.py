@@ -25,6 +25,8 @@ class Household:
         self.database = topology.databases[name]
         self.size = float(self.database.size.value.bytes)
         self.jobs = [job for job in plan.jobs if job.database == name and job.kind in images.JOBS]
+        others = topology.at_server(name) - {name}
+        self.beside = [job for job in plan.jobs if job.database in others and job.kind in images.IMAGES]
         changes = self.database.changes
         self.changing = chains.World(self.size, float(changes.value.bytes_per_second) if changes else inf)
         self.streams = {store: one for one in plan.streams if one.database == name for store in one.stores}
@@ -60,12 +62,16 @@ class Household:
     def chained(self, window: Window) -> chains.Chained:
         """Every chain of one window with all runs at their slowest."""
         if window not in self._chained:
-            self._chained[window] = chains.Agent(self.jobs, window, images.as_expected(), self.changing).run()
+            self._chained[window] = chains.Agent(
+                self.jobs, window, images.as_expected(), self.changing, self.beside
+            ).run()
         return self._chained[window]
 
     def _by_chance(self, window: Window) -> chains.Chained:
         if self._chance is None:
-            self._chance = chains.Agent(self.jobs, window, images.any_speed(self.random), self.changing).run()
+            self._chance = chains.Agent(
+                self.jobs, window, images.any_speed(self.random), self.changing, self.beside
+            ).run()
         return self._chance
 
     def _all_chained(self) -> list[chains.Chained]:

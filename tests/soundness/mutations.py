@@ -25,6 +25,7 @@ from bkpc_compiler.feasibility import (
     images,
     increments,
     judging,
+    left_out,
     lines,
     log_reading,
     recovery_least,
@@ -161,10 +162,14 @@ def _oldest_of_all_stores() -> AbstractContextManager[Any]:
     return patch.object(recovery_least, "_least_age", oldest)
 
 
-def _never_waits() -> AbstractContextManager[Any]:
-    """An incremental image begins though other jobs of its database run."""
-    true = images._paused
-    return patch.object(images, "_paused", lambda jobs, paused: true(jobs, jobs[0].slot.length))
+def _never_left_out() -> AbstractContextManager[Any]:
+    """An incremental image is taken though a full one of its server is."""
+    return patch.object(left_out, "_left_out", lambda job, fulls: 0)
+
+
+def _several_at_once() -> AbstractContextManager[Any]:
+    """A server gives several images at once."""
+    return patch.object(demand, "shared_servers", lambda jobs: frozenset())
 
 
 def _nothing_behind() -> AbstractContextManager[Any]:
@@ -270,7 +275,8 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("a standby is always ready", _nothing_to_provision, None),
     ("a failure is noticed at once", _no_detection, None),
     ("a quantile of half the instants", _half_the_share, None),
-    ("incremental images wait for nobody", _never_waits, "incremental"),
+    ("incremental images are never left out", _never_left_out, "incremental"),
+    ("several images of a server are taken at once", _several_at_once, None),
     ("incremental images are not loaded", _nothing_behind, "incremental"),
     ("an image is prepared in no time", _prepared_at_once, "incremental"),
     ("a limit is not kept", _no_limit, "limit"),

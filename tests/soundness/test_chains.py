@@ -51,22 +51,20 @@ def test_increments_between_full_images() -> None:
     assert oldest(taken(full(minutes=5), increment())) == 60 + 10
 
 
-def test_none_begins_while_a_full_one_is_taken() -> None:
-    """Begun at 0:30, whole at 2:30: what was due at 1:00 and 2:00 is taken then, once, beside that of 0:00."""
-    assert oldest(taken(full(at=30, minutes=120), increment())) == 150
+def test_those_that_meet_a_full_one_are_left_out() -> None:
+    """Begun at 0:30, whole at 2:30: none at 1:00 and 2:00; that of 3:00 is whole at 3:10."""
+    assert oldest(taken(full(at=30, minutes=120), increment())) == 160
 
 
-def test_none_begins_while_a_copy_is_made() -> None:
-    """From 3:30 to 6:00; the one of 3:00 is the newest until 6:10."""
-    assert oldest(taken(full(), increment(), copied(at=210, minutes=150))) == 190
+def test_a_copy_keeps_none_from_being_taken() -> None:
+    assert oldest(taken(full(), increment(), copied(at=210, minutes=150))) == 60 + 60
 
 
-def test_one_into_another_store_comes_first() -> None:
-    """After the full ones of 0:00 those of 1:00: into `aside` until 1:20, then into `near` until 1:30."""
-    fulls = full(minutes=5), msgspec.structs.replace(full(minutes=5), id="full.aside", stores=("aside",))
-    found = taken(*fulls, increment("aside", minutes=20), increment(minutes=10))
-    assert oldest(found) == 90
-    assert oldest(found, "aside") == 80
+def test_those_of_other_stores_and_databases_of_the_server_count() -> None:
+    """Into `aside` at 5:55, which meets that of 6:00 into `near`: the next one is whole at 7:10."""
+    other = msgspec.structs.replace(full(at=355, minutes=10), id="full.aside", stores=("aside",))
+    assert oldest(taken(full(minutes=5), increment(), other)) == 130
+    assert oldest(Agent((full(minutes=5), increment()), DAYS, as_expected(), World(GB, inf), (other,)).run()) == 130
 
 
 def test_a_chain_holds_what_changes_twice_while_one_is_taken() -> None:

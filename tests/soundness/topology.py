@@ -113,6 +113,12 @@ class Topology:
             if store.kind != "oss" or policy.lock is None:
                 yield store.name
 
+    def at_server(self, name: str) -> frozenset[str]:
+        """The databases that one server is declared as, itself too: of it one image is taken at a time."""
+        own = self.databases[name]
+        alike = (one for one in self.databases.values() if (one.site, one.address) == (own.site, own.address))
+        return frozenset(one.name for one in alike)
+
     def machine(self, name: str) -> list[Database]:
         """The databases on the machine of one, itself too."""
         own = self.databases[name]

@@ -196,6 +196,7 @@ class World:
     def faults(self) -> Iterator[Fault]:
         """All that makes the plan impossible to carry out."""
         yield from self.load.faults()
+        yield from self.load.crowded({self.topology.at_server(name) for name in self.topology.databases})
         for job, takes in self.thawing.late(self.plan.jobs):
             text = f"{job.id} waits {takes:.0f} ms for its thaw, planned {job.thaw_ms} ms"
             yield Fault("slot", frozenset((job.database,)), text)

@@ -12,6 +12,7 @@ from bkpc_compiler.estate.routes import Route, Routes
 from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, Program, Schedule, Store
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import Rhythm, rhythm_of
+from bkpc_grammar.address import one_server
 from bkpc_grammar.quantities import Duration, Rate
 
 
@@ -137,6 +138,10 @@ class Ways:
             self._usable[resource.name] = None if room is None else int(room)
         return self._usable[resource.name]
 
+    def server_of(self, database: Database) -> str:
+        """The name of the first database at its server: of one server one image is taken at a time."""
+        return self._servers[database.site, one_server(database.address)]
+
     def dumps_of(self, database: Database) -> Resource:
         """What the database's machine gives while it is dumped; shared by all databases on that machine."""
         return self._of.get((database.name, "dump")) or self._on_host(database, "dump")
@@ -172,6 +177,13 @@ class Ways:
                 least = known[0]
                 self._made[name] = Resource(name, words, least.value, least.span, least.origin, bold)
         return self._made[name]
+
+    @cached_property
+    def _servers(self) -> dict[tuple[str, str], str]:
+        found: dict[tuple[str, str], str] = {}
+        for database in self.program.databases:
+            found.setdefault((database.site, one_server(database.address)), database.name)
+        return found
 
     @cached_property
     def _hosts(self) -> dict[str, list[Database]]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from bkpc_compiler.explanation.chain import Oldest, oldest, oldest_of_all
+from bkpc_compiler.explanation.chains import left_out
 from bkpc_compiler.explanation.rhythms import between, clock, gap
 from bkpc_compiler.explanation.sheet import Sheet
-from bkpc_compiler.explanation.slots import SHOWN, lead, slot
-from bkpc_compiler.explanation.slots import paused as pause
+from bkpc_compiler.explanation.slots import SHOWN, lead, of_database, slot
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.staleness import Staleness, quantile_of
@@ -28,8 +28,8 @@ def age(sheet: Sheet, image: ImageCopy, share: Fraction, analysis: Analysis) -> 
     amount = ages.quantile(share) / 1000
     if image.joint:
         return _of_all(sheet, image, share, amount, analysis)
-    if image.incremental:
-        return _of_unaligned(sheet, image.jobs, amount, analysis, paused=image.behind is not None)
+    if image.jobs[0].left_out:
+        return _of_unaligned(sheet, image.jobs, amount, analysis)
     if len(image.jobs) == 1:
         (job,) = image.jobs
         return sheet.follows("age", f"{_part(share)}{between(sheet, job)} + {slot(sheet, job, analysis)}", amount, "s")
@@ -82,7 +82,7 @@ def _of_ramps(sheet: Sheet, ages: Staleness, share: Fraction, amount: Fraction) 
 def _of_chain(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction, analysis: Analysis) -> Fraction:
     worst = oldest(jobs)
     if worst is None:
-        return _of_unaligned(sheet, jobs, amount, analysis, paused=False)
+        return _of_unaligned(sheet, jobs, amount, analysis)
     _instants(sheet, worst, analysis, whole=False)
     return sheet.follows("age", f"next - snapshot{' + slack' if worst.slack else ''}", amount, "s")
 
@@ -132,17 +132,17 @@ def _ends(
     sheet.follows(over, " + ".join(parts), Fraction(whole, 1000), "s", f"{clock(whole)}: {words}")
 
 
-def _of_unaligned(
-    sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction, analysis: Analysis, *, paused: bool
-) -> Fraction:
-    """Each job may have just missed the one before; `paused`: while others run, the first does not."""
+def _of_unaligned(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction, analysis: Analysis) -> Fraction:
+    """Each job may have just missed the one before; of the first so many in a row may be left out."""
     parts: list[str] = []
     zones: dict[str, Fraction] = {}
     for number, job in enumerate(jobs, 1):
         suffix, rhythm = f"_{number}", job.rhythm
         lasts = Fraction(rhythm.period if rhythm.steady else rhythm.gap - rhythm.shift, 1000)
         sheet.given(f"period{suffix}", lasts, "s", f"between two runs of {job.id}", job.schedule.span)
-        parts.append(f"period{suffix}")
+        rare = number == 1 and job.left_out
+        more = left_out(sheet, job, of_database(analysis, job.database)) if rare else ""
+        parts.append(f"({more} + 1) * period{suffix}" if more else f"period{suffix}")
         if rhythm.shift:
             zones[job.schedule.timezone] = max(
                 zones.get(job.schedule.timezone, Fraction(0)), Fraction(rhythm.shift, 1000)
@@ -154,8 +154,6 @@ def _of_unaligned(
         name = f"shift_{number}" if len(zones) > 1 else "shift"
         sheet.once(name, shift, "s", f"that clocks change by in {zone}")
         parts.append(name)
-    if paused:
-        parts.append(pause(sheet, jobs[0], analysis))
     return sheet.follows("age", " + ".join(parts), amount, "s", "each may have just missed the one before")
 
 

@@ -81,6 +81,7 @@ def _late(demand: Demand, line: Line) -> Iterator[str]:
         if job.slot is None:
             short = [one for one in demand.shortages if job.id in one.ids]
             where = f": {', '.join(one.resource.words for one in short)}" if short else ""
+            where = where or (" beside the other images of its server" if job.id in demand.queued else "")
             yield f"nothing says when {job.id} is done: it finds no room{where}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from bkpc_compiler.explanation.chains import changed, increments
+from bkpc_compiler.explanation.chains import Of, changed, increments
 from bkpc_compiler.explanation.rhythms import between
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.demand import JobDemand, effort_of
@@ -35,17 +35,25 @@ def slot(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> 
     return name
 
 
+def of_database(analysis: Analysis, database: str) -> Of:
+    """The jobs of a database and of its server."""
+    jobs = analysis.demand.jobs_by_database[database]
+    servers = {job.server for job in jobs}
+    server = [job for job in analysis.demand.jobs if job.server in servers]
+    return Of(jobs, server, lambda sheet, job, suffix: slot(sheet, job, analysis, suffix))
+
+
 def size(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> None:
     """What a job moves: a whole database, what changed of it, or a copy with all that it builds on."""
     name = f"size{suffix}"
-    jobs = analysis.demand.jobs_by_database[job.database]
+    of = of_database(analysis, job.database)
     if job.behind:
         assert job.source is not None
         sheet.given(f"full{suffix}", job.size.value, "B", f"of `{job.database}`", job.size.span)
-        behind = increments(sheet, jobs, job.source, suffix)
+        behind = increments(sheet, of, job.source, suffix, planned=False)
         sheet.follows(name, f"full{suffix} + {behind}", job.bytes.amount, "B")
     elif job.incremental and job.changes is not None and job.size.span == job.changes.span:
-        changed(sheet, job, jobs, suffix)
+        changed(sheet, job, of.server, suffix)
     else:
         sheet.given(name, job.bytes, "B", f"of `{job.database}`", job.size.span)
 
@@ -97,16 +105,6 @@ def copied(sheet: Sheet, storage: StorageClass, analysis: Analysis, suffix: str 
     total = copied_of(jobs, stores)[storage.name]
     sheet.follows(name, " + ".join(parts), total.once + total.daily, "B", f"of class {storage.name} by copies")
     return name
-
-
-def paused(sheet: Sheet, job: JobDemand, analysis: Analysis) -> str:
-    """While other jobs of its database run no incremental image begins: their slots, as a sum."""
-    jobs = [one for one in analysis.demand.jobs_by_database[job.database] if one.slot and one.id != job.id]
-    parts = [slot(sheet, one, analysis, f"_while_{number}") for number, one in enumerate(jobs, 1)]
-    lasts = sum((Fraction(one.slot.length, 1000) for one in jobs if one.slot), start=Fraction(0))
-    words = "no incremental image begins while other images are taken, and copies made"
-    sheet.follows("paused", " + ".join(parts) or "0", lasts, "s", words)
-    return "paused"
 
 
 def _class_of(job: JobDemand, analysis: Analysis) -> StorageClass | None:

@@ -124,7 +124,7 @@ class Workings:
         database, image = recovery.database, recovery.line.image
         behind = ""
         if image.behind:
-            behind = f" + {counted(sheet, self.analysis.demand.jobs_by_database[database.name], image.store.name)}"
+            behind = f" + {counted(sheet, slots.of_database(self.analysis, database.name), image.store.name)}"
         sheet.follows("images", f"1{behind}", move.transfer.prepared, "", "the full one, and those behind it")
         assert database.prepares is not None
         each = database.prepares
@@ -139,8 +139,7 @@ class Workings:
             sheet.given("bytes", transfer.bytes, "B", f"size of `{name}`", size.span)
             return
         sheet.given("size", size.value.bytes_up(), "B", f"of `{name}`", size.span)
-        jobs = self.analysis.demand.jobs_by_database[name]
-        behind = increments(sheet, jobs, store)
+        behind = increments(sheet, slots.of_database(self.analysis, name), store)
         sheet.follows("bytes", f"size + {behind}", transfer.bytes, "B")
 
     def _log(self, sheet: Sheet, transfer: Transfer) -> None:
@@ -328,8 +327,8 @@ class Workings:
             sheet.given(name, database.size.value.bytes_up(), "B", words, database.size.span)
             return
         sheet.given(f"full_{name}", database.size.value.bytes_up(), "B", f"of `{database.name}`", database.size.span)
-        jobs = self.analysis.demand.jobs_by_database[database.name]
-        more = increments(sheet, jobs, one.line.image.store.name, f"_{name}")
+        of = slots.of_database(self.analysis, database.name)
+        more = increments(sheet, of, one.line.image.store.name, f"_{name}")
         sheet.follows(name, f"full_{name} + {more}", one.line.image.loaded(database.size.value), "B", words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_data
 from fractions import Fraction
@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.estate.resources import Resource, derated
+from bkpc_compiler.feasibility.left_out import shared_servers, with_left_out
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.once import once
@@ -33,7 +34,8 @@ class JobDemand(Struct, frozen=True):
     image in it takes to thaw. `queue`: milliseconds that it waits behind the thaw quota; None: nothing bounds them.
     `behind`: bytes at most of the incremental images that a copy moves behind a full one. `changes`: what an
     incremental one holds of each time; None: all that there is. `swift`: milliseconds that its slot may last if what is
-    promised of its image is to be kept; None: nothing is that depends on it.
+    promised of its image is to be kept; None: nothing is that depends on it. `server`: of whose images one is taken at
+    a time. `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many.
     """
 
     id: str
@@ -51,6 +53,8 @@ class JobDemand(Struct, frozen=True):
     behind: int = 0
     changes: Given[Rate] | None = None
     swift: int | None = None
+    server: str = ""
+    left_out: int | None = 0
 
     @property
     def incremental(self) -> bool:
@@ -124,12 +128,16 @@ class JobDemand(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Demand:
-    """Everything that is asked, after settling. `peaks`: the most reserved at any instant, by resource."""
+    """Everything that is asked, after settling. `peaks`: the most reserved at any instant, by resource.
+
+    `queued`: ids of jobs that are late only since of their server one image is taken at a time.
+    """
 
     jobs: tuple[JobDemand, ...]
     streams: tuple[StreamDemand, ...]
     shortages: tuple[Shortage, ...]
     peaks: Mapping[str, int]
+    queued: frozenset[str] = frozenset()
     images: dict[str, tuple[ImageCopy, ...]] = field(default_factory=dict)
     lines: dict[tuple[str, ...], tuple[Line, ...]] = field(default_factory=dict)
     thawing: list[Mapping[str, int]] = field(default_factory=list)
@@ -174,10 +182,25 @@ def settle(
         for one in stream.resources:
             if one.name in usable and stream.fits:
                 steady[one.name] = steady.get(one.name, 0) + stream.rate
-    requests = [_request(job, usable, retries) for job in jobs if job.queue is not None]
-    table = timetable_of(_taking_turns(jobs, requests, turning, usable), usable, steady)
-    settled = tuple(replace(job, slot=table.slots.get(job.id)) for job in jobs)
-    return Demand(settled, fitted, shortages_of(settled, fitted, resources, usable), table.peaks)
+    shared = shared_servers(jobs)
+    requests = [_request(job, usable, retries, shared) for job in jobs if job.queue is not None]
+    requests = _taking_turns(jobs, requests, turning, usable)
+    table = timetable_of(requests, usable, steady)
+    settled = with_left_out([replace(job, slot=table.slots.get(job.id)) for job in jobs])
+    late = [job for job in settled if job.late and not job.limited]
+    queued = _for_servers(late, requests, usable, steady) if shared and late else frozenset()
+    short = shortages_of(settled, fitted, resources, usable, queued)
+    return Demand(tuple(settled), fitted, short, table.peaks, queued)
+
+
+def _for_servers(
+    late: Iterable[JobDemand], requests: Iterable[Request], usable: Mapping[str, int], steady: Mapping[str, int]
+) -> frozenset[str]:
+    """The ids of late jobs that would be in time if of one server several images could be taken at once."""
+    alone = [replace_data(one, server=None) for one in requests]
+    slots = timetable_of(alone, usable, steady).slots
+    found = (replace(job, slot=slots.get(job.id)) for job in late)
+    return frozenset(job.id for job in found if not job.late)
 
 
 def effort_of(job: JobDemand, retries: Fraction) -> int:
@@ -186,7 +209,7 @@ def effort_of(job: JobDemand, retries: Fraction) -> int:
     return -(-size.numerator * (whole + retries.numerator) // (size.denominator * whole))
 
 
-def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Request:
+def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction, shared: Collection[str]) -> Request:
     return Request(
         id=job.id,
         rhythm=job.rhythm,
@@ -196,6 +219,8 @@ def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction) -> Re
         ceiling=max(1, int(job.limit.value.amount)) if job.limit else None,
         lead=job.lead,
         swift=job.swift,
+        server=job.server if job.server in shared and not job.source else None,
+        incremental=job.incremental,
     )
 
 

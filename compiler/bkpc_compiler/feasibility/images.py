@@ -333,16 +333,7 @@ def _image(jobs: tuple[JobDemand, ...], stores: Mapping[str, Store], behind: Map
     last = jobs[-1]
     chain = behind.get(last.store)
     ages = _staleness(jobs) if chain is None or chain.bounded else None
-    if ages is not None and chain is not None and jobs[0].incremental:
-        ages = _paused(jobs, chain.paused)
     return ImageCopy(last.id, stores[last.store], jobs, ages, behind=chain)
-
-
-def _paused(jobs: Sequence[JobDemand], paused: int) -> Staleness:
-    """Of incremental images: none begins while other jobs run; each leg may have just missed the one before."""
-    (((fresh, stale),),) = unaligned([_leg(job, job.slot) for job in jobs if job.slot]).times
-    itself = jobs[0].slot.length if jobs[0].slot else 0
-    return Staleness((((fresh, stale + paused - itself),),), coarse=True)
 
 
 def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
@@ -351,6 +342,8 @@ def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
         if job.slot is None or not job.timely:
             return None
         legs.append(_leg(job, job.slot))
+    if jobs[0].left_out:
+        return _with_left_out(legs, jobs[0].left_out)
     if len(legs) == 1:
         leg = legs[0]
         lasts = leg.end - leg.start
@@ -358,6 +351,13 @@ def _staleness(jobs: Sequence[JobDemand]) -> Staleness | None:
     if not all(job.rhythm.fixed for job in jobs):
         return unaligned(legs)
     return staleness_of(legs) or unaligned(legs)
+
+
+def _with_left_out(legs: Sequence[Leg], left_out: int) -> Staleness:
+    """So many images of the first in a row are not taken; each leg may have just missed the one before."""
+    first, *others = legs
+    rare = replace(first, period=first.period * (left_out + 1))
+    return Staleness(unaligned((rare, *others)).times, coarse=True)
 
 
 def _leg(job: JobDemand, slot: Slot) -> Leg:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bkpc_compiler.estate.failures import Loss, Losses, survives
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.demand import JobDemand
-from bkpc_compiler.feasibility.increments import increments_in, limited_by_changes
+from bkpc_compiler.feasibility.increments import Increments, increments_in, limited_by_changes
 from bkpc_compiler.feasibility.log_delay import least_rate
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
 from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Schedule, Scope, Store
@@ -34,11 +34,31 @@ def jobs_of(ways: Ways, stores: Mapping[str, Store], database: Database, policy:
             job = _job(ways, database, policy, level, store=stores[target.value], source=source)
             if job is not None:
                 jobs.append(_numbered(job, taken))
-    jobs = [limited_by_changes(one, jobs) for one in jobs]
-    behind = increments_in(jobs)
-    return tuple(
-        replace(one, behind=behind[one.source].bytes) if one.source and one.source in behind else one for one in jobs
-    )
+    return tuple(jobs)
+
+
+def with_increments(jobs: Sequence[JobDemand]) -> list[JobDemand]:
+    """`jobs` of all databases, each incremental one with what it may hold, and copies with what they move of them."""
+    mixed = {job.database for job in jobs if job.incremental}
+    if not mixed:
+        return list(jobs)
+    servers = {job.server for job in jobs if job.database in mixed}
+    beside: dict[str, list[JobDemand]] = {}
+    for job in jobs:
+        if job.server in servers:
+            beside.setdefault(job.server, []).append(job)
+    found = [limited_by_changes(job, beside[job.server]) if job.incremental else job for job in jobs]
+    of: dict[str, list[JobDemand]] = {}
+    for job in found:
+        if job.database in mixed:
+            of.setdefault(job.database, []).append(job)
+    behind = {name: increments_in(its, planned=False) for name, its in of.items()}
+    return [_carrying(job, behind.get(job.database, {})) if job.source else job for job in found]
+
+
+def _carrying(job: JobDemand, behind: Mapping[str, Increments]) -> JobDemand:
+    """A copy moves the newest image with all that it builds on."""
+    return replace(job, behind=behind[job.source].bytes) if job.source and job.source in behind else job
 
 
 def _job(
@@ -65,6 +85,7 @@ def _job(
         rhythm=ways.rhythm(level.schedule),
         limit=policy.flow.limit if policy.flow else None,
         changes=database.changes,
+        server=ways.server_of(database),
     )
 
 

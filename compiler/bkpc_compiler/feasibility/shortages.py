@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -37,9 +37,11 @@ def shortages_of(
     streams: Sequence[StreamDemand],
     resources: Mapping[str, Resource],
     usable: Mapping[str, int],
+    queued: Collection[str] = (),
 ) -> tuple[Shortage, ...]:
-    """One per resource that keeps a job from its window or a stream from its rate."""
-    late = [job for job in jobs if job.late and not job.limited]
+    """One per resource that keeps a job from its window or a stream from its rate. `queued`: ids of jobs that only wait
+    for their server."""
+    late = [job for job in jobs if job.late and not job.limited and job.id not in queued]
     behind = [stream for stream in streams if not stream.fits]
     if not late and not behind:
         return ()

@@ -15,7 +15,15 @@ from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.demand import Demand, JobDemand, settle
 from bkpc_compiler.feasibility.holding import Short
 from bkpc_compiler.feasibility.judging import Commons, Judging, PointJudging, TimeJudging, Verdict
-from bkpc_compiler.feasibility.levels import Limit, jobs_of, limits_of, streams_of, swift_enough, unserved_of
+from bkpc_compiler.feasibility.levels import (
+    Limit,
+    jobs_of,
+    limits_of,
+    streams_of,
+    swift_enough,
+    unserved_of,
+    with_increments,
+)
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.overfull import Overfilled, Overfull
 from bkpc_compiler.feasibility.recovery_time import Left, Setting
@@ -149,7 +157,7 @@ class _Judging:
         self.setting = Setting(program, ways, self.stores, self.databases, points_of(program))
         pairs = [(self.databases[one.database], one.policy) for one in program.protections]
         jobs = [job for database, policy in pairs for job in jobs_of(ways, self.stores, database, policy)]
-        jobs = behind_thaws(jobs, self.stores)
+        jobs = behind_thaws(with_increments(jobs), self.stores)
         losses = Losses(program)
         self.losses = losses
         limits = self._limits()

@@ -48,6 +48,26 @@ def room_for(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Remedy:
     return Remedy(f"{' or '.join(told)} would make room", edits[0] if edits else None)
 
 
+def room_at_server(analysis: Analysis, job: JobDemand) -> Remedy:
+    """A wider window, tried: with it every image of the server is taken in its own."""
+    program, window = analysis.program, job.schedule.window
+    wide = window is None or window.value.milliseconds_up() >= job.rhythm.least
+    least = "release one of them at another time, or take it less often"
+    if window is None or wide or len(program.databases) * ROUNDS > MOST_DATABASES:
+        return Remedy(least if wide else f"widen the window, or {least}")
+    wider = [one for one in WINDOWS if window.value < one and one.milliseconds_up() <= job.rhythm.least]
+    best = first_that(wider, partial(_all_taken, program, window.span, job.server))
+    if best is None:
+        return Remedy(least)
+    harm = harm_of(analysis, changed(program, window.span, best))
+    return Remedy(f"`within {best}`{harm} would make room", None if harm else Edit(window.span, str(best)))
+
+
+def _all_taken(program: Program, span: Span, server: str, value: Quantity) -> bool:
+    demand = demand_of(changed(program, span, value))
+    return not any(job.late for job in demand.jobs if job.server == server and not job.source)
+
+
 def _otherwise(job: JobDemand, shortage: Shortage) -> str:
     """What is left to be done where nothing was found, or looked for; a window only where it can be wider."""
     window = job.schedule.window

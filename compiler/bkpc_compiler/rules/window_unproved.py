@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.estate.resources import Resource
-from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.estate.resources import Resource, derated
+from bkpc_compiler.feasibility.demand import JobDemand, effort_of
 from bkpc_compiler.feasibility.shortages import Shortage
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
-from bkpc_compiler.remedies.windows import room_for
+from bkpc_compiler.remedies.remedy import Remedy
+from bkpc_compiler.remedies.windows import room_at_server, room_for
+from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import ZERO_RATE, Duration, Rate, Size
 
 SHOWN = 6
@@ -22,9 +24,12 @@ def window_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per crowded resource and window clause."""
     for shortage in analysis.demand.shortages:
         jobs = [job for job in analysis.demand.jobs if job.id in shortage.ids]
-        by_span = {(job.schedule.window or job.schedule).span: job for job in jobs}
+        by_span = {_window(job): job for job in jobs}
         for job in by_span.values():
             yield _diagnostic(analysis, shortage, job)
+    for job in analysis.demand.jobs:
+        if job.id in analysis.demand.queued:
+            yield _beside_others(analysis, job)
 
 
 def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagnostic:
@@ -39,22 +44,62 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
     remedy = room_for(analysis, shortage, job)
     asked = "no room beside the log" if drowned else f"asks for {shortage.asked.human()} in all"
     jobs = [one for one in analysis.demand.jobs if one.id in shortage.ids]
+    notes = (
+        f"sharing it: {_named(sorted(set(shortage.ids)))}",
+        *(_drowning(shortage, logs) if drowned else _witness(shortage, due, logs)),
+        *_thawing(jobs),
+        *_attempts(analysis, shortage),
+    )
+    message = f"the jobs through {resource.words} {certainty} in their windows"
+    return _error(message, Label(_window(job), asked), (*at, *sizes.values(), *written.values()), notes, remedy)
+
+
+def _beside_others(analysis: Analysis, job: JobDemand) -> Diagnostic:
+    """An image that only waits for its server."""
+    images = [one for one in analysis.demand.jobs if one.server == job.server and not one.source]
+    others = {_window(one): one for one in images if _window(one) != _window(job)}
+    return _error(
+        f"{job.id} is not proved to be done in its window: of one server one image is taken at a time",
+        Label(_window(job), "no room in it beside the other images of this server"),
+        tuple(Label(span, f"{one.id} is taken in it") for span, one in others.items()),
+        (f"of this server: {_named(sorted(one.id for one in images))}", *_one_by_one(analysis, images)),
+        room_at_server(analysis, job),
+    )
+
+
+def _error(
+    message: str, primary: Label, secondary: tuple[Label, ...], notes: tuple[str, ...], remedy: Remedy
+) -> Diagnostic:
     return Diagnostic(
         code="BKP2003",
         name="window-unproved",
         severity=Severity.ERROR,
-        message=f"the jobs through {resource.words} {certainty} in their windows",
-        primary=Label((job.schedule.window or job.schedule).span, asked),
-        secondary=(*at, *sizes.values(), *written.values()),
-        notes=(
-            f"sharing it: {_named(sorted(set(shortage.ids)))}",
-            *(_drowning(shortage, logs) if drowned else _witness(shortage, due, logs)),
-            *_thawing(jobs),
-            *_attempts(analysis, shortage),
-        ),
+        message=message,
+        primary=primary,
+        secondary=secondary,
+        notes=notes,
         help=remedy.help,
         edit=remedy.edit,
     )
+
+
+def _window(job: JobDemand) -> Span:
+    return (job.schedule.window or job.schedule).span
+
+
+def _one_by_one(analysis: Analysis, images: list[JobDemand]) -> tuple[str, ...]:
+    """What each takes where nothing else is on its way, if anything on it is known to be narrow."""
+    headroom, retries = analysis.program.headroom.value, analysis.program.retries.value
+    takes: dict[str, Fraction] = {}
+    for one in images:
+        rates = [rate for resource in one.resources if (rate := derated(resource, headroom))]
+        rates += [one.limit.value.amount] if one.limit else []
+        takes[one.id] = effort_of(one, retries) / min(rates) if rates else Fraction(0)
+    known = [f"{name} {Duration(took).human()}" for name, took in list(takes.items())[:SHOWN] if took]
+    if not known:
+        return ()
+    total = Duration(sum(takes.values(), start=Fraction(0))).human()
+    return (f"with nothing else on their ways they take, failed attempts included: {', '.join(known)}; {total} in all",)
 
 
 def _derated(resource: Resource) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
 from bkpc_compiler.timetable.occupancy import Occupancy
+from bkpc_compiler.timetable.servers import Servers, held
 
 SHORTEST = 4 * HOUR
 """Jobs that come more often are reserved for at every instant."""
@@ -26,6 +27,8 @@ class Request:
     `effort`: bytes its reservation must be able to move in its slot, failed attempts included. `lead`: milliseconds
     after its release before its first byte can move. `wish`: when after its release it should start, if there is room.
     `swift`: how long its slot may be for what is promised of its image, if there is room; None: as long as it fits.
+    `server`: of which no other image may be taken meanwhile; None: a copy, or the only images of its server.
+    `left_out`: it is not taken where it meets a full image of its server.
     """
 
     id: str
@@ -37,6 +40,9 @@ class Request:
     lead: int = 0
     wish: int | None = None
     swift: int | None = None
+    server: str | None = None
+    incremental: bool = False
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
     Jobs that are done early may leave none for others: where one is left over, all are tried at the rates that
     just use up their windows. That never fails where these rates are no more than there is.
     """
-    wanted = sorted(requests, key=lambda one: (_deadline(one), one.effort, one.id))
+    # Incremental images come last: where one meets a full one of its server, it is left out.
+    wanted = sorted(requests, key=lambda one: (one.incremental, _deadline(one), one.effort, one.id))
     if any(one.wish for one in wanted):
         turning = _Planner(wanted, usable, steady)
         found = {one.id: turning.place(one, one.window) for one in wanted}
@@ -109,6 +116,8 @@ class _Planner:
         asked = Counter(name for one in requests for name in one.resources)
         self._shared = frozenset(name for name, count in asked.items() if count > 1)
         self._tried: dict[object, tuple[int, int]] = {}
+        self._servers = Servers()
+        self._images = Counter(one.server for one in requests if one.server)
 
     def peaks(self) -> dict[str, int]:
         """What is reserved at most; where jobs pass, at least the part that they take first: how much of it they
@@ -123,16 +132,30 @@ class _Planner:
         window = min(window, request.rhythm.least)  # done before the next, on a short day or in a short month too
         if request.lead and request.lead > window:
             return None
-        if not request.resources:
-            return _alone(request, window)
-        if self._hasty and request.swift is not None:
+        if request.server is None:
+            return self._as_swift(request, window, window)
+        # Each in its part of the window first: then all that come at one time fit.
+        slot = self._as_swift(request, window, max(1, window // self._images[request.server]))
+        slot = slot or self._as_swift(request, window, window)
+        if slot is None and request.incremental:
+            slot = self._as_swift(replace(request, left_out=True), window, window)
+        if slot is not None:
+            taken = held(request.rhythm, slot.offset, slot.length)
+            self._servers.take(request.server, taken, incremental=request.incremental)
+        return slot
+
+    def _as_swift(self, request: Request, window: int, longest: int) -> Slot | None:
+        """Its slot, no longer than `longest`; if there is room, no longer than what is promised of its image asks."""
+        if self._hasty and request.swift is not None and request.swift < longest:
             slot = self._placed(request, window, request.swift)
             if slot is not None:
                 return slot
-        return self._placed(request, window, window)
+        return self._placed(request, window, longest)
 
     def _placed(self, request: Request, window: int, longest: int) -> Slot | None:
         """Its slot, no longer than `longest`."""
+        if not request.resources:
+            return self._alone(request, window, longest)
         for left in LEFT:
             limits = [self._limit(name, left) for name in request.resources]
             for rate in self._rates(request, min(window, request.lead + longest), limits):
@@ -144,6 +167,35 @@ class _Planner:
                     self._reserve(request, slot)
                     return slot
         return None
+
+    def _alone(self, request: Request, window: int, longest: int) -> Slot | None:
+        """Through nothing that is narrow: only its own limit keeps it."""
+        length = -(-request.effort * 1000 // request.ceiling) if request.ceiling else 0
+        if request.lead + length > window or length > longest:
+            return None
+        wished = max(request.lead, min(request.wish or 0, window - length))
+        offset = self._from_server(request, window, length, wished)
+        if offset is None and wished > request.lead:
+            offset = self._from_server(request, window, length, request.lead)
+        return None if offset is None else Slot(offset, length, request.ceiling or 0)
+
+    def _from_server(self, request: Request, window: int, length: int, offset: int) -> int | None:
+        """The first offset from `offset` on at which its server is free; None where there is none in its window."""
+        while offset + length <= window:
+            hop = self._taken(request, offset, length)
+            if hop == 0:
+                return offset
+            if hop is None:
+                return None
+            offset += hop
+        return None
+
+    def _taken(self, request: Request, offset: int, length: int) -> int | None:
+        """How much later its server may be free; 0: it is; None: never."""
+        if request.server is None:
+            return 0
+        wanted = held(request.rhythm, offset, length)
+        return self._servers.hop(request.server, wanted, left_out=request.left_out)
 
     def _limit(self, name: str, left: int) -> int:
         """What jobs and streams may reserve in all, `left` sixteenths of what streams leave kept free."""
@@ -165,8 +217,7 @@ class _Planner:
         pairs = list(zip(request.resources, limits, strict=True))
         places = [(self._occupied[name], limit) for name, limit in pairs]
         if not _cyclic(request.rhythm, length):
-            free = all(occupied.peak + rate <= limit for occupied, limit in places)
-            return Slot(request.lead, length, rate) if free else None
+            return self._always(request, window, length, rate, places, request.lead)
         crowded = [(self._occupied[name], limit) for name, limit in pairs if name in self._shared]
         own = [place for place in places if place not in crowded]
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
@@ -178,8 +229,10 @@ class _Planner:
             if hop is None:
                 if not met:  # nothing shorter need look before here again: what is reserved stays
                     self._tried[key], met = (lasts, offset), True
-                hop = _conflict(own, starts, offset, lasts, rate)
+                hop = _conflict(own, starts, offset, lasts, rate) or self._taken(request, offset, length)
                 if hop is None:
+                    return None
+                if hop == 0:
                     return Slot(offset, length, rate)
             offset += hop
         if not met:
@@ -191,15 +244,31 @@ class _Planner:
         offset = max(request.lead, min(request.wish or 0, window - length))
         places = [(self._occupied[name], limit) for name, limit in zip(request.resources, limits, strict=True)]
         if not _cyclic(request.rhythm, length):
-            free = all(occupied.peak + rate <= limit for occupied, limit in places)
-            return Slot(offset, length, rate) if free else None
+            return self._always(request, window, length, rate, places, offset)
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
         while offset + length <= window:
-            hop = _conflict(places, starts, offset, lasts, rate)
+            hop = _conflict(places, starts, offset, lasts, rate) or self._taken(request, offset, length)
             if hop is None:
+                return None
+            if hop == 0:
                 return Slot(offset, length, rate)
             offset += hop
         return None
+
+    def _always(
+        self,
+        request: Request,
+        window: int,
+        length: int,
+        rate: int,
+        places: Sequence[tuple[Occupancy, int]],
+        offset: int,
+    ) -> Slot | None:
+        """Reserved for at every instant: only its server may have it begin later."""
+        if any(occupied.peak + rate > limit for occupied, limit in places):
+            return None
+        free = self._from_server(request, window, length, offset)
+        return None if free is None else Slot(free, length, rate)
 
     def _from(self, key: object, lasts: int) -> int:
         """Where to begin: one no longer found no room before, and what is reserved stays."""
@@ -217,14 +286,6 @@ class _Planner:
                 continue
             for start in self._starts(request.rhythm):
                 occupied.reserve(start + slot.offset, slot.length + request.rhythm.shift, slot.rate)
-
-
-def _alone(request: Request, window: int) -> Slot | None:
-    """Through nothing that is narrow: only its own limit keeps it."""
-    length = -(-request.effort * 1000 // request.ceiling) if request.ceiling else 0
-    if request.lead + length > window:
-        return None
-    return Slot(max(request.lead, min(request.wish or 0, window - length)), length, request.ceiling or 0)
 
 
 def _conflict(

@@ -28,8 +28,8 @@ def test_a_job_of_its_own_that_reads_the_full_one_of_its_store() -> None:
     )  # fmt: skip
     assert job(planned(TEXT), "full/disk").engine == "physical"
     assert job(planned(TEXT), "incremental/disk/verify").requires == (one.id,)
-    # What changes in an hour, until the end of its window, and while a full one may be taken and a copy made.
-    assert one.expect_bytes == 36_000_000 * 13 // 2
+    # What changes in an hour, until the end of its window, and in two hours that it may be left out for a full one.
+    assert one.expect_bytes == 36_000_000 * 7 // 2
     assert one.schedule.slot_ms > 0
 
 
@@ -43,7 +43,7 @@ def test_a_copy_moves_what_the_newest_image_builds_on() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"expect_bytes": 1}, "expects 1 bytes of an image of 234000000"),
+        ({"expect_bytes": 1}, "expects 1 bytes of an image of 36"),
         ({"kind": "backup.full"}, "no policy asks for it as it is scheduled"),
     ],
 )
@@ -71,3 +71,25 @@ def test_no_chain_is_proved_without_a_full_image_in_time() -> None:
     late = TEXT.replace("size 1GiB", "size 3TiB").replace("bandwidth 1Gbit/s", "bandwidth 100Gbit/s")
     answers = {one.kind: one for one in check(late).answers}
     assert answers["rto"].upper is None
+
+
+def test_no_two_full_images_of_one_server_at_once() -> None:
+    """Nor two incremental ones; one of each may meet: then the incremental one is left out, and the next holds more."""
+    checked = check(TEXT)
+    assert checked.analysis is not None
+    made = planned(TEXT)
+    full, adding = job(made, "full/disk"), job(made, "incremental/disk")
+    again = replace(full, id="shop/full/disk/2", schedule=replace(full.schedule, offset_ms=full.schedule.offset_ms + 1))
+    beside = replace(made, jobs=(*made.jobs, again))
+    words = "shop/full/disk and shop/full/disk/2 take images of one server at 20"
+    assert any(one.startswith(words) for one in faults(beside, checked.analysis.program))
+    after = full.schedule.offset_ms + full.schedule.slot_ms
+    apart = replace(again, schedule=replace(full.schedule, offset_ms=after))
+    assert not any(
+        "of one server" in one for one in faults(replace(made, jobs=(*made.jobs, apart)), checked.analysis.program)
+    )
+    long = replace(full, schedule=replace(full.schedule, slot_ms=5 * HOUR))
+    longer = replace(made, jobs=tuple(long if one is full else one for one in made.jobs))
+    found = faults(longer, checked.analysis.program)
+    assert not any("of one server" in one for one in found)
+    assert any(f"{adding.id} expects" in one for one in found)

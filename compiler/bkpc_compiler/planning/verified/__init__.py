@@ -12,6 +12,7 @@ from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.holdings import Holdings, faulty_capacities, unknown
 from bkpc_compiler.planning.verified.log import slow
 from bkpc_compiler.planning.verified.recoveries import Recoveries, disordered
+from bkpc_compiler.planning.verified.servers import at_once
 from bkpc_compiler.planning.verified.slots import late
 from bkpc_compiler.program.model import Program
 from bkpc_grammar.plan import Plan
@@ -48,9 +49,10 @@ def faults(plan: Plan, program: Program) -> list[str]:
         {
             *faulty_capacities(plan, estate),
             *holdings.faults,
-            *late(plan, estate),
+            *late(plan, estate, booking.calendar),
             *slow(plan, estate, holdings.flows),
             *booking.overbooked(),
+            *at_once(plan, estate, booking.calendar),
             *disordered(plan, estate),
             *Recoveries(plan, estate, holdings.flows, booking).overbooked(),
         }

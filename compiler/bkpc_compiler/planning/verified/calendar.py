@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from bkpc_grammar.plan import Job, Schedule
@@ -17,6 +17,9 @@ YEAR = 2026
 DAY = 86_400_000
 DENSE = 4 * 3_600_000
 """Jobs that come more often than this hold their reservation at every instant."""
+OFTEN = 600_000
+"""Slots of jobs that come more often than this are worked out around those of others, rather than all looked at."""
+_SOME = 10_000
 _PLAIN = (date(YEAR, 1, 5), date(YEAR, 6, 29))
 _EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -61,13 +64,54 @@ class Calendar:
             if when.period_ms < DENSE:
                 steady += rate
                 continue
-            weekly = weekly and (when.cadence in {"daily", "weekly"} or 7 * DAY % when.period_ms == 0)
+            weekly = weekly and _is_weekly(when)
             slot = (_release(when), when.offset_ms, when.slot_ms)
             rates[slot] = rates.get(slot, 0) + rate
         peak = Peak(0)
         for first in self.fortnights if weekly else self._year:
             peak = max(peak, self._peak_from(first, rates), key=lambda one: one.rate)
         return Peak(peak.rate + steady, peak.at)
+
+    def meeting(self, jobs: Sequence[Job]) -> tuple[str, str, datetime] | None:
+        """Two of `jobs` whose slots meet, and when first; None where none do. What lasts no time meets nothing."""
+        often = [job for job in jobs if job.schedule.period_ms < OFTEN]
+        others = [job for job in jobs if job.schedule.period_ms >= OFTEN]
+        for first in self._looked_at(jobs):
+            slots = sorted((*slot, job.id) for job in others for slot in self._slots(job, first))
+            for (_, end, one), (start, _, other) in pairwise(slots):
+                if start < end:
+                    return one, other, _midnight(first) + timedelta(milliseconds=start)
+            slots += ((*slot, job.id) for job in often for slot in islice(self._slots(job, first), _SOME))
+            for start, end, one in slots:
+                for job in often:
+                    if job.id != one and _begins_before(job.schedule, first, end) > start:
+                        return one, job.id, _midnight(first) + timedelta(milliseconds=start)
+        return None
+
+    def left_out(self, job: Job, fulls: Sequence[Job]) -> int:
+        """How many slots of a job in a row meet those of `fulls` at most."""
+        most, when = 0, job.schedule
+        if when.period_ms < OFTEN:
+            return sum(-(-(one.schedule.slot_ms + when.slot_ms) // when.period_ms) for one in fulls)
+        for first in self._looked_at((job, *fulls)):
+            taken = sorted(slot for one in fulls for slot in self._slots(one, first))
+            row, index, reached = 0, 0, taken[0][0] if taken else 0
+            for start, end in sorted(self._slots(job, first)):
+                while index < len(taken) and taken[index][0] < end:
+                    reached = max(reached, taken[index][1])
+                    index += 1
+                row = row + 1 if index and start < reached else 0
+                most = max(most, row)
+        return most
+
+    def _looked_at(self, jobs: Iterable[Job]) -> tuple[date, ...]:
+        return self.fortnights if all(_is_weekly(job.schedule) for job in jobs) else self._year
+
+    def _slots(self, job: Job, first: date) -> Iterator[tuple[int, int]]:
+        """When its slots begin and end in a fortnight; those that last no time meet nothing."""
+        offset, lasts = job.schedule.offset_ms, job.schedule.slot_ms
+        for at in self._releases(_release(job.schedule), first, _back(offset + lasts)) if lasts else ():
+            yield at + offset, at + offset + lasts
 
     def held_at(self, held: Iterable[Held], at: datetime | None) -> tuple[str, ...]:
         """The ids of those of `held` that hold their reservation at an instant."""
@@ -122,6 +166,18 @@ def shortest_month(minute: int, day: int, timezone: str) -> int:
     days = (date(YEAR, month, min(day, monthrange(YEAR, month)[1])) for month in range(1, 13))
     released = [datetime.combine(one, clock, zone).astimezone(UTC) for one in days]
     return min((later - earlier) // _MILLISECOND for earlier, later in pairwise(released))
+
+
+def _is_weekly(when: Schedule) -> bool:
+    """Whether it is released at the same times of every week, but for changes of the clocks."""
+    return when.cadence in {"daily", "weekly"} or (when.cadence != "monthly" and 7 * DAY % when.period_ms == 0)
+
+
+def _begins_before(when: Schedule, first: date, end: int) -> int:
+    """When the last slot that begins before an instant is over, of a job that comes `every` so often."""
+    since = (_midnight(first) - _EPOCH) // _MILLISECOND
+    turns = (since + end - 1 - when.offset_ms) // when.period_ms
+    return turns * when.period_ms + when.offset_ms + when.slot_ms - since
 
 
 def _release(when: Schedule) -> _Release:

@@ -95,6 +95,11 @@ class Estate:
         known = [figure for one in beside if (figure := _amount(_of_host(one, what))) is not None]
         return min(known, default=None)
 
+    def server(self, name: str) -> tuple[str, str]:
+        """What tells its server from others: its address, at its site."""
+        database = self.databases[name]
+        return database.site, database.address.casefold()
+
     def of_host(self, held: Collection[str], database: Database, what: str) -> str | None:
         """The resource among `held` that stands for the machine of `database`; None where none does."""
         own = f"database:{database.name}{what}"

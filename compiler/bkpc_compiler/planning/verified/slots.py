@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from bkpc_compiler.planning.verified.calendar import shortest_month
+from bkpc_compiler.planning.verified.calendar import Calendar, shortest_month
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.program.model import Cadence, ColdLevel, ImageLevel
 from bkpc_grammar.plan import UPKEEP, Job, Plan
 
 
-def late(plan: Plan, estate: Estate) -> Iterator[str]:
+def late(plan: Plan, estate: Estate, calendar: Calendar) -> Iterator[str]:
     """Jobs that can't be done in their slots, or whose slots end after their windows."""
+    fulls: dict[tuple[str, str], list[Job]] = {}
+    for job in plan.jobs:
+        if job.kind == "backup.full":
+            fulls.setdefault(estate.server(job.database), []).append(job)
     for job in plan.jobs:
         if job.kind in UPKEEP:
             yield from _holding(job)
@@ -23,7 +27,10 @@ def late(plan: Plan, estate: Estate) -> Iterator[str]:
             yield f"{job.id}: no policy asks for it as it is scheduled"
         elif end > deadline:
             yield f"{job.id} ends after its window: {end} ms after its release, of {deadline} ms"
-        yield from _too_short(job, estate)
+        left_out = 0
+        if job.kind == "backup.incremental":
+            left_out = calendar.left_out(job, fulls.get(estate.server(job.database), ()))
+        yield from _too_short(job, estate, left_out)
         yield from _too_soon(job, estate)
 
 
@@ -43,8 +50,8 @@ def _holding(job: Job) -> Iterator[str]:
         yield f"{job.id} holds what no bound has counted"
 
 
-def _too_short(job: Job, estate: Estate) -> Iterator[str]:
-    size = _held_by(job, estate)
+def _too_short(job: Job, estate: Estate, left_out: int) -> Iterator[str]:
+    size = _held_by(job, estate, left_out)
     if job.expect_bytes < size:
         yield f"{job.id} expects {job.expect_bytes} bytes of an image of {size}"
     effort = ceil(max(size, job.expect_bytes) * (1 + estate.retries))
@@ -58,16 +65,16 @@ def _too_short(job: Job, estate: Estate) -> Iterator[str]:
             yield f"{job.id} {words} when failed attempts take {job.retry.budget_ms} ms of it"
 
 
-def _held_by(job: Job, estate: Estate) -> int:
-    """Bytes of its image at most: all, or what may have changed since the one before an incremental one began."""
+def _held_by(job: Job, estate: Estate, left_out: int) -> int:
+    """Bytes of its image at most: all, or what may have changed since the one before an incremental one began.
+
+    `left_out`: so many in a row are not taken.
+    """
     database = estate.databases[job.database]
     size = database.size.value.bytes_up()
-    policy = estate.policies.get(job.database)
-    if job.kind != "backup.incremental" or database.changes is None or policy is None:
+    if job.kind != "backup.incremental" or database.changes is None:
         return size
-    others: list[ImageLevel | ColdLevel] = [one for one in policy.images if one.kind == "full"]
-    others += policy.cold
-    since = job.schedule.period_ms + (_deadline(job, estate) or 0) + sum(_window(x) * len(x.stores) for x in others)
+    since = job.schedule.period_ms * (1 + left_out) + job.schedule.slot_ms
     return min(size, ceil(database.changes.value.amount * since / 1000))
 
 
