@@ -17,7 +17,7 @@ from bkpc_runtime import events
 from bkpc_runtime.drilling import DrillWatch
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import stream_of
-from bkpc_runtime.room import Room, by_database, lanes_of
+from bkpc_runtime.room import MEMORY, MOST, Room, by_database, lanes_of, most_at_once
 from bkpc_runtime.settings.unlocked import unlocked
 from bkpc_runtime.side_by_side import Lane, Retries, Upkeep, break_off
 from bkpc_runtime.steps.log_leftover import deliver_leftover
@@ -55,6 +55,7 @@ class Agent:
             drills = DrillWatch(self._world, self._work)
             threads.append(threading.Thread(target=drills.run, args=(stop,), name="drills"))
             room = Room(self._world.plan.jobs, self._world.clock)
+            self._tell_memory()
             lanes = list(self._lanes(room, stop))
             for thread in (*threads, *lanes, *self._beside(stop)):
                 thread.start()
@@ -65,6 +66,12 @@ class Agent:
             for thread in threads:
                 thread.join()
         return not self._undelivered
+
+    def _tell_memory(self) -> None:
+        """A plan may have more at once than fit into what an agent is said to need."""
+        most = most_at_once(self._world.plan.jobs, self._world.clock())
+        if most > MOST:
+            log.info("up to %d images and copies run at once: some %d MiB of memory each", most, MEMORY)
 
     def ailing(self) -> str:
         """Why it does not do its work, as a whole; empty if it does."""

@@ -15,6 +15,8 @@ from bkpc_runtime.turns import servers_of
 log = logging.getLogger(__name__)
 MOST = 8
 """Images and copies beside which none that is late begins: each holds memory of its own."""
+MEMORY = 20
+"""MiB that each holds, at most."""
 _LOOK = 0.5
 
 
@@ -87,18 +89,32 @@ class Room:
 
 def most_reserved(jobs: Sequence[contract.Job], now: datetime) -> Mapping[str, int]:
     """The most that jobs hold of each resource at once, in their last slots before `now` and those before."""
+    held: dict[str, int] = {}
+    most: dict[str, int] = {}
+    for sign, job in _steps(jobs, now):
+        for one in job.reserve:
+            held[one.resource] = held.get(one.resource, 0) + sign * one.rate
+            most[one.resource] = max(most.get(one.resource, 0), held[one.resource])
+    return most
+
+
+def most_at_once(jobs: Sequence[contract.Job], now: datetime) -> int:
+    """How many images and copies the plan has at once, in the same slots."""
+    running = most = 0
+    for sign, job in _steps(jobs, now):
+        running += sign if job.kind not in contract.UPKEEP else 0
+        most = max(most, running)
+    return most
+
+
+def _steps(jobs: Sequence[contract.Job], now: datetime) -> Iterator[tuple[int, contract.Job]]:
+    """1 and a job as its slot begins, -1 as it ends, in order; an end comes before a start at the same instant."""
     steps: list[tuple[datetime, int, contract.Job]] = []
     for job in jobs:
         last = last_start(job.schedule, now)
         for start in (last, last_start(job.schedule, last - timedelta(milliseconds=1))):
             steps += [(start, 1, job), (start + timedelta(milliseconds=job.schedule.slot_ms), -1, job)]
-    held: dict[str, int] = {}
-    most: dict[str, int] = {}
-    for _, sign, job in sorted(steps, key=lambda one: one[:2]):  # an end comes before a start at the same instant
-        for one in job.reserve:
-            held[one.resource] = held.get(one.resource, 0) + sign * one.rate
-            most[one.resource] = max(most.get(one.resource, 0), held[one.resource])
-    return most
+    yield from ((sign, job) for _, sign, job in sorted(steps, key=lambda one: one[:2]))
 
 
 def in_slot(job: contract.Job, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime import room
-from bkpc_runtime.room import Room, lanes_of, most_reserved
+from bkpc_runtime.room import Room, lanes_of, most_at_once, most_reserved
 from tests.compiler.one_file import changed, planned
 
 NIGHT = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)
@@ -57,6 +57,11 @@ def test_late_ones_take_no_more_than_the_plan_ever_reserves() -> None:
     beside = [job("a", 60, 120), job("b", 60, 120), job("c", 30, 240)]
     assert most_reserved(beside, NOON) == {"link:a -- b": 120}
     assert begun(beside, NOON) == [True, True, False]
+
+
+def test_how_many_the_plan_has_at_once() -> None:
+    beside = [job("a", 1, 120), job("b", 1, 140), job("c", 1, 150), replace(job("d", 1, 120), kind="verify")]
+    assert most_at_once(beside, NOON) == 2  # the first ends as the third begins
 
 
 def test_one_in_its_slot_does_not_wait_for_late_ones() -> None:

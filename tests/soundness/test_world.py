@@ -287,8 +287,8 @@ def kinds(planned: Plan, **more: object) -> set[str]:
 
 def test_slots_that_overlap_need_room_for_both() -> None:
     both = (full("near"), full("near", every=24, offset=HOUR // 2))
-    assert kinds(plan(*both, resources={"line": MB})) == {"capacity"}
-    assert kinds(plan(*both, resources={"line": 2 * MB})) == set()
+    assert kinds(plan(*both, resources={"line": MB})) == {"capacity", "server"}
+    assert kinds(plan(*both, resources={"line": 2 * MB})) == {"server"}  # of one server one image is taken at a time
 
 
 def test_slots_that_only_meet_need_room_for_one() -> None:
