@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from itertools import islice, pairwise
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from bkpc_grammar.plan import Job, Schedule
@@ -74,14 +74,14 @@ class Calendar:
 
     def meeting(self, jobs: Sequence[Job]) -> tuple[str, str, datetime] | None:
         """Two of `jobs` whose slots meet, and when first; None where none do. What lasts no time meets nothing."""
-        often = [job for job in jobs if job.schedule.period_ms < OFTEN]
+        often = [job for job in jobs if job.schedule.period_ms < OFTEN and job.schedule.slot_ms]
         others = [job for job in jobs if job.schedule.period_ms >= OFTEN]
         for first in self._looked_at(jobs):
             slots = sorted((*slot, job.id) for job in others for slot in self._slots(job, first))
             for (_, end, one), (start, _, other) in pairwise(slots):
                 if start < end:
                     return one, other, _midnight(first) + timedelta(milliseconds=start)
-            slots += ((*slot, job.id) for job in often for slot in islice(self._slots(job, first), _SOME))
+            slots += ((*slot, job.id) for job in often for slot in _some_slots(job.schedule, first))
             for start, end, one in slots:
                 for job in often:
                     if job.id != one and _begins_before(job.schedule, first, end) > start:
@@ -171,6 +171,11 @@ def shortest_month(minute: int, day: int, timezone: str) -> int:
 def _is_weekly(when: Schedule) -> bool:
     """Whether it is released at the same times of every week, but for changes of the clocks."""
     return when.cadence in {"daily", "weekly"} or (when.cadence != "monthly" and 7 * DAY % when.period_ms == 0)
+
+
+def _some_slots(when: Schedule, first: date) -> Iterator[tuple[int, int]]:
+    end = _begins_before(when, first, 0)
+    return ((end + turn * when.period_ms - when.slot_ms, end + turn * when.period_ms) for turn in range(_SOME))
 
 
 def _begins_before(when: Schedule, first: date, end: int) -> int:
