@@ -19,7 +19,7 @@ from tests.oss_server.asked import Body, understood
 from tests.oss_server.authentication import signer
 from tests.oss_server.authorization import authorize, authorize_attributes
 from tests.oss_server.control import PREFIX, control
-from tests.oss_server.faults import Fault, corrupted, cut
+from tests.oss_server.faults import Fault, babbled, corrupted, cut
 from tests.oss_server.operations.post import post_object
 from tests.oss_server.operations.routes import makes_bucket, route, writes_a_name
 from tests.oss_server.refusal import Refusal, elsewhere
@@ -28,6 +28,7 @@ from tests.oss_server.service import Call
 if TYPE_CHECKING:
     from tests.oss_server.server import Listener, OssServer
 
+_PAGE = b"<html><body>please log in</body></html>"
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -110,7 +111,15 @@ class Handler(BaseHTTPRequestHandler):
         self._call = Call(asked, self._body, oss.service)
         self._struck = oss.faults.striking(line, self.command)
         self._strike_first()
-        return self._carried_out(self._call)
+        return self._foreign() or self._carried_out(self._call)
+
+    def _foreign(self) -> Answer | None:
+        """What something else on the way answers."""
+        for fault in self._struck:
+            if fault.kind == "foreign":
+                self._call = None
+                return Answer(fault.status, {"Content-Type": "text/html", **fault.headers}, (_PAGE,), len(_PAGE))
+        return None
 
     def _carried_out(self, call: Call) -> Answer:
         oss, asked, options = self._oss, call.asked, call.service.options
@@ -179,13 +188,13 @@ class Handler(BaseHTTPRequestHandler):
         return Answer(refusal.status, headers, (body,), len(body))
 
     def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        request_id = self._call.request_id if self._call else "0" * 24
-        for name, value in {
-            "x-oss-request-id": request_id,
-            "x-oss-server-time": self._took(),
-            **answer.headers,
-        }.items():
+        own = {"x-oss-request-id": self._call.request_id if self._call else "0" * 24, "x-oss-server-time": self._took()}
+        if any(fault.kind == "foreign" for fault in self._struck):
+            self.send_response_only(answer.status)
+            own = {}
+        else:
+            self.send_response(answer.status)
+        for name, value in (own | answer.headers).items():
             self.send_header(name, value.encode().decode("latin-1"))
         if answer.size is None:
             self.send_header("Transfer-Encoding", "chunked")
@@ -212,6 +221,8 @@ class Handler(BaseHTTPRequestHandler):
         for fault in self._struck:
             if fault.kind == "corrupt":
                 chunks = corrupted(chunks, fault.after)
+            if fault.kind == "babble" and "xml" in answer.headers.get("Content-Type", "") and answer.status == 200:
+                chunks = babbled(chunks)
             if fault.kind in {"truncate", "reset"}:
                 self.close_connection = True
                 chunks = cut(chunks, fault.after)

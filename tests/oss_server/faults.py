@@ -9,7 +9,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["status", "delay", "reset", "truncate", "corrupt", "late", "lost", "refuse", "interrupt", "garble"]
+Kind = Literal[
+    "status",
+    "delay",
+    "reset",
+    "truncate",
+    "corrupt",
+    "late",
+    "lost",
+    "refuse",
+    "interrupt",
+    "garble",
+    "foreign",
+    "babble",
+]
 
 
 _UPLOAD_ID = re.compile(r"uploadId=[^&]*")
@@ -23,7 +36,9 @@ class Fault:
     `reset` and `truncate` end the body after `after` bytes (with RST, or as if all were sent: FIN); `corrupt` turns
     one bit of byte `after`; `late` does what was asked and answers `seconds` later; `lost` does it and never answers;
     `refuse` closes the connection before anything was done; `interrupt` once `after` bytes of an upload were read;
-    `garble` turns a bit of the first bytes of an upload before they are kept.
+    `garble` turns a bit of the first bytes of an upload before they are kept; `foreign` has something that is not OSS
+    answer with `status` and a page, where nothing is done (a proxy, a login page); `babble` does what was asked, and
+    gives a document that is no XML, of the right length.
 
     `method` and `match` (a regular expression over `METHOD bucket/key?query`) say which requests; of these, each
     `nth` (counted from 1, 0 for any), or a share `per_mille` of them (1000: all); `times` of them at most (0: no end).
@@ -80,7 +95,7 @@ class Faults:
         with self.lock:
             found: list[Fault] = []
             for rule in self.rules:
-                if rule.kind in {"status", "lost"} and any(one.kind == rule.kind for one in found):
+                if rule.kind in {"status", "lost", "foreign"} and any(one.kind == rule.kind for one in found):
                     continue
                 if rule.applies(line, method, self.chance):
                     found.append(rule)
@@ -123,3 +138,10 @@ def corrupted(chunks: Iterator[bytes], at: int) -> Iterator[bytes]:
         else:
             yield chunk
         at -= len(chunk)
+
+
+def babbled(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """As many bytes, the second half of which no XML has."""
+    whole = b"".join(chunks)
+    half = len(whole) // 2
+    yield whole[:half] + b"<" * (len(whole) - half)

@@ -103,6 +103,8 @@ def validate(rules: tuple[Rule, ...], *, overlap: bool) -> None:
     if overlap:
         return
     for first, second in combinations(rules, 2):
+        if (first.prefix, first.tags) == (second.prefix, second.tags):
+            raise Refusal(400, "InvalidRequest", "Several rules with the same prefix", ec="0014-00000085")
         nested = first.prefix.startswith(second.prefix) or second.prefix.startswith(first.prefix)
         shared = sorted(_actions(first) & _actions(second))
         if nested and shared and first.tags == second.tags:

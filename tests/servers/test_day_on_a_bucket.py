@@ -48,8 +48,12 @@ CERTAIN = (
     Fault("lost", method="POST", match="uploadId=", nth=2),
     Fault("status", nth=97, status=429, code="TooManyRequests"),
     Fault("late", nth=101, seconds=1.3),
+    Fault("foreign", method="PUT", nth=23, status=302, headers={"Location": "/-/requests"}),
+    Fault("foreign", nth=53, status=200),
+    Fault("babble", match="list-type", nth=29),
 )
-"""What no day may be without: an upload that was put together and whose answer was lost, above all."""
+"""What no day may be without: an upload that was put together and whose answer was lost, above all; and somebody else
+who answers in place of OSS."""
 buckets, office = test_through_trouble.buckets, test_through_trouble.office
 CHANGES = (
     ("full daily at 02:00 within 1h", "full hourly"),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository import catalogue, marks, segments
+from bkpc_runtime.repository import catalogue, layout, marks, segments
 from bkpc_runtime.repository.archive import Epoch, archive_of
 from bkpc_runtime.repository.marks import Mark
 from bkpc_runtime.stores.store import Store
@@ -114,7 +114,9 @@ class _Look:
     def _read_images(self, prefix: str) -> None:
         for name, found in catalogue.survey(self.store, prefix):
             if found is None:
-                self.garbage.append((prefix, name))
+                # A folder may be there for what others have put into it.
+                if next(iter(self.store.list(layout.image_folder(prefix, name))), None) is not None:
+                    self.garbage.append((prefix, name))
             elif isinstance(found, catalogue.Image):
                 self.images.append((_known(found), found.manifest.binlog_origin))
             else:

@@ -234,6 +234,7 @@ class _Run:
     def _clear(self, prefix: str, found: Sequence[Mark], tombstones: Mapping[str, Mark]) -> None:
         """Removes marks of what is no longer there, tombstones last."""
         names = {name.rstrip("/") for name in self.store.folders(layout.images_folder(prefix))}
+        names -= {name for name in names & tombstones.keys() if self._hollow(prefix, name)}
         known = [one for one in found if not marks.parse_log_subject(one.subject)]
         old = [one for one in found if self.now - one.at >= self.rules.grace]
         orphans = [one for one in old if one in known and one.subject not in names]
@@ -245,6 +246,10 @@ class _Run:
             if log_ is not None and not self._there(prefix, *log_):
                 marks.remove(self.store, prefix, one)
         marks.clear_revoked(self.store, prefix, found)
+
+    def _hollow(self, prefix: str, image: str) -> bool:
+        """Whether nothing of ours is in its folder, which is there for what others have put into it."""
+        return next(iter(self.store.list(layout.image_folder(prefix, image))), None) is None
 
     def _there(self, prefix: str, epoch: int, number: int) -> bool:
         files = segments.files(self.store, prefix, epoch)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
 from bkpc_runtime.stores import roots
-from bkpc_runtime.stores.keys import checked_key
+from bkpc_runtime.stores.keys import can_be_key, checked_key
 from bkpc_runtime.stores.store import StoredObject, Tier
 
 _CHUNK = 1024 * 1024
@@ -109,8 +109,11 @@ class DirectoryStore:
                 path = Path(folder, name)
                 if name.startswith(_UNFINISHED):
                     continue
+                key = path.relative_to(self.root).as_posix()
+                if not can_be_key(key):
+                    continue
                 try:
-                    yield StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
+                    yield StoredObject(key, path.stat().st_size)
                 except FileNotFoundError:
                     continue
 
@@ -119,7 +122,7 @@ class DirectoryStore:
         with self._failures(prefix):
             self._be_a_folder()
             root = self.root / checked_key(folder) if folder else self.root
-            names = sorted(path.name for path in _entries(root) if path.is_dir())
+            names = sorted(path.name for path in _entries(root) if path.is_dir() and can_be_key(path.name))
         yield from names
 
     def delete(self, key: str) -> None:

@@ -21,8 +21,13 @@ def checked_key(key: str) -> str:
     Raises:
         Refused: anything else; such a key can only come from a damaged or hostile manifest.
     """
-    parts = key.split("/")
-    hostile = any(part in ("", ".", "..") for part in parts) or any(ord(char) < 32 or char == "\\" for char in key)
-    if hostile or len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
+    if not can_be_key(key):
         raise Refused(f"refused to use the key {key!r}: it does not name an object inside a store")
     return key
+
+
+def can_be_key(name: str) -> bool:
+    """Whether an object of that name can be one of ours: a console's empty object `folder/` is none, for one."""
+    parts = name.split("/")
+    hostile = any(part in ("", ".", "..") for part in parts) or any(ord(char) < 32 or char == "\\" for char in name)
+    return not hostile and len(name.encode("utf-8", "surrogatepass")) <= LONGEST_KEY

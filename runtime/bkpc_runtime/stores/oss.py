@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from bkpc_runtime.errors import ObjectFrozen, ObjectMissing, Spoiled, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.credentials import AccessKey
-from bkpc_runtime.stores.keys import LONGEST_KEY, checked_key, is_data
-from bkpc_runtime.stores.oss_calls import OssCalls, told_crc
+from bkpc_runtime.stores.keys import LONGEST_KEY, can_be_key, checked_key, is_data
+from bkpc_runtime.stores.oss_answers import told_crc
+from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_download import OssReader
 from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.oss_thaw import as_stored, thaw
@@ -98,12 +99,16 @@ class OssStore:
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         for page in self._pages(prefix, "", after):
             for one in page.object_list:
-                yield as_stored(one.key[len(self._prefix) :], one.size, one.storage_class, one.restore_info or "")
+                key = one.key[len(self._prefix) :]
+                if can_be_key(key):
+                    yield as_stored(key, one.size, one.storage_class, one.restore_info or "")
 
     def folders(self, prefix: str) -> Iterator[str]:
         for page in self._pages(prefix, "/", ""):
             for one in page.prefix_list:
-                yield one[len(self._prefix) + len(prefix) :].rstrip("/")
+                name = one[len(self._prefix) + len(prefix) :].removesuffix("/")
+                if can_be_key(name):
+                    yield name
 
     def delete(self, key: str) -> None:
         name = self._object_name(key)

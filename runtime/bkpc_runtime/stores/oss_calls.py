@@ -1,34 +1,36 @@
 """One bucket of OSS through `oss2`: signed with V4, each request tried again when that can help.
 
-The only file that imports oss2; it never retries by itself.
+oss2 never retries by itself; which of its answers count says `oss_answers.py`.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import logging
-import re
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import oss2
-import requests
 from oss2.credentials import Credentials, CredentialsProvider
+from oss2.xml_utils import to_complete_upload_request
 
 from bkpc_grammar.log_objects import AT_ONCE
-from bkpc_runtime.errors import BadUsage, ObjectMissing, StoreFailed
+from bkpc_runtime.errors import BadUsage, ObjectMissing, RuntimeFailure, StoreFailed
 from bkpc_runtime.stores.credentials import AccessKey
-from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_busy, is_transient
+from bkpc_runtime.stores.oss_answers import OssSession, answered, with_sum
+from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_busy, is_expired, is_transient
 from bkpc_runtime.stores.patience import Patience
+from bkpc_runtime.stores.temporary_keys import Renewed
 
 T = TypeVar("T")
 _CONNECTIONS = 2 * AT_ONCE + 16
 """That are kept, for an image and the log after it: one that is made anew for a request costs several times its
 latency."""
-_DECIMAL = re.compile(r"[0-9]{1,20}")
 
 # At debug level oss2 logs what it signs, a session token included.
 logging.getLogger("oss2").setLevel(logging.WARNING)
@@ -37,10 +39,22 @@ logging.getLogger("oss2").setLevel(logging.WARNING)
 class _Provider(CredentialsProvider):  # type: ignore[misc]  # oss2 carries no types
     def __init__(self, credentials: Callable[[], AccessKey]) -> None:
         self._credentials = credentials
+        self._used = threading.local()
 
     def get_credentials(self) -> Any:
-        key = self._credentials()
+        self._used.key = key = self._credentials()
         return Credentials(key.id, key.secret.reveal(), key.token.reveal() if key.token else "")
+
+    def gives_another(self) -> bool:
+        """Whether there is another key than what this thread's request was signed with, which OSS calls expired."""
+        used = self._used.key
+        if isinstance(self._credentials, Renewed):
+            self._credentials.drop(used)
+            return True
+        try:
+            return bool(self._credentials() != used)  # a file that was written anew
+        except RuntimeFailure:
+            return False
 
 
 class OssCalls:
@@ -60,12 +74,13 @@ class OssCalls:
         self.described = described
         self.requests = 0
         self._counting = threading.Lock()
-        session = oss2.Session(pool_size=_CONNECTIONS)
+        session = OssSession(pool_size=_CONNECTIONS)
         # Otherwise requests would replace our signature by a password from a .netrc file.
         session.session.auth = lambda request: request
+        self._provider = _Provider(credentials)
         try:
             self._bucket = oss2.Bucket(
-                oss2.ProviderAuthV4(_Provider(credentials)),
+                oss2.ProviderAuthV4(self._provider),
                 endpoint,
                 bucket,
                 session=session,
@@ -86,14 +101,17 @@ class OssCalls:
         Raises:
             StoreFailed: in the words of `errors.py`.
         """
-        trying = patience.began()
+        trying, renewed = patience.began(), False
         while True:
             try:
                 with self._counting:
                     self.requests += 1
-                return _answered(work, self._bucket)
+                return answered(work, self._bucket)
             except oss2.exceptions.OssError as problem:
                 _let_go(problem)
+                if not renewed and is_expired(problem) and self._provider.gives_another():
+                    renewed = True
+                    continue
                 if not is_transient(problem):
                     raise failure(problem, self.described, key) from problem
                 if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
@@ -157,14 +175,6 @@ class OssCalls:
         return self.do(key, ask, patience, stop)
 
 
-def _answered(work: Callable[[Any], T], bucket: Any) -> T:
-    """An answer that breaks off while oss2 reads it is as good as none."""
-    try:
-        return work(bucket)
-    except requests.RequestException as problem:
-        raise oss2.exceptions.RequestError(problem) from problem
-
-
 def _let_go(problem: BaseException) -> None:
     """urllib3 keeps what failed in a cycle: its socket would stay open until the collector of cycles comes by."""
     seen: BaseException | None = problem
@@ -186,21 +196,20 @@ def part_info(number: int, etag: str, size: int) -> Any:
     return oss2.models.PartInfo(number, etag, size=size)
 
 
+def complete_upload(bucket: Any, name: str, upload: str, parts: Sequence[Any]) -> Any:
+    """The answer when OSS has put the parts together; it is told the digest of their list, lest others are."""
+    said = digest_header(to_complete_upload_request(sorted(parts, key=lambda one: one.part_number)))
+    answer = bucket.complete_multipart_upload(name, upload, parts, headers=said)
+    answer.resp.read()  # else the connection is not used again
+    return with_sum(answer)
+
+
+def digest_header(body: bytes) -> dict[str, str]:
+    """By which the service refuses other bytes than these."""
+    return {"Content-MD5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}
+
+
 def thaw_request(days: int, tier: str) -> Any:
     """What `restore_object` wants; without a tier the class's only one."""
     jobs = oss2.models.RestoreJobParameters(tier) if tier else None
     return oss2.models.RestoreConfiguration(days=days, job_parameters=jobs)
-
-
-def told_crc(answer: Any) -> int | None:
-    """The CRC-64 that the service has computed; None where it says none."""
-    found = answer.headers.get("x-oss-hash-crc64ecma", "")
-    return int(found) if _DECIMAL.fullmatch(found) else None
-
-
-def spoiled(answer: Any, ours: int) -> Exception | None:
-    """What to raise where the service has computed another CRC-64 than we: bytes were spoiled on the way."""
-    theirs = told_crc(answer)
-    if theirs is None or theirs == ours:
-        return None
-    return oss2.exceptions.InconsistentError(f"CRC-64 {theirs} at the service, {ours} here", answer.request_id)  # type: ignore[no-any-return]

@@ -19,7 +19,8 @@ from typing import Any
 
 from bkpc_runtime.errors import Spoiled, StoreFailed, StoreUnreachable
 from bkpc_runtime.stores.crc64 import combined, crc64
-from bkpc_runtime.stores.oss_calls import OssCalls, spoiled
+from bkpc_runtime.stores.oss_answers import spoiled
+from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_failures import network_cause
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.transfer.memory import ALLOWANCE
@@ -82,7 +83,7 @@ class OssReader:
         while True:
             sums: list[tuple[int, int]] = []
             chunks = list(_counted(self.arriving(0, size, first), sums))
-            if spoiled(answer, combined(sums)) is None:
+            if not spoiled(answer, combined(sums)):
                 return chunks
             first = None
             if not trying.wait(0.0, self._given_up):
@@ -145,7 +146,7 @@ class OssReader:
 
     def _check(self, answer: Any, crc: int) -> None:
         """The whole object has been read: its CRC-64 must be what the service keeps."""
-        if spoiled(answer, crc) is not None:
+        if spoiled(answer, crc):
             raise self._wrong()
 
     def _wrong(self) -> Spoiled:

@@ -46,6 +46,14 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
         "`bkpc restore` asks for what it reads, and waits; for manifests that froze `bkpc apply` does",
     ),
 }
+NOT_OF_OSS, UNREADABLE, WITHOUT_SUM = -101, -102, -103
+"""In place of an HTTP status: an answer that says nothing of what was asked (`oss_answers.py`)."""
+_DISCOUNTED = {
+    NOT_OF_OSS: "something on the way, or at the endpoint, is not OSS (a proxy, the login page of a network, a rule "
+    "of the bucket that redirects to an origin): have it let requests to OSS through, or correct the endpoint",
+    UNREADABLE: "run it again; where it stays so, something on the way changes answers (a proxy): find it",
+    WITHOUT_SUM: "something on the way changes answers (a proxy), or the endpoint is not OSS: find it, or correct it",
+}
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
@@ -60,6 +68,9 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
         return StoreUnreachable(
             f"{where}: {network_cause(problem.exception)}", help="check the endpoint and the network", retryable=True
         )
+    if problem.status in _DISCOUNTED:
+        asked = f" (request {problem.request_id})" if problem.request_id else ""
+        return StoreUnreachable(f"{where}: {problem.message}{asked}", help=_DISCOUNTED[problem.status], retryable=True)
     request = f" (OSS {problem.code or problem.status}, request {problem.request_id or 'unknown'})"
     endpoint = getattr(problem, "details", {}).get("Endpoint")
     if problem.code == "AccessDenied" and endpoint:
@@ -101,11 +112,16 @@ def is_transient(problem: Any) -> bool:
 
         final = (requests.exceptions.SSLError, requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)
         return not isinstance(problem.exception, final)
-    if problem.status == -3:  # the checksum differs: bytes were spoiled on the way
+    if problem.status == -3 or problem.status in _DISCOUNTED:  # -3: the checksum differs, bytes were spoiled
         return True
     if problem.status == 507 or _FULL.search(problem.code):
         return False
     return problem.status in (408, 429) or problem.status >= 500 or problem.code in _TRANSIENT_CODES
+
+
+def is_expired(problem: Any) -> bool:
+    """Whether another key may do what this one could until now."""
+    return problem.code in ("SecurityTokenExpired", "InvalidSecurityToken")
 
 
 def is_busy(problem: Any) -> bool:

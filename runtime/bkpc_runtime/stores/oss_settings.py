@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -132,8 +133,13 @@ class BucketSettings:
 
     def policy(self) -> str:
         """The bucket policy as it was written; empty where there is none."""
-        found = self._ask_for("oss:GetBucketPolicy", lambda bucket: bucket.get_bucket_policy())
-        return str(found.policy) if found else ""
+
+        def read(bucket: Any) -> str:
+            found = str(bucket.get_bucket_policy().policy)
+            json.loads(found)  # one that is none is asked for again
+            return found
+
+        return self._ask_for("oss:GetBucketPolicy", read) or ""
 
     def put_policy(self, text: str) -> None:
         self._ask("oss:PutBucketPolicy", lambda bucket: bucket.put_bucket_policy(text))
@@ -143,7 +149,9 @@ class BucketSettings:
 
         def read(bucket: Any) -> bytes:
             # oss2's own reading keeps of a rule only what it knows.
-            return bytes(bucket._do("GET", bucket.bucket_name, "", params={"lifecycle": ""}).read())
+            found = bytes(bucket._do("GET", bucket.bucket_name, "", params={"lifecycle": ""}).read())
+            ElementTree.fromstring(found)  # noqa: S314 - one that is none is asked for again
+            return found
 
         return self._ask_for("oss:GetBucketLifecycle", read) or b""
 
@@ -152,17 +160,19 @@ class BucketSettings:
         if not document:
             self._ask("oss:DeleteBucketLifecycle", lambda bucket: bucket.delete_bucket_lifecycle())
             return
-        headers = {"x-oss-allow-same-action-overlap": "true"} if overlaps else {}
+        from bkpc_runtime.stores.oss_calls import digest_header
+
+        headers = digest_header(document) | ({"x-oss-allow-same-action-overlap": "true"} if overlaps else {})
         self._ask("oss:PutBucketLifecycle", lambda bucket: bucket.put_bucket_lifecycle(document, headers))
 
     def replication(self) -> tuple[Replication, ...]:
         """Every rule that copies this bucket elsewhere."""
 
-        def read(bucket: Any) -> bytes:
+        def read(bucket: Any) -> tuple[Replication, ...]:
             # oss2's own reading fails on a rule that leaves out what may be left out.
-            return bytes(bucket._do("GET", bucket.bucket_name, "", params={"replication": ""}).read())
+            return replications_in(bytes(bucket._do("GET", bucket.bucket_name, "", params={"replication": ""}).read()))
 
-        return replications_in(self._ask_for("oss:GetBucketReplication", read) or b"")
+        return self._ask_for("oss:GetBucketReplication", read) or ()
 
     def replicate(self, rule: Replication) -> None:
         """Adds a rule: OSS changes none in place."""

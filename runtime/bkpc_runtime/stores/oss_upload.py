@@ -16,8 +16,9 @@ from typing import Any
 
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.crc64 import combined
+from bkpc_runtime.stores.oss_answers import spoiled, told_crc, unless_spoiled
 from bkpc_runtime.stores.oss_body import Body
-from bkpc_runtime.stores.oss_calls import OssCalls, part_info, spoiled, told_crc
+from bkpc_runtime.stores.oss_calls import OssCalls, complete_upload, part_info
 from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import StoredObject
@@ -144,8 +145,7 @@ class OssWriter:
 
         def put(bucket: Any) -> None:
             answer = bucket.put_object(self._name, body.to_send(), headers=headers)
-            if problem := spoiled(answer, body.crc):
-                raise problem
+            unless_spoiled(answer, body.crc)
 
         try:
             self._calls.do(self._key, put, self._patience)
@@ -205,9 +205,7 @@ class OssWriter:
 
             def send(bucket: Any) -> Any:
                 answer = bucket.upload_part(self._name, self._upload_id, number, body.to_send(), headers=headers)
-                if problem := spoiled(answer, body.crc):
-                    raise problem
-                return answer
+                return unless_spoiled(answer, body.crc)
 
             sent = self._calls.do(self._key, send, self._patience, self._given_up)
             return _Sent(number, sent.etag, body.size, body.crc)
@@ -229,7 +227,7 @@ class OssWriter:
         try:
             answer = self._calls.do(
                 self._key,
-                lambda bucket: bucket.complete_multipart_upload(self._name, self._upload_id, parts),
+                lambda bucket: complete_upload(bucket, self._name, self._upload_id, parts),
                 self._patience,
             )
         except ObjectMissing as problem:
@@ -244,7 +242,7 @@ class OssWriter:
         except StoreDenied as problem:
             self._unless_there(problem, crc)
             return
-        if spoiled(answer, crc) is not None:
+        if spoiled(answer, crc):
             with contextlib.suppress(StoreDenied):  # a key that may only write: the next try replaces it
                 self._calls.do(self._key, lambda bucket: bucket.delete_object(self._name), self._patience)
             raise StoreFailed(

@@ -86,7 +86,10 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
-        """Objects whose key starts with `prefix`, in ascending order of key, after key `after`."""
+        """Objects whose key starts with `prefix`, in ascending order of key, after key `after`.
+
+        What no key of ours can be (a console's empty object `folder/`) is passed over.
+        """
         ...
 
     def folders(self, prefix: str) -> Iterator[str]:

@@ -30,12 +30,16 @@ STS = "https://sts.aliyuncs.com"
 RRSA = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE")
 """What ack-pod-identity-webhook sets in a pod that may take a role."""
 AHEAD = 300.0
-"""Seconds before its end in which a key is no longer begun with: an upload signs each part anew."""
+"""Seconds before its end in which a key is no longer begun with, half of what it lives at most: an upload signs each
+part anew."""
 _AGAIN = 30.0
-"""Seconds after a renewal that failed, while the old key holds."""
+"""Seconds after a renewal that failed, while the old key holds; and that a key counts as good at least, however this
+machine's clock goes: OSS knows better."""
 _PATIENCE = 10.0
 _CODE = re.compile(r"[A-Za-z0-9.]{1,80}")
 _HELD = "21600"
+_LASTS = "3600"
+"""Seconds that a pod's key is asked for: what every role allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Renewed:
     """The key that `ask` lends, asked for again in time; safe to share between threads.
 
     One thread asks at a time. While the old key holds, the others go on with it, and a renewal that failed is tried
-    again after a while: no request waits for a service that is away.
+    again after a while: no request waits for a service that is away. Where OSS calls a key expired before its time (a
+    clock that goes wrong, a role that was changed) `drop` has another asked for.
     """
 
     def __init__(self, ask: Callable[[], Lent], clock: Callable[[], float] = time.time) -> None:
@@ -76,18 +81,26 @@ class Renewed:
                 self._asking.release()
         return held
 
+    def drop(self, key: AccessKey) -> None:
+        """What was lent is good no more, unless it is another by now."""
+        with self._known:
+            if self._lent is not None and self._lent.key == key:
+                self._lent = None
+
     def _held(self) -> tuple[AccessKey | None, bool]:
         """The key that still holds, and whether another is to be asked for."""
         with self._known:
             now = self._clock()
             if self._lent is None or now >= self._lent.ends:
                 return None, True
-            return self._lent.key, now > self._lent.ends - AHEAD and now >= self._next
+            return self._lent.key, now > self._next
 
     def _renewed(self) -> AccessKey:
         lent = self._ask()
         with self._known:
-            self._lent, self._next = lent, 0.0
+            now = self._clock()
+            lasts = max(lent.ends - now, _AGAIN)
+            self._lent, self._next = Lent(lent.key, now + lasts), now + max(lasts - AHEAD, lasts / 2)
         return lent.key
 
 
@@ -156,7 +169,8 @@ def of_instance(store: str, role: str, metadata: str) -> Lent:
                 answer = session.request(
                     method, metadata + path, headers=headers, timeout=_PATIENCE, allow_redirects=False
                 )
-                answer.raise_for_status()
+                if answer.status_code != 200:  # a redirection is no answer either
+                    raise requests.HTTPError(response=answer)
                 return answer
 
             headers = {"X-aliyun-ecs-metadata-token-ttl-seconds": _HELD}
@@ -181,17 +195,22 @@ def of_pod(store: str, arn: str, provider: str, token: Path, sts: str) -> Lent:
     import requests
 
     what, way_out = f"store `{store}`: role {arn} could not be taken", "check the role's trust policy"
-    asked = {
+    # As Alibaba's own libraries ask; the token in the body, since proxies write URLs down.
+    call = {
         "Action": "AssumeRoleWithOIDC",
         "Version": "2015-04-01",
         "Format": "JSON",
+        "Timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    asked = {
         "RoleArn": arn,
         "OIDCProviderArn": provider,
         "OIDCToken": _pods_own(token, what),
         "RoleSessionName": "bkpc",
+        "DurationSeconds": _LASTS,
     }
     try:
-        answer = requests.post(sts, data=asked, timeout=_PATIENCE, allow_redirects=False)
+        answer = requests.post(sts, params=call, data=asked, timeout=_PATIENCE, allow_redirects=False)
         said: Any = answer.json() if answer.status_code < 500 else None
         if answer.status_code != 200:
             raise _Refused(said.get("Code") if isinstance(said, dict) else None, answer.status_code)

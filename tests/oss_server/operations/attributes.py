@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import secrets
 import time
@@ -135,3 +136,10 @@ def element(body: bytes, name: str) -> ElementTree.Element:
     if not body:
         raise malformed()
     return parsed(body, name)
+
+
+def check_digest(call: Call, body: bytes) -> None:
+    """Refuses a document that isn't what its Content-MD5 says."""
+    wanted = call.asked.headers.get("content-md5")
+    if wanted and wanted != base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode():
+        raise Refusal(400, "InvalidDigest", "The Content-MD5 you specified was invalid.", ec="0016-00000301")

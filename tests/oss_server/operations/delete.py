@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from urllib.parse import quote
 
 from tests.oss_server.answer import Answer, xml_answer
 from tests.oss_server.authorization import authorize
-from tests.oss_server.operations.attributes import checked_version_id, element, new_version_id
+from tests.oss_server.operations.attributes import check_digest, checked_version_id, element, new_version_id
 from tests.oss_server.operations.retention import guard_loss
 from tests.oss_server.refusal import Refusal, malformed
 from tests.oss_server.service import Call, done
@@ -51,7 +49,7 @@ def removed(call: Call, key: str, version_id: str) -> dict[str, str]:
 def delete_many(call: Call) -> Answer:
     """DeleteMultipleObjects: up to 1000, `quiet` for a short answer."""
     body = call.body.all()
-    _check_digest(call, body)
+    check_digest(call, body)
     root = element(body, "Delete")
     rows = [(text_of(one, "Key"), text_of(one, "VersionId")) for one in root.findall("Object")]
     if not 1 <= len(rows) <= MOST or any(not key for key, _ in rows):
@@ -84,9 +82,3 @@ def _row(key: str, version_id: str, headers: dict[str, str]) -> Node:
         "DeleteMarker": True if marker else None,
         "DeleteMarkerVersionId": headers["x-oss-version-id"] if marker else None,
     }
-
-
-def _check_digest(call: Call, body: bytes) -> None:
-    wanted = call.asked.headers.get("content-md5")
-    if wanted and wanted != base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode():
-        raise Refusal(400, "InvalidDigest", "The Content-MD5 you specified was invalid.", ec="0016-00000301")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -13,7 +12,7 @@ from xml.etree import ElementTree
 from tests.oss_server.answer import Answer, text_answer
 from tests.oss_server.authorization import blocked
 from tests.oss_server.lifecycle import rules_in, validate
-from tests.oss_server.operations.attributes import ENCRYPTION, element
+from tests.oss_server.operations.attributes import ENCRYPTION, check_digest, element
 from tests.oss_server.refusal import Refusal, access_denied, malformed
 from tests.oss_server.service import Call, done
 from tests.oss_server.xml import Node, document, text_of
@@ -202,7 +201,7 @@ KINDS: dict[str, Kind] = {
 def put(call: Call, name: str) -> Answer:
     """Keeps the document, after the checks of its kind."""
     kind, body, settings = KINDS[name], call.body.all(), call.bucket.settings
-    _check_digest(call, body)
+    check_digest(call, body)
     if kind.root:
         element(body, kind.root)
     kept = _BOOLEAN.sub(lambda found: found[0].lower(), kind.check(call, body) or body)
@@ -236,12 +235,6 @@ def delete(call: Call, name: str) -> Answer:
         settings.documents.pop(name, None)
     call.bucket.save()
     return done(204)
-
-
-def _check_digest(call: Call, body: bytes) -> None:
-    wanted = call.asked.headers.get("content-md5")
-    if wanted and wanted != base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode():
-        raise Refusal(400, "InvalidDigest", "The Content-MD5 you specified was invalid.", ec="0016-00000301")
 
 
 def put_account_block(call: Call) -> Answer:

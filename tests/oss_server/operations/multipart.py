@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tests.oss_server.answer import Answer, xml_answer
 from tests.oss_server.asked import whole_number
 from tests.oss_server.clock import iso
-from tests.oss_server.operations.attributes import Attributes, attributes, element, version_header
+from tests.oss_server.operations.attributes import Attributes, attributes, check_digest, element, version_header
 from tests.oss_server.operations.callback import called_back
 from tests.oss_server.operations.put import combined, keep, received
 from tests.oss_server.operations.retention import guard_write
@@ -103,6 +103,7 @@ def complete(call: Call) -> Answer:
     """CompleteMultipartUpload, with a list of parts or `x-oss-complete-all: yes`."""
     _unencrypted(call)
     body, bucket = call.body.all(), call.bucket
+    check_digest(call, body)
     with bucket.lock:
         upload = upload_of(call)
         guard_write(call, upload.key)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from bkpc_runtime.errors import StoreDenied, StoreFailed, StoreFull, StoreUnreachable
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.stores import oss_calls, oss_upload
+from bkpc_runtime.stores import oss_answers, oss_upload
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.oss_upload import LARGEST_PART, MOST_PARTS, SMALLEST_PART, limit_header, part_size
@@ -284,13 +284,13 @@ def test_bytes_spoiled_on_the_way_there_are_sent_again(
 ) -> None:
     """The service's CRC-64 of what it got differs from ours: once, as when a router flips a bit."""
     store, told = open_bucket(server), []
-    true = oss_calls.told_crc
+    true = oss_answers.told_crc
 
     def once(answer: object) -> int | None:
         told.append(answer)
         return 1 if len(told) == 1 else true(answer)
 
-    monkeypatch.setattr(oss_calls, "told_crc", once)
+    monkeypatch.setattr(oss_answers, "told_crc", once)
     body = bytes(range(250)) * (size // 250 + 1)
     with store.writer("a", len(body)) as writer:
         writer.write(body)

@@ -6,11 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from msgspec.structs import replace
@@ -146,7 +147,10 @@ def test_a_pod_takes_its_role_and_reads_its_token_anew(tmp_path: Path) -> None:
     token, asked = tmp_path / "token", []
 
     def sts(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        asked.append({name: value[0] for name, value in parse_qs(body.decode()).items()})
+        assert method == "POST"
+        assert "OIDCToken" not in path, "proxies write down what is asked for"
+        both = f"{urlsplit(path).query}&{body.decode()}"
+        asked.append({name: value[0] for name, value in parse_qs(both).items()})
         return 200, json.dumps({"Credentials": lent(len(asked))})
 
     with service(sts) as url:
@@ -161,6 +165,10 @@ def test_a_pod_takes_its_role_and_reads_its_token_anew(tmp_path: Path) -> None:
     assert [one["OIDCToken"] for one in asked] == ["first", "second"]
     assert asked[0]["Action"] == "AssumeRoleWithOIDC"
     assert asked[0]["RoleArn"] == "acs:ram::1:role/bkpc"
+    assert asked[0]["OIDCProviderArn"] == "acs:ram::1:oidc-provider/ack"
+    assert asked[0]["DurationSeconds"] == "3600"
+    told = datetime.strptime(asked[0]["Timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=1)
 
 
 def test_what_sts_refuses_is_told_without_the_token(tmp_path: Path) -> None:
@@ -301,3 +309,113 @@ def test_a_store_of_a_plan_with_a_role_opens(tmp_path: Path) -> None:
     store = replace(FAR, credentials=plan.CredentialReference(kind="role", names=()))
     with service(metadata) as url:
         assert isinstance(open_store(store, tmp_path, {METADATA: url}), OssStore)
+
+
+def lending(server: OssServer, lasts: float, clock: Callable[[], float]) -> tuple[Renewed, list[str]]:
+    """A role of which each key lasts so many seconds, by the service's clock; and the ids of those that were lent."""
+    given: list[str] = []
+
+    def ask() -> Lent:
+        key = server.lend(timedelta(seconds=lasts))
+        given.append(key.id)
+        return Lent(AccessKey(key.id, Secret(key.secret), Secret(key.token)), time.time() + lasts)
+
+    return Renewed(ask, clock), given
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_key_that_oss_calls_expired_is_asked_for_once_more(tmp_path: Path, times: int) -> None:
+    """The machine's clock is slow: by it the key holds. Nothing of what was under way fails."""
+    with OssServer(tmp_path) as server:
+        server.bucket()
+        keys, given = lending(server, 600, time.time)
+        store = OssStore("far", "backup", server.endpoint, REGION, "", keys, Patience(total=1, first=0.001))
+        store.put("a", b"x")
+        server.ahead = timedelta(seconds=700)
+        if times == 2:
+            server.fault("status", status=403, code="SecurityTokenExpired")
+        if times == 1:
+            store.put("b", b"x")
+            assert [one.key for one in store.list("")] == ["a", "b"]
+        else:
+            with pytest.raises(StoreDenied, match="the STS token has expired"):
+                store.put("b", b"x")
+        assert len(given) == 2
+
+
+def test_a_key_that_has_expired_is_asked_for_once_by_all_threads(tmp_path: Path) -> None:
+    with OssServer(tmp_path) as server:
+        server.bucket()
+        keys, given = lending(server, 600, time.time)
+        store = OssStore("far", "backup", server.endpoint, REGION, "", keys, Patience(total=1, first=0.001))
+        keys()
+        server.ahead = timedelta(seconds=700)
+        with ThreadPoolExecutor(4) as pool:
+            barrier = threading.Barrier(4)
+
+            def put(number: int) -> None:
+                barrier.wait()
+                store.put(f"{number}", b"x")
+
+            list(pool.map(put, range(4)))
+        assert len(list(store.list(""))) == 4
+        assert len(given) == 2
+
+
+def test_where_no_other_key_can_be_lent_that_is_told(tmp_path: Path) -> None:
+    with OssServer(tmp_path) as server:
+        server.bucket()
+        lent_once = server.lend()
+        asked: list[int] = []
+
+        def ask() -> Lent:
+            asked.append(1)
+            if len(asked) > 1:
+                raise StoreUnreachable("STS is away", retryable=True)
+            return Lent(AccessKey(lent_once.id, Secret(lent_once.secret), Secret(lent_once.token)), time.time() + 3600)
+
+        store = OssStore("far", "backup", server.endpoint, REGION, "", Renewed(ask), Patience(total=0.1, first=0.001))
+        server.fault("status", status=403, code="SecurityTokenExpired")
+        with pytest.raises(StoreUnreachable, match="STS is away") as raised:
+            store.put("a", b"x")
+        assert raised.value.retryable
+
+
+def test_a_file_that_was_written_anew_meanwhile_is_read_again(tmp_path: Path) -> None:
+    with OssServer(tmp_path) as server:
+        server.bucket()
+        keys = [server.lend() for _ in range(3)]
+        held = [AccessKey(one.id, Secret(one.secret), Secret(one.token)) for one in keys]
+        read = iter((held[0], held[1], held[2], held[2]))
+        store = OssStore("far", "backup", server.endpoint, REGION, "", lambda: next(read), Patience(total=0.1))
+        server.fault("status", status=403, code="SecurityTokenExpired", times=1)
+        store.put("a", b"x")
+        same = OssStore("far", "backup", server.endpoint, REGION, "", lambda: held[0], Patience(total=0.1))
+        server.fault("status", status=403, code="SecurityTokenExpired", times=1)
+        with pytest.raises(StoreDenied, match="the STS token has expired"):
+            same.put("a", b"x")
+
+
+@pytest.mark.parametrize("lasts", [200.0, 1.0, -50.0])
+def test_a_key_that_lives_shortly_is_not_asked_for_at_each_request(lasts: float) -> None:
+    """Nor one that has ended before it was lent: this machine's clock is wrong, and OSS knows better."""
+    now, asked = [0.0], list[int]()
+
+    def ask() -> Lent:
+        asked.append(1)
+        return Lent(AccessKey(f"{len(asked)}", Secret("s")), now[0] + lasts)
+
+    keys = Renewed(ask, lambda: now[0])
+    assert {keys().id for _ in range(20)} == {"1"}
+    now[0] += max(lasts, 30.0) / 2 + 1
+    assert {keys().id for _ in range(20)} == {"2"}
+    assert len(asked) == 2
+
+
+def test_an_instance_is_not_redirected() -> None:
+    """A page of a portal is no session token."""
+    with (
+        service(lambda *_: (302, json.dumps(lent(1)))) as url,
+        pytest.raises(StoreUnreachable, match="the service answers 302"),
+    ):
+        role_keys("far", "role", {METADATA: url})()
