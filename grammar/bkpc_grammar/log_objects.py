@@ -18,3 +18,11 @@ EVENT = 19
 """Bytes of the least event of a binlog: no object holds less."""
 LISTED = 1000
 """Names that a store tells at once."""
+KNOWN_LEAST_MS, KNOWN_MOST_MS = 500, 60_000
+"""Milliseconds between two notes of until when the log of a member of a group is complete: as what is promised asks."""
+KNOWN_SHARE = 10
+"""They come so many times within what may be lost."""
+ANSWERED_MS = 500
+"""Milliseconds in which a server tells its time and the end of its log, and the answer is on its way to the stores."""
+WHOLE_SECONDS_MS = 1000
+"""Milliseconds by which the log of a server that tells whole seconds (MariaDB) leaves open when a commit was."""

@@ -186,7 +186,7 @@ UPKEEP = frozenset({"verify", "expire", "drill"})
 """The kinds of jobs that reserve nothing: they move no backups, and no bound counts them."""
 
 
-class Stream(Part, frozen=True):
+class Stream(Part, frozen=True, omit_defaults=True):
     """A continuous binlog archive."""
 
     id: StepId
@@ -204,6 +204,10 @@ class Stream(Part, frozen=True):
     reserve: Annotated[tuple[Reservation, ...], Meta(description="of all stores together, sorted by resource")]
     lag_warn_ms: Annotated[Milliseconds | None, Meta(description="lag that is worth a warning")]
     lag_fail_ms: Annotated[Milliseconds | None, Meta(description="lag that is a failure")]
+    known_ms: Annotated[
+        Milliseconds | None,
+        Meta(description="of a member of a group: how often it is noted until when its log is complete; null: never"),
+    ] = None
 
 
 class Retention(Part, frozen=True):

@@ -253,6 +253,7 @@ def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: in
         encrypted=bool(stream.recipients),
         spool_limit=spool_limit,
         sync=_sync_wish(stream),
+        known_every=stream.known_ms / 1000 if stream.known_ms else None,
     )
 
 

@@ -30,6 +30,7 @@ class Household:
         changes = self.database.changes
         self.changing = chains.World(self.size, float(changes.value.bytes_per_second) if changes else inf)
         self.streams = {store: one for one in plan.streams if one.database == name for store in one.stores}
+        self.grouped = len(topology.group(name)) > 1
         self._lost_log: dict[str, float] = {}
         self._chained: dict[Window, chains.Chained] = {}
         self._chance: chains.Chained | None = None
@@ -129,15 +130,17 @@ class Household:
         return self._ages[line.images]
 
     def age_once_reached(self, line: Line, behind: float, share: float) -> float:
-        """The age of the newest image that others, whose logs are `behind` ms late, have reached; for `share`."""
+        """The age of the newest image whose moment others have reached, whose logs are `behind` ms late; for `share`.
+
+        That moment is any until the image is whole: one that dumps tells it with its first bytes.
+        """
         found: list[Stretch] = []
         if behind == inf:
             return inf
         for window, shelves in (*self.shelves, self.chance) if share >= 1 else self.shelves:
             shelf = images.together(shelves, line.images)
             if shelf is not None:
-                pairs = zip(shelf.usable, shelf.snapshots, strict=True)
-                shelf = Shelf([max(at, ceil(snapshot + behind)) for at, snapshot in pairs], shelf.snapshots)
+                shelf = Shelf([ceil(at + behind) for at in shelf.usable], shelf.snapshots)
             found += images.staleness(shelf, window)
         return images.quantile(found, share)
 
@@ -163,12 +166,21 @@ class Household:
         )
 
     def lost_log(self, store: str) -> float:
-        """The worst loss of the log in a store, in ms."""
-        if store not in self.streams:
+        """The worst loss of the log in a store, in ms; with others endless where nobody notes until when it is all."""
+        if store not in self.streams or (self.grouped and not self.streams[store].known_ms):
             return inf
         if store not in self._lost_log:
-            self._lost_log[store] = log_stream.worst_of_all(self.pipe(store), self.random) * 1000
+            pipe = self.pipe(store)
+            if self.grouped:
+                worst = log_stream.worst_known(pipe, self.random, self._apart(store))
+            else:
+                worst = log_stream.worst_of_all(pipe, self.random)
+            self._lost_log[store] = worst * 1000
         return self._lost_log[store]
+
+    def _apart(self, store: str) -> float:
+        """Seconds between two notes of how far the log is complete."""
+        return (self.streams[store].known_ms or 0) / 1000
 
     def losses(self, line: Line) -> list[Stretch]:
         """The loss over time on a line, by the adversary that is worst on average."""
@@ -176,15 +188,23 @@ class Household:
             return self.ages(line)
         pipe = self.pipe(line.log)
         tries = (log_stream.steady, log_stream.after_silence(pipe), log_stream.before_the_cut(pipe))
-        found = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]
+        if self.grouped and not self._apart(line.log):
+            return [Stretch(0, inf, 0, 1.0)]
+        if self.grouped:
+            apart = self._apart(line.log)
+            found = [log_stream.known_over_time(pipe, one, 24, apart, apart / 2) for one in tries]
+        else:
+            found = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]
         return max(found, key=lambda one: images.quantile(one, 0.9))
 
     def loss(self, line: Line, share: float) -> float:
         """The loss that is not passed in `share` of all instants, in ms; 1: the worst."""
         if self.oldest(line) == inf:
             return inf
-        if line.synced:
+        if line.synced and not self.grouped:
             return 0.0
+        if line.synced:
+            return min(self.lost_log(one) for one in line.synced)  # what one knows is true of the others
         if share < 1:
             return images.quantile(self.losses(line), share)
         return self.oldest(line) if line.log is None else self.lost_log(line.log)

@@ -231,3 +231,46 @@ def over_time(pipe: Pipe, adversary: Adversary, count: int) -> list[Stretch]:
                 found.append(Stretch(0, (start - came) * 1000, (done - start) * 1000, 1.0))
             safe_until = max(safe_until, done)
     return found
+
+
+ANSWERED, WHOLE_SECOND = 0.5, 1.0
+"""Seconds: a server may take so long to say its time and where its log ends; MariaDB's log tells whole ones."""
+
+
+def known_over_time(pipe: Pipe, adversary: Adversary, count: int, apart: float, first: float) -> list[Stretch]:
+    """The loss at every instant of one who goes back with others, to where it is known that nothing else was committed.
+
+    The server is asked every `apart` seconds from `first` on. Its answer holds for what was there when it was asked, is
+    noted when all that was there when it answered is safe, and costs a request.
+    """
+    made = [
+        (batch.came(number * OBJECT), completed(pipe, batch, begins, number))
+        for batch, begins in batches(pipe, adversary, count)
+        for number in range(batch.objects)
+    ]
+    found: list[Stretch] = []
+    asked, before, at = first, None, 0
+    while asked + ANSWERED < made[-1][0]:
+        while made[at + 1][0] <= asked + ANSWERED:
+            at += 1
+        safe = made[at][1] if made[at][0] <= asked + ANSWERED else 0.0
+        noted = max(asked + ANSWERED, safe) + pipe.latency
+        if before is not None and noted > before[1]:
+            least = before[1] - before[0] + WHOLE_SECOND
+            found.append(Stretch(0, least * 1000, (noted - before[1]) * 1000, 1.0))
+        before = asked, noted
+        asked += apart
+    return found
+
+
+def worst_known(pipe: Pipe, random: Random, apart: float) -> float:
+    """The worst any of the adversaries achieves against one who goes back with others, in seconds, whenever the server
+    is asked: best just before something that waits long."""
+    worst = 0.0
+    for adversary, count in _adversaries(pipe, random):
+        opened = [batch.opened for batch, _ in batches(pipe, adversary, min(count, 8))]
+        firsts = {(at - ANSWERED + 1e-9) % apart for at in opened} | {random.uniform(0, apart)}
+        for first in firsts:
+            stretches = known_over_time(pipe, adversary, count, apart, first)
+            worst = max(worst, *(one.worst / 1000 for one in stretches), 0.0)
+    return worst

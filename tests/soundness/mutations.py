@@ -200,6 +200,11 @@ def _everyone_for_himself() -> AbstractContextManager[Any]:
     return patch.object(judging.Commons, "members", lambda self, outage, name: ())
 
 
+def _known_at_once() -> AbstractContextManager[Any]:
+    """What is stored is known to be all."""
+    return patch.object(stream.StreamDemand, "noted", property(lambda self: Fraction(0)))
+
+
 def _logs_reach_every_image() -> AbstractContextManager[Any]:
     return patch.object(judging, "image_before_logs", lambda lines: 0)
 
@@ -281,6 +286,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("an image is prepared in no time", _prepared_at_once, "incremental"),
     ("a limit is not kept", _no_limit, "limit"),
     ("a group goes back alone", _everyone_for_himself, "grouped"),
+    ("what is stored is known to be all", _known_at_once, "grouped"),
     ("logs have reached every image", _logs_reach_every_image, "grouped"),
     ("a thaw waits for no quota", _no_quota, "quota"),
     ("copies thaw before all others", _copies_first, "quota"),

@@ -38,7 +38,7 @@ class Cost:
     images: int | None
     stored: Fraction  # bytes, as billed
     price: ClassPrice | None
-    segments: Fraction  # objects of the log in a month
+    segments: Fraction  # objects of the log in a month, and notes of until when it is complete
     recovered: int  # bytes that the largest recovery reads here
 
     @property
@@ -77,8 +77,10 @@ def _cost(plan: Plan, kept: Retention, store: Store, prices: Prices) -> Cost:
     jobs = [
         job for job in plan.jobs if job.database == kept.database and job.kind in _IMAGES and store.name in job.stores
     ]
-    flushes = [one.flush_ms for one in plan.streams if one.database == kept.database and store.name in one.stores]
+    streams = [one for one in plan.streams if one.database == kept.database and store.name in one.stores][:1]
+    flushes = [one.flush_ms for one in streams]
     segments = Fraction(MONTH, max(1, flushes[0])) if flushes else Fraction(0)
+    segments += sum(Fraction(MONTH, one.known_ms) for one in streams if one.known_ms)
     (database,) = [one for one in plan.estate.databases if one.name == kept.database]
     least = price.minimum_size if price else 0
     # Bytes of log in a millisecond, as they are billed: a segment that is smaller is billed as the least.

@@ -195,19 +195,5 @@ def ageing(sheet: Sheet, one: Ageing, analysis: Analysis) -> None:
         sheet.follows("ready", f"age - {expression}", amount - between_two, "s")
 
 
-def soon(sheet: Sheet, image: ImageCopy, least: int, analysis: Analysis) -> None:
-    """What passes between a snapshot and its image being whole, when attempts have failed before it."""
-    last = image.jobs[-1]
-    if image.joint or image.behind or last.of_its_end or not last.rate:
-        words = "from a snapshot until it is whole" if least else "an image may be of the instant at which it is whole"
-        sheet.given("soon", Fraction(least, 1000), "s", f"{words}, where attempts failed before")
-        return
-    slot(sheet, last, analysis)
-    thawed = lead(sheet, last, analysis)
-    expression = "floor(size * 1000 / slot_rate) / 1000" + (f" + {thawed}" if thawed else "")
-    words = "what is copied may have been whole just before" if last.source else "from a snapshot until it is whole"
-    sheet.follows("soon", expression, Fraction(least, 1000), "s", f"{words}, at its rate")
-
-
 def _percent(share: Fraction) -> str:
     return f"{float(share * 100):g}%"

@@ -28,7 +28,12 @@ def fetching(sheet: Sheet, reading: Reading) -> None:
     sheet.follows("binlogs", binlogs, reading.binlogs, "", f"one in {requested} s ends by request, others are full")
     full = f"2 * floor(bytes / {OBJECT}) + binlogs + 3"
     sheet.follows("objects", f"min({cut}, floor(bytes / {EVENT})) + {full}", reading.objects, "", "at most")
-    listings = f"floor((objects + 3 * binlogs) / {LISTED}) + ceil(binlogs / {AT_ONCE})"
+    notes = ""
+    if reading.known is not None:
+        sheet.given("apart", Fraction(reading.known, 1000), "s", "between two notes of until when the log is complete")
+        sheet.follows("notes", "floor(age / apart) + 1", reading.notes, "", "of names alone")
+        notes = "notes + "
+    listings = f"floor((objects + {notes}3 * binlogs) / {LISTED}) + ceil(binlogs / {AT_ONCE})"
     sheet.follows("listings", listings, reading.listings, "", "answers in turn that name all of them once")
     rounds = f"ceil(objects / {AT_ONCE}) + floor(bytes / {ROUND}) + {LOOKS} * listings + {SINGLE}"
     sheet.follows(

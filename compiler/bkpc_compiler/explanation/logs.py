@@ -8,7 +8,7 @@ from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.program.model import Given, Link, Origin, Program
-from bkpc_grammar.log_objects import OBJECT
+from bkpc_grammar.log_objects import ANSWERED_MS, KNOWN_LEAST_MS, KNOWN_MOST_MS, KNOWN_SHARE, OBJECT, WHOLE_SECONDS_MS
 from bkpc_grammar.quantities import Size
 
 
@@ -23,6 +23,9 @@ def logging(sheet: Sheet, one: Logging, program: Program) -> None:
     stream = one.stream
     if one.part is Part.LATENCY:
         latency(sheet, stream, program)
+        return
+    if one.part is Part.NOTED:
+        _noted(sheet, stream, program)
         return
     level = stream.level
     said = "" if level.flush.span != level.span else ", which says no other"
@@ -80,6 +83,17 @@ def _reserved(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part, p
         sheet.follows("collected", "d" if later else "g", d if later else g, "s", why)
     else:
         sheet.follows("carried", "second" if later else "first", after_it if later else with_burst, "s", why)
+
+
+def _noted(sheet: Sheet, stream: StreamDemand, program: Program) -> None:
+    """Of a member of a group: until the others may go back to a point behind a commit."""
+    late = latency(sheet, stream, program)
+    known = Fraction(stream.known or 0, 1000)
+    why = f"1/{KNOWN_SHARE} of what it may be late at least, {KNOWN_LEAST_MS / 1000} s to {KNOWN_MOST_MS // 1000} s"
+    sheet.given("apart", known, "s", f"between two notes of until when {stream.id} is complete: {why}")
+    answered = sheet.given("answered", Fraction(ANSWERED_MS, 1000), "s", "until the server has told its time and end")
+    second = sheet.given("second", Fraction(WHOLE_SECONDS_MS, 1000), "s", "MariaDB's log tells whole seconds")
+    sheet.follows("noted", "apart + answered + latency + second", known + answered + late + second, "s")
 
 
 def surely(sheet: Sheet, burst: Given[Size]) -> Fraction:

@@ -14,7 +14,6 @@ from bkpc_compiler.explanation.explanation import Cell
 from bkpc_compiler.explanation.sheet import Sheet, renamed
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import JobDemand
-from bkpc_compiler.feasibility.holding import soonest
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_schedule import Move
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, preparing
@@ -215,7 +214,7 @@ class Workings:
         return found
 
     def _reaching(self, sheet: Sheet, lines: Sequence[Line], lasts: Fraction) -> None:
-        """The slowest log, less what the image takes from its snapshot until it is whole, at least."""
+        """The slowest log: the image may tell any moment until it is whole."""
         slowest, delay = None, Fraction(-1)
         for line in lines:
             lost = lost_at_most(line, Fraction(1)) if line.log else None
@@ -229,10 +228,7 @@ class Workings:
             parts.append(sheet.cells[-1].name)
         note = f"until the slowest log, of `{slowest.log.database}`, is there" if slowest and slowest.log else ""
         sheet.follows("late", " + ".join(parts), delay, "s", note)
-        images = [line.image for line in lines if line.log is None and line.image.staleness]
-        image = min(images, key=soonest)
-        ages.soon(sheet, image, soonest(image), self.analysis)
-        sheet.follows("wait", "ceil(late * 1000) / 1000 - soon", lasts, "s")
+        sheet.follows("wait", "ceil(late * 1000) / 1000", lasts, "s")
 
     def _at_best(self, sheet: Sheet, part: AtBest) -> None:
         self._least_bytes(sheet, part)

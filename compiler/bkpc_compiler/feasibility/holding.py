@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most
@@ -91,35 +90,14 @@ def common_age(lines: Sequence[Line | None]) -> int | None:
 
 
 def image_before_logs(lines: Sequence[Line]) -> int:
-    """Milliseconds by which the log of one may reach the snapshot of another's image later than that must be whole."""
-    soon = [soonest(line.image) for line in lines if line.log is None and line.image.staleness]
-    late = [ceil(most * 1000) for line in lines if line.log and (most := lost_at_most(line, WHOLE)) is not None]
-    return max(0, max(late) - min(soon)) if late and soon else 0
+    """Milliseconds by which the log of one may reach the snapshot of another's image later than that is whole.
 
-
-def soonest(image: ImageCopy) -> int:
-    """Milliseconds between a snapshot and the end of the slot in which its image becomes whole, at least; 0 where
-    nothing is known of them."""
-    if image.behind or image.staleness is None:
-        return 0
-    ways = (image.jobs, *(image.others if image.joint else ()))
-    return min(_soonest(jobs[-1]) for jobs in ways if all(job.slot for job in jobs))
-
-
-def _soonest(job: JobDemand) -> int:
-    """Of what `job` brings. One that has failed begins again later, and still is done in its slot.
-
-    What a copy takes may have been whole before its time, and only just: so it may be as fresh as the copy's start.
+    The others go to the moment that the image tells, which may be any until it is whole: a tool that dumps tells it
+    with its first bytes, one that copies files with its last.
     """
-    if job.of_its_end or job.slot is None:
-        return 0
-    return max(0, job.slot.end - job.begins - lost_to_failures(job))
-
-
-def lost_to_failures(job: JobDemand) -> int:
-    """Milliseconds of its slot that failed attempts may take before the one that succeeds begins."""
-    slot = job.slot
-    return slot.length - int(job.bytes.amount * 1000 / slot.rate) if slot and slot.rate else 0
+    imaged = any(line.log is None and line.image.staleness for line in lines)
+    late = [ceil(most * 1000) for line in lines if line.log and (most := lost_at_most(line, WHOLE)) is not None]
+    return max(late, default=0) if imaged else 0
 
 
 def _lock(outage: Outage, choice: Choice) -> tuple[bool, int | None, int | None]:

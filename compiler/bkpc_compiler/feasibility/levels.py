@@ -16,6 +16,7 @@ from bkpc_compiler.feasibility.log_delay import least_rate
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
 from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Schedule, Scope, Store
 from bkpc_compiler.timetable.calendar import rhythm_of
+from bkpc_grammar.log_objects import KNOWN_LEAST_MS, KNOWN_MOST_MS, KNOWN_SHARE
 from bkpc_grammar.quantities import Size
 
 KEEPS_UP = Fraction(5, 4)
@@ -165,10 +166,18 @@ def swift_enough(job: JobDemand, unserved: Unserved) -> JobDemand:
 
 
 def streams_of(
-    ways: Ways, stores: Mapping[str, Store], limits: Sequence[Limit], database: Database, policy: Policy
+    ways: Ways,
+    stores: Mapping[str, Store],
+    limits: Sequence[Limit],
+    database: Database,
+    policy: Policy,
+    *,
+    grouped: bool,
 ) -> tuple[StreamDemand, ...]:
-    """One stream per hot level and store, with the least rate that meets the `limits` it serves."""
+    """One stream per hot level and store, with the least rate that meets the `limits` it serves; `grouped`: others go
+    back with the database to one point."""
     streams = []
+    known = known_every([within for _, within in limits]) if grouped else None
     least = max(1, ceil(database.writes.value.amount * KEEPS_UP))
     for number, level in enumerate(policy.hot, 1):
         for target in level.stores:
@@ -188,9 +197,16 @@ def streams_of(
                     burst=database.burst,
                     rate=least,
                     least=least,
+                    known=known,
                 )
             )
     return _with_least_rates(ways, stores, limits, policy, streams)
+
+
+def known_every(limits: Sequence[Fraction]) -> int:
+    """Milliseconds between two notes of until when a log is complete: seldom beside what may be lost."""
+    least = min(limits, default=Fraction(KNOWN_MOST_MS)) * 1000 / KNOWN_SHARE
+    return max(KNOWN_LEAST_MS, min(KNOWN_MOST_MS, int(least)))
 
 
 def _with_least_rates(
@@ -210,7 +226,7 @@ def _with_least_rates(
             if not survives(stores[stream.store], loss, policy):
                 continue
             if (index, within) not in known:
-                known[index, within] = least_rate(arrivals_of(stream), within)
+                known[index, within] = least_rate(arrivals_of(stream), within - stream.noted)
             rate = known[index, within]
             if rate is not None and rate <= _carries(ways, stream):
                 enough[index] = max(enough.get(index, 0), rate)

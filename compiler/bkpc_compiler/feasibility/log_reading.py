@@ -34,7 +34,8 @@ class Reading(Struct, frozen=True, dict=True):
     """`bytes` of log, written in `age` milliseconds, on their way over `links` from the store farthest away.
 
     `apart`: milliseconds between two objects at least that are cut for one reason, while none is full: for a flush;
-    with `hot sync`, for a commit too, which waits for what is at the end of the links `quorum`.
+    with `hot sync`, for a commit too, which waits for what is at the end of the links `quorum`. `known`: milliseconds
+    between two notes of until when it is complete, which have names only; None: there are none.
     """
 
     age: int | Fraction
@@ -44,6 +45,7 @@ class Reading(Struct, frozen=True, dict=True):
     links: tuple[Link, ...]
     flush: Span
     quorum: tuple[Link, ...] = ()
+    known: int | None = None
 
     @once
     def binlogs(self) -> int:
@@ -57,9 +59,14 @@ class Reading(Struct, frozen=True, dict=True):
         return min(cut, self.bytes // EVENT) + 2 * (self.bytes // OBJECT) + self.binlogs + 3
 
     @property
+    def notes(self) -> int:
+        """Names of such notes."""
+        return 0 if self.known is None else int(self.age // self.known) + 1
+
+    @property
     def listings(self) -> int:
         """Latencies in which the names of all objects are listed once, those of many binlogs at once."""
-        return (self.objects + 3 * self.binlogs) // LISTED + -(-self.binlogs // AT_ONCE)
+        return (self.objects + self.notes + 3 * self.binlogs) // LISTED + -(-self.binlogs // AT_ONCE)
 
     @property
     def rounds(self) -> int:
@@ -90,7 +97,7 @@ def reading_of(
     quorum = _quorum(ways, database, log) if log.level.sync else HOME
     if log.level.sync:
         apart.append(max(SYNC_APART_MS, int(quorum.latency.amount * 1000)))
-    return Reading(age, bytes_, tuple(apart), far.latency, far.links, log.level.flush.span, quorum.links)
+    return Reading(age, bytes_, tuple(apart), far.latency, far.links, log.level.flush.span, quorum.links, log.known)
 
 
 def farthest(ways: Ways, stores: Iterable[Store], site: str, lost: tuple[str, ...]) -> Route:

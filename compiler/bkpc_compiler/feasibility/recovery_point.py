@@ -27,6 +27,15 @@ class Line(Struct, frozen=True, dict=True):
     log_store: Store | None
     kept: bool = False
     synced: tuple[Store, ...] = ()
+    logs: tuple[StreamDemand, ...] = ()  # into `synced`, in their order
+
+    @property
+    def tells(self) -> StreamDemand | None:
+        """Of a member of a group, the log of `synced` that first tells until when it is complete: whichever goes on to
+        there, it is read. None: it is no member, or no such line."""
+        if not self.synced or self.log is None or self.log.known is None:
+            return None
+        return min(self.logs, key=lambda one: (one.at_most is None, one.at_most or 0))
 
     @once
     def log_stores(self) -> tuple[Store, ...]:
@@ -46,7 +55,9 @@ def lost_at_most(line: Line, quantile: Fraction) -> Fraction | None:
         return None if staleness is None else staleness.quantile(quantile) / 1000
     if not line.image.comes:
         return None
-    return Fraction(0) if line.synced else line.log.at_most
+    if line.synced:
+        return line.tells.at_most if line.tells else Fraction(0)
+    return line.log.at_most
 
 
 def lost_at_least(line: Line, scope: Scope, quantile: Fraction) -> Fraction | None:
@@ -74,6 +85,8 @@ def most_lost(line: Line, quantile: Fraction) -> Bound | None:
         return line.image.age_for(quantile)
     if not line.image.comes:
         return None
+    if line.tells:
+        return line.tells.most_delay
     if line.synced:
         words = "nothing: a commit waits until a store that survives has it"
         return Bound((Term(words, ZERO_DURATION, (line.log.level.span,)),))

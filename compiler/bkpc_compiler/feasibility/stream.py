@@ -14,16 +14,19 @@ from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Given, HotLevel, Origin
 from bkpc_compiler.source import Span
+from bkpc_grammar.log_objects import ANSWERED_MS, WHOLE_SECONDS_MS
 from bkpc_grammar.quantities import Duration, Rate, Size
 
 FLUSHED = "until the log is flushed"
+NOTED = "until it is noted that nothing else was committed"
 SENT_AT_ONCE = "what a commit waits for is sent at once"
 FULL_AT_ONCE = "a full object is sent at once"
 
 
 class StreamDemand(Struct, frozen=True, dict=True):
     """`rate`: reserved, bytes per second. `least`: what it is reserved for with no promise to keep. `enough`: the least
-    at which it keeps all promises that it serves; None: it serves none."""
+    at which it keeps all promises that it serves; None: it serves none. `known`: of a member of a group, milliseconds
+    between two notes of until when the log is complete: the others go back to where that is known."""
 
     id: str
     database: str
@@ -37,6 +40,7 @@ class StreamDemand(Struct, frozen=True, dict=True):
     least: int
     enough: int | None = None
     fits: bool = True
+    known: int | None = None
 
     @once
     def flush_apart(self) -> int:
@@ -49,12 +53,28 @@ class StreamDemand(Struct, frozen=True, dict=True):
         return delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None
 
     @once
+    def noted(self) -> Fraction:
+        """Seconds from a commit that is stored until the others of its group may go back to a point behind it."""
+        if self.known is None:
+            return Fraction(0)
+        return Fraction(self.known + ANSWERED_MS + WHOLE_SECONDS_MS, 1000) + self.latency.amount
+
+    @once
     def at_most(self) -> Fraction | None:
-        """The whole of `reserved`, in seconds."""
-        return self.reserved.total if self.reserved else None
+        """The whole of `reserved`, in seconds, and until it is known of a member of a group."""
+        return self.reserved.total + self.noted if self.reserved else None
 
     @once
     def most_delay(self) -> Bound | None:
+        """The terms of `at_most`."""
+        arrived = self._most_arrived
+        if arrived is None or self.known is None:
+            return arrived
+        noted = Term(NOTED, Duration(self.noted), (self.level.span,), working=Logging(self, Part.NOTED, best=False))
+        return arrived.plus(noted)
+
+    @once
+    def _most_arrived(self) -> Bound | None:
         """The terms of `reserved`."""
         reserved = self.reserved
         if reserved is None:

@@ -164,7 +164,9 @@ class _Judging:
         streams = [
             one
             for database, policy in pairs
-            for one in streams_of(ways, self.stores, limits[database.name], database, policy)
+            for one in streams_of(
+                ways, self.stores, limits[database.name], database, policy, grouped=self._grouped(database.name)
+            )
         ]
         jobs = self._swift(pairs, jobs, streams)
         self.demand = settle(jobs, streams, program.headroom.value, program.retries.value, _turning(pairs))
@@ -186,6 +188,11 @@ class _Judging:
                     self.losses, self.databases, [alone[one] for one in sorted(group) if one in alone]
                 )
         return {name: found[self.setting.grouped.get(name, frozenset((name,)))] for name in alone}
+
+    def _grouped(self, name: str) -> bool:
+        """Whether another that is protected goes back to one point with it."""
+        group = self.setting.grouped.get(name, frozenset())
+        return sum(one.database in group for one in self.program.protections) > 1
 
     def _swift(
         self, pairs: Iterable[tuple[Database, Policy]], jobs: Iterable[JobDemand], streams: Iterable[StreamDemand]

@@ -29,6 +29,7 @@ class Part(StrEnum):
     COLLECTED = "collected"
     LATENCY = "latency"
     CARRIED = "carried"
+    NOTED = "noted"
     BETWEEN = "between"
     READY = "ready"
 

@@ -241,6 +241,7 @@ def _stream(id_: str, flows: list[StreamDemand], policy: Policy) -> plan.Stream:
         reserve=tuple(plan.Reservation(resource=name, rate=rate) for name, rate in sorted(total.items())),
         lag_warn_ms=lag_warn.value.milliseconds_up() if lag_warn else None,
         lag_fail_ms=lag_fail.value.milliseconds_up() if lag_fail else None,
+        known_ms=flows[0].known,
     )
 
 

@@ -18,7 +18,7 @@ from bkpc_runtime.recovery.common_point import TOGETHER, Member, common_point
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Point
 from bkpc_runtime.recovery.target import Target
-from bkpc_runtime.recovery.where_from import store_to_read
+from bkpc_runtime.recovery.where_from import stores_to_read
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.world import World
@@ -42,8 +42,9 @@ def restore_group(
     members = _members(world, arguments.group)
     targets = targets_of(arguments.into or (), members)
     with ThreadPoolExecutor(TOGETHER, thread_name_prefix="look") as pool:
-        whence = pool.map(lambda name: store_to_read(world, name, arguments.store), members)
-        stores = dict(zip(members, whence, strict=True))
+        whence = pool.map(lambda name: stores_to_read(world, name, arguments.store), members)
+        read = dict(zip(members, whence, strict=True))
+    stores, logs = {name: one for name, (one, _) in read.items()}, {name: also for name, (_, also) in read.items()}
     thaws = Thaws(world, terms_of(arguments))
     cold = {name: found for name, store in stores.items() if (found := thaws.of(name, store, point, latest_too=True))}
     if arguments.thaw_only:
@@ -66,7 +67,7 @@ def restore_group(
             ready_target(targets[name], found.start.image)
         thaws.first(held)
         readable = {name: thaws.reading(name, store, cold.get(name)) for name, store in stores.items()}
-        moment, members_at = common_point(readable, point, arguments.idle, identities)
+        moment, members_at = common_point(readable, point, arguments.idle, identities, logs=logs)
         return _restore_at(arguments, world, moment, members_at, targets, one)
 
 

@@ -24,7 +24,7 @@ from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, NewestImage,
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By
-from bkpc_runtime.recovery.where_from import store_to_read
+from bkpc_runtime.recovery.where_from import stores_to_read
 from bkpc_runtime.repository.log_names import names_of
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
@@ -158,7 +158,7 @@ class _Looking:
     ) -> None:  # fmt: skip
         self._world, self._recovery, self._asked = world, recovery, asked
         self._identities, self._notes, self._thaws = identities, notes, thaws
-        self._stores: dict[str, Store | RuntimeFailure] = {}
+        self._stores: dict[str, tuple[Store, tuple[Store, ...]] | RuntimeFailure] = {}
 
     def at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
         """By name; where one of a group can't go to the point in common, none of it can."""
@@ -166,9 +166,10 @@ class _Looking:
             return self._at(names)
         finally:
             # Names of many logs take memory.
-            for store in [self._stores.get(name) for name in names]:
-                if store and not isinstance(store, RuntimeFailure) and (known := names_of(store)):
-                    known.forget()
+            for read in [self._stores.get(name) for name in names]:
+                for store in (read[0], *read[1]) if read and not isinstance(read, RuntimeFailure) else ():
+                    if known := names_of(store):
+                        known.forget()
 
     def _at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
         known = [self._notes.databases[name].point for name in names if name in self._notes.databases]
@@ -196,7 +197,9 @@ class _Looking:
             name: self._thaws.of(name, self._store(name), point, physical=name in files, latest_too=True)
             for name in names
         }
-        stores = {name: self._thaws.reading(name, self._store(name), cold[name]) for name in names}
+        read = {name: self._read(name) for name in names}
+        stores = {name: self._thaws.reading(name, read[name][0], cold[name]) for name in names}
+        logs = {name: also for name, (_, also) in read.items()}
         for name, found in cold.items():
             if found and found.of_log:
                 raise StepFailed(
@@ -204,7 +207,7 @@ class _Looking:
                     help="restore --group of these with --thaw-only asks for it; run this again when it has thawed",
                 )
         idle = [name for name in self._asked.idle if name in names]
-        moment, members = common_point(stores, self._asked.point, idle, self._identities, files)
+        moment, members = common_point(stores, self._asked.point, idle, self._identities, files, logs)
         for one in members:
             name, of = one.database, cold[one.database]
             if of and one.until is None:
@@ -226,6 +229,9 @@ class _Looking:
         return _Found(store, start)
 
     def _store(self, name: str) -> Store:
+        return self._read(name)[0]
+
+    def _read(self, name: str) -> tuple[Store, tuple[Store, ...]]:
         """Whence it comes: for that the names of its logs are listed, once."""
         if name not in self._stores:
             try:
@@ -237,7 +243,7 @@ class _Looking:
             raise found
         return found
 
-    def _whence(self, name: str) -> Store:
+    def _whence(self, name: str) -> tuple[Store, tuple[Store, ...]]:
         """Images from where the plan takes them, if there are any; of the rest, what is not lost too."""
         steps = {one.kind: one for one in self._recovery.steps if one.database == name and one.store}
         planned = [str(steps[kind].store) for kind in ("restore.image", "restore.log") if kind in steps]
@@ -249,7 +255,7 @@ class _Looking:
         )
         left = [one for one in more if not _lost(self._world.plan, self._recovery, one)]
         among = tuple(dict.fromkeys((*planned, *left)))
-        return store_to_read(self._world, name, self._asked.store, among, turns)
+        return stores_to_read(self._world, name, self._asked.store, among, turns)
 
     def back(self, name: str, found: _Found | RuntimeFailure) -> Back:
         place = self._asked.targets[name]

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import ceil
+from types import MappingProxyType
 
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.errors import BadUsage, PolicyBroken, RuntimeFailure
 from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
 from bkpc_runtime.recovery.log_tail import ending, kept, stop_at
 from bkpc_runtime.recovery.point import AtTime, Latest, Point
+from bkpc_runtime.repository.known_until import known_elsewhere, known_until
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
@@ -52,23 +54,37 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A member at the end of its log, and when the last transaction in it was committed. `kept` is its store, with what
-    was read of it."""
+    """A member at the end of its log, and when the last transaction in it was committed; None: there is none after its
+    image, of `began`. `kept` is its store, with what was read of it."""
 
     member: Member
     last: datetime | None
     kept: Store
+    began: datetime
+
+    @property
+    def whole_seconds(self) -> bool:
+        """Whether its log tells no parts of a second."""
+        return self.member.start.image.manifest.flavour == "mariadb"
+
+    def all_by(self, moment: datetime) -> bool:
+        """Whether nothing in it is later than a moment."""
+        if self.last:
+            return _until(self.last, whole_seconds=self.whole_seconds) <= moment
+        manifest = self.member.start.image.manifest
+        return datetime.fromisoformat(manifest.snapshot or manifest.finished) <= moment
 
 
 def common_point(
     stores: Mapping[str, Store], wanted: Point, idle: Collection[str], identities: Sequence[Secret],
-    physical: Collection[str] = (),
+    physical: Collection[str] = (), logs: Mapping[str, Sequence[Store]] = MappingProxyType({}),
 ) -> tuple[datetime, list[Member]]:  # fmt: skip
     """The moment, and each member at it: found from the ends of their logs, side by side.
 
     `wanted` is a time, or the latest that all have. Beside one member without a log it is the newest snapshot of that
     until then. In `idle` members nothing was committed after their log ends. Those
-    in `physical` go into data directories.
+    in `physical` go into data directories. `logs`: of each all stores that have its log: any may know until when it is
+    complete.
 
     Raises:
         BadUsage: `wanted` is a point of one server.
@@ -81,7 +97,7 @@ def common_point(
         raise BadUsage(f"`{unknown[0]}` is not in the group", help=f"it has: {', '.join(stores)}")
 
     def end(name: str) -> _End:
-        return _end(name, stores[name], identities, physical=name in physical)
+        return _end(name, stores[name], identities, logs.get(name, ()), physical=name in physical)
 
     def at(one: _End) -> Member:
         return _at(one, moment, identities, idle=one.member.database in idle)
@@ -91,7 +107,7 @@ def common_point(
         known = {name: one.member.until for name, one in ends.items() if one.member.until and name not in idle}
         alone = _without_log([one.member for one in ends.values()])
         if alone is None:
-            moment = _moment(wanted, known)
+            moment = _told_by_all(_moment(wanted, known), wanted, [*ends.values()])
         else:
             moment, ends[alone.database] = _snapshot(wanted, known, alone, physical=alone.database in physical)
         return moment, [*pool.map(at, ends.values())]
@@ -122,7 +138,7 @@ def _snapshot(
     except PolicyBroken as problem:
         ends = "".join(f"; the log of `{name}` is known until {until.isoformat()}" for name, until in known.items())
         raise PolicyBroken(f"`{alone.database}` has no log, and {problem}{ends}", help=problem.help) from problem
-    return taken, _End(replace(alone, start=start), None, alone.store)
+    return taken, _End(replace(alone, start=start), None, alone.store, taken)
 
 
 def _moment(wanted: AtTime | Latest, counted: Mapping[str, datetime]) -> datetime:
@@ -138,22 +154,33 @@ def _moment(wanted: AtTime | Latest, counted: Mapping[str, datetime]) -> datetim
     return moment
 
 
-def _end(name: str, store: Store, identities: Sequence[Secret], *, physical: bool) -> _End:
+def _told_by_all(moment: datetime, wanted: AtTime | Latest, ends: Sequence[_End]) -> datetime:
+    """Where some tell whole seconds only, the second before it begins: of the rest others would have what came after
+    what those leave out."""
+    telling = {one.whole_seconds for one in ends}
+    rounded = telling == {True, False} or (telling == {True} and isinstance(wanted, Latest))
+    return moment.replace(microsecond=0) if rounded else moment
+
+
+def _end(name: str, store: Store, identities: Sequence[Secret], logs: Sequence[Store], *, physical: bool) -> _End:
     start = next(starts(store, name, Latest(), identities, physical=physical))
+    began = datetime.fromisoformat(start.image.manifest.began)
     if start.window is None:
-        return _End(Member(name, store, start, None), None, store)
+        return _End(Member(name, store, start, None), None, store, began)
     read = kept(store)
     end = ending(read, start, identities)
-    # Without any transaction after it, nothing but the image says how far it is known.
-    until = end.last or datetime.fromisoformat(start.image.manifest.began)
-    return _End(Member(name, store, start.to(end.stop), until), end.last, read)
+    log_ = (start.image.prefix, start.window.epoch, start.image.position, start.window.end)
+    said = [known_until(store, *log_), *(known_elsewhere(one, store, *log_) for one in logs)]
+    # Without any transaction after it, the image at least says how far it is known.
+    until = max(one for one in (end.last or began, *said) if one is not None)
+    return _End(Member(name, store, start.to(end.stop), until), end.last, read, began)
 
 
 def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool) -> Member:
     """All of its log where nothing in it is later."""
     member, last = end.member, end.last
     manifest = member.start.image.manifest
-    if member.until is None or _until(last or member.until, manifest.flavour if last else "") <= moment:
+    if member.until is None or end.all_by(moment):
         return member
     if idle and last and last <= moment:
         return member
@@ -164,13 +191,15 @@ def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool
             return member
         stop = stop_at(end.kept, start, identities)
     except RuntimeFailure as problem:
+        if last is None and end.began <= moment and isinstance(problem, PolicyBroken):
+            return member  # there is no older image, and what this has of after the moment is of while it was taken
         raise type(problem)(f"`{member.database}`: {problem}", help=problem.help) from problem
     return replace(member, start=start.to(stop) if stop else start)
 
 
-def _until(last: datetime, flavour: str) -> datetime:
-    """When a transaction was committed at the latest: MariaDB tells whole seconds."""
-    return last + (_WHOLE_SECONDS if flavour == "mariadb" else timedelta(0))
+def _until(last: datetime, *, whole_seconds: bool) -> datetime:
+    """When a transaction was committed at the latest."""
+    return last + (_WHOLE_SECONDS if whole_seconds else timedelta(0))
 
 
 def _nothing_between(end: _End, start: Start, moment: datetime, identities: Sequence[Secret]) -> bool:
@@ -179,4 +208,4 @@ def _nothing_between(end: _End, start: Start, moment: datetime, identities: Sequ
     if start.window is None or start.image == end.member.start.image:
         return False
     last = ending(end.kept, replace(start, point=Latest()), identities).last
-    return last is None or _until(last, start.image.manifest.flavour) <= moment
+    return last is None or _until(last, whole_seconds=end.whole_seconds) <= moment

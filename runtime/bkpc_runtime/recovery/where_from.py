@@ -53,8 +53,15 @@ def reaching_furthest(world: World, database: str, store: Store) -> Store:
 def store_to_read(
     world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = ()
 ) -> Store:
-    """The store called `named`; else what reaches furthest of what can be read, as one store. It remembers the names of
-    the log: each store is asked for them once.
+    """Of `stores_to_read` the first alone."""
+    return stores_to_read(world, database, named, among, turns)[0]
+
+
+def stores_to_read(
+    world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = ()
+) -> tuple[Store, tuple[Store, ...]]:
+    """The store called `named`; else what reaches furthest of what can be read, as one store, and all whose log can be:
+    each may know until when it is complete. They remember the names of the log: each is asked for them once.
 
     `among`: only these, and images from the first of them that has any; or of those that have them by `turns`, from the
     one that has the newest.
@@ -63,7 +70,7 @@ def store_to_read(
         StoreFailed: none can be read.
     """
     if named:
-        return remembered(world.store(named))
+        return remembered(world.store(named)), ()
     opened = _Opened(world)
     replicas = world.replicas_of(database)
     names = among or (*world.stores_of(database), *replicas)
@@ -71,18 +78,19 @@ def store_to_read(
     if images.name in replicas:
         log.warning("read from store `%s`, a copy that OSS keeps: it may lack what was written last", images.name)
     if newest is None:
-        return images
+        return images, ()
     streams = (one for one in world.plan.streams if one.database == database)
     streamed = [name for one in streams for name in one.stores if not among or name in among]
     found = list(_reaches(opened, images, newest, streamed))
     if not found:
-        return images if among else _images(opened, database, names, ready=False)[0]
+        return images if among else _images(opened, database, names, ready=False)[0], ()
+    logs = tuple(one for _, one in found)
     # The store of the images where it is among the best: one way less that can fail.
     _, store = max(found, key=lambda one: (one[0], one[1].name == images.name))
     if store.name == images.name:
-        return images
+        return images, logs
     log.info("log is read from store `%s`, which has most of it", store.name)
-    return ImagesAndLog(images, store)
+    return ImagesAndLog(images, store), logs
 
 
 class _Opened:

@@ -20,12 +20,16 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class ArchivedBinlog:
-    """One binlog: bytes `[0, reach)` are there; `whole`: that is all of it, and the log goes on in the next."""
+    """One binlog: bytes `[0, reach)` are there; `whole`: that is all of it, and the log goes on in the next.
+
+    `notes`: as of `ArchivedFile`.
+    """
 
     file: str
     reach: int
     whole: bool
     stored_size: int = 0
+    notes: int = 0
 
     @property
     def number(self) -> int:
@@ -86,4 +90,4 @@ def _seen(store: Store, prefix: str, epoch: int) -> datetime | None:
 def _binlog(store: Store, prefix: str, epoch: int, file: str) -> ArchivedBinlog:
     archived = segments.archived_file(store, prefix, epoch, file)
     size = sum(one.end - one.start for one in archived.segments)
-    return ArchivedBinlog(file, archived.reach, archived.whole, size)
+    return ArchivedBinlog(file, archived.reach, archived.whole, size, archived.notes)

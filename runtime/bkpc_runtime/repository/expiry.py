@@ -30,7 +30,7 @@ class Rules:
     """What one store keeps of a database. `span`: every point of so long, by `keep` or `lock`; None: none for itself.
 
     `counts`: of days, weeks, months and years. `verified`, `judged`: the newest image must be, before anything goes.
-    `for_ever`: nothing expires.
+    `for_ever`: nothing expires. `lock`: for so long nothing can go.
     """
 
     span: timedelta | None
@@ -41,6 +41,7 @@ class Rules:
     verified: bool = False
     judged: bool = False
     for_ever: bool = False
+    lock: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def rules_of(kept: contract.Retention, flow: contract.Flow | None) -> Rules:
         verified=kept.verified,
         judged=flow is not None and flow.size_hold_permille is not None,
         for_ever=kept.keep_ms is None and not any(counts),
+        lock=timedelta(milliseconds=kept.lock_ms or 0),
     )
 
 

@@ -2,6 +2,7 @@
 
     <prefix>/logs/<epoch>/<binlog>/<from>-<to>[.part].<sha256 of stored bytes>.zst[.age]
     <prefix>/logs/<epoch>/<binlog>/<to>.end        the file ends there: the server went on to the next
+    <prefix>/logs/<epoch>/<binlog>/<to>.<time>.known   known_until.py
     <prefix>/logs/<epoch>/<binlog>/ORIGIN.json     the hash of the file's first event
     <prefix>/logs/<epoch>/GAP.json                 why this epoch began
 
@@ -31,6 +32,8 @@ _NAME = re.compile(r"(\d{12,})-(\d{12,})(\.part)?\.([0-9a-f]{64})\.zst(\.age)?")
 _END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
 _EPOCH = re.compile(r"\d{6}")
+NOTE = ".known"
+"""How the names of notes end."""
 
 
 class LogGap(Refused):
@@ -64,11 +67,13 @@ class Segment:
 class ArchivedFile:
     """What a store holds of one binlog: segments by start, the longest first.
 
-    `end` is where the server's file ends, once the server is known to have gone on to the next.
+    `end` is where the server's file ends, once the server is known to have gone on to the next. `notes`: how often it
+    is noted until when it is complete (`known_until.py`).
     """
 
     segments: tuple[Segment, ...]
     end: int | None
+    notes: int = 0
 
     @property
     def reach(self) -> int:
@@ -152,13 +157,19 @@ def end_key(prefix: str, epoch: int, file: str, end: int) -> str:
     return f"{file_folder(prefix, epoch, file)}{end:012d}.end"
 
 
+def keys_of(store: Store, prefix: str, epoch: int, file: str) -> list[str]:
+    """All that is in a binlog's folder."""
+    folder = file_folder(prefix, epoch, file)
+    return told(store, folder, lambda: (stored.key for stored in store.list(folder)))
+
+
 def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedFile:
     """What a store holds of a binlog."""
-    folder = file_folder(prefix, epoch, file)
-    keys = told(store, folder, lambda: (stored.key for stored in store.list(folder)))
+    keys = keys_of(store, prefix, epoch, file)
     found = [segment for segment in map(parse_key, keys) if segment]
     ends = [int(end[1]) for key in keys if (end := _END.fullmatch(key.rpartition("/")[2]))]
-    return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None))
+    notes = sum(key.endswith(NOTE) for key in keys)
+    return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None), notes)
 
 
 def archived_files(store: Store, prefix: str, epoch: int, names: Iterable[str]) -> Iterator[tuple[str, ArchivedFile]]:

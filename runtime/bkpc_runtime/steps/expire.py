@@ -17,6 +17,7 @@ from bkpc_runtime.repository import expiry, layout, marks, segments
 from bkpc_runtime.repository.expiry import TOLERANCE, Decision, Rules
 from bkpc_runtime.repository.holdings import Holding, holdings_where_known
 from bkpc_runtime.repository.marks import Mark
+from bkpc_runtime.steps.expire_notes import drop_superseded
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Expired:
     leftovers: int = 0
     objects: int = 0
     locked: int = 0
+    notes: int = 0
 
     @property
     def text(self) -> str:
@@ -54,6 +56,7 @@ class Expired:
             (self.images, "images deleted"),
             (self.binlogs, "binlogs deleted"),
             (self.leftovers, "broken-off images swept"),
+            (self.notes, "notes of how far a log is complete deleted that a later one says again"),
             (self.locked, "objects kept by the retention lock"),
         ]
         return f"{self.store}: " + (
@@ -89,6 +92,7 @@ def expire(
         run.condemn()
     for run in active:
         run.delete(lambda: _readers(stores, holdings))
+        run.thin()
     return tuple(run.done for run in runs)
 
 
@@ -141,6 +145,14 @@ class _Run:
             self._clear(prefix, found, self.tombstones[prefix])
         for prefix, mark in announced:
             marks.remove(self.store, prefix, mark)
+
+    def thin(self) -> None:
+        """Notes of how far a log is complete need no grace: a later one that is there says all that they say."""
+        if not self.rules.for_ever and not self.done.resting:
+            before = self.now - self.rules.lock - TOLERANCE
+            gone, locked = drop_superseded(self.store, self.holding, before)
+            self.done.notes += gone
+            self.done.locked += locked
 
     def _wanted(self, prefix: str) -> list[str]:
         """The subjects of one server that are to go: what builds on others first."""

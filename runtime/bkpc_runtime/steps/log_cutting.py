@@ -34,6 +34,9 @@ class Cutter:
 
     def __init__(self, position: Position) -> None:
         self.committed = 0.0
+        self.told = self._telling = 0
+        """When the last transaction of which all has been cut was committed, by the log's own times, in Unix seconds; 0
+        where it is not sure which that is."""
         self._cut_at = 0.0
         self.begin(position)
 
@@ -69,6 +72,7 @@ class Cutter:
             self._complete = self._size
             self.boundary = Position(chunk.file, chunk.end)
             self.committed = float(chunk.timestamp)
+            self._telling = chunk.committed
 
     @property
     def full(self) -> bool:
@@ -93,6 +97,7 @@ class Cutter:
         joined = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._cut_at = time.monotonic()
+        self.told = self._telling
         body, rest = (joined, b"") if size == len(joined) else (joined[:size], joined[size:])
         cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed)
         self._go_on(cut.end)

@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Callable
 
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.steps.log_noting import Noting
 from bkpc_runtime.steps.log_parcels import Gap, Parcel
 from bkpc_runtime.steps.log_start import Start
 from bkpc_runtime.stores.store import Store
@@ -32,6 +34,7 @@ class Delivery:
         self.failure = ""
         self.failing_since: float | None = None
         self.told = told
+        self.noting = Noting(store, prefix)
         self._queued = start.position
         self._queue: deque[Parcel] = deque()
         self._lock = threading.Condition()
@@ -45,14 +48,24 @@ class Delivery:
             if self._ending or not parcel.new_to(self._queued):
                 parcel.taken()
                 return
-            self._queued = parcel.end
-            self._queue.append(parcel)
+            if isinstance(parcel.content, Known):
+                self._queue_known(parcel)
+            else:
+                self._queued = parcel.end
+                self._queue.append(parcel)
             self._lock.notify_all()
+
+    def _queue_known(self, parcel: Parcel) -> None:
+        """In the place of the one before it, where nothing came between: of a store that is away one is enough."""
+        if self._queue and isinstance(self._queue[-1].content, Known):
+            self._queue.pop().taken()
+        self._queue.append(parcel)
 
     def waiting(self) -> tuple[int, float | None]:
         """Bytes not durable yet, and when the oldest of them arrived."""
         with self._lock:
-            return sum(one.size for one in self._queue), self._queue[0].arrived if self._queue else None
+            log_ = [one for one in self._queue if not isinstance(one.content, Known)]
+            return sum(one.size for one in log_), log_[0].arrived if log_ else None
 
     def end(self, patience: float) -> bool:
         """Delivers what is queued for up to `patience` seconds; whether all of it arrived."""
@@ -64,6 +77,7 @@ class Delivery:
             while self._queue:
                 self._queue.popleft().taken()
             self._lock.notify_all()
+        self.noting.end()
         self._thread.join(1)
         return arrived
 
@@ -74,6 +88,13 @@ class Delivery:
                 if not self._queue:
                     return
                 parcel = self._queue[0]
+                if isinstance(parcel.content, Known):
+                    self._queue.popleft()
+                    self.noting.note(self.epoch, parcel.content)
+                    self._lock.notify_all()
+            if isinstance(parcel.content, Known):
+                parcel.taken()
+                continue
             epoch = self.epoch + isinstance(parcel.content, Gap)
             for key, body in parcel.objects(self.prefix, epoch):
                 if not self._put(key, body):

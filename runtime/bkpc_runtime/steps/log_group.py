@@ -13,6 +13,8 @@ from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogVanished, Received, Receiver, ReplicaIdentity, Rotated
 from bkpc_runtime.mysql.connection import server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
+from bkpc_runtime.repository.known_until import Known
+from bkpc_runtime.repository.segments import order
 from bkpc_runtime.steps.log_acknowledging import Acknowledging
 from bkpc_runtime.steps.log_cutting import Cut, Cutter
 from bkpc_runtime.steps.log_delivery import Delivery
@@ -27,6 +29,10 @@ _LONGEST_PAUSE = 15.0
 _TURN = 0.5
 SILENT = 3.0
 """Seconds after which a server that says nothing may have committed something."""
+_TOLD_AHEAD = 300.0
+"""Seconds by which a log that tells a later time than its server may be believed: a session may set its own clock."""
+_AWAITED = 256
+"""Answers of the server that wait for their log."""
 
 
 class AnotherServer(StepFailed):
@@ -75,6 +81,9 @@ class LogGroup:
         self.received: Position | None = None
         self.idle = False
         self.semi_synchronous: bool | None = None
+        self.session = 0
+        """Counts connections."""
+        self._answers: list[Known] = []
         self._origin = origin
         self._given = position
         self._vanished = ""
@@ -132,6 +141,36 @@ class LogGroup:
         self._again.set()
         self._wake.set()
 
+    def answered(self, session: int, read: Position, known: Known) -> None:
+        """Until when the server says that its log is complete, and where; `session` and `read` are of before it was
+        asked."""
+        if order(known.position) < order(read):
+            log.warning(
+                "log stream of %s: %s was read, and the server's log ends at %s: it was begun anew",
+                self.source.prefix, read.text, known.position.text,
+            )  # fmt: skip
+            self.reconnect()
+            return
+        with self._reading:
+            if session != self.session or not self.connected:
+                return
+            self._answers.append(known)
+            if len(self._answers) > _AWAITED:
+                del self._answers[1::2]
+            self._tell()
+
+    def _tell(self) -> None:
+        """Hands on the newest answer of which all log has been cut, unless that log itself tells as much."""
+        cut = order(self.cutter.cut_to)
+        reached = [one for one in self._answers if order(one.position) <= cut]
+        if reached:
+            newest = max(reached, key=lambda one: one.until)
+            self._answers = [one for one in self._answers if order(one.position) > cut]
+            asked = int(newest.until.timestamp())
+            # It tells whole seconds, and so exact are the points to which all servers can go back.
+            if not asked <= self.cutter.told <= asked + _TOLD_AHEAD:
+                self.outgoing.take(newest)
+
     @contextmanager
     def still(self) -> Iterator[Position]:
         """Nothing more is received in this block; everything up to the position given has been cut."""
@@ -163,6 +202,9 @@ class LogGroup:
             names = ", ".join(one.store.name for one in self.deliveries)
             log.info("log stream of %s to %s from %s", self.source.prefix, names, self.cutter.boundary.text)
             self.contact = time.time()
+            with self._reading:
+                self._answers.clear()
+                self.session += 1
             self.connected, self.failure = True, ""
             self._again.clear()
             while not over() and not self.outgoing.broken and not self._again.is_set():
@@ -229,6 +271,7 @@ class LogGroup:
                     self._take(one)
                 if self._due_in() <= 0:
                     self._cut()
+                self._tell()
         self._acknowledge(receiver)
 
     def _due_in(self) -> float:

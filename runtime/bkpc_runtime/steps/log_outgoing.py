@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 
 from bkpc_runtime.errors import StepFailed
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.steps import log_cutting
 from bkpc_runtime.steps.log_cutting import Cut
@@ -65,11 +67,12 @@ class Outgoing:
     def oldest(self) -> float | None:
         """When the oldest that no delivery has yet been given arrived."""
         with self._lock:
-            return self._oldest[0] if self._oldest else None
+            return next((at for at in self._oldest if at < inf), None)
 
-    def take(self, item: Cut | FileEnd | Gap) -> None:
+    def take(self, item: Cut | FileEnd | Gap | Known) -> None:
         with self._lock:
-            self._oldest.append(item.arrived if isinstance(item, Cut) else time.time())
+            arrived = inf if isinstance(item, Known) else time.time()  # with a note nothing would be lost
+            self._oldest.append(item.arrived if isinstance(item, Cut) else arrived)
         if not isinstance(item, Cut):
             self._queue.put(Parcel(item, arrived=time.time()))
         elif len(item.body) <= _PACKED_AT_ONCE:
@@ -115,7 +118,8 @@ class Outgoing:
                     continue
                 parcel = item.result() if isinstance(item, Future) else item
                 self._hand_on(parcel)
-                self.acknowledged = parcel.end
+                if not isinstance(parcel.content, Known):
+                    self.acknowledged = parcel.end
             except Exception as problem:
                 log.exception("packing log")
                 self.broken = problem
@@ -130,7 +134,7 @@ class Outgoing:
             for delivery in deliveries:
                 delivery.add(parcel)
             self._oldest.pop(0)
-        if isinstance(parcel.content, Gap):
+        if isinstance(parcel.content, Gap | Known):
             return
         if not any(one.failure for one in deliveries):
             self._wait_for(parcel)

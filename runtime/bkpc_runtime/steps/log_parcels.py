@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment, end_key, gap_key, order, origin_key
 
 
@@ -40,8 +41,9 @@ class FileEnd:
     then: str
 
 
-Content = Segment | FileEnd | Gap
-"""A `Segment` here is of no epoch yet: each store counts its own."""
+Content = Segment | FileEnd | Gap | Known
+"""A `Segment` here is of no epoch yet: each store counts its own. A `Known` is told when all before is stored, and is
+waited for by nobody."""
 
 
 class Parcel:
@@ -113,13 +115,15 @@ class Parcel:
 
     def new_to(self, position: Position) -> bool:
         """Whether a store whose log ends at `position` lacks any of this."""
-        return isinstance(self.content, Gap) or order(self.end) > order(position)
+        return isinstance(self.content, Gap | Known) or order(self.end) > order(position)
 
     def objects(self, prefix: str, epoch: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
         """The keys to be written, in this order, and what under each."""
         content = self.content
         if isinstance(content, Gap):
             yield gap_key(prefix, epoch), content.body
+        elif isinstance(content, Known):
+            yield content.key(prefix, epoch), bytes
         elif isinstance(content, FileEnd):
             yield end_key(prefix, epoch, content.position.file, content.position.offset), bytes
         else:

@@ -91,9 +91,14 @@ def store_state(group: LogGroup, delivery: Delivery, now: float, behind_since: f
         delivery.durable_commit,
         max(0.0, now - min(since, default=now)),
         waiting,
-        delivery.failure,
+        delivery.failure or _not_noted(delivery),
         behind_since is not None,
     )
+
+
+def _not_noted(delivery: Delivery) -> str:
+    problem = delivery.noting.failure
+    return f"how far its log is complete can't be noted, which its group goes back by: {problem}" if problem else ""
 
 
 def silent_since(group: LogGroup, now: float) -> float | None:
@@ -113,9 +118,14 @@ def sync_word(group: LogGroup) -> str:
 
 
 def stream_state(
-    main: LogGroup | None, behind: list[StoreState], others: list[tuple[tuple[LogGroup, Delivery], float]], problem: str
+    main: LogGroup | None,
+    behind: list[StoreState],
+    others: list[tuple[tuple[LogGroup, Delivery], float]],
+    problem: str,
+    unanswered: str = "",
 ) -> StreamState:
-    """All of a stream: `main` group, stores without a group, and groups that catch up (each since when)."""
+    """All of a stream: `main` group, stores without a group, and groups that catch up (each since when). `unanswered`:
+    why the server does not say how far its log is complete."""
     now = time.time()
     if main is None:
         return StreamState(False, None, None, 0.0, tuple(behind), "waiting", None, 0.0, 0, "", problem)
@@ -134,5 +144,5 @@ def stream_state(
         commit_waits=acknowledging.waiting() if acknowledging else 0.0,
         spooled=main.outgoing.spool.used,
         pausing=main.pausing,
-        problem=problem or main.failure,
+        problem=problem or main.failure or (unanswered and f"how far its log is complete is not known: {unanswered}"),
     )

@@ -22,6 +22,7 @@ from bkpc_runtime.mysql.binlog.receiver import ReplicaIdentity
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.repository.segments import order, sequence
 from bkpc_runtime.steps.log_acknowledging import Acknowledging, SyncWish
+from bkpc_runtime.steps.log_asking import Asking
 from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_group import AnotherServer, LogGroup, StreamSource
 from bkpc_runtime.steps.log_parcels import Parcel
@@ -46,7 +47,8 @@ class LogStream:
 
     `prefix` is `<database>/<identity>`; `oldest` gives the binlog that a store's first start begins with (the server's
     current one if empty); `encrypted` says whether `pack` encrypts, which the key's ending shows. `work` is a folder
-    on local disk that belongs to this stream.
+    on local disk that belongs to this stream. `known_every`: seconds between two notes of until when the log is
+    complete; None: there are none.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class LogStream:
         oldest: Callable[[], str] = lambda: "",
         spool_limit: int = LIMIT,
         sync: SyncWish | None = None,
+        known_every: float | None = None,
     ) -> None:
         self.stores = tuple(stores)
         self.prefix = prefix
@@ -71,6 +74,7 @@ class LogStream:
         self._source = StreamSource(source_connect, facts, prefix, flush_seconds, pack, encrypted)
         self._work, self._limit, self._oldest = work, spool_limit, oldest
         self._main: LogGroup | None = None
+        self._asking = Asking(source_connect, facts, known_every, lambda: self._main) if known_every else None
         self._began = time.time()
         self._failure = ""
         self._lock = threading.Lock()
@@ -90,7 +94,8 @@ class LogStream:
             fed |= {one.store.name for _, one in behind}
             away = [self._away.get(name) or self._unfed(name) for name in self._names() if name not in fed]
             since = [self._since.get(one.store.name, self._began) for _, one in behind]
-            return stream_state(main, away, [*zip(behind, since, strict=True)], self._failure)
+            unanswered = self._asking.failure if self._asking else ""
+            return stream_state(main, away, [*zip(behind, since, strict=True)], self._failure, unanswered)
 
     def reconnect(self) -> None:
         """A new connection, now: the server has been set up anew."""
@@ -117,6 +122,8 @@ class LogStream:
         def over() -> bool:
             return stop.is_set() or ended.is_set()
 
+        if self._asking:
+            self._asking.start(over)
         try:
             while not over() and self._main is None:
                 self._open(over)
@@ -124,6 +131,8 @@ class LogStream:
                 self._main.run(lambda: over() or self._let_go(over))
         finally:
             ended.set()
+            if self._asking:
+                self._asking.end()
             for thread in self._threads:
                 thread.join()
             patience = LAST_PATIENCE if stop.is_set() else 5.0

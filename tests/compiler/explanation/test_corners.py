@@ -82,6 +82,10 @@ def check_given(cell: Any, reserved: dict[str, set[Fraction]]) -> None:
     elif kind in {"slot_rate", "rate", "offset"}:
         (job,) = re.findall(r"(?:reserved for|the plan gives) ([^ :]+)", cell["note"])
         assert value in reserved[f"{kind} {job}"], (cell, reserved)
+    elif kind == "apart":
+        assert Fraction(1, 2) <= value <= 60, cell
+    elif kind in {"answered", "second"}:
+        assert value == (Fraction(1, 2) if kind == "answered" else 1), cell
     else:
         assert value == 0 or kind in CALENDAR | RECOVERIES | SLOTS | {"streams", "jobs"}, cell
 

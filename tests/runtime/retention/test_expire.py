@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bkpc_runtime.errors import StepFailed, StoreUnreachable
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout, marks
 from bkpc_runtime.repository.expiry import Rules
+from bkpc_runtime.repository.known_until import Known, parse_known
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.steps import expire as step
 from bkpc_runtime.steps.copy import copy_image
@@ -298,6 +300,26 @@ def test_images_that_nothing_expires_for_ever(store: Store) -> None:
     filled(store)
     done = run(store, kept=Rules(None, (0, 0, 0, 0), "UTC", 3 * DAY, 2 * DAY, for_ever=True))
     assert done.text == "near: nothing to expire"
+
+
+def test_of_notes_the_newest_of_each_binlog_stays(store: Store) -> None:
+    filled(store)
+    last = made.binlog(20)
+    old = Known(Position(made.binlog(19), 100), NOW - 30 * HOUR)
+    notes = [old, *(Known(Position(last, 50 + hours), NOW - (20 - hours) * HOUR) for hours in range(20))]
+    for one in notes:
+        store.put(one.key(PREFIX, 1), b"")
+
+    def left() -> list[Known]:
+        return [known for key in keys(store) if (known := parse_known(key))]
+
+    run(store, kept=replace(WEEK, lock=30 * DAY))
+    assert left() == notes
+    assert run(store, kept=replace(WEEK, lock=6 * HOUR)).notes == 14  # what is locked is not asked for
+    assert left() == [old, *notes[15:]]
+    assert run(store, kept=replace(WEEK, for_ever=True)).notes == 0
+    assert run(store).text.endswith(", 5 notes of how far a log is complete deleted that a later one says again")
+    assert left() == [old, notes[-1]]
 
 
 def test_a_folder_may_vanish_under_who_writes_into_it(tmp_path: Path) -> None:

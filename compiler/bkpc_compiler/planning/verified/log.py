@@ -8,6 +8,7 @@ from math import ceil
 
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.flow import Flow
+from bkpc_grammar.log_objects import ANSWERED_MS, WHOLE_SECONDS_MS
 from bkpc_grammar.plan import Plan, Stream
 
 _OBJECT = 16 * 1024 * 1024
@@ -21,6 +22,8 @@ def slow(plan: Plan, estate: Estate, flows: Iterable[Flow]) -> Iterator[str]:
         if flow.job is not None:
             continue
         writes = estate.databases[flow.database].writes.value.amount
+        if len(estate.grouped(flow.database) & estate.policies.keys()) > 1 and not streams[flow.id].known_ms:
+            yield f"{flow.id} never notes until when its log is complete: {flow.database} goes back with others"
         if flow.rate < writes:
             yield f"{flow.id} holds {flow.rate} B/s to {flow.store}; {ceil(writes)} B/s are written"
         carried.setdefault((flow.database, flow.store), []).append(
@@ -46,7 +49,7 @@ def _beyond(
     if not found:
         yield f"{what}: {step} reads a log from {store} that no stream of the plan brings there"
         return
-    if any(stream.sync for stream, _, _ in found):  # nothing acknowledged is on its way
+    if any(stream.sync and not stream.known_ms for stream, _, _ in found):  # nothing acknowledged is on its way
         return
     if all(late is None or late > claim for _, _, late in found):
         for stream, flow, late in found:
@@ -55,7 +58,8 @@ def _beyond(
 
 
 def waits(stream: Stream, flow: Flow, estate: Estate) -> int | None:
-    """Milliseconds, rounded up, that a transaction waits at most until it is in the store; None: for ever.
+    """Milliseconds, rounded up, that a transaction waits at most until it is in the store, and of a member of a group
+    until that is known; None: for ever.
 
     Between two cuts pass at most g; a batch with a burst in it takes d, and the next collects for as long.
     """
@@ -71,4 +75,9 @@ def waits(stream: Stream, flow: Flow, estate: Estate) -> int | None:
     batch = latency + (burst + writes * gap) * cost
     whole = gap + latency + (burst + min(writes * gap, Fraction(_OBJECT))) * cost
     after = batch + latency + min(writes * batch, Fraction(_OBJECT)) * cost
-    return ceil(max(whole, after) * 1000)
+    return ceil((max(whole, after) + (latency if stream.known_ms else 0)) * 1000) + _until_known(stream)
+
+
+def _until_known(stream: Stream) -> int:
+    """Milliseconds beside the way, of a member of a group, until others may go back to a point behind a commit."""
+    return stream.known_ms + ANSWERED_MS + WHOLE_SECONDS_MS if stream.known_ms else 0

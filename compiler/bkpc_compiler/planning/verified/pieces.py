@@ -32,7 +32,8 @@ def pieces_take(step: Step, estate: Estate, streams: Mapping[tuple[str, str], St
     if stream.sync:
         timed += int(age / max(SYNC_APART_MS, _quorum_ms(stream, estate))) + 1
     count = min(timed, step.bytes // EVENT) + 2 * full + files + 3
-    listed = (count + 3 * files) // LISTED + ceil(Fraction(files, AT_ONCE))
+    notes = int(age / stream.known_ms) + 1 if stream.known_ms else 0
+    listed = (count + notes + 3 * files) // LISTED + ceil(Fraction(files, AT_ONCE))
     turns = ceil(Fraction(count, AT_ONCE)) + step.bytes // ROUND + _LISTS * listed + _SINGLE
     return int(turns * latency * 1000)
 

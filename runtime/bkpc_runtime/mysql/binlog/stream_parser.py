@@ -18,6 +18,10 @@ from bkpc_runtime.mysql.flavour import Position
 MAGIC = b"\xfebin"
 HEADER = struct.Struct("<IBIIIH")
 ROTATE, FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2 = 4, 15, 27, 41
+_COMMITS = frozenset((16, 40))
+"""Events that end a transaction: of a commit, and of one that is compressed as a whole."""
+_MAY_END = frozenset((2, 38, 165))
+"""Statements, of which some do: DDL may tell a time long before."""
 _SPECIAL = frozenset((ROTATE, FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2))
 ARTIFICIAL = 0x20
 SEMI_SYNC = 0xEF
@@ -36,6 +40,7 @@ class Chunk:
 
     `complete` is false while the last event goes on in the next chunk; `timestamp` (Unix seconds) is
     that of the last event. `awaited`: where the last event ends that a commit waits for; 0 for none.
+    `committed`: the timestamp of the last transaction, where it is sure which that is; else 0.
     """
 
     file: str
@@ -45,6 +50,7 @@ class Chunk:
     complete: bool
     timestamp: int
     awaited: int = 0
+    committed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class StreamParser:
         self.ready: list[Received] = []
         self.pieces: list[memoryview | bytes] = []
         self.piece_start = asked
-        self.timestamp = 0
+        self.timestamp = self.committed = 0
         self.long: tuple[int, int, int] | None = None
         self.wanted = self.long_wanted = False
         self.rotated = False
@@ -159,6 +165,10 @@ class StreamParser:
         if self.expected > self.skip_until:
             self.pieces.append(event)
             self.timestamp = timestamp or self.timestamp
+            if kind in _COMMITS:
+                self.committed = timestamp
+            elif kind in _MAY_END:
+                self.committed = 0
         else:
             self.piece_start = self.expected
 
@@ -204,7 +214,7 @@ class StreamParser:
     def _begin_long(self, event: memoryview) -> None:
         timestamp, _, _, size, end, _ = HEADER.unpack_from(event)
         self._place(end, size)
-        self.timestamp = timestamp
+        self.timestamp, self.committed = timestamp, 0
         self.long = (size - len(event), 0, 0)
         self.long_wanted = self.wanted
         self._add_long(event)
@@ -244,7 +254,9 @@ class StreamParser:
         data = b"".join(self.pieces)
         self.pieces.clear()
         end = self.piece_start + len(data)
-        self.ready.append(Chunk(self.file, self.piece_start, end, data, complete, self.timestamp, self.awaited))
+        self.ready.append(
+            Chunk(self.file, self.piece_start, end, data, complete, self.timestamp, self.awaited, self.committed)
+        )
         self.piece_start, self.awaited = end, 0
 
     def _no_event(self, body: bytes) -> None:
