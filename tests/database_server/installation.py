@@ -16,6 +16,7 @@ _TOOLS = {
     "mariadb": {"client": "mariadb", "dump": "mariadb-dump", "binlog": "mariadb-binlog"},
     "mysql": {"client": "mysql", "dump": "mysqldump", "binlog": "mysqlbinlog"},
 }
+_MARIADB_OPTIONS: dict[str, str | int | bool | None] = {"performance-schema": "OFF", "innodb-log-file-size": "32M"}
 
 
 class MissingServer(RuntimeError):
@@ -50,7 +51,13 @@ def cache() -> Path:
 
 @lru_cache
 def find_mariadb() -> Installation:
-    """MariaDB as Debian's `mariadb-server` installs it."""
+    """MariaDB as Debian's `mariadb-server` installs it, or of the series that BKPC_MARIADB names."""
+    if series := os.environ.get("BKPC_MARIADB"):
+        root = _of_series(f"mariadb-{series}")
+        return Installation(
+            "mariadb", root / "bin", (str(root / "bin" / "mariadbd"), "--no-defaults"),
+            (str(root / "bin" / "mariadb-install-db"),), _version(str(root / "bin" / "mariadbd")), _MARIADB_OPTIONS,
+        )  # fmt: skip
     server = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     install = shutil.which("mariadb-install-db")
     dump = shutil.which("mariadb-dump")
@@ -59,25 +66,33 @@ def find_mariadb() -> Installation:
     return Installation(
         "mariadb", Path(dump).parent, (server, "--no-defaults"),
         (install, "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"),
-        _version(server), {"performance-schema": "OFF", "innodb-log-file-size": "32M"},
+        _version(server), _MARIADB_OPTIONS,
     )  # fmt: skip
 
 
 @lru_cache
 def find_mysql() -> Installation:
-    """MySQL 9 as `fetch_mysql.sh` unpacks it into the cache."""
-    root = cache() / "mysql-sid"
+    """MySQL 9 as `fetch_mysql.sh` unpacks it into the cache, or of the series that BKPC_MYSQL names."""
+    series = os.environ.get("BKPC_MYSQL")
+    root = _of_series(f"mysql-{series}") if series else cache() / "mysql-sid"
     server = root / "bin" / "mysqld"
     if not server.exists():
         raise MissingServer("MySQL is missing. Fetch it: bash tests/database_server/fetch_mysql.sh")
     options: dict[str, str | int | bool | None] = {
-        "secure-file-priv": "", "mysqlx": "OFF", "innodb-redo-log-capacity": "64M", "binlog-format": None,
+        "secure-file-priv": "", "mysqlx": "OFF", "loose-innodb-redo-log-capacity": "64M", "binlog-format": None,
     }  # fmt: skip
     return Installation(
         "mysql", root / "bin", (str(server),),
-        (str(server), "--initialize-insecure", "--secure-file-priv=", "--innodb-redo-log-capacity=64M"),
+        (str(server), "--initialize-insecure", "--secure-file-priv=", "--loose-innodb-redo-log-capacity=64M"),
         _version(str(server)), options,
     )  # fmt: skip
+
+
+def _of_series(name: str) -> Path:
+    root = cache() / name
+    if not root.exists():
+        raise MissingServer(f"{name} is missing. Fetch it: bash tests/database_server/fetch_series.sh {name}")
+    return root
 
 
 def _version(server: str) -> str:
