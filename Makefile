@@ -7,7 +7,7 @@ SERVERS ?= mariadb mysql
 SERVER ?= mariadb
 export SERVERS
 
-.PHONY: demo test fast lint soundness crash retention servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket test-oss oss-day
+.PHONY: demo test fast lint soundness crash retention servers-mariadb servers-mysql pictures bench golden generated clean oss-conformance bench-bucket test-oss test-series oss-day
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bkpc needs Python 3.11 or newer: apt-get install python3" >&2; exit 1; }
@@ -87,6 +87,14 @@ test-oss: $(VENV)/ready $(addprefix servers-,$(SERVERS))
 	STORE=oss $(BIN)/pytest -q $(addprefix tests/servers/test_,$(addsuffix .py,accounts backup_restore breaks clone engines \
 	  hot_sync log_stream physical preflight recovery troubled_servers unusual_servers zoo)) \
 	  tests/crash tests/runtime/retention/test_expire.py
+
+# The tests of what depends on a server's version, on another series of it: MYSQL=8.0 MARIADB=10.6, or the newer ones.
+MYSQL ?= 8.4
+MARIADB ?= 11.8
+test-series: $(VENV)/ready
+	@for series in mysql-$(MYSQL) mariadb-$(MARIADB); do bash tests/database_server/fetch_series.sh $$series || exit; done
+	BKPC_MYSQL=$(MYSQL) BKPC_MARIADB=$(MARIADB) $(BIN)/pytest -q $(addprefix tests/servers/test_,$(addsuffix .py,accounts \
+	  backup_restore breaks clone engines hot_sync log_stream physical preflight recovery scratch_server unusual_servers zoo))
 
 # 24 hours of the virtual clock with faults at 2 % of all requests; CI lives two of them.
 HOURS ?= 24

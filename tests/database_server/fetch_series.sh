@@ -7,9 +7,9 @@
 set -euo pipefail
 series=${1:-}
 case $series in
-  mysql-8.0) suite=jammy packages=mysql-server-core-8.0,mysql-client-core-8.0 ;;
+  mysql-8.0) suite=jammy-updates packages=mysql-server-core-8.0,mysql-client-core-8.0 ;;
   mysql-8.4) suite=questing packages=mysql-server-core,mysql-client-core ;;
-  mariadb-10.6) suite=jammy packages=mariadb-server-core-10.6,mariadb-client-core-10.6,mariadb-client-10.6,mariadb-server-10.6,mariadb-backup ;;
+  mariadb-10.6) suite=jammy-updates packages=mariadb-server-core-10.6,mariadb-client-core-10.6,mariadb-client-10.6,mariadb-server-10.6,mariadb-backup ;;
   mariadb-11.8) suite=questing packages=mariadb-server-core,mariadb-client-core,mariadb-client,mariadb-server,mariadb-backup ;;
   *) sed -n '2s/^# //p' "$0" >&2; exit 2 ;;
 esac
@@ -29,7 +29,7 @@ keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg
 verified=(--no-check-gpg)
 [ -e "$keyring" ] && verified=(--keyring="$keyring")
 mirror=${UBUNTU_MIRROR:-http://archive.ubuntu.com/ubuntu}
-if ! "${as_root[@]}" debootstrap --download-only --variant=minbase --components=main,universe "${verified[@]}" \
+if ! "${as_root[@]}" debootstrap --download-only --variant=minbase --components=main,universe --extra-suites="${suite%-updates}" "${verified[@]}" \
     --include="$packages" "$suite" "$work/debootstrap" "$mirror" /usr/share/debootstrap/scripts/jammy >"$work/log" 2>&1
 then cat "$work/log" >&2; echo "could not fetch $series from $mirror" >&2; exit 1
 fi

@@ -87,6 +87,18 @@ class ThrowawayServer:
                 rows = list(cursor.fetchall())
         return rows
 
+    @property
+    def series(self) -> tuple[int, int]:
+        """(10, 11), (9, 7): the first two numbers of its version."""
+        ((version,),) = self.run("SELECT VERSION()")
+        major, minor = str(version).split(".")[:2]
+        return int(major), int(minor)
+
+    def reset_binlogs(self) -> None:
+        """`RESET MASTER`, under the name that this version has for it."""
+        renamed = self.flavour == "mysql" and self.series >= (8, 2)
+        self.run("RESET BINARY LOGS AND GTIDS" if renamed else "RESET MASTER")
+
     def client_command(self, *arguments: str) -> list[str]:
         """The command line of the flavour's own client, as root over the socket."""
         return [self.installation.tool("client"), *self._login(), *arguments]

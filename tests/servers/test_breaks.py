@@ -41,7 +41,7 @@ def streamed(server: ThrowawayServer, store: Store, *rows: int) -> None:
 
 
 def reset(server: ThrowawayServer) -> None:
-    server.run("RESET BINARY LOGS AND GTIDS" if server.flavour == "mysql" else "RESET MASTER")
+    server.reset_binlogs()
 
 
 def broken(store: Store, taken: catalogue.Image, says: str) -> None:

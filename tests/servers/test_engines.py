@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -156,6 +156,23 @@ def test_it_asks_for_no_privilege_that_it_can_do_without(shop: ThrowawayServer) 
             shop.run(f"GRANT {privilege} ON *.* TO 'least'@'%'")
     finally:
         shop.run("DROP USER 'least'@'%'")
+
+
+def test_history_that_a_server_does_not_dump_is_told(shop: ThrowawayServer) -> None:
+    if shop.flavour == "mysql":
+        return
+    address = parse_address(shop.url)
+    with closing(connect(address)) as connection:
+        old = replace(read_facts(connection), version=(10, 6, 23))
+        assert list(lacking(connection, old, address, {"logical"})) == []
+        shop.run("CREATE TABLE shop.told (id INT) WITH SYSTEM VERSIONING")
+        try:
+            (found,) = lacking(connection, old, address, {"logical"})
+            assert found.text.startswith("shop.told: MariaDB")
+            assert "by physical" in found.mend[0]
+            assert list(lacking(connection, read_facts(connection), address, {"logical"})) == []
+        finally:
+            shop.run("DROP TABLE shop.told")
 
 
 def test_what_a_physical_image_lacks_is_told_with_the_way_out(

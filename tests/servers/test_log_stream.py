@@ -47,7 +47,7 @@ def flush(server: ThrowawayServer) -> None:
 
 
 def reset(server: ThrowawayServer) -> None:
-    server.run("RESET BINARY LOGS AND GTIDS" if server.flavour == "mysql" else "RESET MASTER")
+    server.reset_binlogs()
 
 
 def test_every_byte_of_every_kind(writing: ThrowawayServer, store: Store) -> None:

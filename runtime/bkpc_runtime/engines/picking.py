@@ -24,7 +24,7 @@ from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.mysql.identifiers import quote
-from bkpc_runtime.mysql.schemas import not_transactional
+from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, not_transactional, with_history
 from bkpc_runtime.mysql.tools import find_tool
 from bkpc_runtime.repository import manifest
 
@@ -70,6 +70,8 @@ def lacking(
     if "incremental" in kinds and not facts.log_bin:
         text = "without a binary log nobody can tell that an incremental image continues the one before it"
         yield Finding("problem", text, ("in the server's configuration, below [mysqld]: log_bin = binlog; restart it",))
+    if "logical" in kinds and facts.flavour == "mariadb" and facts.version[:2] < HISTORY_DUMPED_SINCE:
+        yield from _history_lost(connection, facts)
     names: set[manifest.Engine] = {name_for(kind, facts) for kind in kinds}
     if names - {"logical"}:
         yield from _not_here(facts, address)
@@ -85,6 +87,14 @@ def refuse_lacking(connection: Connection[Any], facts: ServerFacts, address: Add
     for found in lacking(connection, facts, address, {kind}):
         if found.kind == "problem":
             raise PolicyBroken(found.text, help=found.mend[0] if found.mend else "")
+
+
+def _history_lost(connection: Connection[Any], facts: ServerFacts) -> Iterator[Finding]:
+    kept = with_history(connection)
+    if kept:
+        names = ", ".join(f"{schema}.{name}" for schema, name in kept[:5])
+        text = f"{names}: MariaDB {facts.version_text} does not dump the history of rows, a logical image would lack it"
+        yield Finding("problem", text, ("say `by physical`, or upgrade to MariaDB 10.11 or later",))
 
 
 def _not_here(facts: ServerFacts, address: Address) -> Iterator[Finding]:

@@ -26,6 +26,20 @@ def not_transactional(connection: Connection[Any]) -> list[Row]:
     )
 
 
+HISTORY_DUMPED_SINCE = (10, 11)
+"""Series of MariaDB whose `mariadb-dump` knows `--dump-history`, and whose server takes that history back
+(`system_versioning_insert_history`): https://mariadb.com/kb/en/mariadb-dump/#options."""
+
+
+def with_history(connection: Connection[Any]) -> list[Row]:
+    """Schema and name of each table of MariaDB that keeps the history of its rows."""
+    return query(
+        connection,
+        "SELECT table_schema, table_name FROM information_schema.tables "
+        f"WHERE table_type = 'SYSTEM VERSIONED' AND {not_system('table_schema')} ORDER BY 1, 2",
+    )
+
+
 def rounded_columns(connection: Connection[Any]) -> list[str]:
     """Columns whose values the servers print, and so dump, with six digits only."""
     rows = query(

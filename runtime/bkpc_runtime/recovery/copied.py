@@ -15,7 +15,7 @@ from bkpc_runtime.errors import BadUsage, Refused, ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query, query_bytes
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
-from bkpc_runtime.mysql.schemas import SYSTEM_SCHEMAS
+from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, SYSTEM_SCHEMAS
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.recovery.beside import NEW, called, count, forget_killed, take_place, why_in_place
 from bkpc_runtime.recovery.load import client_command
@@ -110,6 +110,12 @@ def _held(connection: Connection[Any], facts: ServerFacts, tables: Iterable[Tabl
             yield table, kind
 
 
+def _refuse_history(kept: Sequence[Table], source: Connection[Any], into: Connection[Any]) -> None:
+    if kept and min(read_facts(source).version, read_facts(into).version)[:2] < HISTORY_DUMPED_SINCE:
+        message = f"{'.'.join(kept[0])} keeps the history of its rows, which MariaDB does not dump before 10.11"
+        raise Refused(f"{message}; the target was not changed", help="leave it out, or restore the whole image")
+
+
 def copy_tables(
     beside: Target, destination: Destination, tables: Sequence[Table], *, drops: bool = False
 ) -> list[Table]:
@@ -120,7 +126,8 @@ def copy_tables(
     not there are dropped from the destination; returns them.
 
     Raises:
-        Refused: a table is not there at the asked point, and `drops` is off; nothing was copied.
+        Refused: a table is not there at the asked point, and `drops` is off, or it keeps the history of its rows and a
+            server is too old to tell or take it; nothing was copied.
         ToolFailed: a table could not be copied: it is named, and so are those that were.
     """
     with closing(beside.connect()) as source, closing(destination.target.connect()) as into:
@@ -128,6 +135,7 @@ def copy_tables(
         gone = [table for table in tables if table not in there]
         if gone and not drops:
             raise Refused(f"{'.'.join(gone[0])} is not there at the asked point; the target was not changed")
+        _refuse_history([table for table, kind in there.items() if kind == "SYSTEM VERSIONED"], source, into)
         done: list[str] = []
         for table in there:
             goes = destination.of(table)
@@ -208,7 +216,8 @@ def _pipe(beside: Target, into: Target, table: Table, schema: str) -> None:
         facts = read_facts(connection)
     with closing(into.connect()) as connection:
         into_facts = read_facts(connection)
-    more = ["--dump-history"] if facts.flavour == "mariadb" else ["--set-gtid-purged=OFF"]
+    more = [] if facts.flavour == "mariadb" else ["--set-gtid-purged=OFF"]
+    more += ["--dump-history"] if facts.flavour == "mariadb" and facts.version[:2] >= HISTORY_DUMPED_SINCE else []
     with (
         client_options(beside.address, facts.flavour) as options,
         client_options(into.address, facts.flavour) as into_options,
