@@ -14,10 +14,14 @@ from bkpc_runtime.commands import keeping
 from bkpc_runtime.commands.buckets import Looked, lines, look_at_buckets
 from bkpc_runtime.commands.keeping_json import history_row, store_row
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, world_of
+from bkpc_runtime.commands.status_promises import due_troubles, stream_troubles
+from bkpc_runtime.commands.status_stream import stream_rows
 from bkpc_runtime.coverage import Coverage, coverage
+from bkpc_runtime.endangered import Endangered, Part, Trouble, endangered
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.forecast import Outlook
+from bkpc_runtime.settings import retention_lock
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc plan plan.json; exit code 3 when a bucket is not as the plan asks, or less is kept"
@@ -51,6 +55,7 @@ class _Seen:
     ahead_not_known: list[str]
     orphans: list[str]
     coverage: Coverage
+    endangered: list[Endangered]
     failures: list[RuntimeFailure]
 
     @property
@@ -83,6 +88,7 @@ def _looked_at(world: World, only: str | None) -> _Seen:
         ahead_not_known=keeping.not_known(world, only, ahead, missing),
         orphans=[*keeping.orphans(world)] if only is None and not unknown else [],
         coverage=coverage(world, world.databases(only)),
+        endangered=endangered(world.plan, _troubles(world, only, buckets, due.jobs)),
         failures=[*failed, *due.problems],
     )
 
@@ -96,7 +102,11 @@ def _print(seen: _Seen) -> None:
     told = f"{len(seen.due)} to take" if seen.due else nothing
     rest = f"not known of those to {', '.join(seen.due_not_known)}" if seen.due_not_known else ""
     print(f"images: {'; '.join(filter(None, (told, rest)))}")
-    for line in (*keeping.lines(seen.ahead, seen.ahead_not_known), *seen.orphans, *_coverage(seen.coverage)):
+    for line in (*keeping.lines(seen.ahead, seen.ahead_not_known), *seen.orphans):
+        print(line)
+    for one in seen.endangered:
+        print(f"endangered: `{one.database}`: {one.text}")
+    for line in _coverage(seen.coverage):
         print(line)
 
 
@@ -133,6 +143,16 @@ def _document(seen: _Seen) -> dict[str, Any]:
         "expiry_not_known": seen.ahead_not_known,
         "history": [history_row(one.history) for one in seen.ahead],
         "notes": seen.orphans,
+        "endangered": [
+            {
+                "database": one.database,
+                "promise": one.promise,
+                "promised_seconds": one.promised_ms / 1000,
+                "against": list(one.scopes),
+                "why": one.why,
+            }
+            for one in seen.endangered
+        ],
         "coverage": {
             "uncovered": [
                 {"database": one.database, "text": one.text, "mend": list(one.mend)} for one in seen.coverage.uncovered
@@ -142,6 +162,36 @@ def _document(seen: _Seen) -> dict[str, Any]:
         "problems": [{"text": str(one), "help": one.help, "exit_code": one.exit_code} for one in seen.problems],
         "exit_code": seen.exit_code,
     }
+
+
+def _troubles(world: World, only: str | None, looked: Sequence[Looked], due: Sequence[contract.Job]) -> list[Trouble]:
+    """What is not as the plan has it, for each database that it matters to."""
+    found = dict(_bucket_trouble(looked))
+    names = {one.name: world.stores_of(one.name) for one in world.databases(only)}
+    troubles = [
+        Trouble(database, store, *found[store])
+        for database, stores in names.items()
+        for store in stores
+        if store in found
+    ]
+    away = {store for store, (part, _) in found.items() if part == "all"}
+    troubles += due_troubles(due, away)
+    for (database, store), said in stream_rows(world, None).items():
+        troubles += stream_troubles(database, store, said) if database in names else ()
+    return troubles
+
+
+def _bucket_trouble(looked: Sequence[Looked]) -> Iterator[tuple[str, tuple[Part, str]]]:
+    """By store: which part of what it keeps, and why."""
+    for one in looked:
+        bucket = f"bucket {one.wanted.bucket}"
+        for store in (place.store for place in one.wanted.places):
+            if one.missing:
+                yield store, ("all", f"{bucket} is still to be made")
+            elif one.failure:
+                yield store, ("all", f"{bucket} can't be looked at")
+            elif any(it.setting == retention_lock.NAME and it.sign != "i" for it in one.differences):
+                yield store, ("lock", f"{bucket} is not locked as the plan asks")
 
 
 def _missing(looked: Sequence[Looked]) -> set[str]:

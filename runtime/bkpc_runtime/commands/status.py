@@ -17,6 +17,7 @@ from bkpc_runtime.commands.status_drill import drill_fine, drill_lines, drill_ro
 from bkpc_runtime.commands.status_keeping import Kept, fields, kept_of, troubled
 from bkpc_runtime.commands.status_keeping import lines as keeping_lines
 from bkpc_runtime.commands.status_metrics import answers, metrics
+from bkpc_runtime.commands.status_promises import endangered_lines, endangered_rows
 from bkpc_runtime.commands.status_stream import (
     add_work,
     lag_state,
@@ -88,9 +89,10 @@ def status_of(world: World, work: Path | None) -> tuple[list[dict[str, Any]], bo
                 row["lag"] = lag_state(world, database.name, row["stream"])
                 row["unlocked"] = locks.get(row["store"], "")
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
+            row["endangered"] = endangered_rows(world.plan, row)
         rows += found
         fine = fine and known and not overdue
-    return rows, fine and all(map(_fine, rows))
+    return rows, fine and all(_fine(row) and not row["endangered"] for row in rows)
 
 
 def _rows(world: World, database: contract.Database, now: datetime) -> list[dict[str, Any]]:
@@ -150,7 +152,7 @@ def _print_unanswered(row: dict[str, Any]) -> None:
     print(f"  problem: {row['store']} does not answer: {row['unanswered']}")
     if row["sync"]:
         print(f"  {sync_line(row['sync'], row['stream'])}")
-    for line in stream_lines(row["stream"]) if row["stream"] else ():
+    for line in (*(stream_lines(row["stream"]) if row["stream"] else ()), *endangered_lines(row)):
         print(f"  {line}")
 
 
@@ -240,10 +242,13 @@ def _continued_by(world: World, database: contract.Database, log: Store) -> list
     imaged = {name for one in jobs if one.kind.startswith("backup.") or one.kind == "copy" for name in one.stores}
     found = []
     for name in sorted(imaged - {log.name}):
-        store = world.store(name)
-        newest = catalogue.newest(store, database.name)
-        if newest and catalogue.window(cast(Store, ImagesAndLog(store, log)), newest):
-            found.append(name)
+        try:
+            store = world.store(name)
+            newest = catalogue.newest(store, database.name)
+            if newest and catalogue.window(cast(Store, ImagesAndLog(store, log)), newest):
+                found.append(name)
+        except StoreFailed:
+            continue  # told in its own row
     return found
 
 
@@ -270,6 +275,8 @@ def _print(row: dict[str, Any]) -> None:
         print(f"  {line}")
     if row["promised_rpo_seconds"] is not None:
         print(f"  promised: rpo {Duration(Fraction(row['promised_rpo_seconds'])).human()}")
+    for line in endangered_lines(row):
+        print(f"  {line}")
     if row["overdue"]:
         print(f"  overdue: {', '.join(row['overdue'])}")
         say("bkpc apply takes what is overdue")

@@ -60,10 +60,12 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_drill_passed", "1 when the newest drill from the store passed", _drill("passed")),
     ("bkpc_drill_age_seconds", "since the newest drill from the store began", _drill("age_seconds")),
     ("bkpc_drill_overdue", "1 when a drill that the policy asks for was not held", _drill("overdue")),
+    ("bkpc_promises_endangered", "promises that what is wrong there keeps from being kept",
+     lambda row: len(row["endangered"])),
     ("bkpc_promised_rpo_seconds", "the shortest RPO that is promised", lambda row: row["promised_rpo_seconds"]),
 )  # fmt: skip
 """Name, help, and its value of a row; None: not known, and left out."""
-_ALWAYS = {"bkpc_store_answers", "bkpc_log_lag_seconds", "bkpc_agent_running"}
+_ALWAYS = {"bkpc_store_answers", "bkpc_log_lag_seconds", "bkpc_agent_running", "bkpc_promises_endangered"}
 """Known of a store that does not answer, too."""
 
 

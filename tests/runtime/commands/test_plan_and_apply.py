@@ -210,14 +210,17 @@ def test_a_service_that_is_away_and_a_key_that_may_not(desk: Desk) -> None:
 def test_what_is_not_known_is_not_told_as_nothing(desk: Desk) -> None:
     desk.agree()
     desk.environ["OSS_KEY_SECRET"] = "not-the-secret"
-    assert desk.run("plan", "plan.json").stdout.splitlines()[-4:-1] == [
+    assert desk.run("plan", "plan.json").stdout.splitlines()[-6:-1] == [
         "+ wiki/full/disk: backup.full to disk (missing or overdue)",
         "images: 1 to take; not known of those to far",
         "expiry: nothing is to go; not known of far",
+        "endangered: `shop`: rpo 2d against corruption: bucket backup can't be looked at",
+        "endangered: `wiki`: rpo 2d against corruption: wiki/full/disk is missing or overdue",
     ]
-    assert desk.run("plan", "plan.json", "--only", "shop").stdout.splitlines()[-3:-1] == [
+    assert desk.run("plan", "plan.json", "--only", "shop").stdout.splitlines()[-4:-1] == [
         "images: not known of those to far",
         "expiry: not known of far",
+        "endangered: `shop`: rpo 2d against corruption: bucket backup can't be looked at",
     ]
 
 
@@ -227,6 +230,7 @@ def test_only_one_databases_buckets(desk: Desk) -> None:
         "+ wiki/full/disk: backup.full to disk (missing or overdue)",
         "images: 1 to take",
         "expiry: nothing is to go",
+        "endangered: `wiki`: rpo 2d against corruption: wiki/full/disk is missing or overdue",
         "coverage: not all is known of `wiki`: cannot reach u@127.0.0.1:2: Connection refused",
     ]
     assert desk.run("plan", "plan.json", "--only", "shop").returncode == 3

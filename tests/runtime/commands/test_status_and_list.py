@@ -137,7 +137,7 @@ def test_metrics_are_those_of_the_page_and_names_are_escaped(keeping: Keeping) -
     whole = row(keeping) | {
         "database": 'sh"op', "store": "disk", "images": 3, "image_age_seconds": 60, "severed": "", "overdue": [],
         "bytes_not_stored": None, "stream": {"lag_seconds": 1.5}, "promised_rpo_seconds": 10.0,
-        "drill": {"passed": False, "age_seconds": 60, "overdue": True},
+        "drill": {"passed": False, "age_seconds": 60, "overdue": True}, "endangered": [{}, {}],
     }  # fmt: skip
     told = list(metrics([whole], fine=True))
     assert "bkpc_status_ok 1" in told
@@ -177,6 +177,18 @@ def two_stores(keeping: Keeping) -> Keeping:
     keeping.fill(3)
     (keeping.desk.folder / "far").write_text("not a folder")
     return keeping
+
+
+def test_the_promises_that_fall_are_named(two_stores: Keeping) -> None:
+    desk = two_stores.desk
+    status = desk.run("status", "plan.json")
+    assert "  endangered: rpo 2d against corruption: far does not answer\n" not in status.stdout, "disk has all of it"
+    for key in [one.key for one in two_stores.store.list("")]:
+        two_stores.store.delete(key)
+    status = desk.run("status", "plan.json")
+    assert "  endangered: rpo 2d against corruption: disk has no image\n" in status.stdout
+    told = desk.run("status", "plan.json", "--format", "prometheus").stdout
+    assert 'bkpc_promises_endangered{database="shop",store="disk"} 1' in told
 
 
 def test_a_store_that_is_away_hides_no_other(two_stores: Keeping) -> None:
