@@ -20,6 +20,7 @@ from bkpc_runtime.executor import stream_of
 from bkpc_runtime.room import MEMORY, MOST, Room, by_database, lanes_of, most_at_once
 from bkpc_runtime.settings.unlocked import unlocked
 from bkpc_runtime.side_by_side import Lane, Retries, Upkeep, break_off
+from bkpc_runtime.steps.log_group import AnotherServer
 from bkpc_runtime.steps.log_leftover import deliver_leftover
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
@@ -29,6 +30,7 @@ from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
 _RETRY = 15.0
+_AT_ONCE = 0.5
 
 
 class Agent:
@@ -109,6 +111,7 @@ class Agent:
         folder = stream_folder(self._work, stream.id)
         self._deliver_leftover(stream, folder)
         while not stop.is_set():
+            pause = _RETRY
             try:
                 running = stream_of(self._world, stream, folder, self._spool_limit)
                 self._running[stream.id] = running
@@ -116,11 +119,14 @@ class Agent:
                     stored = running.run(stop)
                 if not stored:
                     self._undelivered.append(stream.id)
+            except AnotherServer as problem:
+                log.warning("stream %s: %s; %s", stream.id, problem, problem.help)
+                pause = _AT_ONCE
             except RuntimeFailure as problem:
                 log.error("stream %s: %s %s", stream.id, problem, problem.help)
             except Exception:
                 log.exception("stream %s", stream.id)
-            stop.wait(0 if stop.is_set() else _RETRY)
+            stop.wait(0 if stop.is_set() else pause)
 
     def _deliver_leftover(self, stream: contract.Stream, folder: Path) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -14,16 +15,18 @@ from bkpc_grammar import plan as contract
 from bkpc_runtime import events
 from bkpc_runtime.copying import is_copy_due, requests_of, run_copy
 from bkpc_runtime.drilling import hold
-from bkpc_runtime.errors import BadUsage, RuntimeFailure, StoreFailed
+from bkpc_runtime.errors import BadUsage, RuntimeFailure, ServerFailed, StoreFailed
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.recovery.where_from import with_its_log
 from bkpc_runtime.repository import catalogue, layout, marks
 from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.joins import Join
 from bkpc_runtime.repository.manifest import Manifest
-from bkpc_runtime.repository.segments import sequence
+from bkpc_runtime.repository.segments import epochs, gap, sequence
 from bkpc_runtime.schedule import is_due
 from bkpc_runtime.steps.image import IMAGES, run_image
 from bkpc_runtime.steps.log_acknowledging import SyncWish
+from bkpc_runtime.steps.log_join import find_join
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
@@ -192,11 +195,12 @@ def _useless(world: World, job: contract.Job, image: Image) -> str:
     """Why no log that comes now can continue an image: then a new one is due, whatever the schedule."""
     (database,) = world.databases(job.database)
     try:
-        prefix = layout.prefix_of(database.name, _facts(world, database).identity)
+        facts = _facts(world, database)
     except RuntimeFailure:
         return ""  # a server that does not answer can't be backed up either
-    if prefix != image.prefix:
-        reason = f"image {image.manifest.id} is of another server"
+    prefix = layout.prefix_of(database.name, facts.identity)
+    if prefix != image.prefix and not _goes_on(world, job, image, facts):
+        reason = f"image {image.manifest.id} is of another server{_why_not(world, job.database, prefix)}"
     elif any(_damaged(world.store(name), image) for name in job.stores):
         reason = f"image {image.manifest.id} was found damaged"
     else:
@@ -206,6 +210,33 @@ def _useless(world: World, job: contract.Job, image: Image) -> str:
     if reason:
         log.warning("a new image of `%s` is due: %s", database.name, reason)
     return reason
+
+
+def _goes_on(world: World, job: contract.Job, image: Image, facts: ServerFacts) -> bool:
+    """Whether the log after an image of an earlier server leads on at this one, or will once the stream has begun."""
+    (database,) = world.databases(job.database)
+    prefix = layout.prefix_of(database.name, facts.identity)
+    for name in job.stores:
+        found = [catalogue.window(one, image) for one in with_its_log(world, job.database, world.store(name))]
+        if not any(one and one.tip.prefix == prefix for one in found):
+            break
+    else:
+        return True
+    streamed = {name for one in world.plan.streams if one.database == job.database for name in one.stores}
+    new = [store for store in map(world.store, sorted(streamed)) if not epochs(store, prefix)]
+    with contextlib.suppress(ServerFailed):
+        return any(isinstance(find_join(lambda: world.connect(database), facts, one, prefix), Join) for one in new)
+    return False
+
+
+def _why_not(world: World, database: str, prefix: str) -> str:
+    """What the log of the server that is there now says of the one before."""
+    for name in sorted({name for one in world.plan.streams if one.database == database for name in one.stores}):
+        store = world.store(name)
+        for epoch in epochs(store, prefix)[-1:]:
+            reason, _ = gap(store, prefix, epoch)
+            return f": {reason}" if reason else ""
+    return ""
 
 
 def _severed(world: World, database: str, store: str, image: Image) -> str:

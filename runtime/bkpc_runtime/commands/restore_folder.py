@@ -43,6 +43,8 @@ def restore_folder(
             say(f"       {line}")
     if start.window:
         say(f"log    from {start.image.position.text}, {start.until}")
+        for line in start.failovers:
+            say(f"       {line}")
     say(f"into   {path}, up to {needed_bytes(chain):,} bytes")
     if dry_run:
         return 0

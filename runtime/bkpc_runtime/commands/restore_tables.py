@@ -146,6 +146,8 @@ def preview(prepared: Prepared, destination: Destination, store: Store, replaced
     say(f"       {prepared.stored:,} bytes in store `{store.name}`, {prepared.plain:,} to load")
     if prepared.stop:
         say(f"log    from {prepared.start.image.position.text} to {prepared.stop.text}, {prepared.log:,} bytes")
+        for line in prepared.start.failovers:
+            say(f"       {line}")
     if prepared.narrowing.because:
         say(f"       replayed for all tables: {prepared.narrowing.because}")
     if prepared.others:

@@ -76,6 +76,8 @@ def _dry_run(choice: Choice, target: Target, means: Means, telling: _Telling) ->
     if choice.window and choice.stop:
         commit = f", last commit {choice.last_commit.isoformat()}" if choice.last_commit else ""
         say(f"log    from {choice.image.position.text} to {choice.stop.text}{commit}")
+        for line in choice.window.failovers(choice.stop):
+            say(f"       {line}")
 
 
 class _Telling:
@@ -126,6 +128,8 @@ class _Telling:
         self.preview(start.image, way)
         if start.window:
             say(f"log    from {start.image.position.text}, {start.until}")
+            for line in start.failovers:
+                say(f"       {line}")
         if isinstance(start.point, AtTime) and manifest.flavour == "mariadb":
             say("       MariaDB's log says when a statement began: one that ran across the asked time may be in it")
         if manifest.encrypted and not self._identities:

@@ -332,5 +332,6 @@ def _lines(found: _Found) -> Iterator[str]:
     yield f"{manifest.stored_size:,} bytes in store `{found.store.name}`"
     if found.start.window:
         yield f"log from {found.start.image.position.text}, {found.start.until}"
+        yield from found.start.failovers
     if found.group:
         yield found.group

@@ -176,11 +176,12 @@ def _row(
     newest = catalogue.newest(store, database.name)
     reached = _reached(world, database, store, newest)
     windows = [one for _, one in reached if one]
-    window = max(windows, key=lambda one: order(one.end), default=None)
+    window = max(windows, key=lambda one: one.reach, default=None)
     behind = None
     if window and source:
-        behind = source.offset - window.end.offset if source.file == window.end.file else None
-        behind = 0 if order(source) <= order(window.end) else behind
+        end = window.tip_end
+        behind = source.offset - end.offset if source.file == end.file else None
+        behind = 0 if order(source) <= order(end) else behind
     severed = _severed(world, database, name, newest, reached)
     promised = [one.rpo_ms for one in world.plan.objectives if one.database == database.name and one.rpo_ms is not None]
     return {

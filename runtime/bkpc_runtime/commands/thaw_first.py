@@ -150,6 +150,8 @@ class Thaws:
                 say(f"       {line}")
         if found.start.window:
             say(f"log    from {found.start.image.position.text}, {found.start.until}")
+            for line in found.start.failovers:
+                say(f"       {line}")
         self.tell(found)
 
     def first(self, found: Mapping[str, tuple[Found, Reading]]) -> None:

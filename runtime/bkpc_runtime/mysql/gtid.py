@@ -33,6 +33,17 @@ class Gtids:
         left = {source: _less(mine, other.intervals.get(source, [])) for source, mine in self.intervals.items()}
         return Gtids({source: rest for source, rest in left.items() if rest}, self.servers)
 
+    def plus(self, other: Gtids) -> Gtids:
+        """What is in either."""
+        sources = [*self.intervals, *(one for one in other.intervals if one not in self.intervals)]
+        both = {one: _joined([*self.intervals.get(one, ()), *other.intervals.get(one, ())]) for one in sources}
+        ahead = {one: server for one, server in other.servers.items() if self.last(one) <= other.last(one)}
+        return Gtids(both, self.servers | ahead)
+
+    def last(self, source: str) -> int:
+        """The highest number of a source; 0 for none."""
+        return max((last for _, last in self.intervals.get(source, ())), default=0)
+
     @property
     def empty(self) -> bool:
         return not self.intervals
@@ -49,6 +60,16 @@ NONE = Gtids({}, {})
 
 def _written(interval: tuple[int, int]) -> str:
     return str(interval[0]) if interval[0] == interval[1] else f"{interval[0]}-{interval[1]}"
+
+
+def _joined(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(intervals):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return joined
 
 
 def _less(mine: list[tuple[int, int]], theirs: list[tuple[int, int]]) -> list[tuple[int, int]]:

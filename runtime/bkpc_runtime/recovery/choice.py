@@ -27,9 +27,9 @@ from bkpc_runtime.recovery.point import (
     search_for,
 )
 from bkpc_runtime.recovery.shown import executed_before, goes_beyond, holds
-from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository import catalogue, windows
 from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.segments import epochs, files, order, read_log
+from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.thawing import spared
@@ -57,7 +57,8 @@ class Start:
 
     def course(self) -> Course:
         assert self.window is not None
-        return Course(self.image.position, self.window.end, search_for(self.point, self.before))
+        search = search_for(self.point, self.before)
+        return Course(self.image.position, self.window.end, search, self.window.repeats)
 
     def to(self, stop: Position) -> Start:
         """The same image and log, to a position."""
@@ -69,6 +70,11 @@ class Start:
     def skips_to(self) -> int:
         """From where on the first file is read, its head apart. A GTID may have been committed before the snapshot."""
         return 0 if isinstance(self.point, AfterGtids) else self.image.position.offset
+
+    @property
+    def failovers(self) -> tuple[str, ...]:
+        """Where the log leads on at another server, in words."""
+        return tuple(self.window.failovers(self.reach)) if self.window and self.reach else ()
 
     @property
     def until(self) -> str:
@@ -228,10 +234,9 @@ def _fitting(store: Store, database: str, point: Point, *, physical: bool) -> li
 def log_pieces(store: Store, start: Start, identities: Sequence[Secret]) -> Iterator[tuple[str, int, bytes]]:
     """The log that a recovery must see, as `segments.read_log` gives it, from the snapshot on."""
     assert start.window is not None
-    return read_log(
+    return windows.read(
         store,
-        start.image.prefix,
-        start.window.epoch,
+        start.window,
         start.image.position,
         # Beyond the point too: what lies across it is named with both its ends. But not where that must thaw.
         (spared(store) and start.reach) or start.window.end,
@@ -241,24 +246,20 @@ def log_pieces(store: Store, start: Start, identities: Sequence[Secret]) -> Iter
 
 
 def log_of(store: Store, window: Window, identities: Sequence[Secret]) -> Iterator[Transaction]:
-    """Every transaction from the first byte of the image's binlog file to the end of the window."""
-    pieces = read_log(
+    """Every transaction from the first byte of the image's binlog file to the end of the window, each once."""
+    pieces = windows.read(
         store,
-        window.image.prefix,
-        window.epoch,
+        window,
         window.image.position,
         window.end,
         unpack=lambda packed: unpacked(packed, "a log segment", identities),
     )
-    return transactions(pieces)
+    return (one for one in transactions(pieces) if not window.repeats(one))
 
 
 def _nothing_later(store: Store, image: Image, window: Window | None) -> None:
     """`latest` must not quietly be less than what was archived."""
-    reason = catalogue.severed(store, image)
-    for prefix in catalogue.prefixes(store, image.manifest.database):
-        later = prefix != image.prefix and epochs(store, prefix) and not any(catalogue.images(store, prefix))
-        reason = reason or (f"there is log of another server, {prefix}, and no image of it" if later else "")
+    reason = catalogue.severed_after(store, image, window) or catalogue.left_behind(store, image, window)
     if reason:
         reached = window.end.text if window else image.manifest.id
         raise Refused(
@@ -268,14 +269,27 @@ def _nothing_later(store: Store, image: Image, window: Window | None) -> None:
 
 
 def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
+    """By the newest image. Files of two servers may have the same name: then the asked one must say whose it is."""
+    several = len({image.prefix for image in images}) > 1
+    found: dict[str, tuple[Start, Position]] = {}
+    early = ""
     for image in images:
         window = catalogue.window(store, image)
-        # By the whole name: `mysql-bin.000007` is not `binlog.000007`, though their numbers are the same.
-        there = window and stop.file in files(store, image.prefix, window.epoch)
-        if window and there and order(image.position) <= order(stop) <= order(window.end):
-            return Start(image, window, AtPosition(stop))
+        if window is None:
+            continue
+        places, why = windows.places(store, window, stop)
+        early = early or why
+        for server, (there, named) in places.items():
+            found.setdefault(server, (Start(image, window, AtPosition(there)), named))
+        if found and not several and not window.way:
+            break
+    if len(found) > 1:
+        lines = "\n".join(f"  --to {named.text}" for _, named in found.values())
+        raise BadUsage(f"{stop.text} is a place in the logs of {len(found)} servers", help=f"say which:\n{lines}")
+    for start, _ in found.values():
+        return start
     raise PolicyBroken(
-        f"no image in store `{store.name}` has log that reaches {stop.text}", help=_windows(store, images)
+        f"no image in store `{store.name}` has log that reaches {stop.text}{early}", help=_windows(store, images)
     )
 
 
@@ -303,7 +317,7 @@ def _up_to(store: Store, window: Window, moment: datetime, images: list[Image]) 
         begun = datetime.fromisoformat(image.manifest.began)
         if image.prefix != window.image.prefix or begun <= moment + _CLOCKS_DIFFER:
             continue
-        there = image.position.file in files(store, image.prefix, window.epoch)
+        there = windows.holds_file(store, window, image.position.file)
         if there and order(window.image.position) <= order(image.position) <= order(window.end):
             return replace(window, end=image.position)
     return window

@@ -169,7 +169,8 @@ def _end(name: str, store: Store, identities: Sequence[Secret], logs: Sequence[S
         return _End(Member(name, store, start, None), None, store, began)
     read = kept(store)
     end = ending(read, start, identities)
-    log_ = (start.image.prefix, start.window.epoch, start.image.position, start.window.end)
+    tip = start.window.tip
+    log_ = (tip.prefix, tip.epoch, tip.start, start.window.tip_end)
     said = [known_until(store, *log_), *(known_elsewhere(one, store, *log_) for one in logs)]
     # Without any transaction after it, the image at least says how far it is known.
     until = max(one for one in (end.last or began, *said) if one is not None)

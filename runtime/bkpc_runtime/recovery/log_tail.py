@@ -13,7 +13,8 @@ from bkpc_grammar.log_objects import AT_ONCE, IN_MEMORY
 from bkpc_runtime.mysql.binlog.transactions import Reader
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.point import OUT_OF_ORDER, AtTime, Course, Latest
-from bkpc_runtime.repository.segments import archived_files, files, order, read_log, sequence
+from bkpc_runtime.repository import windows
+from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
@@ -80,14 +81,15 @@ def _walked(
     """Each transaction from `began` on: whether it is before the point, and when it was committed."""
     assert start.window is not None
     reader = Reader(began.offset)
-    pieces = read_log(
-        store, start.image.prefix, start.window.epoch, began, start.window.end,
+    pieces = windows.read(
+        store, start.window, began, start.window.end,
         unpack=lambda packed: unpacked(packed, "a log segment", identities), skip=True,
     )  # fmt: skip
     for piece in pieces:
         for one in reader.feed(*piece):
             # What the object with the head of the file has besides may end anywhere.
-            if one.file != began.file or one.start >= began.offset:
+            beyond = one.file != began.file or one.start >= began.offset
+            if beyond and not start.window.repeats(one):
                 yield course.take(one), one.committed
         course.passed(Position(piece[0], reader.boundary))
 
@@ -111,16 +113,15 @@ def _beginnings(store: Store, start: Start, most: int | None = None) -> Iterator
 def _objects(store: Store, start: Start) -> Iterator[tuple[Position, int]]:
     """The beginnings of objects that are at one of an event, the newest first, down to the image's position."""
     assert start.window is not None
-    image, end, epoch = start.image.position, start.window.end, start.window.epoch
+    window, image = start.window, start.image.position
     size = 0
-    there = reversed(files(store, start.image.prefix, epoch))
-    wanted = [file for file in there if sequence(image.file) <= sequence(file) <= sequence(end.file)]
-    for file, archived in archived_files(store, start.image.prefix, epoch, wanted):
+    for stretch, file, archived in windows.files_backwards(store, window):
+        end = stretch.last(window.end)
         ends = end.offset if file == end.file else archived.reach
         for before, one in reversed([*pairwise((None, *archived.segments))]):
             if one is None or (before and before.part):
                 continue
-            began = Position(file, one.start)
+            began = stretch.named(Position(file, one.start))
             if order(began) <= order(image):
                 break
             if one.start < ends:

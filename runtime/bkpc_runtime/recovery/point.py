@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -314,8 +315,12 @@ class _ToEvent(_Later):
 class Course:
     """One pass over the log from an image on, up to the asked point; `take` says what is to be replayed."""
 
-    def __init__(self, start: Position, end: Position, search: Search) -> None:
+    def __init__(
+        self, start: Position, end: Position, search: Search, repeats: Callable[[Transaction], bool] = lambda _: False
+    ) -> None:
         self.start, self._end, self._search = start, end, search
+        self.repeats = repeats
+        """Whether a transaction has come before, in the log of another server."""
         self.last: Transaction | None = None
         self.first_after: Position | None = None
         self._boundary = start
@@ -325,6 +330,8 @@ class Course:
         return self._search.over
 
     def take(self, one: Transaction) -> bool:
+        if self.repeats(one):
+            return False
         begins = Position(one.file, one.start)
         if order(begins) < order(self.start):
             self._search.earlier(one)

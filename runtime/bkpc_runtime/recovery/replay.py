@@ -23,7 +23,7 @@ from bkpc_runtime.recovery.point import AfterGtids, AtTime, BeforeEvent
 from bkpc_runtime.recovery.spool import Found, Spool
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import SPOOLED, ByApplier, Way
-from bkpc_runtime.repository.segments import log_size
+from bkpc_runtime.repository import windows
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
@@ -44,8 +44,7 @@ def open_spool(start: Start, store: Store, identities: Sequence[Secret], way: Wa
             left.unlink()
     # Where only the log tells the point, it may lie far before the end.
     exact = not isinstance(start.point, AtTime | AfterGtids | BeforeEvent)
-    window = start.window
-    needed = log_size(store, start.image.prefix, window.epoch, start.image.position, start.reach) if exact else 0
+    needed = windows.size(store, start.window, start.image.position, start.reach) if exact else 0
     pieces = log_pieces(store, start, identities)
     return Spool(
         blanked(pieces, start.narrowing, start.skips_to) if start.narrowing else pieces,

@@ -18,8 +18,9 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.gtid import NONE, Gtids, gtid_list, previous_gtids, split_gtid
 from bkpc_runtime.recovery.log_tail import Ending, ending
 from bkpc_runtime.recovery.point import FIRST, Latest
+from bkpc_runtime.repository import windows
 from bkpc_runtime.repository.catalogue import Window
-from bkpc_runtime.repository.segments import archived_file, read_log
+from bkpc_runtime.repository.segments import archived_file
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
@@ -46,9 +47,9 @@ def holds(store: Store, start: Start, left: Gtids, identities: Sequence[Secret])
         return False
     left = left.less(_up_to(end.gtid))
     if not left.empty:
-        last = window.end.file
-        head = archived_file(store, window.image.prefix, window.epoch, last).segments[0].end
-        left = left.less(executed_before(store, window, Position(last, head), identities))
+        tip, last = window.tip, window.tip_end.file
+        head = archived_file(store, tip.prefix, tip.epoch, last).segments[0].end
+        left = left.less(executed_before(store, window, tip.named(Position(last, head)), identities))
     return left.empty
 
 
@@ -68,8 +69,8 @@ def _pieces(
     store: Store, window: Window, end: Position, identities: Sequence[Secret]
 ) -> Iterator[tuple[str, int, bytes]]:
     """One binlog from its beginning to `end`."""
-    return read_log(
-        store, window.image.prefix, window.epoch, Position(end.file, FIRST), end,
+    return windows.read(
+        store, window, Position(end.file, FIRST), end,
         unpack=lambda packed: unpacked(packed, "a log segment", identities),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from bkpc_runtime.recovery.narrowing import Narrowing, Survey, Table, Watching, 
 from bkpc_runtime.recovery.point import AtPosition, NotHere, Point
 from bkpc_runtime.recovery.recover import Means, Restored, Teller, recover
 from bkpc_runtime.recovery.target import Target
-from bkpc_runtime.repository.segments import log_size
+from bkpc_runtime.repository import windows
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
@@ -117,7 +117,7 @@ def prepare(found: Surveyed, asked: Iterable[Table], store: Store, identities: S
     window = start.window
     if found.stop and window:
         start = replace(start, point=AtPosition(found.stop))
-        log = log_size(store, image.prefix, window.epoch, image.position, found.stop)
+        log = windows.size(store, window, image.position, found.stop)
     return Prepared(tables, start, found.stop, narrowing, narrow.manifest.stored_size, narrow.manifest.plain_size, log)
 
 

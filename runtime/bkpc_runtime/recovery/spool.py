@@ -257,28 +257,38 @@ class Spool:
             into.out.write(head)
             into.removed = start.offset - self._reader.head
             body, offset = body[max(0, start.offset - offset) :], max(offset, start.offset)
-        into.out.seek(offset - into.removed)
-        into.out.write(body)
         ended = max(self._reader.boundary, start.offset if into.name == start.file else 0)
+        at = offset
         for one in found:
-            if not self._course.take(one):
-                if self._course.first_after is not None:
-                    ended = min(ended, self._course.first_after.offset)
-            elif not self._with_accounts and is_of_accounts(one):
-                self.accounts.append(one)
-                self._cut(into, one, offset, body)
-            elif not self._wanted(one):
-                self._cut(into, one, offset, body)
-            else:
+            if self._left_out(one):
+                at = self._cut(into, one, offset, body, at)
+                continue
+            at = _put(into, offset, body, at, one.end)
+            if self._course.last is one:
                 self._keep(into, one)
+            elif self._course.first_after is not None:
+                ended = min(ended, self._course.first_after.offset)
+        _put(into, offset, body, at, offset + len(body))
         into.out.flush()
         return ended
 
-    def _cut(self, into: _File, one: Transaction, offset: int, body: bytes) -> None:
+    def _left_out(self, one: Transaction) -> bool:
+        """Whether one that is before the point is not to be replayed; asks what that is."""
+        if self._course.repeats(one):
+            return True
+        if not self._course.take(one):
+            return False
+        if not self._with_accounts and is_of_accounts(one):
+            self.accounts.append(one)
+            return True
+        return not self._wanted(one)
+
+    def _cut(self, into: _File, one: Transaction, offset: int, body: bytes, at: int) -> int:
+        _put(into, offset, body, at, one.start)
         into.out.seek(one.start - into.removed)
-        into.out.write(body[one.end - offset :])
         into.out.truncate()
         into.removed += one.end - one.start
+        return one.end
 
     def _keep(self, into: _File, one: Transaction) -> None:
         self.server_ids.add(one.server_id)
@@ -295,6 +305,15 @@ class Spool:
             event = into.out.read(size)
             into.out.seek(at)
             into.out.write(_anonymous(event, self._reader.checksums))
+
+
+def _put(into: _File, offset: int, body: bytes, at: int, end: int) -> int:
+    """Writes what of a piece, that begins at `offset`, lies between `at` and `end`; how far all is written then."""
+    if end <= at:
+        return at
+    into.out.seek(at - into.removed)
+    into.out.write(body[at - offset : end - offset])
+    return end
 
 
 def _anonymous(event: bytes, checksums: bool) -> bytes:

@@ -19,7 +19,6 @@ from bkpc_runtime.errors import DamagedBackup, StoreFailed
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.log_names import remembered
-from bkpc_runtime.repository.segments import order
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.world import World
@@ -46,7 +45,7 @@ def reaching_furthest(world: World, database: str, store: Store) -> Store:
     newest = catalogue.newest(store, database) if len(pairs) > 1 else None
     windows = [(catalogue.window(one, newest), one) for one in pairs] if newest else []
     return max(
-        ((order(window.end), one) for window, one in windows if window), key=lambda one: one[0], default=(0, pairs[0])
+        ((window.reach, one) for window, one in windows if window), key=lambda one: one[0], default=(None, pairs[0])
     )[1]
 
 
@@ -148,7 +147,7 @@ def _images(
 
 def _reaches(
     opened: _Opened, images: Store, newest: Image, names: list[str]
-) -> Iterator[tuple[tuple[int, int], Store]]:
+) -> Iterator[tuple[tuple[int, tuple[int, int, int]], Store]]:
     """How far the log of each store continues an image: all are asked at once."""
     stores = [opened.store(name) for name in names]
 
@@ -162,4 +161,4 @@ def _reaches(
     with ThreadPoolExecutor(max(1, len(stores)), thread_name_prefix="logs") as pool:
         for store, found in zip(stores, pool.map(window, stores), strict=True):
             if found:
-                yield order(found.end), store
+                yield found.reach, store

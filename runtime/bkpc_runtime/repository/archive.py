@@ -23,6 +23,7 @@ class ArchivedBinlog:
     """One binlog: bytes `[0, reach)` are there; `whole`: that is all of it, and the log goes on in the next.
 
     `notes`: as of `ArchivedFile`.
+    `boundary`: the last end of an event in it that is known.
     """
 
     file: str
@@ -30,6 +31,7 @@ class ArchivedBinlog:
     whole: bool
     stored_size: int = 0
     notes: int = 0
+    boundary: int = 0
 
     @property
     def number(self) -> int:
@@ -44,6 +46,10 @@ class Epoch:
     binlogs: tuple[ArchivedBinlog, ...]
     began: datetime | None = None
     ended: datetime | None = None
+
+    def boundary_of(self, file: str) -> int:
+        """The last end of an event in a binlog that is known; 0 where it is not there."""
+        return next((one.boundary for one in self.binlogs if one.file == file), 0)
 
     def end_from(self, start: Position) -> Position | None:
         """How far the log goes on from `start` without a gap; None where it does not reach it."""
@@ -90,4 +96,5 @@ def _seen(store: Store, prefix: str, epoch: int) -> datetime | None:
 def _binlog(store: Store, prefix: str, epoch: int, file: str) -> ArchivedBinlog:
     archived = segments.archived_file(store, prefix, epoch, file)
     size = sum(one.end - one.start for one in archived.segments)
-    return ArchivedBinlog(file, archived.reach, archived.whole, size, archived.notes)
+    notes, boundary = archived.notes, archived.boundary
+    return ArchivedBinlog(file, archived.reach, archived.whole, size, notes, boundary)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import layout, segments
+from bkpc_runtime.repository.joins import Join, begun, ended_at, joins_of
 from bkpc_runtime.repository.manifest import Manifest, decode_manifest
+from bkpc_runtime.repository.windows import Stretch, Window
 from bkpc_runtime.stores.store import Store
+
+__all__ = [
+    "Image", "Stretch", "Window", "all_images", "chain", "images", "left_behind", "newest", "prefixes", "severed",
+    "severed_after", "survey", "unreadable", "unreadable_of", "window",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +33,6 @@ class Image:
     @property
     def position(self) -> Position:
         return Position(self.manifest.binlog_file, self.manifest.binlog_offset)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What can be restored from one image: any transaction of `epoch` from its position up to `end`."""
-
-    image: Image
-    epoch: int
-    end: Position
 
 
 def prefixes(store: Store, database: str) -> list[str]:
@@ -131,14 +129,39 @@ def chain(image: Image, there: Iterable[Image]) -> tuple[Image, ...]:
 
 
 def window(store: Store, image: Image) -> Window | None:
-    """How far the log continues an image without a gap; None where no log reaches its position."""
+    """How far the log continues an image without a gap, at servers that took the place of its own too; None where no
+    log reaches its position."""
     start = image.position
     if not start.file:
         return None
     for epoch in reversed(segments.epochs(store, image.prefix)):
         end = _continued(store, image.prefix, epoch, start)
         if end is not None and _same_file(store, image, epoch):
-            return Window(image, epoch, end)
+            return _joined(store, Window(image, epoch, end))
+    return None
+
+
+def _joined(store: Store, own: Window) -> Window:
+    """With the logs of later servers, where each one's begins just where the log before it ends."""
+    way = [own.tip]
+    while (found := _next(store, way[-1])) is not None:
+        join, end = found
+        way[-1] = replace(way[-1], end=join.end)
+        label = f"{join.prefix_there.rpartition('/')[2]}/{join.epoch_there:06d}/"
+        way.append(Stretch(join.prefix_there, join.epoch_there, join.position, end, label, join.gtids, join.passed))
+    return own if len(way) == 1 else Window(own.image, own.epoch, way[-1].named(way[-1].end), tuple(way))
+
+
+def _next(store: Store, last: Stretch) -> tuple[Join, Position] | None:
+    """The log that goes on from another, and how far; a server that lives on is not left."""
+    for join in reversed(joins_of(store, last.prefix, last.epoch)):
+        if join.end.file != last.end.file or segments.order(join.end) < segments.order(last.start):
+            continue
+        if segments.archived_file(store, last.prefix, last.epoch, join.end.file).boundary != join.end.offset:
+            continue
+        end = _continued(store, join.prefix_there, join.epoch_there, join.position)
+        if end is not None:
+            return join, end
     return None
 
 
@@ -158,20 +181,49 @@ def severed(store: Store, image: Image) -> str:
 
 def severed_after(store: Store, image: Image, reached: Window | None) -> str:
     """The same, where `window` has found already how far the log continues the image."""
-    epochs = segments.epochs(store, image.prefix)
+    tip = reached.tip if reached else None
+    prefix = tip.prefix if tip else image.prefix
+    epochs = segments.epochs(store, prefix)
     if not epochs or not image.position.file:
         return ""
     newest = epochs[-1]
-    end = segments.newest_end(store, image.prefix, newest)
-    if reached is None:
+    end = segments.newest_end(store, prefix, newest)
+    if reached is None or tip is None:
         return _unreached(store, image, newest, end)
-    if reached.epoch != newest:
-        reason, _ = segments.gap(store, image.prefix, newest)
+    if tip.epoch != newest:
+        reason, _ = segments.gap(store, prefix, newest)
         return f"the log breaks off at {reached.end.text}: {reason or 'a new epoch begins'}"
-    last = segments.archived_file(store, image.prefix, newest, segments.files(store, image.prefix, newest)[-1])
-    if (end and reached.end.file != end.file) or last.reach < max((one.end for one in last.segments), default=0):
+    last = segments.archived_file(store, prefix, newest, segments.files(store, prefix, newest)[-1])
+    if (end and reached.tip_end.file != end.file) or last.reach < max((one.end for one in last.segments), default=0):
         return f"the archived log lacks what comes after {reached.end.text}, and has later log"
     return ""
+
+
+def left_behind(store: Store, image: Image, reached: Window | None) -> str:
+    """Why log of another server is not reached, of which there is no image; empty where there is none, or it holds
+    nothing that is not reached."""
+    known = {one.prefix for one in reached.stretches} if reached else {image.prefix}
+    tip = reached.tip.prefix if reached else image.prefix
+    for prefix in prefixes(store, image.manifest.database):
+        newest = max(segments.epochs(store, prefix), default=0) if prefix not in known else 0
+        if not newest or any(images(store, prefix)):
+            continue
+        if prefix.rpartition("/")[2] in segments.broke_off(store, tip):
+            continue
+        gone_on = any(begun(store, one) for one in joins_of(store, prefix, newest))
+        if gone_on or (reached and _within(store, prefix, newest, reached)):
+            continue
+        why, _ = segments.gap(store, prefix, newest)
+        return f"there is log of another server, {prefix}, and no image of it{': ' if why else ''}{why}"
+    return ""
+
+
+def _within(store: Store, prefix: str, epoch: int, reached: Window) -> bool:
+    """Whether all transactions of a log are in a window, too: one that had the database in between."""
+    there, here = (ended_at(store, *one) for one in ((prefix, epoch), (reached.tip.prefix, reached.tip.epoch)))
+    if not (there and here and there.gtids and here.gtids):
+        return False
+    return there.gtids.less(here.gtids).empty
 
 
 def _unreached(store: Store, image: Image, newest: int, end: Position | None) -> str:

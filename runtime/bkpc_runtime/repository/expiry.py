@@ -269,6 +269,9 @@ def _logs(holding: Holding, wanted: Sequence[KnownImage], rules: Rules, now: dat
         for epoch in (one for one in epochs if one.binlogs):
             newest, last = epoch is epochs[-1], epoch.binlogs[-1].number
             inside, first = _first_needed(holding.store, epoch.number, last, own)
+            through = _led_through((holding.store, prefix, epoch.number), wanted)
+            if through is not None:
+                inside, first = True, through if first is None else min(first, through)
             if first is None:
                 ended = epoch.ended or (replaced if newest else None)
                 if ended is None or ended > since:
@@ -282,6 +285,11 @@ def _logs(holding: Holding, wanted: Sequence[KnownImage], rules: Rules, now: dat
             if epoch.binlogs[0].number < first:
                 below[prefix, epoch.number] = first
     return below
+
+
+def _led_through(log: tuple[str, str, int], images: Iterable[KnownImage]) -> int | None:
+    """The number of the first binlog that images of earlier servers need, whose log goes on in this one."""
+    return min((number for one in images for *there, number in one.later if tuple(there) == log), default=None)
 
 
 def _first_needed(store: str, epoch: int, last: int, images: Iterable[KnownImage]) -> tuple[bool, int | None]:

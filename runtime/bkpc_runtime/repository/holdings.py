@@ -10,6 +10,7 @@ from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout, marks, segments
 from bkpc_runtime.repository.archive import Epoch, archive_of
+from bkpc_runtime.repository.joins import Join, joins_of
 from bkpc_runtime.repository.marks import Mark
 from bkpc_runtime.stores.store import Store
 
@@ -24,6 +25,7 @@ class KnownImage:
     `held`: why it is kept until somebody releases it, in words; empty where it isn't. `judged`: whether it was compared
     with its predecessors. `verified`, `damaged`: what was found when it was last read back. `reading`: whether a
     restore may be reading it. `windows`: for each store whose log continues it, the epoch there and how far.
+    `later`: where that leads through the logs of other servers: store, folder, epoch, and the first binlog's number.
     """
 
     prefix: str
@@ -38,6 +40,7 @@ class KnownImage:
     damaged: bool = False
     reading: bool = False
     windows: tuple[tuple[str, int, Position], ...] = ()
+    later: tuple[tuple[str, str, int, int], ...] = ()
     stored_size: int = 0
     plain_size: int = 0
     parts: int = 0
@@ -95,6 +98,16 @@ def holdings_where_known(stores: Iterable[Store], database: str, now: datetime) 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What of one store's log continues an image; as in `KnownImage`."""
+
+    store: str
+    epoch: int
+    end: Position
+    later: tuple[tuple[str, str, int, int], ...]
+
+
 class _Look:
     """One store, read. Of manifests only what is needed is kept: they name every table."""
 
@@ -110,6 +123,12 @@ class _Look:
             self._read_images(prefix)
         self.logs = {prefix: archive_of(store, prefix) for prefix in prefixes}
         self._origins: dict[tuple[str, int, str], str] = {}
+        several = prefixes if len(prefixes) > 1 else []
+        self.joins = {
+            (prefix, epoch.number): joins_of(store, prefix, epoch.number)
+            for prefix in several
+            for epoch in self.logs[prefix]
+        }
 
     def _read_images(self, prefix: str) -> None:
         for name, found in catalogue.survey(self.store, prefix):
@@ -128,6 +147,7 @@ class _Look:
             # A copy is held with the image it was copied from.
             told = [mark for look in looks for mark in look.marks.get(image.prefix, ())]
             verified = marks.newest(self.marks[image.prefix], marks.VERIFIED, image.id)
+            reached = [window for look in looks for window in look.windows(image, origin)]
             readers = (one.at for one in told if (one.kind, one.subject) == (marks.READING, image.id))
             found.append(
                 replace(
@@ -137,7 +157,8 @@ class _Look:
                     verified=verified is not None and verified.word == "ok",
                     damaged=verified is not None and verified.word == "damaged",
                     reading=any(at > now - READING_LASTS for at in readers),
-                    windows=tuple(window for look in looks for window in look.windows(image, origin)),
+                    windows=tuple((one.store, one.epoch, one.end) for one in reached),
+                    later=tuple(link for one in reached for link in one.later),
                 )
             )
         return Holding(
@@ -149,15 +170,39 @@ class _Look:
             tuple(self.unreadable),
         )
 
-    def windows(self, image: KnownImage, origin: str) -> list[tuple[str, int, Position]]:
+    def windows(self, image: KnownImage, origin: str) -> list[_Reached]:
         """The newest epoch here whose log continues an image."""
         if not image.position.file:
             return []
         for epoch in reversed(self.logs.get(image.prefix, ())):
             end = epoch.end_from(image.position)
             if end is not None and self._same(image, epoch.number, origin):
-                return [(self.store.name, epoch.number, end)]
+                return [self._reached(image, epoch, end)]
         return []
+
+    def _reached(self, image: KnownImage, epoch: Epoch, end: Position) -> _Reached:
+        """Through the logs of later servers, too, as `catalogue.window`."""
+        later: list[tuple[str, str, int, int]] = []
+        prefix, number, label = image.prefix, epoch.number, ""
+        while (found := self._next(prefix, epoch, end, image.position if not later else None)) is not None:
+            join, epoch, end = found
+            prefix, label = join.prefix_there, f"{join.prefix_there.rpartition('/')[2]}/{join.epoch_there:06d}/"
+            later.append((self.store.name, prefix, join.epoch_there, segments.sequence(join.file)))
+        return _Reached(self.store.name, number, Position(f"{label}{end.file}", end.offset), tuple(later))
+
+    def _next(
+        self, prefix: str, epoch: Epoch, end: Position, start: Position | None
+    ) -> tuple[Join, Epoch, Position] | None:
+        for join in reversed(self.joins.get((prefix, epoch.number), [])):
+            if join.end.file != end.file or epoch.boundary_of(end.file) != join.end.offset:
+                continue
+            if start and segments.order(join.end) < segments.order(start):
+                continue
+            for there in self.logs.get(join.prefix_there, ()):
+                reached = there.end_from(join.position) if there.number == join.epoch_there else None
+                if reached is not None:
+                    return join, there, reached
+        return None
 
     def _same(self, image: KnownImage, epoch: int, wanted: str) -> bool:
         key = (image.prefix, epoch, image.position.file)

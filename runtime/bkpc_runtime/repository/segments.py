@@ -1,13 +1,14 @@
 """Binlog segments in a store: their keys, what is there, and reading them back as binlog files.
 
-    <prefix>/logs/<epoch>/<binlog>/<from>-<to>[.part].<sha256 of stored bytes>.zst[.age]
+    <prefix>/logs/<epoch>/<binlog>/<from>-<to>[.part][.g<GTIDs>[.o<GTID>]].<sha256 of stored bytes>.zst[.age]
     <prefix>/logs/<epoch>/<binlog>/<to>.end        the file ends there: the server went on to the next
     <prefix>/logs/<epoch>/<binlog>/<to>.<time>.known   known_until.py
-    <prefix>/logs/<epoch>/<binlog>/ORIGIN.json     the hash of the file's first event
+    <prefix>/logs/<epoch>/<binlog>/ORIGIN.json     the hash of the file's first event, and GTIDs before it
     <prefix>/logs/<epoch>/GAP.json                 why this epoch began
 
 Segments are byte ranges of the server's files. Ranges may overlap when two runners were at work; the
-reader takes each byte once. `.part`: the segment ends inside an event too large for one segment.
+reader takes each byte once. `.part`: the segment ends inside an event too large for one segment. `.g…`: which
+transactions it holds, for who goes on at another server and can't read what is encrypted: `gtid_marks.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.ahead import ahead
 
 log = logging.getLogger(__name__)
-_NAME = re.compile(r"(\d{12,})-(\d{12,})(\.part)?\.([0-9a-f]{64})\.zst(\.age)?")
+_NAME = re.compile(r"(\d{12,})-(\d{12,})(\.part)?(\.g[0-9a-fx_-]*(?:\.o[0-9a-fx-]*)?)?\.([0-9a-f]{64})\.zst(\.age)?")
 _END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
 _EPOCH = re.compile(r"\d{6}")
@@ -44,7 +45,7 @@ class LogGap(Refused):
 class Segment:
     """Bytes `[start, end)` of binlog `file`; `sha256` is that of the stored (packed) bytes.
 
-    `part`: the bytes end inside an event.
+    `part`: the bytes end inside an event. `gtids`: which transactions it holds, as its name says; empty: it does not.
     """
 
     epoch: int
@@ -54,13 +55,14 @@ class Segment:
     sha256: str
     encrypted: bool
     part: bool = False
+    gtids: str = ""
 
     def key(self, prefix: str) -> str:
         """The object's key below `prefix` (`<database>/<identity>`)."""
         suffix = ".zst.age" if self.encrypted else ".zst"
         folder = file_folder(prefix, self.epoch, self.file)
         part = ".part" if self.part else ""
-        return f"{folder}{self.start:012d}-{self.end:012d}{part}.{self.sha256}{suffix}"
+        return f"{folder}{self.start:012d}-{self.end:012d}{part}{self.gtids}.{self.sha256}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,10 @@ def sequence(file: str) -> int:
     return int(file.rpartition(".")[2])
 
 
-def order(position: Position) -> tuple[int, int]:
-    """Sorts positions of one epoch."""
-    return (sequence(position.file), position.offset)
+def order(position: Position) -> tuple[int, int, int]:
+    """Sorts positions of one epoch; those that name the server and epoch of their file (`windows.py`) come later."""
+    folder = position.file.rpartition("/")[0].rpartition("/")[2]
+    return (int(folder) if folder.isdigit() else 0, sequence(position.file), position.offset)
 
 
 def parse_key(key: str) -> Segment | None:
@@ -134,8 +137,8 @@ def parse_key(key: str) -> Segment | None:
     found = _NAME.fullmatch(parts[-1])
     if len(parts) < 3 or not found or not _EPOCH.fullmatch(parts[-3]) or not _BINLOG.fullmatch(parts[-2]):
         return None
-    start, end, part, digest, sealed = found.groups()
-    return Segment(int(parts[-3]), parts[-2], int(start), int(end), digest, bool(sealed), bool(part))
+    start, end, part, gtids, digest, sealed = found.groups()
+    return Segment(int(parts[-3]), parts[-2], int(start), int(end), digest, bool(sealed), bool(part), gtids or "")
 
 
 def epochs(store: Store, prefix: str) -> list[int]:
@@ -145,11 +148,15 @@ def epochs(store: Store, prefix: str) -> list[int]:
     return sorted(int(name) for name in names if _EPOCH.fullmatch(name))
 
 
+def folders(store: Store, prefix: str, epoch: int) -> list[str]:
+    """The names of all folders of an epoch: of binlogs, and of where it goes on."""
+    folder = epoch_folder(prefix, epoch)
+    return [name.rstrip("/") for name in told(store, folder, lambda: store.folders(folder))]
+
+
 def files(store: Store, prefix: str, epoch: int) -> list[str]:
     """The binlogs of an epoch, oldest first."""
-    folder = epoch_folder(prefix, epoch)
-    names = (name.rstrip("/") for name in told(store, folder, lambda: store.folders(folder)))
-    return sorted((name for name in names if _BINLOG.fullmatch(name)), key=sequence)
+    return sorted((name for name in folders(store, prefix, epoch) if _BINLOG.fullmatch(name)), key=sequence)
 
 
 def end_key(prefix: str, epoch: int, file: str, end: int) -> str:
@@ -204,6 +211,14 @@ def _origin(store: Store, key: str) -> str:
         return ""
 
 
+def gtids_before(store: Store, prefix: str, epoch: int, file: str) -> str:
+    """What was executed before an archived binlog began; empty where it is not known."""
+    try:
+        return str(json.loads(store.get(origin_key(prefix, epoch, file))).get("gtids", ""))
+    except (ObjectMissing, ValueError):
+        return ""
+
+
 def gap(store: Store, prefix: str, epoch: int) -> tuple[str, float]:
     """Why an epoch began, in words, and when that was seen (Unix seconds); nothing for the first."""
     try:
@@ -211,6 +226,15 @@ def gap(store: Store, prefix: str, epoch: int) -> tuple[str, float]:
         return str(found.get("reason", "")), float(found.get("detected_at", 0))
     except (ObjectMissing, ValueError):
         return "", 0.0
+
+
+def broke_off(store: Store, prefix: str) -> set[str]:
+    """The servers whose log the epochs of this one say they could not go on from."""
+    found = set()
+    for epoch in epochs(store, prefix):
+        with contextlib.suppress(ObjectMissing, ValueError):
+            found.add(str(json.loads(store.get(gap_key(prefix, epoch))).get("server", "")))
+    return found - {""}
 
 
 def newest_end(store: Store, prefix: str, epoch: int) -> Position | None:

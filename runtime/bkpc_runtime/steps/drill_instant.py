@@ -22,8 +22,9 @@ from bkpc_runtime.recovery.point import AtPosition, OfImage
 from bkpc_runtime.recovery.recover import Means, way_of
 from bkpc_runtime.recovery.replay import open_spool, replay
 from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.repository import windows
 from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.segments import log_size, order
+from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.stores.store import Store
@@ -40,7 +41,7 @@ def random_instant(start: Start, store: Store, identities: Sequence[Secret], see
     """Where a transaction begins, drawn by the bytes of log; None where there is none to go to."""
     if start.window is None or start.reach is None:
         return None
-    whole = log_size(store, start.window.image.prefix, start.window.epoch, start.image.position, start.reach)
+    whole = windows.size(store, start.window, start.image.position, start.reach)
     if not whole:
         return None
     wanted, passed = random.Random(seed).randrange(whole), 0  # noqa: S311 - the same for the same seed
@@ -49,7 +50,7 @@ def random_instant(start: Start, store: Store, identities: Sequence[Secret], see
     for file, offset, body in log_pieces(store, start, identities):
         for one in reader.feed(file, offset, body):
             begins = Position(one.file, one.start)
-            if order(begins) < order(start.image.position):
+            if order(begins) < order(start.image.position) or start.window.repeats(one):
                 continue
             if order(begins) >= order(start.reach):
                 return last

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from bkpc_grammar.log_objects import OBJECT, SYNC_APART_MS
+from bkpc_runtime.mysql.binlog.gtid_marks import Seen
 from bkpc_runtime.mysql.binlog.receiver import Chunk
 from bkpc_runtime.mysql.flavour import Position
 
@@ -14,7 +15,7 @@ SEGMENT_BYTES = OBJECT
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Bytes `[start, start + len(body))` of binlog `file`; see `Segment` and `Parcel`."""
+    """Bytes `[start, start + len(body))` of binlog `file`; see `Segment` and `Parcel`. `seen`: its transactions."""
 
     file: str
     start: int
@@ -22,7 +23,10 @@ class Cut:
     part: bool
     arrived: float
     committed: float
+    seen: tuple[Seen, ...] = ()
     origin: str = ""
+    before: str = ""
+    gtids: str = ""
 
     @property
     def end(self) -> Position:
@@ -49,7 +53,8 @@ class Cutter:
     def _go_on(self, position: Position) -> None:
         self.file, self._start = position.file, position.offset
         self._pieces: list[bytes] = []
-        self._size = self._complete = 0
+        self._seen: list[Seen] = []
+        self._size = self._complete = self._complete_seen = 0
         self.arrived: float | None = None
         self._opened = time.monotonic()
         self.awaited = False
@@ -65,11 +70,12 @@ class Cutter:
             self._opened = time.monotonic()
             self.arrived = arrived
         self._pieces.append(chunk.data)
+        self._seen.append(chunk.seen)
         self._size += len(chunk.data)
         # What is awaited without bytes of its own has been cut before.
         self.awaited = self.awaited or bool(chunk.awaited and chunk.data)
         if chunk.complete:
-            self._complete = self._size
+            self._complete, self._complete_seen = self._size, len(self._seen)
             self.boundary = Position(chunk.file, chunk.end)
             self.committed = float(chunk.timestamp)
             self._telling = chunk.committed
@@ -99,8 +105,11 @@ class Cutter:
         self._cut_at = time.monotonic()
         self.told = self._telling
         body, rest = (joined, b"") if size == len(joined) else (joined[:size], joined[size:])
-        cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed)
+        told = len(self._seen) if part else self._complete_seen
+        seen, later = tuple(self._seen[:told]), self._seen[told:]
+        cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed, seen)
         self._go_on(cut.end)
         if rest:
             self._pieces, self._size, self.arrived = [rest], len(rest), time.time()
+        self._seen = later
         return cut

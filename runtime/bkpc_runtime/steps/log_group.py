@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
+from bkpc_runtime.mysql.binlog.gtid_marks import executed_before, mark_of
 from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogVanished, Received, Receiver, ReplicaIdentity, Rotated
 from bkpc_runtime.mysql.connection import server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
@@ -18,10 +19,11 @@ from bkpc_runtime.repository.segments import order
 from bkpc_runtime.steps.log_acknowledging import Acknowledging
 from bkpc_runtime.steps.log_cutting import Cut, Cutter
 from bkpc_runtime.steps.log_delivery import Delivery
+from bkpc_runtime.steps.log_join import Connect
 from bkpc_runtime.steps.log_outgoing import Outgoing
 from bkpc_runtime.steps.log_parcels import FileEnd, origin_of
 from bkpc_runtime.steps.log_spool import Spool
-from bkpc_runtime.steps.log_start import Connect, gap_after
+from bkpc_runtime.steps.log_start import gap_after
 from bkpc_runtime.steps.wake import Wake
 
 log = logging.getLogger(__name__)
@@ -237,7 +239,7 @@ class LogGroup:
         if identity != self.source.facts.identity:
             raise AnotherServer(
                 f"the server at this address is another one: {identity}, not {self.source.facts.identity}",
-                help="its log is archived on its own, and a full image of it is due",
+                help="its log goes on from what is stored where GTIDs allow it; else a full image of it is due",
                 retryable=True,
             )
 
@@ -308,9 +310,12 @@ class LogGroup:
 
     def _hand_on(self, cut: Cut | None) -> None:
         if cut:
+            facts, before = self.source.facts, ""
             if cut.start == 0:
                 self._origin = origin_of(cut.body)
-            self.outgoing.take(replace(cut, origin=self._origin))
+                before = executed_before(cut.body, facts.variable("gtid_purged").replace("\n", ""))
+            gtids = mark_of(cut.seen, facts.identity)
+            self.outgoing.take(replace(cut, origin=self._origin, before=before, gtids=gtids))
 
     def _acknowledge(self, receiver: Receiver | None) -> None:
         if self.acknowledging:

@@ -105,8 +105,10 @@ class Outgoing:
     def _packed(self, cut: Cut) -> Parcel:
         packed = self._pack(cut.body)
         digest = hashlib.sha256(packed).hexdigest()
-        segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, self._encrypted, cut.part)
-        return Parcel(segment, packed, arrived=cut.arrived, committed=cut.committed, origin=cut.origin)
+        segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, self._encrypted, cut.part, cut.gtids)
+        return Parcel(
+            segment, packed, arrived=cut.arrived, committed=cut.committed, origin=cut.origin, before=cut.before
+        )
 
     def _run(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""What a stream carries to its stores: packed segments, ends of files, gaps. One parcel goes to several stores."""
+"""What a stream carries to its stores: segments, ends of files, gaps, joins. One parcel goes to several stores."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository.joins import Join
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment, end_key, gap_key, order, origin_key
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The log breaks off at `from_` and goes on at `position`, for `reason`: a new epoch begins."""
+    """The log breaks off at `from_` and goes on at `position`, for `reason`: a new epoch begins. `server`: whose log it
+    was, if another's."""
 
     from_: Position
     position: Position
     reason: str
     detected_at: int
+    server: str = ""
 
     def body(self) -> bytes:
         """GAP.json."""
@@ -29,7 +32,7 @@ class Gap:
             "to": self.position.text,
             "reason": self.reason,
             "detected_at": self.detected_at,
-        }
+        } | ({"server": self.server} if self.server else {})
         return json.dumps(gap, sort_keys=True).encode()
 
 
@@ -41,7 +44,7 @@ class FileEnd:
     then: str
 
 
-Content = Segment | FileEnd | Gap | Known
+Content = Segment | FileEnd | Gap | Join | Known
 """A `Segment` here is of no epoch yet: each store counts its own. A `Known` is told when all before is stored, and is
 waited for by nobody."""
 
@@ -50,15 +53,23 @@ class Parcel:
     """Something on its way to `left` stores. A segment's packed bytes are in memory, or on disk, until all have it.
 
     `arrived` (Unix seconds) is when its oldest byte came from the server, `committed` the timestamp of its last
-    event, `origin` the hash of the first event of its file, if that is known.
+    event, `origin` the hash of the first event of its file, if that is known; `before` what was executed before that
+    file, where it begins here.
     """
 
     def __init__(
-        self, content: Content, body: bytes = b"", *, arrived: float = 0.0, committed: float = 0.0, origin: str = ""
+        self,
+        content: Content,
+        body: bytes = b"",
+        *,
+        arrived: float = 0.0,
+        committed: float = 0.0,
+        origin: str = "",
+        before: str = "",
     ) -> None:
         self.content = content
         self.size = len(body)
-        self.arrived, self.committed, self.origin = arrived, committed, origin
+        self.arrived, self.committed, self.origin, self.before = arrived, committed, origin, before
         self._lock = threading.Lock()
         self._body: bytes | None = body
         self._fetch: Callable[[], bytes] | None = None
@@ -115,7 +126,7 @@ class Parcel:
 
     def new_to(self, position: Position) -> bool:
         """Whether a store whose log ends at `position` lacks any of this."""
-        return isinstance(self.content, Gap | Known) or order(self.end) > order(position)
+        return isinstance(self.content, Gap | Join | Known) or order(self.end) > order(position)
 
     def objects(self, prefix: str, epoch: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
         """The keys to be written, in this order, and what under each."""
@@ -124,6 +135,8 @@ class Parcel:
             yield gap_key(prefix, epoch), content.body
         elif isinstance(content, Known):
             yield content.key(prefix, epoch), bytes
+        elif isinstance(content, Join):
+            yield content.key, content.body
         elif isinstance(content, FileEnd):
             yield end_key(prefix, epoch, content.position.file, content.position.offset), bytes
         else:
@@ -132,7 +145,8 @@ class Parcel:
             yield replace(content, epoch=epoch).key(prefix), self.body
 
     def _origin(self) -> bytes:
-        return json.dumps({"first_event_sha256": self.origin}).encode()
+        told = {"first_event_sha256": self.origin} | ({"gtids": self.before} if self.before else {})
+        return json.dumps(told).encode()
 
 
 def event_digest(event: bytes) -> str:

@@ -88,6 +88,7 @@ class Spool:
         if isinstance(content, Segment):
             label |= {"file": content.file, "start": content.start, "end": content.end, "part": content.part}
             label |= {"sha256": content.sha256, "encrypted": content.encrypted, "origin": parcel.origin}
+            label |= {"gtids": content.gtids, "before": parcel.before}
         else:
             label |= {"file": content.position.file, "ends": content.position.offset, "then": parcel.end.file}
         return json.dumps(label).encode() + b"\n"
@@ -122,12 +123,14 @@ def _labelled(label: dict[str, object]) -> Parcel:
         content = FileEnd(Position(file, int(str(label["ends"]))), str(label["then"]))
     else:
         start, end = int(str(label["start"])), int(str(label["end"]))
-        content = Segment(0, file, start, end, str(label["sha256"]), bool(label["encrypted"]), bool(label["part"]))
+        flags = bool(label["encrypted"]), bool(label["part"])
+        content = Segment(0, file, start, end, str(label["sha256"]), *flags, str(label.get("gtids", "")))
     return Parcel(
         content,
         arrived=float(str(label["arrived"])),
         committed=float(str(label["committed"])),
         origin=str(label.get("origin", "")),
+        before=str(label.get("before", "")),
     )
 
 

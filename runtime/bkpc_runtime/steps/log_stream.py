@@ -25,9 +25,10 @@ from bkpc_runtime.steps.log_acknowledging import Acknowledging, SyncWish
 from bkpc_runtime.steps.log_asking import Asking
 from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_group import AnotherServer, LogGroup, StreamSource
+from bkpc_runtime.steps.log_join import Connect
 from bkpc_runtime.steps.log_parcels import Parcel
 from bkpc_runtime.steps.log_spool import LIMIT, Spool
-from bkpc_runtime.steps.log_start import Connect, Start, find_start
+from bkpc_runtime.steps.log_start import Start, find_start
 from bkpc_runtime.steps.log_state import StoreState, StreamState, stream_state
 from bkpc_runtime.steps.wake import Wake
 from bkpc_runtime.stores.store import Store
@@ -321,8 +322,8 @@ def _together(starts: dict[Store, Start], least: int) -> list[Store]:
 
 def _delivery(store: Store, prefix: str, start: Start, told: Callable[[], None]) -> Delivery:
     delivery = Delivery(store, prefix, start, told)
-    if start.gap:
-        parcel = Parcel(start.gap, arrived=time.time())
+    if start.news:
+        parcel = Parcel(start.news, arrived=time.time())
         parcel.expect(1)
         delivery.add(parcel)
     return delivery

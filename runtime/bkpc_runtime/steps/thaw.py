@@ -12,9 +12,8 @@ from fractions import Fraction
 from bkpc_grammar.log_objects import AT_ONCE
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository import layout
+from bkpc_runtime.repository import layout, windows
 from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.segments import needed_segments
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
 from bkpc_runtime.transfer.throttle import Throttle
 
@@ -60,8 +59,7 @@ def keys_to_read(
         layout.part_key(image.prefix, image.manifest.id, part.name) for image in chain for part in image.manifest.parts
     ]
     if window and end:
-        prefix, start = window.image.prefix, window.image.position
-        keys += [one.key(prefix) for one in needed_segments(store, prefix, window.epoch, start, end, skip=skip)]
+        keys += windows.keys(store, window, window.image.position, end, skip=skip)
     return keys
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository import catalogue, layout, segments
+from bkpc_runtime.repository import catalogue, layout, segments, windows
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
@@ -48,7 +48,7 @@ def verify_image(image: Image, store: Store, identities: Sequence[Secret], *, ne
     if severed and newest:
         problems.append(severed)
     if window:
-        problems += _log_problems(store, image.prefix, window, identities)
+        problems += _log_problems(store, window, identities)
     end = window.end if window else None
     return Verified(image.manifest.id, len(image.manifest.parts), read, end, tuple(problems), damage, severed)
 
@@ -134,31 +134,28 @@ def _manifest_problems(image: Image) -> Iterator[str]:
         yield f"the manifest of {manifest.id} is of {whose}, it lies in {image.prefix}"
 
 
-def _log_problems(store: Store, prefix: str, window: catalogue.Window, identities: Sequence[Secret]) -> Iterator[str]:
+def _log_problems(store: Store, window: catalogue.Window, identities: Sequence[Secret]) -> Iterator[str]:
     def unpack(packed: bytes) -> bytes:
         return unpacked(packed, "a log segment", identities)
 
-    if identities or not _sealed(store, prefix, window):
+    if identities or not _sealed(store, window):
         try:
-            pieces = segments.read_log(store, prefix, window.epoch, window.image.position, window.end, unpack=unpack)
+            pieces = windows.read(store, window, window.image.position, window.end, unpack=unpack)
             for _ in pieces:
                 pass
         except Refused as problem:
             yield str(problem)
     else:
-        yield from _hash_problems(store, prefix, window)
+        yield from _hash_problems(store, window)
 
 
-def _sealed(store: Store, prefix: str, window: catalogue.Window) -> bool:
-    archived = segments.archived_file(store, prefix, window.epoch, window.end.file)
+def _sealed(store: Store, window: catalogue.Window) -> bool:
+    tip = window.tip
+    archived = segments.archived_file(store, tip.prefix, tip.epoch, window.tip_end.file)
     return any(segment.encrypted for segment in archived.segments)
 
 
-def _hash_problems(store: Store, prefix: str, window: catalogue.Window) -> Iterator[str]:
-    first, last = segments.sequence(window.image.position.file), segments.sequence(window.end.file)
-    for file in segments.files(store, prefix, window.epoch):
-        if first <= segments.sequence(file) <= last:
-            for segment in segments.archived_file(store, prefix, window.epoch, file).segments:
-                key = segment.key(prefix)
-                if hashlib.sha256(store.get(key)).hexdigest() != segment.sha256:
-                    yield f"{key} is damaged: its SHA-256 is not the one in its name"
+def _hash_problems(store: Store, window: catalogue.Window) -> Iterator[str]:
+    for key, segment in windows.segments_of(store, window):
+        if hashlib.sha256(store.get(key)).hexdigest() != segment.sha256:
+            yield f"{key} is damaged: its SHA-256 is not the one in its name"

@@ -56,7 +56,10 @@ class ImagesAndLog:
         return self._of(prefix).list(prefix, after)
 
     def folders(self, prefix: str) -> Iterator[str]:
-        return self._of(prefix).folders(prefix)
+        if prefix.count("/") == 1:  # of servers: the log of one may be there before any image of it
+            yield from sorted({*self._images.folders(prefix), *self._log.folders(prefix)})
+            return
+        yield from self._of(prefix).folders(prefix)
 
     def delete(self, key: str) -> None:
         self._of(key).delete(key)

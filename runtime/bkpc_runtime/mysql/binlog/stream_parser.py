@@ -8,11 +8,12 @@ heartbeats) is not passed on.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
 from bkpc_runtime.errors import ServerFailed
+from bkpc_runtime.mysql.binlog.gtid_marks import KEPT, TELLING, GtidTally, Seen
 from bkpc_runtime.mysql.flavour import Position
 
 MAGIC = b"\xfebin"
@@ -40,7 +41,8 @@ class Chunk:
 
     `complete` is false while the last event goes on in the next chunk; `timestamp` (Unix seconds) is
     that of the last event. `awaited`: where the last event ends that a commit waits for; 0 for none.
-    `committed`: the timestamp of the last transaction, where it is sure which that is; else 0.
+    `committed`: the timestamp of the last transaction, where it is sure which that is; else 0. `seen`: the transactions
+    that begin in it.
     """
 
     file: str
@@ -51,6 +53,7 @@ class Chunk:
     timestamp: int
     awaited: int = 0
     committed: int = 0
+    seen: Seen = field(default_factory=Seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class StreamParser:
         self.timestamp = self.committed = 0
         self.long: tuple[int, int, int] | None = None
         self.wanted = self.long_wanted = False
+        self.long_head: tuple[int, int, bytes] | None = None
+        self.tally = GtidTally()
         self.rotated = False
         if start.offset < 4:
             self._begin_file()
@@ -150,7 +155,7 @@ class StreamParser:
         return body[3:]
 
     def _event(self, event: memoryview) -> None:
-        timestamp, kind, _, size, end, flags = HEADER.unpack_from(event)
+        timestamp, kind, server_id, size, end, flags = HEADER.unpack_from(event)
         if size != len(event):
             raise ServerFailed(f"an event of {self.file} has {len(event)} bytes, its header says {size}")
         if (flags & ARTIFICIAL or kind in _SPECIAL) and self._handled(event, kind, end, flags):
@@ -169,6 +174,9 @@ class StreamParser:
                 self.committed = timestamp
             elif kind in _MAY_END:
                 self.committed = 0
+            if kind in TELLING or self.tally.inside is None:
+                last = len(event) - 4 if self.checksum else len(event)
+                self.tally.note(kind, server_id, bytes(event[HEADER.size : min(last, KEPT)]))
         else:
             self.piece_start = self.expected
 
@@ -208,12 +216,16 @@ class StreamParser:
         self._begin_file()
 
     def _begin_file(self) -> None:
+        self.tally.begin_file()
         self.ready.append(Chunk(self.file, 0, 4, MAGIC, complete=True, timestamp=self.timestamp))
         self.piece_start = 4
 
     def _begin_long(self, event: memoryview) -> None:
-        timestamp, _, _, size, end, _ = HEADER.unpack_from(event)
+        timestamp, kind, server_id, size, end, _ = HEADER.unpack_from(event)
         self._place(end, size)
+        self.long_head = (kind, server_id, bytes(event[HEADER.size : KEPT])) if kind in TELLING else None
+        if self.tally.inside is None:  # rows of what began before
+            self.tally.note(0, 0, b"")
         self.timestamp, self.committed = timestamp, 0
         self.long = (size - len(event), 0, 0)
         self.long_wanted = self.wanted
@@ -232,6 +244,8 @@ class StreamParser:
             raise ServerFailed(f"a long event of {self.file} came damaged", retryable=True)
         if self.long_wanted:
             self.awaited = self.expected
+        if self.long_head and self.expected > self.skip_until:
+            self.tally.note(*self.long_head)
 
     def _add_long(self, body: memoryview) -> None:
         """Counts a part of a long event; its last 4 bytes, which may be split, are the checksum."""
@@ -254,9 +268,8 @@ class StreamParser:
         data = b"".join(self.pieces)
         self.pieces.clear()
         end = self.piece_start + len(data)
-        self.ready.append(
-            Chunk(self.file, self.piece_start, end, data, complete, self.timestamp, self.awaited, self.committed)
-        )
+        told = (self.timestamp, self.awaited, self.committed, self.tally.take())
+        self.ready.append(Chunk(self.file, self.piece_start, end, data, complete, *told))
         self.piece_start, self.awaited = end, 0
 
     def _no_event(self, body: bytes) -> None:

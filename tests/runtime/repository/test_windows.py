@@ -1,0 +1,139 @@
+"""A window through the logs of two servers, made without any: what it holds, and what is kept for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bkpc_runtime.errors import DamagedBackup
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.mysql.gtid import parse_gtids
+from bkpc_runtime.repository import catalogue, windows
+from bkpc_runtime.repository.holdings import holdings_of
+from bkpc_runtime.repository.joins import Join, joins_of
+from bkpc_runtime.repository.segments import archived_file, files, order
+from bkpc_runtime.steps.expire import Source, expire
+from tests.runtime.retention import made
+from tests.runtime.retention.made import DAY, HOUR, PREFIX, SERVER, rules
+from tests.runtime.retention.memory import MemoryStore
+
+BEGAN = datetime(2026, 6, 1, tzinfo=UTC)
+LATER = "mariadb-2-0"
+THERE = f"shop/{LATER}"
+
+
+def joined(store: MemoryStore) -> Join:
+    """Server one's log ends inside its second binlog, and goes on in server two's fifth."""
+    gtids = parse_gtids("0-1-57")
+    assert gtids
+    join = Join(
+        PREFIX, 1, Position(made.binlog(2), 90), THERE, 2, made.binlog(5), gtids, Position(made.binlog(5), 40), 9
+    )
+    store.put(join.key, join.body())
+    return join
+
+
+def begun(store: MemoryStore) -> None:
+    made.put_log(store, 2, 5, 0, 100, THERE)
+    made.put_end(store, 2, 5, 100, THERE)
+    made.put_log(store, 2, 6, 0, 70, THERE)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore("near")
+    made.put_image(store, made.manifest(BEGAN, Position(made.binlog(1), 4), origin=made.origin_of(1, 1)))
+    made.put_log(store, 1, 1, 0, 100)
+    made.put_end(store, 1, 1, 100)
+    made.put_log(store, 1, 2, 0, 90)
+    return store
+
+
+def window(store: MemoryStore) -> catalogue.Window:
+    (image,) = (one for one in catalogue.all_images(store, "shop") if one.prefix == PREFIX)
+    found = catalogue.window(store, image)
+    assert found
+    return found
+
+
+def test_it_leads_on_once_there_is_log(store: MemoryStore) -> None:
+    alone = window(store)
+    join = joined(store)
+    assert window(store) == alone
+    assert joins_of(store, PREFIX, 1) == [join]
+    begun(store)
+    found = window(store)
+    assert (found.end.text, found.tip_end.text) == (f"{LATER}/000002/binlog.000006:70", "binlog.000006:70")
+    assert order(alone.end) < order(Position(f"{LATER}/000002/{made.binlog(1)}", 4)) < order(found.end)
+    assert found.reach > alone.reach
+    pieces = windows.read(store, found, found.image.position, found.end, unpack=lambda _: bytes(100))
+    with pytest.raises(DamagedBackup, match="is not what was written"):
+        list(pieces)
+    keys = list(windows.keys(store, found, found.image.position, found.end, skip=True))
+    assert [(key.split("/")[1], key.split("/")[4]) for key in keys] == [
+        (SERVER, made.binlog(1)), (SERVER, made.binlog(2)), (LATER, made.binlog(5)), (LATER, made.binlog(6)),
+    ]  # fmt: skip
+    assert windows.size(store, found, found.image.position, found.end) == 100 + 90 + 100 + 70
+    (held,) = holdings_of([store], "shop", BEGAN)
+    assert held.images[0].windows == (("near", 1, found.end),)
+    assert held.images[0].later == (("near", THERE, 2, 5),)
+    assert catalogue.severed(store, found.image) == ""
+
+
+def test_a_server_that_lives_on_is_not_left(store: MemoryStore) -> None:
+    joined(store)
+    begun(store)
+    made.put_log(store, 1, 2, 90, 95)
+    assert not window(store).way
+    assert catalogue.severed(store, window(store).image) == "", "no image of the first would change that"
+    assert "no image of it" in catalogue.left_behind(store, window(store).image, window(store))
+    (held,) = holdings_of([store], "shop", BEGAN)
+    assert held.images[0].later == ()
+    assert held.images[0].windows == (("near", 1, Position(made.binlog(2), 95)),)
+
+
+def test_what_says_so_is_checked(store: MemoryStore) -> None:
+    join = joined(store)
+    for spoilt in (
+        join.body().replace(b'"epoch": 2', b'"epoch": 3'), join.body()[:-9], b"[]",
+        join.body().replace(made.binlog(5).encode(), b"../x.000005"), join.body().replace(LATER.encode(), b"a/b"),
+    ):  # fmt: skip
+        store.put(join.key, spoilt)
+        with pytest.raises(DamagedBackup, match=r"does not say where|not the name of a binlog"):
+            window(store)
+    store.put(join.key, join.body().replace(b'"format_version": 1', b'"format_version": 2'))
+    with pytest.raises(DamagedBackup, match="format version 2"):
+        window(store)
+
+
+def test_log_of_the_later_server_stays_while_an_image_of_the_earlier_leads_through_it(store: MemoryStore) -> None:
+    joined(store)
+    begun(store)
+    made.put_end(store, 2, 6, 70, THERE)
+    made.put_log(store, 2, 7, 0, 100, THERE)
+    there = BEGAN + 3 * DAY
+    position = Position(made.binlog(7), 4)
+    kept = {"near": rules(7 * DAY, grace=timedelta(0), fresh=2 * DAY)}
+
+    def after(days: int, later: timedelta) -> tuple[int, list[str], list[str]]:
+        for day in range(days):
+            taken = made.manifest(there + day * DAY, position, identity=LATER, origin=made.origin_of(2, 7))
+            made.put_image(store, taken)
+        now = there + days * DAY + later
+        for _ in range(2):
+            expire([store], "shop", kept, Source(LATER, now), now)
+        images = [one for one in catalogue.all_images(store, "shop") if one.prefix == PREFIX]
+        return len(images), _there(store, PREFIX, 1), _there(store, THERE, 2)
+
+    # Points before the first image of the second server are promised until seven days after it.
+    assert after(6, 20 * HOUR) == (1, [made.binlog(1), made.binlog(2)], [made.binlog(n) for n in (5, 6, 7)])
+    assert after(10, HOUR) == (0, [made.binlog(2)], [made.binlog(7)])
+    (newest, *_) = catalogue.all_images(store, "shop")
+    found = catalogue.window(store, newest)
+    assert found
+    assert catalogue.left_behind(store, newest, found) == "", "what is left of the first stands in nobody's way"
+
+
+def _there(store: MemoryStore, prefix: str, epoch: int) -> list[str]:
+    return [one for one in files(store, prefix, epoch) if archived_file(store, prefix, epoch, one).segments]

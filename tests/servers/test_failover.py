@@ -1,0 +1,391 @@
+"""A replica takes the place of its primary: the log goes on by GTID, and every instant of both stays restorable.
+
+Counters that are added to, and keys that would come twice, show whatever is replayed twice or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery.choice import choose, starts
+from bkpc_runtime.recovery.point import parse_point
+from bkpc_runtime.recovery.recover import Means, Restored, Silent, recover
+from bkpc_runtime.recovery.target import Target
+from bkpc_runtime.recovery.way import By
+from bkpc_runtime.repository import catalogue, segments
+from bkpc_runtime.repository.joins import joins_of
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.backup import Source, take_image
+from bkpc_runtime.steps.verify import verify_image
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer, start_server
+from tests.database_server.contents import digests
+from tests.servers.command_line import Office
+from tests.servers.streaming import Streaming, archived, position, wait_for
+
+GTIDS = {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"}
+_SYSTEM = "('mysql', 'sys', 'performance_schema', 'information_schema')"
+
+
+@contextmanager
+def replica_set(folder: Path, count: int) -> Iterator[list[ThrowawayServer]]:
+    """Servers with GTIDs: the first is the primary of the others."""
+    with start_server("mysql", folder / "1", **GTIDS) as first:
+        if count == 1:
+            yield [first]
+            return
+        first.run("CREATE USER copying IDENTIFIED BY 'it'", "GRANT REPLICATION SLAVE ON *.* TO copying")
+        with start_server("mysql", folder / "2", **GTIDS) as second:
+            follow(second, first)
+            if count == 2:
+                yield [first, second]
+                return
+            with start_server("mysql", folder / "3", **GTIDS) as third:
+                follow(third, first)
+                yield [first, second, third]
+
+
+def follow(replica: ThrowawayServer, primary: ThrowawayServer) -> None:
+    replica.run(
+        f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {primary.port}, "
+        "SOURCE_USER = 'copying', SOURCE_PASSWORD = 'it', SOURCE_AUTO_POSITION = 1, "
+        "GET_SOURCE_PUBLIC_KEY = 1, SOURCE_CONNECT_RETRY = 1",
+        "START REPLICA",
+    )
+
+
+def executed(server: ThrowawayServer) -> str:
+    return str(server.run("SELECT @@GLOBAL.gtid_executed")[0][0]).replace("\n", "")
+
+
+def caught_up(replica: ThrowawayServer, primary: ThrowawayServer) -> None:
+    assert replica.run(f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{executed(primary)}', 20)") == [(0,)]
+
+
+def promote(replica: ThrowawayServer) -> None:
+    replica.run("STOP REPLICA", "RESET REPLICA ALL")
+
+
+def write(server: ThrowawayServer, count: int = 5) -> None:
+    for _ in range(count):
+        server.run("BEGIN", "INSERT INTO w.t (b) VALUES (UUID())", "UPDATE w.counter SET n = n + 1", "COMMIT")
+
+
+def wait_until(true: Callable[[], bool], patience: float = 60) -> None:
+    until = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+@dataclass
+class Archive:
+    store: DirectoryStore
+    identity: pyrage.x25519.Identity
+    moments: dict[str, tuple[str, Position, str, dict[str, str]]] = field(default_factory=dict)
+    times: dict[str, tuple[datetime, dict[str, str]]] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[Secret]:
+        return [Secret(str(self.identity))]
+
+    def streaming(self, server: ThrowawayServer) -> Streaming:
+        return Streaming(server, self.store, str(self.identity.to_public()))
+
+    def moment(self, name: str, server: ThrowawayServer) -> None:
+        (uuid,) = server.run("SELECT @@server_uuid")[0]
+        self.moments[name] = (executed(server), position(server), uuid, digests(server))
+
+    def time(self, name: str, server: ThrowawayServer) -> None:
+        time.sleep(0.05)
+        self.times[name] = (datetime.now(UTC), digests(server))
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """From one server to the second and the third; nothing stays of the first two."""
+    folder = tmp_path_factory.mktemp("failover")
+    found = Archive(DirectoryStore("disk", folder / "backups"), pyrage.x25519.Identity.generate())
+    with replica_set(folder, 3) as (first, second, third), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BKPC_MYSQL_BIN", str(first.bin))
+        first.run(
+            "CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, b TEXT)",
+            "CREATE TABLE w.counter (n INT)", "INSERT INTO w.counter VALUES (0)",
+        )  # fmt: skip
+        with found.streaming(first) as stream:
+            write(first)
+            source = Source("shop", parse_address(first.url), Secret(""))
+            take_image(source, [found.store], [str(found.identity.to_public())], expected_size=1)
+            write(first)
+            first.run("FLUSH BINARY LOGS")
+            write(first)
+            found.moment("early", first)
+            found.time("early", first)
+            write(first)
+            found.moment("stored", first)
+            wait_for(stream, position(first))
+        # What the store lacks, and the replicas have.
+        write(first)
+        found.moment("replicated", first)
+        found.time("replicated", first)
+        for replica in (second, third):
+            caught_up(replica, first)
+        first.kill()
+        promote(second)
+        third.run("STOP REPLICA")
+        follow(third, second)
+        write(second)
+        with found.streaming(second) as stream:
+            second.run("FLUSH BINARY LOGS")
+            write(second)
+            found.moment("second", second)
+            found.time("second", second)
+            second.run("CREATE TABLE w.later AS SELECT * FROM w.t")
+            write(second)
+            wait_for(stream, position(second))
+        caught_up(third, second)
+        second.kill()
+        promote(third)
+        with found.streaming(third) as stream:
+            write(third)
+            found.moment("third", third)
+            found.time("third", third)
+            write(third)
+            found.moment("last", third)
+            wait_for(stream, position(third))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def one_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayServer]:
+    with start_server("mysql", tmp_path_factory.mktemp("target")) as running:
+        yield running
+
+
+@pytest.fixture
+def target(one_target: ThrowawayServer) -> ThrowawayServer:
+    names = one_target.run(f"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN {_SYSTEM}")
+    one_target.run("SELECT 1", *(f"DROP DATABASE `{name}`" for (name,) in names))
+    return one_target
+
+
+def restore(archive: Archive, target: ThrowawayServer, to: str, by: By = "applier") -> Restored:
+    found = starts(archive.store, "shop", parse_point(to), archive.keys)
+    into = Target(parse_address(target.url), Secret(""))
+    return recover(found, archive.store, into, Means(archive.keys, by=by), Silent())
+
+
+@pytest.mark.parametrize("by", ["applier", "client"])
+def test_all_of_it_through_three_servers(archive: Archive, target: ThrowawayServer, by: By) -> None:
+    restored = restore(archive, target, "latest", by)
+    assert digests(target) == archive.moments["last"][3]
+    assert restored.position == choose(archive.store, "shop", "latest", archive.keys).stop
+    assert len({stretch.server for stretch in window(archive).stretches}) == 3
+
+
+def window(archive: Archive) -> catalogue.Window:
+    (image,) = catalogue.all_images(archive.store, "shop")
+    found = catalogue.window(archive.store, image)
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("name", ["early", "stored", "replicated", "second", "third"])
+def test_to_the_gtids_of_an_instant(archive: Archive, target: ThrowawayServer, name: str) -> None:
+    restore(archive, target, archive.moments[name][0])
+    assert digests(target) == archive.moments[name][3]
+
+
+@pytest.mark.parametrize("name", ["early", "replicated", "second", "third"])
+def test_to_a_time(archive: Archive, target: ThrowawayServer, name: str) -> None:
+    moment, wanted = archive.times[name]
+    if name == "replicated":  # they are in the second's log alone, which tells when it had them
+        moment, wanted = archive.times["early"]
+    restore(archive, target, moment.isoformat())
+    assert digests(target) == wanted
+
+
+def test_to_a_position(archive: Archive, target: ThrowawayServer) -> None:
+    """Servers call their files alike: a name that several have is refused with those to say."""
+    _, end, server, wanted = archive.moments["second"]
+    with pytest.raises(BadUsage, match="in the logs of 2 servers") as raised:
+        choose(archive.store, "shop", end.text, archive.keys)
+    (asked,) = (line.split()[-1] for line in raised.value.help.splitlines() if server in line)
+    restore(archive, target, asked)
+    assert digests(target) == wanted
+    first, inside = archive.moments["stored"][1], window(archive)
+    assert choose(archive.store, "shop", f"{inside.stretches[0].server}/000001/{first.text}", archive.keys)
+
+
+def test_all_is_read_back(archive: Archive) -> None:
+    inside = window(archive)
+    done = verify_image(inside.image, archive.store, archive.keys)
+    assert (done.problems, done.severed, done.window_end) == ((), "", inside.end)
+    assert verify_image(inside.image, archive.store, []).problems == ()
+
+
+def test_by_hand(archive: Archive, target: ThrowawayServer, tmp_path: Path) -> None:
+    """As docs/repository-format.md says."""
+    inside = window(archive)
+    restore(archive, target, inside.image.manifest.id)
+    for number, one in enumerate(inside.stretches):
+        there = archived(archive.store, one.prefix, one.epoch, one.start, archive.keys[0])
+        command = ["--skip-gtids", f"--stop-position={one.end.offset}"]
+        command += [f"--exclude-gtids={one.held.text}"] if number else [f"--start-position={one.start.offset}"]
+        for name, body in there.items():
+            (tmp_path / f"{number}-{name}").write_bytes(body)
+        files = [str(tmp_path / f"{number}-{name}") for name in there]
+        text = subprocess.run(target.binlog_command(*command, *files), check=True, capture_output=True).stdout
+        client = target.client_command("--binary-mode", "--comments")
+        done = subprocess.run(client, input=text, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert digests(target) == archive.moments["last"][3]
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ThrowawayServer, ThrowawayServer]]:
+    """A primary with a database, and its replica."""
+    with replica_set(tmp_path, 2) as (first, second):
+        monkeypatch.setenv("BKPC_MYSQL_BIN", str(first.bin))
+        first.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, b TEXT)")
+        first.run("CREATE TABLE w.counter (n INT)", "INSERT INTO w.counter VALUES (0)")
+        yield first, second
+
+
+def streamed(server: ThrowawayServer, disk: DirectoryStore) -> str:
+    """Log of a server is stored; its folder in the store."""
+    streaming = Streaming(server, disk)
+    with streaming as stream:
+        write(server)
+        wait_for(stream, position(server))
+    return streaming.prefix
+
+
+def stored(server: ThrowawayServer, disk: DirectoryStore) -> str:
+    """An image, too."""
+    take_image(Source("shop", parse_address(server.url), Secret("")), [disk], [], expected_size=1)
+    return streamed(server, disk)
+
+
+def refused(server: ThrowawayServer, disk: DirectoryStore) -> str:
+    """Why the stream does not go on at a server, as the store is told; what was stored before is as it was."""
+    (image,) = catalogue.all_images(disk, "shop")
+    before = catalogue.window(disk, image)
+    assert before
+    prefix = streamed(server, disk)
+    assert catalogue.window(disk, image) == before
+    assert joins_of(disk, image.prefix, 1) == []
+    with pytest.raises(Refused, match="and no image of it: the log of server"):
+        choose(disk, "shop", "latest", [])
+    told = json.loads(disk.get(segments.gap_key(prefix, 1)))
+    assert (told["from"], told["server"]) == (before.end.text, image.manifest.identity)
+    # Once there is an image of the new server, the old one's log stands in nobody's way.
+    take_image(Source("shop", parse_address(server.url), Secret("")), [disk], [], expected_size=1)
+    streamed(server, disk)
+    assert choose(disk, "shop", "latest", []).stop == position(server)
+    return str(told["reason"])
+
+
+def test_what_is_lacking_on_either_side_is_named(
+    pair: tuple[ThrowawayServer, ThrowawayServer], disk: DirectoryStore, tmp_path: Path
+) -> None:
+    first, second = pair
+    behind = DirectoryStore("behind", tmp_path / "behind")
+    stored(first, behind)
+    before = int(executed(first).rpartition("-")[2])
+    write(first, 2)
+    caught_up(second, first)
+    second.run("STOP REPLICA")
+    stored(first, disk)
+    (uuid,) = first.run("SELECT @@server_uuid")[0]
+    first.kill()
+    promote(second)
+    lacking = f"{uuid}:{before + 3}-{before + 7}"
+    assert f"the server has not executed {lacking}, which is stored" in refused(second, disk)
+    for _ in range(2):
+        second.run("FLUSH BINARY LOGS", f"PURGE BINARY LOGS TO '{position(second).file}'")
+    reason = refused(second, behind)
+    assert f"no longer has the log of {uuid}:{before + 1}-{before + 2}," in reason
+
+
+def test_an_agent_that_died_between_the_join_and_the_log(
+    pair: tuple[ThrowawayServer, ThrowawayServer], disk: DirectoryStore, tmp_path: Path
+) -> None:
+    """And what a replica wrote by itself among what it copied: both logs, one after the other, may then make other rows
+    than it has."""
+    first, second = pair
+    prefix = stored(first, disk)
+    caught_up(second, first)
+    second.run("CREATE TABLE w.own (id INT)")
+    other = DirectoryStore("other", tmp_path / "other")
+    stored(first, other)
+    caught_up(second, first)
+    first.kill()
+    promote(second)
+    streamed(second, disk)
+    (join,) = joins_of(disk, prefix, 1)
+    for one in [*disk.list(f"{join.prefix_there}/")]:
+        disk.delete(one.key)
+    (image,) = catalogue.all_images(disk, "shop")
+    alone = catalogue.window(disk, image)
+    assert alone
+    assert not alone.way
+    assert choose(disk, "shop", "latest", []).stop == alone.end, "until there is log, nothing is missed"
+    streamed(second, disk)
+    assert joins_of(disk, prefix, 1) == [join]
+    found = catalogue.window(disk, image)
+    assert found
+    assert found.tip_end == position(second)
+    assert ":1, which is not stored, before" in refused(second, other)
+
+
+def test_the_commands_over_a_failover(
+    pair: tuple[ThrowawayServer, ThrowawayServer], tmp_path: Path, target: ThrowawayServer
+) -> None:
+    first, second = pair
+    office = Office.opened(tmp_path / "office", first)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    agent = office.start("agent", "plan.json")
+    try:
+        write(first)
+        office.archived(first)
+        caught_up(second, first)
+        first.kill()
+        promote(second)
+        second.port = first.port
+        second.restart()
+        write(second)
+        second.run("CREATE TABLE w.wrong (id INT)", "DROP TABLE w.wrong")
+        server = str(second.run("SELECT @@server_uuid")[0][0])
+        wait_until(lambda: f"log to {server}/000002/{position(second).text}\n" in office.bkpc("list", "plan.json").text)
+    finally:
+        agent.terminate()
+        agent.wait(30)
+    said = (office.folder / "agent.log").read_text()
+    assert "goes on by GTID where that of" in said
+    assert "a new image of" not in said, "that of the first server is gone on from"
+    told = office.bkpc("status", "plan.json", "--format", "json").text
+    (row,) = json.loads(told[told.index("[\n") : told.rindex("]") + 1])
+    assert (row["severed"], row["bytes_not_stored"], row["overdue"]) == ("", 0, [])
+    key = ("--identity", "key.txt")
+    office.bkpc("verify", "plan.json", *key, expect=0)
+    found = office.bkpc("log", "plan.json", "shop", "--find", "drop table w.wrong", *key, expect=0).text
+    at = found.partition("--to ")[2].split()[0]
+    assert at.startswith(f"{server}/000002/")
+    restoring = ("restore", "plan.json", "shop", "--to", at, "--into", target.url, *key)
+    told = office.bkpc(*restoring, "--dry-run", expect=0).text
+    assert f"goes on at server {server}, where that of " in told
