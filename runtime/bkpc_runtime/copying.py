@@ -61,7 +61,7 @@ class _Copying:
         assert job.source_store is not None
         self._step = step
         self._job, self._go_on = job, world.go_on
-        self._source = world.store(job.source_store)
+        self._source, self._stores = world.store(job.source_store), world.plan.estate.stores
         self._targets = [world.store(name) for name in job.stores]
 
     def newest(self) -> str:
@@ -138,7 +138,8 @@ class _Copying:
     def _wish(self) -> Wish:
         """As long as the copy may take, and two days; the tier is the one whose time the plan counts."""
         days = 2 + -(-timedelta(milliseconds=self._job.timeout_ms) // _DAY)
-        return Wish(days, timedelta(milliseconds=self._job.thaw_ms))
+        thaw = next(one.thaw_ms for one in self._stores if one.name == self._job.source_store)
+        return Wish(days, timedelta(milliseconds=self._job.thaw_ms), thaw=timedelta(milliseconds=thaw))
 
     def _thawing(self, cold: Sequence[StoredObject]) -> Store:
         def thaw(keys: Sequence[str]) -> int:

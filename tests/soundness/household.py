@@ -100,16 +100,25 @@ class Household:
     def turns(self, store: str) -> float:
         """How often objects of the newest image are asked for one after the other: of tables 128 at once; of those that
         are barely too large for that two; all pieces of a physical image."""
-        found = 0
-        fulls = [job for job in self.jobs if job.kind == "backup.full"]
-        if self.database.tables and any(job.engine == "logical" for job in fulls):
-            tables = self.database.tables.value.number
-            large = min(tables, int(self.size // (SMALL + 1)))
-            found = ceil(large / 2) + ceil((tables - large) / AT_ONCE)
-        if any(job.engine == "physical" for job in fulls):
-            images_ = max([1, *(one.images.get(store, 1) for one in self._all_chained())])
-            found = max(found, int(self.image(store) // PIECE) + images_ - 1)
-        return float(found)
+        large = min(self._tables, int(self.size // (SMALL + 1)))
+        return max(ceil(large / 2) + ceil((self._tables - large) / AT_ONCE), self._pieces(store))
+
+    def objects(self, store: str) -> float:
+        """Of the newest image, and of what is behind it."""
+        return max(self._tables, self._pieces(store))
+
+    @property
+    def _tables(self) -> int:
+        """Of logical images."""
+        logical = any(job.kind == "backup.full" and job.engine == "logical" for job in self.jobs)
+        return self.database.tables.value.number if self.database.tables and logical else 0
+
+    def _pieces(self, store: str) -> int:
+        """Of physical images."""
+        if not any(job.kind == "backup.full" and job.engine == "physical" for job in self.jobs):
+            return 0
+        number = max([1, *(one.images.get(store, 1) for one in self._all_chained())])
+        return int(self.image(store) // PIECE) + number - 1
 
     def older(self, store: str) -> int:
         """Milliseconds by which the full image may be older than the newest."""

@@ -254,6 +254,16 @@ def _all_tables_at_once() -> AbstractContextManager[Any]:
     return patch.object(image_reading.Objects, "wait", property(lambda self: 0))
 
 
+def _asked_in_no_time() -> AbstractContextManager[Any]:
+    """All objects are asked to thaw at once."""
+    return patch.object(together, "asked_by", lambda frozen: None)
+
+
+def _seen_at_once() -> AbstractContextManager[Any]:
+    """Somebody tells when all has thawed."""
+    return patch.object(recovery_time, "look_ms", lambda thaw: 0)
+
+
 def _each_store_alone() -> AbstractContextManager[Any]:
     """A refutation from the best store alone, where several have images by turns."""
 
@@ -296,6 +306,8 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("a month has 30 days", _short_months, "monthly"),
     ("the pieces of a log come at once", _asked_for_all_at_once, None),
     ("the objects of an image come at once", _all_tables_at_once, None),
+    ("a thaw is asked for in no time", _asked_in_no_time, "quota"),
+    ("a thaw is seen at once", _seen_at_once, "quota"),
     ("refuted: all of the log is replayed", _always_the_log, None),
     ("refuted: the log comes after the image", _one_after_the_other, None),
     ("refuted: the oldest image counts", _oldest_of_all_stores, None),

@@ -13,6 +13,8 @@ from tests.soundness.topology import Failure, Topology, thaw_seconds
 
 AT_ONCE = 128
 """Objects of a log that a restore asks for at once."""
+A_SECOND = 100
+"""Objects that are asked to thaw in a second."""
 # What must be over before a step of a kind begins, within one database, whatever the plan says.
 _AFTER: dict[str, tuple[str, ...]] = {
     "detect": ("",),
@@ -28,7 +30,7 @@ _AFTER: dict[str, tuple[str, ...]] = {
 
 Figure = Callable[[str, str], float]
 """Of a database in a store: bytes that are read to bring its newest image back; in ms, how long its thaw waits, or how
-long the image is prepared; how often its objects are asked for one after the other."""
+long the image is prepared; how often its objects are asked for one after the other, and how many there are."""
 
 
 def _at_once(_: str, __: str) -> float:
@@ -62,18 +64,26 @@ def rate_of(step: Step) -> float:
     return min((one.rate for one in step.reserve), default=inf)
 
 
-def stores_read(topology: Topology, recovery: Recovery, step: Step, failure: Failure) -> tuple[str, ...]:
+def stores_read(
+    topology: Topology, recovery: Recovery, step: Step, failure: Failure, asking: float = 0.0
+) -> tuple[str, ...]:
     """What a step reads: of a log that commits waited for each store that may have the last of it, if the plan has
-    reserved for that, and waits until all can be read; else the one it names."""
+    reserved for that, and waits until all can be read, which takes `asking` ms beside thaws; else the one it names."""
     named, home = step.store or "", topology.new_home(step.database, failure)
     read = topology.having_all(step.database, named, failure) if step.kind == "restore.log" else ()
-    reserved, wanted, ready = {one.resource for one in step.reserve}, set[str](), 0.0
+    reserved, wanted, ready, thawed = {one.resource for one in step.reserve}, set[str](), 0.0, 0.0
     for name in read:
         store = topology.stores[name]
         wanted |= {f"link:{one.name}" for one in topology.route(store.site, home or "", failure.sites) or ()}
         wanted |= {f"store:{name}:reads"} if store.reads else set()
-        ready = max(ready, acts_at(recovery, step.database) + thaw_seconds(store) * 1000)
-    return read if read and wanted <= reserved and ready <= step.start_ms + 1 else (named, *step.beside)
+        thaws = thaw_seconds(store) * 1000
+        thawed = max(thawed, thaws + asking if thaws else 0.0)
+        ready = max(ready, acts_at(recovery, step.database) + thaws)
+    waits = max(
+        (one.expect_ms for one in recovery.steps if (one.kind, one.database) == ("thaw", step.database)), default=0
+    )
+    all_of_them = wanted <= reserved and ready <= step.start_ms + 1 and thawed <= waits + 1
+    return read if read and all_of_them else (named, *step.beside)
 
 
 def acts_at(recovery: Recovery, database: str) -> int:
@@ -95,9 +105,12 @@ class Rehearsal:
         queue: Figure = _at_once,
         prepare: Figure = _at_once,
         turns: Figure = _at_once,
+        objects: Figure = _at_once,
     ) -> None:
         self.topology, self.recovery, self.failure = topology, recovery, failure
         self.image, self.queue, self.prepare, self.turns = image, queue, prepare, turns
+        self.objects = objects
+        self._held_up = 0.0
 
     def run(self, ages: Mapping[str, float], *, waits: bool = True) -> Course:
         """Carry it out; `ages`: ms from the snapshot of the newest image to the failure, per database.
@@ -108,12 +121,15 @@ class Rehearsal:
         ends: dict[str, float] = {}
         faults: list[Fault] = []
         by_kind: dict[tuple[str, str], float] = {}
+        self._held_up = 0.0
+        self._held_up = self._asking(ages)
+        asking = self._asking(ages)
         for step in self.recovery.steps:
             takes[step.id] = self._takes(step, ages.get(step.database, 0.0))
             ready = max((ends.get(one, inf) for one in step.needs), default=0.0)
             ready = max(ready, *(by_kind.get((step.database, kind), 0.0) for kind in _AFTER[step.kind]))
             if step.kind in {"restore.image", "restore.log"}:
-                ready = max(ready, by_kind.get((step.database, "activate"), 0.0) + self._thaws(step))
+                ready = max(ready, by_kind.get((step.database, "activate"), 0.0) + self._thaws(step, asking))
             if ready > step.start_ms + 1:
                 text = f"{self._named(step)} is due at {step.start_ms} ms; what it needs is done at {ready:.0f} ms"
                 faults.append(Fault("late", self._waiting(step.database), text, self.recovery.scope))
@@ -135,12 +151,30 @@ class Rehearsal:
     def _named(self, step: Step) -> str:
         return f"{step.kind} of {step.database} ({self.failure.scope} of {self.failure.lost})"
 
-    def _thaws(self, step: Step) -> float:
-        """Milliseconds after somebody acts from which on all that a step reads can be read."""
-        thaws = max(thaw_seconds(self.topology.stores[one]) * 1000 for one in self._stores_of(step))
+    def _thaws(self, step: Step, asking: float) -> float:
+        """Milliseconds after somebody acts from which on all that a step reads is known to be readable."""
+        thaws = max(self._thaw(one) for one in self._stores_of(step))
         named = (step.store or "", *step.beside)
-        waits = (thaw_seconds(self.topology.stores[one]) * 1000 + self.queue(step.database, one) for one in named)
-        return max(thaws, *waits)
+        waits = (self._thaw(one) + self.queue(step.database, one) for one in named)
+        longest = max(thaws, *waits)
+        return longest + asking if longest else 0.0
+
+    def _thaw(self, store: str) -> float:
+        """Milliseconds until somebody looks again who has looked just before it had thawed."""
+        thaw = thaw_seconds(self.topology.stores[store])
+        return (thaw + min(300.0, max(5.0, thaw / 60))) * 1000 if thaw else 0.0
+
+    def _asking(self, ages: Mapping[str, float]) -> float:
+        """Milliseconds in which all that must thaw is asked for, one by one."""
+        number = 0.0
+        for step in self.recovery.steps:
+            if step.kind in {"restore.image", "restore.log"}:
+                frozen = [one for one in self._stores_of(step) if thaw_seconds(self.topology.stores[one])]
+                if frozen and step.kind == "restore.image":
+                    number += max(self.objects(step.database, one) for one in frozen)
+                elif frozen:
+                    number += self._objects_of_log(step, ages.get(step.database, 0.0))
+        return number * 1000 / A_SECOND
 
     def _takes(self, step: Step, age: float) -> float:
         """The most a step takes, in ms, by the program's figures."""
@@ -154,7 +188,7 @@ class Rehearsal:
                 default=0.0,
             )
         if step.kind == "thaw":
-            return max(thaw_seconds(self.topology.stores[one]) for one in (step.store or "", *step.beside)) * 1000
+            return max(self._thaw(one) for one in (step.store or "", *step.beside))
         if step.kind == "check.service":
             return float((database.verifies or self.topology.program.verification).value.seconds) * 1000
         beside = 0.0
@@ -163,21 +197,25 @@ class Rehearsal:
             beside = max(self.prepare(step.database, one) for one in self._stores_of(step))
             beside += self._latency(step) * max(self.turns(step.database, one) for one in self._stores_of(step))
         else:
-            size = float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
-            beside = self._asks(step, age, size)
+            size = self._log(step, age)
+            beside = ceil(self._objects_of_log(step, age) / AT_ONCE) * self._latency(step)
         rate = rate_of(step)
         return beside + size / rate * 1000 if rate else inf
 
-    def _asks(self, step: Step, age: float, size: float) -> float:
-        """Milliseconds in which requests alone are on the way: of a log that was flushed as often as it may be, each
-        time with as much as a byte, in objects of which 128 are asked for at once."""
+    def _log(self, step: Step, age: float) -> float:
+        """Bytes that are written in so many milliseconds, and a burst."""
+        database = self.topology.databases[step.database]
+        return float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
+
+    def _objects_of_log(self, step: Step, age: float) -> float:
+        """Of a log that was flushed as often as it may be, each time with as much as a byte."""
         flushes = [
             float(hot.flush.value.seconds) * 1000
             for hot in self.topology.policies[step.database].hot
             if any(one.value == step.store for one in hot.stores)
         ]
-        objects = (age / min(flushes) if flushes else 0.0) + size / OBJECT
-        return ceil(objects / AT_ONCE) * self._latency(step) if size else 0.0
+        size = self._log(step, age)
+        return (age / min(flushes) if flushes else 0.0) + size / OBJECT if size else 0.0
 
     def _latency(self, step: Step) -> float:
         """Milliseconds, of the longest way that it may have to read over."""
@@ -258,4 +296,4 @@ class Rehearsal:
             yield f"reserved on {name}, which it does not cross"
 
     def _stores_of(self, step: Step) -> tuple[str, ...]:
-        return stores_read(self.topology, self.recovery, step, self.failure)
+        return stores_read(self.topology, self.recovery, step, self.failure, self._held_up)

@@ -159,7 +159,10 @@ class World:
         def turns(database: str, store: str) -> float:
             return self.households[database].turns(store)
 
-        return Rehearsal(self.topology, recovery, failure, self.image, queue, prepare, turns)
+        def objects(database: str, store: str) -> float:
+            return self.households[database].objects(store)
+
+        return Rehearsal(self.topology, recovery, failure, self.image, queue, prepare, turns, objects)
 
     def _asked(self, recovery: Recovery) -> dict[str, list[Ask]]:
         """What all ask to thaw of each class with a quota when somebody acts: images, and log with its first object."""

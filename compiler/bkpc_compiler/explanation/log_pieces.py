@@ -13,6 +13,17 @@ from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_M
 
 def fetching(sheet: Sheet, reading: Reading) -> None:
     """The sheet has the age and the bytes already."""
+    counting(sheet, reading)
+    rounds = f"ceil(objects / {AT_ONCE}) + floor(bytes / {ROUND}) + {LOOKS} * listings + {SINGLE}"
+    sheet.follows(
+        "rounds", rounds, reading.rounds, "", f"times that nothing but requests is on the way, {AT_ONCE} at once"
+    )
+    latency(sheet, "latency", reading.links)
+    sheet.follows("takes", "ceil(rounds * latency * 1000) / 1000", Fraction(reading.wait, 1000), "s")
+
+
+def counting(sheet: Sheet, reading: Reading) -> None:
+    """How many objects there are at most, and how often one must ask for their names."""
     sheet.given("flush", Fraction(reading.apart[0], 1000), "s", "between two objects at least", reading.flush)
     cut = "floor(age / flush) + 1"
     for commit in reading.apart[1:]:
@@ -35,12 +46,6 @@ def fetching(sheet: Sheet, reading: Reading) -> None:
         notes = "notes + "
     listings = f"floor((objects + {notes}3 * binlogs) / {LISTED}) + ceil(binlogs / {AT_ONCE})"
     sheet.follows("listings", listings, reading.listings, "", "answers in turn that name all of them once")
-    rounds = f"ceil(objects / {AT_ONCE}) + floor(bytes / {ROUND}) + {LOOKS} * listings + {SINGLE}"
-    sheet.follows(
-        "rounds", rounds, reading.rounds, "", f"times that nothing but requests is on the way, {AT_ONCE} at once"
-    )
-    latency(sheet, "latency", reading.links)
-    sheet.follows("takes", "ceil(rounds * latency * 1000) / 1000", Fraction(reading.wait, 1000), "s")
 
 
 def latency(sheet: Sheet, name: str, links: Sequence[Link]) -> None:

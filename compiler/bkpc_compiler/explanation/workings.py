@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from bkpc_compiler.estate.resources import Resource
-from bkpc_compiler.explanation import ages, image_pieces, least_ages, log_pieces, logs, slots
+from bkpc_compiler.explanation import ages, asking, image_pieces, least_ages, log_pieces, logs, slots
 from bkpc_compiler.explanation.chains import counted, increments
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
@@ -24,12 +24,14 @@ from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.feasibility.working import (
     Ageing,
     Apart,
+    Asking,
     AtBest,
     Copying,
     Crowding,
     Fetching,
     Forced,
     Logging,
+    Looking,
     Moving,
     Preparing,
     Queueing,
@@ -66,8 +68,8 @@ class Workings:
                 self._at_best(sheet, part)
             case Crowding(parts, through):
                 self._crowding(sheet, parts, through)
-            case Queueing(_, storage):
-                self._queueing(sheet, storage, term.duration.amount)
+            case Queueing() | Looking() | Asking() as one:
+                self._thawing(sheet, one, term.duration.amount)
             case Logging() as one:
                 logs.logging(sheet, one, self.program)
             case Ageing() as one:
@@ -286,6 +288,14 @@ class Workings:
             total += part.transfer.bytes
         sheet.follows("bytes", " + ".join(names), total, "B")
         self._at_capacity(sheet, total, through)
+
+    def _thawing(self, sheet: Sheet, one: Queueing | Looking | Asking, lasts: Fraction) -> None:
+        if isinstance(one, Queueing):
+            self._queueing(sheet, one.storage, lasts)
+        elif isinstance(one, Looking):
+            asking.looking(sheet, one, lasts)
+        else:
+            asking.asking(sheet, one, lasts, self.analysis)
 
     def _queueing(self, sheet: Sheet, storage: str, lasts: Fraction) -> None:
         """What all recoveries of the failure thaw of one class, against its quota."""

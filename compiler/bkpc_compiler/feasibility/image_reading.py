@@ -10,14 +10,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 from bkpc_compiler.estate.resources import Ways
-from bkpc_compiler.estate.routes import HOME
+from bkpc_compiler.estate.routes import HOME, Route
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.log_reading import SINGLE, farthest
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Given, Link
 from bkpc_compiler.source import Span
 from bkpc_grammar.image_objects import AT_ONCE, CLIENTS, OTHERS, PIECE, ROUND, SMALL
-from bkpc_grammar.quantities import Count, Duration
+from bkpc_grammar.quantities import ZERO_DURATION, Count, Duration
 
 
 class Objects(Struct, frozen=True, dict=True):
@@ -80,5 +80,11 @@ def objects_of(
     far = farthest(ways, image.stores, site, lost)
     if far is HOME or not far.latency.amount:
         return None
+    return pieces_of(database, image, bytes_, far)
+
+
+def pieces_of(database: Database, image: ImageCopy, bytes_: int, far: Route = HOME) -> Objects:
+    """The objects that it is in, wherever they are."""
     pieces = bytes_ // PIECE + image.prepared if image.prepared else 0
-    return Objects(bytes_, database.tables if image.logical else None, pieces, far.latency, far.links)
+    latency = ZERO_DURATION if far is HOME else far.latency
+    return Objects(bytes_, database.tables if image.logical else None, pieces, latency, far.links)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.estate.failures import Loss, survives
+from bkpc_compiler.feasibility.asking import frozen_of
 from bkpc_compiler.feasibility.by_turns import any_of_all, lost_at_least_on, taken_by_turns
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.images import image_copies
@@ -112,7 +113,8 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
 
 def _quickest(ranked: tuple[int, Recovery]) -> tuple[int, bool, int, tuple[str, str], str]:
     rank, one = ranked
-    queue = thaw_days(asked_of(one.database, one.line))[0] * DAY * 1000
+    frozen = frozen_of(one.setting, one.database, one.line, one.place, one.loss.sites)
+    queue = thaw_days(asked_of(one.database, one.line))[0] * DAY * 1000 + (frozen.wait if frozen else 0)
     return (rank, one.most is None, (one.most or 0) + queue, one.line.name, one.place.site)
 
 

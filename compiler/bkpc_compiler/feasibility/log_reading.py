@@ -21,7 +21,7 @@ from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Link, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
-from bkpc_grammar.quantities import Duration
+from bkpc_grammar.quantities import ZERO_DURATION, Duration
 
 LOOKS = 2
 """Times that the names of all objects are listed: before anything is loaded (of a scope, or where something must
@@ -90,14 +90,22 @@ def reading_of(
     age: int | Fraction, bytes_: int,
 ) -> Reading | None:  # fmt: skip
     """The log out of `stores`, wherever it may be, to `site` around `lost` sites; None where no latency counts."""
-    far = farthest(ways, stores, site, lost) if bytes_ else HOME
-    if far is HOME or not far.latency.amount:
-        return None
+    found = reading_any(ways, database, log, stores, site, lost, age, bytes_) if bytes_ else None
+    return found if found and found.latency.amount else None
+
+
+def reading_any(
+    ways: Ways, database: Database, log: StreamDemand, stores: Iterable[Store], site: str, lost: tuple[str, ...],
+    age: int | Fraction, bytes_: int,
+) -> Reading:  # fmt: skip
+    """The same where no latency counts, too."""
+    far = farthest(ways, stores, site, lost)
     apart = [log.flush_apart]
     quorum = _quorum(ways, database, log) if log.level.sync else HOME
     if log.level.sync:
         apart.append(max(SYNC_APART_MS, int(quorum.latency.amount * 1000)))
-    return Reading(age, bytes_, tuple(apart), far.latency, far.links, log.level.flush.span, quorum.links, log.known)
+    latency = ZERO_DURATION if far is HOME else far.latency
+    return Reading(age, bytes_, tuple(apart), latency, far.links, log.level.flush.span, quorum.links, log.known)
 
 
 def farthest(ways: Ways, stores: Iterable[Store], site: str, lost: tuple[str, ...]) -> Route:

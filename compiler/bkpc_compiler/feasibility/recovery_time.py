@@ -23,11 +23,12 @@ from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.log_reading import Reading, reading_of
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.thaw import log_to_replay, thaw_of
-from bkpc_compiler.feasibility.working import Working
+from bkpc_compiler.feasibility.working import Looking, Working
 from bkpc_compiler.once import once
-from bkpc_compiler.program.model import Database, Origin, Policy, Program, Standby, Store
+from bkpc_compiler.program.model import Database, Given, Origin, Policy, Program, Standby, Store
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration, Size
+from bkpc_grammar.thaws import TURN_MS, look_ms
 
 
 class Place(Struct, frozen=True):
@@ -340,10 +341,20 @@ def leads_back(setting: Setting, line: Line, place: Place, loss: Loss) -> bool:
 
 
 def _ready(line: Line, place: Place) -> tuple[Term, ...]:
-    """Before image and log can both be read."""
-    if place.standby is None and line.log_store is None and all(one.storage_class is None for one in line.image.stores):
+    """Before image and log can both be read, and somebody has seen it."""
+    stores = (*line.image.stores, *line.log_stores)
+    if place.standby is None and all(one.storage_class is None for one in stores):
         return ()
-    return ready_at(place, (*line.image.stores, *line.log_stores))
+    longest = longest_thaw(stores)
+    provision = place.standby.provision.value.milliseconds_up() if place.standby else 0
+    if longest is None or provision >= thawing_ms(longest):
+        return ready_at(place, ())
+    every = Duration(Fraction(look_ms(longest.value.milliseconds_up()) + TURN_MS, 1000))
+    words = f"until it is seen to have thawed: looked at every {every.human()} or so"
+    return (
+        *ready_at(Place(place.site, None), stores),
+        Term(words, every, (longest.span,), longest.origin, Looking(longest)),
+    )
 
 
 def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
@@ -361,9 +372,22 @@ def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
 
 def ready_after(line: Line, place: Place) -> int:
     """Milliseconds between acting and the first byte: until the place is provisioned and what is read has thawed."""
-    longest = place.standby.provision.value.milliseconds_up() if place.standby else 0
-    for store in (*line.image.stores, *line.log_stores):
+    provision = place.standby.provision.value.milliseconds_up() if place.standby else 0
+    longest = longest_thaw((*line.image.stores, *line.log_stores))
+    return provision if longest is None else max(provision, thawing_ms(longest))
+
+
+def longest_thaw(stores: Iterable[Store]) -> Given[Duration] | None:
+    """Of what must thaw before it can be read."""
+    longest: Given[Duration] | None = None
+    for store in stores:
         thaw = thaw_of(store)
-        if thaw is not None:
-            longest = max(longest, thaw.value.milliseconds_up())
+        if thaw is not None and (longest is None or thaw.value > longest.value):
+            longest = thaw
     return longest
+
+
+def thawing_ms(thaw: Given[Duration]) -> int:
+    """Milliseconds until what takes so long is seen to have thawed."""
+    takes = thaw.value.milliseconds_up()
+    return takes + look_ms(takes) + TURN_MS

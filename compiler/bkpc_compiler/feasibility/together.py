@@ -10,13 +10,14 @@ from msgspec import Struct, structs
 
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.feasibility.along import along_with, in_common, loses, promised
+from bkpc_compiler.feasibility.asking import asked_by, frozen_of
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.crowds import crowded
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.recovery_least import Passing, comes_back, least_back, least_together, passing_of
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
-from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting, longest_thaw
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, copied_in_a_day, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Queueing
 from bkpc_compiler.once import once
@@ -45,6 +46,12 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
         """The bytes that all recoveries ask of classes with a thaw quota, by class; and copies before and beside."""
         asked = totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
         return {name: bytes_ + self.copied.get(name, 0) for name, bytes_ in asked.items()}
+
+    @once
+    def asking(self) -> Term | None:
+        """How long it takes to ask for all that must thaw; None: nothing must."""
+        found = (frozen_of(one.setting, one.database, one.line, one.place, one.loss.sites) for one in self.recoveries)
+        return asked_by(one for one in found if one is not None)
 
     @once
     def hit(self) -> frozenset[str]:
@@ -83,7 +90,7 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
     @once
     def returns(self) -> Mapping[str, Return | None]:
         """When each database is back, by name; None where nothing bounds it."""
-        recoveries = [_with_thaw_queue(one, self.thawed) for one in self.recoveries]
+        recoveries = [_with_thaw_queue(one, self) for one in self.recoveries]
         return schedule_of(recoveries, _latest_finishes(self))
 
     @once
@@ -165,16 +172,18 @@ def _milliseconds(duration: Duration) -> Fraction | int:
     return exactly.numerator if exactly.denominator == 1 else exactly
 
 
-def _with_thaw_queue(recovery: Recovery, everyone: Mapping[str, int]) -> Recovery:
-    """The recovery, its thaw behind what all recoveries ask of the class's quota, by class."""
-    days, asked = thaw_days(asked_of(recovery.database, recovery.line), everyone)
-    if asked is None or asked.storage.quota is None:
+def _with_thaw_queue(recovery: Recovery, outage: Outage) -> Recovery:
+    """The recovery, its thaw behind what all recoveries ask: one after the other, and of the class's quota."""
+    if longest_thaw((*recovery.line.image.stores, *recovery.line.log_stores)) is None:
         return recovery
-    quota = asked.storage.quota
-    words = f"behind the thaw quota of `{asked.store.name}`"
-    working = Queueing(recovery, asked.storage.name)
-    wait = Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, working)
-    return structs.replace(recovery, queue=(wait,))
+    queue: tuple[Term, ...] = (outage.asking,) if outage.asking else ()
+    days, asked = thaw_days(asked_of(recovery.database, recovery.line), outage.thawed)
+    if asked is not None and asked.storage.quota is not None:
+        quota = asked.storage.quota
+        words = f"behind the thaw quota of `{asked.store.name}`"
+        working = Queueing(recovery, asked.storage.name)
+        queue += (Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, working),)
+    return structs.replace(recovery, queue=queue)
 
 
 def waited_for(outage: Outage, name: str, down: frozenset[str] | None = None) -> tuple[str, ...]:
@@ -262,7 +271,7 @@ def serves(outage: Outage, name: str) -> int | None:
 def _serves(outage: Outage, name: str) -> int | None:
     if len(outage.down) == 1 and name in outage.choices:  # nothing beside it, nothing to wait for
         choice = outage.choices[name]
-        return _with_thaw_queue(choice.recovery, outage.thawed).most if choice.recovery else None
+        return _with_thaw_queue(choice.recovery, outage).most if choice.recovery else None
     own = outage.returns.get(name)
     if own is None:
         return None
@@ -307,7 +316,7 @@ def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | No
     """For `share` of all instants: only the age of the image depends on the instant."""
     if choice.recovery is None:
         return None
-    again = structs.replace(_with_thaw_queue(choice.recovery, outage.thawed), share=share)
+    again = structs.replace(_with_thaw_queue(choice.recovery, outage), share=share)
     return schedule_of([again], {})[choice.database.name]
 
 

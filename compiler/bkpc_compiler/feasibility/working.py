@@ -11,6 +11,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from bkpc_compiler.estate.resources import Resource
+    from bkpc_compiler.feasibility.asking import Frozen
     from bkpc_compiler.feasibility.demand import JobDemand
     from bkpc_compiler.feasibility.images import ImageCopy
     from bkpc_compiler.feasibility.recovery_least import Follows
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.recovery_schedule import Move
     from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer
     from bkpc_compiler.feasibility.stream import StreamDemand
+    from bkpc_compiler.program.model import Given
+    from bkpc_grammar.quantities import Duration
 
 
 # Structs: some are made for every line that is judged, and these are made fastest.
@@ -81,6 +84,18 @@ class Queueing(Struct, frozen=True):
     storage: str
 
 
+class Looking(Struct, frozen=True):
+    """How often what thaws is looked at."""
+
+    thaw: Given[Duration]
+
+
+class Asking(Struct, frozen=True):
+    """What all recoveries of a failure ask to thaw, one after the other."""
+
+    frozen: Sequence[Frozen]
+
+
 class Crowding(Struct, frozen=True):
     """Images and a log through one resource at full capacity."""
 
@@ -138,6 +153,8 @@ Working = (
     | Waiting
     | AtBest
     | Queueing
+    | Looking
+    | Asking
     | Crowding
     | Logging
     | Ageing

@@ -8,6 +8,7 @@ from typing import Literal
 
 from bkpc_compiler.feasibility.log_left import log_left
 from bkpc_compiler.feasibility.recovery_schedule import Move, Return
+from bkpc_compiler.feasibility.recovery_time import longest_thaw, thawing_ms
 from bkpc_compiler.feasibility.together import Outage, needed_by, serves, waited_for
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import Given
@@ -90,17 +91,12 @@ class _Steps:
 
     @property
     def _thaw(self) -> int:
-        """The longest thaw, and the wait behind its quota; 0 where nothing thaws."""
+        """The longest thaw until it is seen, and what it waits for before; 0 where nothing thaws."""
         recovery = self.back.recovery
-        thaws = [
-            store.storage_class.value.thaw.value
-            for store in (*recovery.line.image.stores, *recovery.line.log_stores)
-            if store.storage_class and store.storage_class.value.thaw
-        ]
-        queue = [term.duration for term in recovery.lead if term.label.startswith("behind the thaw quota")]
-        if not thaws:
+        longest = longest_thaw((*recovery.line.image.stores, *recovery.line.log_stores))
+        if longest is None:
             return 0
-        return sum(queue, start=max(thaws)).milliseconds_up()
+        return thawing_ms(longest) + sum(term.duration.milliseconds_up() for term in recovery.queue)
 
     @property
     def _images(self) -> tuple[str, ...]:

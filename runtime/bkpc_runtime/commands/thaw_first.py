@@ -222,10 +222,11 @@ class Thaws:
         loads = max((one.expect_ms for one in steps if one.kind.startswith("restore.")), default=0)
         # The first may thaw before the last does by as long as that takes.
         days = self._days or 2 + -(-(usual + 2 * timedelta(milliseconds=loads)) // DAY)
-        return Wish(days, usual, self._tier, self._hurries)
+        return Wish(days, usual, self._tier, self._hurries, self._usual(None, cold))
 
-    def _usual(self, database: str, cold: Sequence[StoredObject]) -> timedelta:
-        """The plan's figure, its wait behind the quota included, where it is of this tier; else the provider's."""
+    def _usual(self, database: str | None, cold: Sequence[StoredObject]) -> timedelta:
+        """The plan's figure where it is of this tier, else the provider's; of a `database` with what it waits for: to
+        be asked for, its turn behind the quota, and to be looked at."""
         plan, longest = self._world.plan, timedelta(0)
         for storage_class in {one.storage_class for one in cold}:
             said = [one for one in plan.estate.stores if CLASSES.get(one.storage_class or "") == storage_class]
@@ -235,7 +236,7 @@ class Thaws:
                 step.expect_ms
                 for one in plan.recoveries
                 for step in one.steps
-                if (step.kind, step.database) == ("thaw", database) and step.store in names
+                if database and (step.kind, step.database) == ("thaw", database) and step.store in names
             ]
             usual = _USUAL.get((storage_class, self._tier), _USUAL.get((storage_class, "Standard"), timedelta(0)))
             if self._tier == "Standard" and figures:

@@ -11,18 +11,13 @@ from fractions import Fraction
 
 from bkpc_grammar.log_objects import AT_ONCE
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.thaws import A_SECOND, look_ms
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import layout, windows
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
 from bkpc_runtime.transfer.throttle import Throttle
 
-_LOOKING = 8
-"""Listings under way at once."""
-_A_SECOND = 100
-"""Requests to thaw in a second: the service takes no more, and makes who asks more wait."""
-_QUICKEST, _SLOWEST = 5.0, 300.0
-"""Seconds between two looks at what thaws: a sixtieth of what it usually takes, within these."""
 _SILENT = 900.0
 """Seconds after which it is said that nothing has changed."""
 
@@ -30,19 +25,21 @@ _SILENT = 900.0
 @dataclass(frozen=True, slots=True)
 class Wish:
     """How a thaw is asked for: readable for `days`, as soon as `tier` says; `hurries`: what thaws already is asked for
-    again, since the tier may be quicker. `usual`: how long the slowest takes, as far as is known."""
+    again, since the tier may be quicker. `usual`: how long the slowest takes, as far as is known, with what it waits
+    for before; `thaw`: without, where that is known too."""
 
     days: int
     usual: timedelta
     tier: Tier = "Standard"
     hurries: bool = False
+    thaw: timedelta | None = None
 
 
 def cold_of(store: Store, keys: Iterable[str]) -> list[StoredObject]:
     """Those of the objects that can't be read now, in the order of `keys`; reads listings alone."""
     wanted = dict.fromkeys(keys)
     folders = dict.fromkeys(f"{key.rpartition('/')[0]}/" for key in wanted)
-    with ThreadPoolExecutor(_LOOKING, thread_name_prefix="look") as pool:
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="look") as pool:
         listed = pool.map(lambda folder: [one for one in store.list(folder) if one.cold and one.key in wanted], folders)
         found = {one.key: one for page in listed for one in page}
     return [found[key] for key in wanted if key in found]
@@ -66,7 +63,7 @@ def keys_to_read(
 def ask(store: Store, cold: Iterable[StoredObject], wish: Wish) -> int:
     """Asks for what is frozen, and returns at once; how many requests that were."""
     asked = [one for one in cold if one.cold == "frozen" or wish.hurries]
-    pace = Throttle(_A_SECOND)
+    pace = Throttle(A_SECOND)
 
     def one_of_them(one: StoredObject) -> None:
         pace.take(1)
@@ -94,7 +91,8 @@ class Thawing:
     @property
     def pause(self) -> float:
         """Seconds until the next look is worth it."""
-        return min(_SLOWEST, max(_QUICKEST, self._wish.usual.total_seconds() / 60))
+        thaw = self._wish.usual if self._wish.thaw is None else self._wish.thaw
+        return look_ms(thaw // timedelta(milliseconds=1)) / 1000
 
     def look(self, say: Callable[[str], None]) -> bool:
         """Whether all can be read; says how far it is, where that is news."""
