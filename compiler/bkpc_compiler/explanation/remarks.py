@@ -10,6 +10,7 @@ from bkpc_compiler.feasibility.holding import Short
 from bkpc_compiler.feasibility.lines import Choice, places
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.together import Outage, missing
+from bkpc_compiler.feasibility.judging import PointJudging, no_point_in_common
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_grammar.quantities import Duration
 
@@ -25,6 +26,9 @@ def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
         return
     if choice.cut_off or (answer.kind == "rto" and answer.nowhere):
         yield f"nobody can do it: a copy survives, but {_nowhere(choice)}"
+        return
+    if isinstance(answer.judging, PointJudging) and answer.judging.apart:
+        yield f"nobody can do it: {no_point_in_common(answer.judging)}"
         return
     if answer.upper is None:
         yield from dict.fromkeys(_unbounded(analysis, answer))

@@ -175,26 +175,40 @@ class PointJudging(Struct, frozen=True):
         """Its own line and those of the others of its group."""
         return tuple(line for one in (self.choice, *(two for _, two in self.members())) if (line := one.line))
 
+    @property
+    def stranded(self) -> tuple[str, ...]:
+        """The members of its group of which nothing is left that can be read where they are rebuilt."""
+        return tuple(name for name, other in self.members() if other.line is None)
+
+    @property
+    def imaged(self) -> tuple[str, ...]:
+        """The members of its group, itself too, that have images only, whichever line they come back on."""
+        choices = ((self.choice.database.name, self.choice), *self.members())
+        return tuple(name for name, one in choices if all(line.log is None for line in one.readable))
+
+    @property
+    def apart(self) -> bool:
+        """Whether its group has no point in common, whatever the plan: no two images are of one instant."""
+        return bool(self.stranded) or len(self.imaged) > 1
+
     def least(self) -> Fraction | None:
-        if self.choice.line is None:
+        if self.choice.line is None or self.apart:
             return None
         share = self.promise.rpo_quantile
         least = self.choice.least_lost(share)
         for _, other in self.members():
-            if other.line is None or least is None:
-                return least
             low = other.least_lost(share)
-            least = None if low is None else max(least, low)
+            least = None if least is None or low is None else max(least, low)
         return least
 
     def lower(self) -> Bound | None:
         """What no line betters that is left, neither of its own nor of another member of its group."""
-        if self.choice.line is None:
+        if self.choice.line is None or self.apart:
             return None
         lower = self._lower_of(self.choice)
         for name, other in self.members():
-            if other.line is None or lower is None:
-                return lower
+            if lower is None:
+                return None
             low = self._lower_of(other)
             lower = None if low is None else _of(name, low) if low.total > lower.total else lower
         return lower
@@ -210,7 +224,7 @@ class PointJudging(Struct, frozen=True):
         return self.commons.shorts(self.outage, self.choice)
 
     def verdict(self, objective: Duration, most: Duration | None) -> Verdict:
-        if self.choice.line is None:
+        if self.choice.line is None or self.apart:
             return Verdict.REFUTED
         verdict = _verdict(objective, most, self)
         if verdict is not Verdict.UNDECIDED or (most is not None and most.amount <= objective.amount):
@@ -272,6 +286,15 @@ def _verdict(objective: Duration, most: Duration | None, judging: Judging) -> Ve
         return Verdict.UNDECIDED if judging.shorts() else Verdict.PROVED
     least = judging.least()
     return Verdict.REFUTED if least is not None and least > objective.amount else Verdict.UNDECIDED
+
+
+def no_point_in_common(judging: PointJudging) -> str:
+    """Why the group of one that is `apart` has none."""
+    if judging.stranded:
+        names = ", ".join(f"`{name}`" for name in judging.stranded)
+        return f"its group goes back to one point, and nothing to bring {names} back survives where it can be read"
+    names = ", ".join(f"`{name}`" for name in judging.imaged)
+    return f"its group goes back to one point, and {names} have images only: no two are of one instant"
 
 
 def _of(name: str, bound: Bound) -> Bound:

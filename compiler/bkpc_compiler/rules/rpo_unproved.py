@@ -69,10 +69,6 @@ def _unbounded(answer: Answer) -> str:
     if log is not None and not log.fits:
         return "the log's reserved rate does not fit beside the other streams"
     others = answer.judging.members() if isinstance(answer.judging, PointJudging) else ()
-    stranded = [name for name, other in others if other.line is None]
-    if stranded:
-        names = ", ".join(f"`{name}`" for name in stranded)
-        return f"its group goes back to one point, and nothing to bring {names} back survives where it can be read"
     lines = [other.line for _, other in others if other.line is not None]
     if sum(one.log is None for one in (answer.choice.line, *lines) if one is not None) > 1:
         return "its group goes back to one point, and members without a log have none in common"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
+from bkpc_compiler.feasibility.judging import PointJudging, no_point_in_common
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
 from bkpc_compiler.rules.words import also, labels_of, least_told, routed, subject
@@ -25,7 +26,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     least, terms = least_told(answer)
     missing = _missing_log(answer)
     if answer.lower is None:
-        primary = Label(answer.objective.span, "nothing to recover from survives")
+        primary = Label(answer.objective.span, _no_point(answer) or "nothing to recover from survives")
     elif answer.overfull is not None:
         primary = Label(answer.objective.span, "no bound: of the logs that go this way, one falls behind without end")
     else:
@@ -43,6 +44,14 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         help=remedy.help,
         edit=remedy.edit,
     )
+
+
+def _no_point(answer: Answer) -> str:
+    """Why its group has no point in common; empty where it is not for that."""
+    judging = answer.judging
+    if not isinstance(judging, PointJudging) or answer.choice.line is None or not judging.apart:
+        return ""
+    return no_point_in_common(judging)
 
 
 def _missing_log(answer: Answer) -> tuple[Label, ...]:

@@ -165,7 +165,7 @@ def test_a_group_without_logs_has_no_point_in_common() -> None:
     rpo = objective(against(grouped, "one", Scope.CORRUPTION), "rpo")
     assert rpo.upper is None
     assert rpo.remarks == (
-        "it goes back to one point with its group (`two`), and not all of them have a log that bounds it",
+        "nobody can do it: its group goes back to one point, and `one`, `two` have images only: no two are of one instant",
     )
 
 
