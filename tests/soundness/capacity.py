@@ -94,7 +94,7 @@ class Load:
         """
         spans: dict[str, list[tuple[float, float, int]]] = {}
         for step in recovery.steps:
-            until = step.start_ms + max(float(step.expect_ms), course.takes.get(step.id, 0.0))
+            until = step.start_ms + max(float(step.expect_ms), round(course.takes.get(step.id, 0.0), 3))
             for one in step.reserve:
                 spans.setdefault(one.resource, []).append((step.start_ms, until, one.rate))
         moments = [0.0]

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.holding import Short
+from bkpc_compiler.feasibility.judging import PointJudging, no_point_in_common
 from bkpc_compiler.feasibility.lines import Choice, places
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.together import Outage, missing
-from bkpc_compiler.feasibility.judging import PointJudging, no_point_in_common
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_grammar.quantities import Duration
 
