@@ -189,6 +189,8 @@ class PointJudging(Struct, frozen=True):
     @property
     def apart(self) -> bool:
         """Whether its group has no point in common, whatever the plan: no two images are of one instant."""
+        if self.choice.database.name not in self.commons.setting.grouped:
+            return False
         return bool(self.stranded) or len(self.imaged) > 1
 
     def least(self) -> Fraction | None:
