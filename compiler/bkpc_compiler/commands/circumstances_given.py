@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from bkpc_compiler.circumstances import Circumstances, MeasuredFacts
+from bkpc_compiler.commands.given_file import read_given
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _HORIZON = re.compile(r"(?:(?P<years>\d{1,9})y)?(?:(?P<months>\d{1,9})mo)?")
@@ -49,7 +50,7 @@ def circumstances_of(arguments: argparse.Namespace) -> Circumstances:
 
     path = Path(arguments.facts)
     try:
-        document = path.read_bytes()
+        document = read_given(path)
         facts = read_facts(document, arguments.facts)
     except OSError as problem:
         raise FactsUnusable(f"{arguments.facts} can't be read: {problem.strerror}") from problem

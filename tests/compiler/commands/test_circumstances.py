@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bkpc_compiler.commands import given_file
 from bkpc_compiler.main import main
 from bkpc_grammar.canonical import canonical_bytes, read_plan
 from tests.compiler.backends.html_page import assert_sound
@@ -37,6 +43,44 @@ def test_a_document_that_is_none_is_told_with_its_place(
 def test_a_document_that_is_not_there_is_told(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, PAYMENTS, "--facts", "/nowhere/facts.json"]) == 2
     assert capsys.readouterr().err == f"bkpc {command}: /nowhere/facts.json can't be read: No such file or directory\n"
+
+
+def test_a_pipe_is_read_where_somebody_writes_and_told_where_nobody_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given_file, "_PATIENCE_MS", 200)
+    pipe = tmp_path / "facts.json"
+    os.mkfifo(pipe)
+    assert main(["check", PAYMENTS, "--facts", str(pipe)]) == 2
+    assert capsys.readouterr().err == f"bkpc check: {pipe} can't be read: it is a pipe, and nothing writes to it\n"
+    monkeypatch.setattr(given_file, "_PATIENCE_MS", 20_000)
+    slow = b"restores" * 20_000  # more than a pipe holds
+    body = document(fact("database", "orders", "restores", 10 * 1024**2)).replace(b"{", b"{ " + b" " * len(slow), 1)
+    for before in (0.2, 0.0):
+        writer = threading.Thread(target=written, args=(pipe, before, body))
+        writer.start()
+        assert main(["check", PAYMENTS, "--facts", str(pipe)]) == 1
+        writer.join()
+        assert "error[BKP3001]: `orders` cannot be back in service" in capsys.readouterr().out
+
+
+def written(pipe: Path, before: float, body: bytes) -> None:
+    """In two goes, the first after a while."""
+    time.sleep(before)
+    with pipe.open("wb", buffering=0) as opened:
+        time.sleep(0.2)
+        opened.write(body[:9])
+        time.sleep(0.2)
+        opened.write(body[9:])
+
+
+@pytest.mark.parametrize("given", ["/dev/stdin", "<(cat facts.json)", "<(sleep 0.3; cat facts.json)"])
+def test_a_document_from_the_shell(given: str, tmp_path: Path) -> None:
+    (tmp_path / "facts.json").write_bytes(document(fact("database", "orders", "restores", 10 * 1024**2)))
+    line = f"cat facts.json | {sys.executable} -m bkpc_compiler.main check {PAYMENTS} --facts {given}"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1, done
+    assert "error[BKP3001]: `orders` cannot be back in service" in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
