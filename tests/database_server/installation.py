@@ -81,6 +81,8 @@ def find_mysql() -> Installation:
     options: dict[str, str | int | bool | None] = {
         "secure-file-priv": "", "mysqlx": "OFF", "loose-innodb-redo-log-capacity": "64M", "binlog-format": None,
     }  # fmt: skip
+    if series:  # as MySQL 9.7 has it by itself
+        options |= {"gtid-mode": "ON", "enforce-gtid-consistency": "ON"}
     return Installation(
         "mysql", root / "bin", (str(server),),
         (str(server), "--initialize-insecure", "--secure-file-priv=", "--loose-innodb-redo-log-capacity=64M"),

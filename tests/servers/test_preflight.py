@@ -257,12 +257,13 @@ def test_programs_that_do_not_fit_the_server_are_named(
 ) -> None:
     mysql = least.flavour == "mysql"
     dump, client = ("mysqldump", "mysql") if mysql else ("mariadb-dump", "mariadb")
-    program(tmp_path / dump, f"echo {'Ver 8.0.40' if mysql else 'Ver 10.19 Distrib 10.6.1-MariaDB'}")
+    older = ("8.0.20" if least.series < (8, 2) else "8.0.40") if mysql else "10.5.1"
+    program(tmp_path / dump, f"echo {f'Ver {older}' if mysql else f'Ver 10.19 Distrib {older}-MariaDB'}")
     program(tmp_path / client, "echo a library is missing >&2; exit 127")
     monkeypatch.setenv("BKPC_MYSQL_BIN", f"{tmp_path}:{least.bin}")
     old, broken = findings(least)
     assert old.kind == ("problem" if mysql else "warning")
-    assert old.text.startswith(f"{tmp_path / dump} is of version {'8.0.40' if mysql else '10.6.1'}, the server of ")
+    assert old.text.startswith(f"{tmp_path / dump} is of version {older}, the server of ")
     assert (broken.kind, broken.text) == ("problem", f"{tmp_path / client} does not run: a library is missing")
 
 

@@ -10,8 +10,9 @@ from typing import cast
 
 from bkpc_runtime.engines.page_copy import FLAVOURS, STREAMS, Name
 from bkpc_runtime.engines.process import Program
-from bkpc_runtime.errors import DamagedBackup, ToolFailed
+from bkpc_runtime.errors import ToolFailed
 from bkpc_runtime.mysql.tools import find_tool
+from bkpc_runtime.recovery.stream_names import StreamNames
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Engine
@@ -53,7 +54,9 @@ def bring_back(chain: Sequence[Image], store: Store, work: Path, identities: Seq
 
 def _unpack(image: Image, store: Store, folder: Path, identities: Sequence[Secret]) -> None:
     """All parts are one stream."""
-    with Program(unpacker(image.manifest.engine, folder), feeds=True) as program:
+    engine = image.manifest.engine
+    names = None if engine == "clone" else StreamNames(cast("Name", engine), image.manifest.id)
+    with Program(unpacker(engine, folder), feeds=True) as program:
         for part in image.manifest.parts:
             key = layout.part_key(image.prefix, image.manifest.id, part.name)
             for chunk in inbound(
@@ -63,11 +66,10 @@ def _unpack(image: Image, store: Store, folder: Path, identities: Sequence[Secre
                 identities=identities,
                 expected=part.sums,
             ):
+                if names:
+                    names.see(chunk)
                 program.feed(chunk)
         program.finish()
-        # It leaves out names that point elsewhere, and ends with status 0.
-        if "invalid filename" in program.complaints():
-            raise DamagedBackup(f"image {image.manifest.id} was changed: {program.complaints()}")
 
 
 def unpacker(engine: Engine, folder: Path) -> list[str]:
