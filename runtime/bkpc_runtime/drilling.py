@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import Connection
@@ -24,10 +23,9 @@ from bkpc_runtime.errors import PolicyBroken, RuntimeFailure
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.drills import Drill, drills
 from bkpc_runtime.schedule import is_due, last_start
-from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.drill import Asked, drawn_seed, run_drill
 from bkpc_runtime.stores.throttled import throttled
-from bkpc_runtime.transfer.identity import read_identities
+from bkpc_runtime.transfer.identity import IDENTITY, identities_here, identity_file
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
@@ -36,18 +34,11 @@ PATIENCE = 300.0
 _LOOK = 5.0
 _STOP_LOOK = 1.0
 _RETRY = 3600.0
-IDENTITY = "BKPC_AGE_IDENTITY"
-
-
-def identities_here() -> Sequence[Secret]:
-    """The keys in the file that BKPC_AGE_IDENTITY names; none where it names none."""
-    path = os.environ.get(IDENTITY)
-    return read_identities(Path(path)) if path else ()
 
 
 def can_be_held(job: contract.Job) -> bool:
     """Whether this machine has a key, if one is needed: a machine that takes backups need not be able to open them."""
-    return not job.recipients or bool(os.environ.get(IDENTITY))
+    return not job.recipients or identity_file(os.environ) is not None
 
 
 def is_drill_due(world: World, job: contract.Job, now: datetime) -> bool:
@@ -66,7 +57,7 @@ def hold(world: World, job: contract.Job, *, work: Path | None = None) -> str:
     """
     (database,) = world.databases(job.database)
     store = throttled(world.store(_turn(world, job)), job.limit)
-    asked = Asked(None, work or Path(tempfile.gettempdir()), PATIENCE, identities_here(), drawn_seed())
+    asked = Asked(None, work or Path(tempfile.gettempdir()), PATIENCE, identities_here(os.environ), drawn_seed())
     found = run_drill(world, database, store, asked, log.info)
     events.tell(events.Drilled(passed=found.passed, drill=found))
     if not found.passed:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime import events
@@ -20,7 +19,7 @@ from bkpc_runtime.steps.expire import Source, expire
 from bkpc_runtime.steps.judge import judge_images, limits_of
 from bkpc_runtime.steps.verification import due_images, verify_into_mark
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.identity import read_identities
+from bkpc_runtime.transfer.identity import identities_here
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
@@ -66,8 +65,7 @@ def run_verification(world: World, job: contract.Job, *, due_only: bool = False)
         DamagedBackup: an image is not what was written.
     """
     now = world.clock()
-    path = world.environ.get("BKPC_AGE_IDENTITY")
-    identities = read_identities(Path(path)) if path else ()
+    identities = identities_here(world.environ)
     done: list[str] = []
     damaged: list[str] = []
     with ExitStack() as begun:

@@ -10,8 +10,7 @@ from pathlib import Path
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime import events
 from bkpc_runtime.commands.event_stream import add_format
-from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
-from bkpc_runtime.commands.restore import identities_of
+from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, say, world_of
 from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.recovery.point import parse_point
 from bkpc_runtime.repository.drills import Drill

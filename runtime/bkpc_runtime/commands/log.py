@@ -6,8 +6,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 
-from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
-from bkpc_runtime.commands.restore import identities_of
+from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, say, world_of
 from bkpc_runtime.mysql.binlog.search import Query, did, parse_query
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.mysql.flavour import Position

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from bkpc_runtime.commands.event_stream import log_told, told_as_asked
 from bkpc_runtime.commands.progress_shown import progress_shown
 from bkpc_runtime.commands.readable import readable
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.transfer.identity import identities_here
 from bkpc_runtime.transfer.memory import settle
 from bkpc_runtime.world import World, open_world
 
@@ -87,3 +90,8 @@ def add_identity(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the age identity that opens encrypted backups (default: the file that BKPC_AGE_IDENTITY names)",
     )
+
+
+def identities_of(arguments: argparse.Namespace) -> tuple[Secret, ...]:
+    """The keys that open backups: from `--identity`, else the file that BKPC_AGE_IDENTITY names, else none."""
+    return identities_here(os.environ, arguments.identity)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from bkpc_runtime.commands import restore_group, restore_scope, restore_tables, thaw_first
 from bkpc_runtime.commands.event_stream import add_format
-from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, world_of
+from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.commands.restore_whole import Wish, restore_whole
 from bkpc_runtime.commands.thaw_first import Found, Thaws, terms_of
-from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import Member
 from bkpc_runtime.recovery.load import MOST_CLIENTS, ready_target
@@ -22,9 +21,8 @@ from bkpc_runtime.recovery.point import Point, before_event, parse_point
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.where_from import store_to_read
-from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
-from bkpc_runtime.transfer.identity import read_identities
+from bkpc_runtime.transfer.identity import identity_file, need_key
 from bkpc_runtime.world import World
 
 EXAMPLE = """example:
@@ -94,7 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     point = before_event(arguments.before_event) if arguments.before_event else parse_point(arguments.to or "latest")
     means = Means(identities_of(arguments), arguments.work, arguments.replay, arguments.clients)
     if arguments.scope:
-        return restore_scope.restore_scope(arguments, world, means, point, _identity_file(arguments))
+        return restore_scope.restore_scope(
+            arguments, world, means, point, identity_file(os.environ, arguments.identity)
+        )
     wish = Wish(arguments.dry_run, arguments.without_accounts)
     if arguments.group:
 
@@ -157,18 +157,6 @@ def _one_database(arguments: argparse.Namespace, world: World, means: Means, poi
 
 def _ready(found: Found, target: Target | None, means: Means) -> None:
     """What would be refused after hours of thawing is refused before."""
-    if found.start.image.manifest.encrypted and not means.identities:
-        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    need_key(encrypted=found.start.image.manifest.encrypted, identities=means.identities)
     if target:
         ready_target(target, found.start.image)
-
-
-def identities_of(arguments: argparse.Namespace) -> Sequence[Secret]:
-    """The keys that open backups: from `--identity`, else the file that BKPC_AGE_IDENTITY names, else none."""
-    path = _identity_file(arguments)
-    return read_identities(path) if path else ()
-
-
-def _identity_file(arguments: argparse.Namespace) -> Path | None:
-    named = arguments.identity or os.environ.get("BKPC_AGE_IDENTITY")
-    return Path(named) if named else None

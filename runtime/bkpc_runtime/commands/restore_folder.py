@@ -9,7 +9,6 @@ from pathlib import Path
 from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
-from bkpc_runtime.errors import Refused
 from bkpc_runtime.recovery.choice import choose, starts
 from bkpc_runtime.recovery.into_data_folder import restore_into_folder
 from bkpc_runtime.recovery.pages import needed_bytes
@@ -19,6 +18,7 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.identity import need_key
 
 _TOLD = ("innodb_page_size", "innodb_data_file_path", "lower_case_table_names")
 """What the server that is to start on the files must be told as its source was, where it is not the default."""
@@ -48,8 +48,7 @@ def restore_folder(
     say(f"into   {path}, up to {needed_bytes(chain):,} bytes")
     if dry_run:
         return 0
-    if start.image.manifest.encrypted and not identities:
-        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    need_key(encrypted=start.image.manifest.encrypted, identities=identities)
     reading.hold(start.image, log_too=start.window is not None)
     began = time.monotonic()
     with events.step(f"{database}/restore", "restore", database):

@@ -16,7 +16,7 @@ from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import TOGETHER, Member, common_point
 from bkpc_runtime.recovery.load import ready_target
-from bkpc_runtime.recovery.point import AtPosition, AtTime, Point
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Point, point_text
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.where_from import stores_to_read
 from bkpc_runtime.secret import Secret
@@ -95,7 +95,7 @@ def _restore_at(
             one(member, targets[member.database])
         except RuntimeFailure as problem:
             left = [each for each in found if each.database not in done]
-            again = "; ".join(f"{each.database} --to {_text(each)}" for each in left)
+            again = "; ".join(f"{each.database} --to {point_text(each.start.fixed)}" for each in left)
             raise type(problem)(
                 f"`{member.database}` of group {arguments.group}: {problem}",
                 help=f"{problem.help + '; ' if problem.help else ''}restored: {', '.join(done) or 'none'}; "
@@ -136,24 +136,14 @@ def _bytes(member: Member) -> str:
 
 def _log(member: Member) -> str:
     if member.until is None:
-        return f"has no log: that is the snapshot of its image {_text(member)}"
+        return f"has no log: that is the snapshot of its image {point_text(member.start.fixed)}"
     match member.point:
         case AtPosition(stop):
             return f"to {stop.text} of its log"
         case AtTime():
-            return f"to {_text(member)}, the position is found while its log is read"
+            return f"to {point_text(member.start.fixed)}, the position is found while its log is read"
         case _:
             return f"to {member.start.image.position.text} of its log"
-
-
-def _text(member: Member) -> str:
-    match member.point:
-        case AtPosition(stop):
-            return stop.text
-        case AtTime(moment):
-            return moment.isoformat()
-        case _:
-            return member.start.image.manifest.id
 
 
 def _expected(world: World, members: Sequence[str]) -> int:

@@ -12,11 +12,11 @@ from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration, Rate, Size
 from bkpc_runtime.commands.outcome import complain, say
 from bkpc_runtime.commands.scope_notes import Notes
-from bkpc_runtime.commands.scope_prepared import Asked, Back, Place, Ways, point_text, prepared
+from bkpc_runtime.commands.scope_prepared import Asked, Back, Place, Ways, prepared
 from bkpc_runtime.commands.scope_run import ScopeRun
 from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
-from bkpc_runtime.recovery.point import Latest, Point
+from bkpc_runtime.recovery.point import Latest, Point, point_text
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.side_by_side import SideBySide, Transfer, needs_of, room_beside, transfers_of
 from bkpc_runtime.steps.reading import Reading

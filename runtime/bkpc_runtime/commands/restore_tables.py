@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
-from bkpc_runtime.errors import BadUsage, Refused
+from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.mysql.binlog.search import table_of_query
 from bkpc_runtime.recovery.changed import Changed, changed_since
 from bkpc_runtime.recovery.copied import Destination
@@ -21,6 +21,7 @@ from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.identity import need_key
 
 _SHOWN = 8
 
@@ -84,8 +85,7 @@ def restore_tables(
     _check(prepared, destination)
     if arguments.dry_run:
         return 0
-    if prepared.start.image.manifest.encrypted and not means.identities:
-        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    need_key(encrypted=prepared.start.image.manifest.encrypted, identities=means.identities)
     began = time.monotonic()
     with Reading(store, clock, f"restore of tables into {target.address.text}") as reading:
         reading.hold(found.start.image, log_too=found.start.window is not None)

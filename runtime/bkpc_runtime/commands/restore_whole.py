@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
-from bkpc_runtime.errors import Refused, RuntimeFailure
+from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql.account_statements import AccountName
 from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.flavour import ServerFacts
@@ -27,6 +27,7 @@ from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.identity import need_key
 from bkpc_runtime.world import World
 
 
@@ -132,8 +133,7 @@ class _Telling:
                 say(f"       {line}")
         if isinstance(start.point, AtTime) and manifest.flavour == "mariadb":
             say("       MariaDB's log says when a statement began: one that ran across the asked time may be in it")
-        if manifest.encrypted and not self._identities:
-            raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+        need_key(encrypted=manifest.encrypted, identities=self._identities)
         if self.reading:
             self.reading.hold(start.image, log_too=start.window is not None)
 

@@ -20,7 +20,7 @@ from bkpc_runtime.recovery.common_point import TOGETHER, common_point
 from bkpc_runtime.recovery.data_folder import UNFINISHED
 from bkpc_runtime.recovery.load import holds_anything, ready_target
 from bkpc_runtime.recovery.marker import unfinished
-from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, NewestImage, OfImage, Point, parse_point
+from bkpc_runtime.recovery.point import NewestImage, Point, parse_point
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By
@@ -28,7 +28,7 @@ from bkpc_runtime.recovery.where_from import stores_to_read
 from bkpc_runtime.repository.log_names import names_of
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.identity import read_identities
+from bkpc_runtime.transfer.identity import need_key, read_identities
 from bkpc_runtime.world import World
 
 _ZONES = "zrs"
@@ -265,7 +265,7 @@ class _Looking:
             if isinstance(found, RuntimeFailure):
                 raise found
             stores = getattr(found.store, "names", (found.store.name,) * 2)
-            back = replace(back, lines=tuple(_lines(found)), stores=stores, point=_fixed(found.start), cold=found.cold)
+            back = replace(back, lines=tuple(_lines(found)), stores=stores, point=found.start.fixed, cold=found.cold)
             if position := self._done(name, place):
                 return replace(back, lines=(f"restored to {position} by an earlier run",), done=position)
             self._check(place, found)
@@ -291,8 +291,7 @@ class _Looking:
                 raise Refused(f"the data directory {place.text} is not empty: it holds {', '.join(there[:5])}")
         else:
             ready_target(place.target(), found.start.image)
-        if found.start.image.manifest.encrypted and not self._identities:
-            raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+        need_key(encrypted=found.start.image.manifest.encrypted, identities=self._identities)
 
 
 def _lost(plan: contract.Plan, recovery: contract.Recovery, store: str) -> bool:
@@ -300,30 +299,6 @@ def _lost(plan: contract.Plan, recovery: contract.Recovery, store: str) -> bool:
     if recovery.scope == "site":
         return one.site == recovery.lost and one.redundancy != _ZONES
     return recovery.scope == "region" and one.region == recovery.lost
-
-
-def _fixed(start: Start) -> Point:
-    """The point as it will still be when the archive has grown."""
-    match start.point:
-        case Latest() if start.window:
-            return AtPosition(start.window.end)
-        case AtPosition() | AtTime() | OfImage():
-            return start.point
-        case _:
-            return OfImage(start.image.manifest.id)
-
-
-def point_text(point: Point) -> str:
-    """A fixed point as `--to` takes it."""
-    match point:
-        case AtPosition(stop):
-            return stop.text
-        case AtTime(moment):
-            return moment.isoformat()
-        case OfImage(image):
-            return image
-        case _:
-            raise AssertionError(point)
 
 
 def _lines(found: _Found) -> Iterator[str]:

@@ -18,10 +18,10 @@ from bkpc_grammar.canonical import read_plan
 from bkpc_runtime import events
 from bkpc_runtime.commands.restore_folder import restore_folder
 from bkpc_runtime.commands.restore_whole import Wish, restore_whole
-from bkpc_runtime.commands.scope_prepared import Place, Ways, point_text
+from bkpc_runtime.commands.scope_prepared import Place, Ways
 from bkpc_runtime.commands.thaw_first import Thaws
 from bkpc_runtime.errors import RuntimeFailure
-from bkpc_runtime.recovery.point import Point
+from bkpc_runtime.recovery.point import Point, point_text
 from bkpc_runtime.repository.log_names import remembered
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.stores.store import Store

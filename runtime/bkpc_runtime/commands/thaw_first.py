@@ -93,9 +93,9 @@ def terms_of(arguments: argparse.Namespace) -> Terms:
     return Terms(_TIERS.get(arguments.thaw_tier or ""), arguments.thaw_days)
 
 
-def _without_log(store: Store, database: str, point: Point, *, physical: bool) -> Start | None:
-    """Of a member that has images only the newest one until the time of its group: likely its point in common."""
-    last = next(starts(store, database, Latest(), (), physical=physical, by_names=True))
+def _without_log(last: Start, store: Store, database: str, point: Point, *, physical: bool) -> Start | None:
+    """Of a member that has images only the newest one until the time of its group: likely its point in common.
+    `last`: its newest with all log after it."""
     if last.window or not isinstance(point, AtTime):
         return None
     return snapshot_until(store, database, point.moment, physical=physical)[0]
@@ -115,12 +115,12 @@ class Thaws:
         """None where all can be read at once. `latest_too`: the log is read to its end, whatever the point."""
         if not self._may_be_cold(store):
             return None
-        start = _without_log(store, database, point, physical=physical) if latest_too else None
+        last = next(starts(store, database, Latest(), (), physical=physical, by_names=True)) if latest_too else None
+        start = _without_log(last, store, database, point, physical=physical) if last else None
         start = start or next(starts(store, database, point, (), physical=physical, by_names=True))
         chain = catalogue.chain(start.image, catalogue.all_images(store, database))
         keys = keys_to_read(store, chain, start.window, start.reach, skip=start.skips_to > 0)
-        if latest_too:
-            last = next(starts(store, database, Latest(), (), physical=physical, by_names=True))
+        if last:
             keys = list(dict.fromkeys((*keys, *keys_to_read(store, (), last.window, last.reach))))
         cold = cold_of(store, keys)
         return Found(database, store, start, chain, keys, cold) if cold else None

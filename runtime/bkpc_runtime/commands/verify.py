@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bkpc_runtime.commands.outcome import add_identity, add_plan, reported, say, world_of
-from bkpc_runtime.commands.restore import identities_of
+from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, say, world_of
 from bkpc_runtime.errors import ObjectFrozen, StoreFailed
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image

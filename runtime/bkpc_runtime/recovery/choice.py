@@ -67,6 +67,17 @@ class Start:
         return Start(self.image, None, OfImage(self.image.manifest.id))
 
     @property
+    def fixed(self) -> Point:
+        """The point as it will still be when the archive has grown."""
+        match self.point:
+            case Latest() if self.window:
+                return AtPosition(self.window.end)
+            case AtPosition() | AtTime() | OfImage():
+                return self.point
+            case _:
+                return OfImage(self.image.manifest.id)
+
+    @property
     def skips_to(self) -> int:
         """From where on the first file is read, its head apart. A GTID may have been committed before the snapshot."""
         return 0 if isinstance(self.point, AfterGtids) else self.image.position.offset
@@ -103,7 +114,6 @@ class Choice:
     window: Window | None
     stop: Position | None
     last_commit: datetime | None
-    by_time: bool = False
 
     @property
     def start(self) -> Start:
@@ -147,7 +157,7 @@ def _followed(store: Store, start: Start, identities: Sequence[Secret]) -> Choic
             break
     stop = course.conclude()
     last = course.last.committed if course.last else None
-    return Choice(start.image, start.window, stop, last, isinstance(start.point, AtTime))
+    return Choice(start.image, start.window, stop, last)
 
 
 def starts(

@@ -77,6 +77,19 @@ class NotHere(PolicyBroken):
     """The log of this image does not hold what was asked for; that of an older one may."""
 
 
+def point_text(point: Point) -> str:
+    """A fixed point as `--to` takes it."""
+    match point:
+        case AtPosition(stop):
+            return stop.text
+        case AtTime(moment):
+            return moment.isoformat()
+        case OfImage(image):
+            return image
+        case _:
+            raise AssertionError(point)
+
+
 def parse_point(text: str) -> Point:
     """What `--to` says.
 

@@ -71,9 +71,6 @@ class Holding:
     unreadable: tuple[str, ...] = ()
     unknown: str = ""
 
-    def marks_of(self, prefix: str) -> tuple[Mark, ...]:
-        return dict(self.marks).get(prefix, ())
-
 
 def holdings_of(stores: Iterable[Store], database: str, now: datetime) -> tuple[Holding, ...]:
     """What each of `stores`, which are all that keep something of a database, holds of it."""

@@ -39,6 +39,7 @@ from bkpc_runtime.steps.drill_pages import restored_pages
 from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.steps.thaw import cold_of, keys_to_read
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.identity import need_key
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
@@ -124,8 +125,7 @@ def _with_log(world: World, database: str, store: Store) -> tuple[Store, bool]:
 
 
 def _openable(world: World, store: Store, image: Image, asked: Asked) -> None:
-    if image.manifest.encrypted and not asked.identities:
-        raise Refused("the image is encrypted", help="name the file with the age identity: --identity FILE")
+    need_key(encrypted=image.manifest.encrypted, identities=asked.identities)
     if not any(world.thaws(name) for name in getattr(store, "names", (store.name,))):
         return
     window = catalogue.window(store, image)

@@ -12,6 +12,7 @@ import zstandard
 
 from bkpc_runtime.errors import DamagedBackup, Refused
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.transfer.identity import need_key
 from bkpc_runtime.transfer.pipes import Pulled, Pushed
 from bkpc_runtime.transfer.sums import Sums
 
@@ -38,8 +39,7 @@ def inbound(
     stored_hash, plain_hash = hashlib.sha256(), hashlib.sha256()
     source = _hashed(stored, stored_hash)
     if encrypted:
-        if not identities:
-            raise Refused(f"{name} is encrypted", help="name the file with the age identity: --identity FILE")
+        need_key(encrypted=encrypted, identities=identities, what=name)
         source = _opened(source, identities, name)
     try:
         yield from _hashed(_expanded(source), plain_hash)

@@ -8,10 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-import fastcrc
-
 from bkpc_runtime.errors import DamagedBackup, Spoiled
-from bkpc_runtime.stores.crc64 import combined
+from bkpc_runtime.stores.crc64 import combined, crc64
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.sums import Sums
 
@@ -33,7 +31,7 @@ class RangeSums:
         view = memoryview(chunk)
         while view:
             piece, view = view[: RANGE - self._size], view[RANGE - self._size :]
-            self._crc = fastcrc.crc64.xz(piece, self._crc) if self._size else fastcrc.crc64.xz(piece)
+            self._crc = crc64(piece, self._crc)
             self._size += len(piece)
             if self._size == RANGE:
                 self._end()
