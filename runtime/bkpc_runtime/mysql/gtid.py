@@ -87,6 +87,23 @@ def parse_gtids(text: str) -> Gtids | None:
     return _parse_mariadb(text) or _parse_mysql(text)
 
 
+def parse_state(text: str) -> Gtids | None:
+    """The same, where MariaDB tells the last of each server in each domain: the highest of each domain counts."""
+    found = [_MARIADB.fullmatch(one.strip()) for one in text.split(",")]
+    known = [one for one in found if one]
+    if len(known) < len(found):
+        return parse_gtids(text)
+    state = NONE
+    for one in known:
+        state = state.plus(Gtids({one[1]: [(1, int(one[3]))]}, {one[1]: int(one[2])}))
+    return state
+
+
+def writers(text: str) -> frozenset[tuple[str, str]]:
+    """Domain and server of all that a text of MariaDB's names."""
+    return frozenset((one[1], one[2]) for one in _MARIADB.finditer(text))
+
+
 def _parse_mariadb(text: str) -> Gtids | None:
     found = [_MARIADB.fullmatch(one.strip()) for one in text.split(",")]
     if not all(found):
@@ -185,12 +202,11 @@ def _uuid(raw: bytes) -> str:
 
 def gtid_list(body: bytes) -> Gtids:
     """The state in a MariaDB GTID_LIST event: the last of each domain before the file began."""
+    return parse_state(list_text(body)) or NONE
+
+
+def list_text(body: bytes) -> str:
+    """All of it: the last of each server in each domain."""
     (count,) = struct.unpack_from("<I", body)
-    intervals: dict[str, list[tuple[int, int]]] = {}
-    servers: dict[str, int] = {}
-    for one in range(count & 0x0FFFFFFF):
-        domain, server, number = struct.unpack_from("<IIQ", body, 4 + 16 * one)
-        highest = intervals.get(str(domain), [(1, 0)])[0][1]
-        if number >= highest:
-            intervals[str(domain)], servers[str(domain)] = [(1, number)], server
-    return Gtids(intervals, servers)
+    entries = (struct.unpack_from("<IIQ", body, 4 + 16 * one) for one in range(count & 0x0FFFFFFF))
+    return ",".join(f"{domain}-{server}-{number}" for domain, server, number in entries)

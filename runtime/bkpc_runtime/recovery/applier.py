@@ -178,9 +178,10 @@ class _Channel:
     def _change(self, first: str, source: str) -> str:
         if self._mariadb:
             # Without a name of the source's log MariaDB's parallel applier crashes (10.11).
+            file = source.rpartition("/")[2]
             return (
                 f"CHANGE MASTER '{_CHANNEL}' TO MASTER_HOST = 'none', MASTER_USER = 'none', MASTER_USE_GTID = no, "
-                f"MASTER_LOG_FILE = '{source}', MASTER_LOG_POS = 4, RELAY_LOG_FILE = '{first}', RELAY_LOG_POS = 4"
+                f"MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = 4, RELAY_LOG_FILE = '{first}', RELAY_LOG_POS = 4"
             )
         if not self._modern:
             return (

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.binlog.gtid_marks import after
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.mysql.gtid import NONE, Gtids, parse_gtids
+from bkpc_runtime.mysql.gtid import NONE, Gtids, parse_gtids, writers
 from bkpc_runtime.repository import segments
 from bkpc_runtime.repository.log_names import told
 from bkpc_runtime.repository.segments import archived_file, epoch_folder, file_folder, files, gtids_before
@@ -68,12 +68,16 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Where the log of another server ends in a store; `gtids`: what is executed there; None: nothing tells."""
+    """Where the log of another server ends in a store; `gtids`: what is executed there; None: nothing tells.
+
+    `writers`: of MariaDB, domain and server of what it is known to hold.
+    """
 
     prefix: str
     epoch: int
     end: Position
     gtids: Gtids | None
+    writers: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def server(self) -> str:
@@ -93,7 +97,8 @@ def ended_at(store: Store, prefix: str, epoch: int) -> Ended | None:
             whole = sorted((one.end, one.start, one.gtids) for one in archived.segments if one.end <= archived.reach)
             before = gtids_before(store, prefix, epoch, file)
             gtids = after(before, [mark for _, _, mark in whole], own) if before else None
-            return Ended(prefix, epoch, Position(file, archived.boundary), gtids)
+            told_of = writers(",".join([before, *(mark.replace("_", ",") for _, _, mark in whole)]))
+            return Ended(prefix, epoch, Position(file, archived.boundary), gtids, told_of)
     return None
 
 

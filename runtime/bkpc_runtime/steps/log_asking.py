@@ -24,7 +24,7 @@ from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, current_position
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.steps.log_group import LogGroup
-from bkpc_runtime.steps.log_join import Connect
+from bkpc_runtime.steps.log_taking_over import Connect
 
 log = logging.getLogger(__name__)
 _TURN = 0.2

@@ -19,11 +19,11 @@ from bkpc_runtime.repository.segments import order
 from bkpc_runtime.steps.log_acknowledging import Acknowledging
 from bkpc_runtime.steps.log_cutting import Cut, Cutter
 from bkpc_runtime.steps.log_delivery import Delivery
-from bkpc_runtime.steps.log_join import Connect
 from bkpc_runtime.steps.log_outgoing import Outgoing
 from bkpc_runtime.steps.log_parcels import FileEnd, origin_of
 from bkpc_runtime.steps.log_spool import Spool
 from bkpc_runtime.steps.log_start import gap_after
+from bkpc_runtime.steps.log_taking_over import Connect
 from bkpc_runtime.steps.wake import Wake
 
 log = logging.getLogger(__name__)

@@ -8,22 +8,15 @@ in which the first transaction lies that is not stored, and a JOIN says where on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-from pymysql.connections import Connection
-
-from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, receive
-from bkpc_runtime.mysql.binlog.transactions import Reader
-from bkpc_runtime.mysql.connection import query
-from bkpc_runtime.mysql.flavour import Position, ServerFacts, list_binlogs
-from bkpc_runtime.mysql.gtid import NONE, Gtids, parse_gtids, split_gtid
+from bkpc_runtime.mysql.flavour import ServerFacts
+from bkpc_runtime.mysql.gtid import NONE, Gtids
 from bkpc_runtime.repository.joins import Ended, Join, begun, ended_at, joins_of
 from bkpc_runtime.repository.segments import epochs
+from bkpc_runtime.steps.log_taking_over import Connect, beginning
 from bkpc_runtime.stores.store import Store
-
-Connect: TypeAlias = "Callable[[], Connection[Any]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +42,9 @@ def find_join(connect: Connect, facts: ServerFacts, store: Store, prefix: str) -
         return None
     # Of several, that which has most: others were left behind earlier.
     ended = max(ends, key=lambda one: _count(one.gtids or NONE))
-    reason = _unfit(facts) or ("" if ended.gtids is not None else _UNTOLD)
-    if reason or ended.gtids is None:
-        return NoJoin(ended, reason)
-    found = _beginning(connect, ended.gtids, facts)
+    if ended.gtids is None:
+        return NoJoin(ended, _UNTOLD)
+    found = _UNFIT if _of(ended.gtids) not in {"", facts.flavour} else beginning(connect, facts, ended, ended.gtids)
     if isinstance(found, str):
         return NoJoin(ended, found)
     file, passed = found
@@ -65,16 +57,15 @@ def find_join(connect: Connect, facts: ServerFacts, store: Store, prefix: str) -
 
 
 _UNTOLD = (
-    "which GTIDs it holds is not told by the names of its objects: it is of a server without GTIDs, or of an older bkpc"
+    "the names of its objects do not tell which GTIDs it holds: it is of an older bkpc, or of a server without GTIDs; "
+    "with them it could go on"
 )
+_UNFIT = "it is of the other flavour"
 
 
-def _unfit(facts: ServerFacts) -> str:
-    if facts.flavour == "mariadb":
-        return "this version goes on by GTID at servers of MySQL only"
-    if facts.variable("gtid_mode") != "ON":
-        return f"gtid_mode is {facts.variable('gtid_mode')} here: with GTIDs it could go on"
-    return ""
+def _of(gtids: Gtids) -> str:
+    """The flavour whose GTIDs these are."""
+    return "" if gtids.empty else "mariadb" if gtids.servers else "mysql"
 
 
 def _count(gtids: Gtids) -> int:
@@ -93,66 +84,3 @@ def _ends(store: Store, prefix: str) -> Iterator[Ended]:
             continue
         if (ended := ended_at(store, other, epoch)) is not None:
             yield ended
-
-
-def _beginning(connect: Connect, held: Gtids, facts: ServerFacts) -> tuple[str, Position] | str:
-    """The binlog from which on this server's log is needed, and where all that is held has come in it; or why it is of
-    no use."""
-    with connect() as connection:
-        executed, purged = (_set(connection, name) for name in ("gtid_executed", "gtid_purged"))
-        if not (lost := held.less(executed)).empty:
-            return f"the server has not executed {lost.text}, which is stored"
-        if not (gone := purged.less(held)).empty:
-            return f"the server no longer has the log of {gone.text}, which is not stored"
-        for one in reversed(list_binlogs(connection)):
-            before = _before(connection, one.name)
-            if before is not None and before.less(held).empty:
-                found = _passed(connect, facts, one.name, held, _count(held.less(before).less(purged)))
-                return found if isinstance(found, str) else (one.name, found)
-    return "the server's oldest binlog begins after what is stored"
-
-
-def _set(connection: Connection[Any], name: str) -> Gtids:
-    return parse_gtids(str(query(connection, f"SELECT @@GLOBAL.{name}")[0][0])) or NONE
-
-
-def _before(connection: Connection[Any], file: str) -> Gtids | None:
-    """What was executed when a binlog began."""
-    for row in query(connection, "SHOW BINLOG EVENTS IN %s LIMIT 3", (file,)):
-        if row[2] == "Previous_gtids":
-            return parse_gtids(str(row[5])) or NONE
-    return None
-
-
-def _passed(connect: Connect, facts: ServerFacts, file: str, held: Gtids, left: int) -> Position | str:
-    """Where all has come that is held, `left` transactions of which are in the log from `file` on.
-
-    Or why the server's own can't all follow them: one that committed some of its own in between may hold other rows
-    than both logs, one after the other, make.
-    """
-    at = Position(file, 0)
-    connection = connect()
-    own: dict[str, str] = {}
-    reader = Reader()
-    try:
-        for received in receive(connection, facts, at) if left else ():
-            if isinstance(received, Idle):
-                break
-            if not isinstance(received, Chunk):
-                continue
-            if not received.seen.sure:
-                return f"its {received.file} holds transactions without GTIDs"
-            for one in reader.feed(received.file, received.start, received.data):
-                source, number = split_gtid(one.gtid)
-                if not held.holds(source, number):
-                    own.setdefault(source, one.gtid)
-                    continue
-                for other, first in own.items():
-                    if other != source:
-                        return f"the server had committed {first}, which is not stored, before {one.gtid}, which is"
-                at, left = Position(one.file, one.end), left - 1
-                if not left:
-                    return at
-    finally:
-        connection._force_close()  # type: ignore[attr-defined]  # the server goes on sending
-    return at

@@ -11,8 +11,9 @@ from bkpc_runtime.mysql.binlog.receiver import LogVanished, first_event
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
 from bkpc_runtime.repository.joins import Join
 from bkpc_runtime.repository.segments import epochs, newest_end, origin
-from bkpc_runtime.steps.log_join import Connect, NoJoin, find_join
+from bkpc_runtime.steps.log_join import NoJoin, find_join
 from bkpc_runtime.steps.log_parcels import Gap, event_digest
+from bkpc_runtime.steps.log_taking_over import Connect
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)

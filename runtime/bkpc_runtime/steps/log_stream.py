@@ -25,11 +25,11 @@ from bkpc_runtime.steps.log_acknowledging import Acknowledging, SyncWish
 from bkpc_runtime.steps.log_asking import Asking
 from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_group import AnotherServer, LogGroup, StreamSource
-from bkpc_runtime.steps.log_join import Connect
 from bkpc_runtime.steps.log_parcels import Parcel
 from bkpc_runtime.steps.log_spool import LIMIT, Spool
 from bkpc_runtime.steps.log_start import Start, find_start
 from bkpc_runtime.steps.log_state import StoreState, StreamState, stream_state
+from bkpc_runtime.steps.log_taking_over import Connect
 from bkpc_runtime.steps.wake import Wake
 from bkpc_runtime.stores.store import Store
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bkpc_runtime.mysql.binlog import events
-from bkpc_runtime.mysql.binlog.gtid_marks import GtidTally, after, executed_before, mark_of
+from bkpc_runtime.mysql.binlog.gtid_marks import GtidTally, Seen, after, executed_before, mark_of
 from bkpc_runtime.mysql.gtid import NONE, Gtids, parse_gtids
 from bkpc_runtime.repository.segments import Segment, parse_key
 
@@ -125,6 +125,8 @@ def test_mariadb_s() -> None:
     marks = [".g0-1-57_1-2-9", ".g0-1-58.o0-1-59"]
     assert after("0-1-50", marks[:1], "") == parse_gtids("0-1-57,1-2-9")
     assert after("0-1-50", marks, "") == parse_gtids("0-1-58,1-2-9")
+    seen = Seen(("0-1-56", "0-2-57", "0-1-58", "3-1-1", "0-1-59"), open=True)
+    assert mark_of([seen], "") == ".g0-1-58_0-2-57_3-1-1.o0-1-59", "who has written counts, too"
 
 
 @pytest.mark.parametrize("mark", ["", ".g", ".g57-60", f".g57-60_{OTHER.replace('-', '')}x3.o61", ".g.o", ".g0-1-57"])

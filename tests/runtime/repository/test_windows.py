@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
 from bkpc_runtime.errors import DamagedBackup
-from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.mysql.gtid import parse_gtids
 from bkpc_runtime.repository import catalogue, windows
 from bkpc_runtime.repository.holdings import holdings_of
 from bkpc_runtime.repository.joins import Join, joins_of
 from bkpc_runtime.repository.segments import archived_file, files, order
 from bkpc_runtime.steps.expire import Source, expire
+from bkpc_runtime.steps.log_join import NoJoin, find_join
 from tests.runtime.retention import made
 from tests.runtime.retention.made import DAY, HOUR, PREFIX, SERVER, rules
 from tests.runtime.retention.memory import MemoryStore
@@ -133,6 +135,19 @@ def test_log_of_the_later_server_stays_while_an_image_of_the_earlier_leads_throu
     found = catalogue.window(store, newest)
     assert found
     assert catalogue.left_behind(store, newest, found) == "", "what is left of the first stands in nobody's way"
+
+
+def test_a_log_that_does_not_tell_is_not_gone_on_from(store: MemoryStore) -> None:
+    def connect() -> Any:
+        raise AssertionError("nothing is asked of the server")
+
+    found = find_join(connect, cast(ServerFacts, None), store, THERE)
+    assert isinstance(found, NoJoin)
+    assert (found.ended.server, found.ended.end) == (SERVER, Position(made.binlog(2), 90))
+    assert "a server without GTIDs" in found.reason
+    joined(store)
+    begun(store)
+    assert find_join(connect, cast(ServerFacts, None), store, THERE) is None, "it has had its turn"
 
 
 def _there(store: MemoryStore, prefix: str, epoch: int) -> list[str]:

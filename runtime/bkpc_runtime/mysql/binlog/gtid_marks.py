@@ -3,7 +3,8 @@
 Who streams can't decrypt what it has stored. When another server takes over, this is how it knows what that server must
 have, and from where its log is needed. A mark is `.g<begun and ended>[.o<still open>]`: a transaction counts in the
 piece in which it begins; the one that is open at the end stands apart (alone where it began in an earlier piece).
-MySQL: `57-60` of the server itself, `<uuid without dashes>x1-5` of others; MariaDB: `0-1-57`, the last of each domain.
+MySQL: `57-60` of the server itself, `<uuid without dashes>x1-5` of others; MariaDB: `0-1-57`, the last of each server
+in each domain.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.events import Event
-from bkpc_runtime.mysql.gtid import NONE, Gtids, gtid_list, parse_gtids, previous_gtids, split_gtid
+from bkpc_runtime.mysql.gtid import NONE, Gtids, list_text, parse_gtids, parse_state, previous_gtids, split_gtid
 
 TELLING = events.BEGINS | {events.XID, events.XA_PREPARE, events.PAYLOAD, events.QUERY, events.QUERY_COMPRESSED}
 """The events by which a transaction begins or ends."""
@@ -106,7 +107,7 @@ def _items(gtids: Iterable[str], own: str) -> Iterable[str]:
     for gtid in gtids:
         source, number = split_gtid(gtid)
         if ":" not in gtid:
-            last[source] = gtid
+            last[gtid.rpartition("-")[0]] = gtid
             continue
         known = ranges.setdefault(source, [])
         if known and known[-1][1] + 1 == number:
@@ -129,7 +130,7 @@ def executed_before(beginning: bytes, purged: str = "") -> str:
                 before = previous_gtids(event.body).plus(parse_gtids(purged) or NONE)
                 return "none" if before.empty else before.text
             if event.kind == events.GTID_LIST:
-                return gtid_list(event.body).text or "none"
+                return list_text(event.body) or "none"
             if event.kind in events.BEGINS:
                 break
     except (struct.error, IndexError, UnicodeDecodeError):
@@ -140,7 +141,7 @@ def executed_before(beginning: bytes, purged: str = "") -> str:
 def after(before: str, marks: Sequence[str], own: str) -> Gtids | None:
     """What is executed where a binlog was archived up to: `before` it, and what the `marks` of its pieces say, in the
     order of their ends; `own` is the server's UUID. None where they do not tell."""
-    gtids = NONE if before == "none" else parse_gtids(before)
+    gtids = NONE if before == "none" else parse_state(before)
     found = [_MARK.fullmatch(one) for one in marks]
     if gtids is None or not all(found):
         return None
