@@ -18,7 +18,18 @@ _LONGEST_PREFIX = 512
 _WILD = re.compile(r"[*?\\]|\$\{")
 _NETWORK_PLACE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?")
 _LAST_PORT = 65535
-_PUBLIC_ENDPOINT = re.compile(r"oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com")
+_OF_REGION = re.compile(r"oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com|([a-z0-9-]+)\.oss\.aliyuncs\.com")
+"""The second form answers over IPv6, too."""
+_OF_BUCKET = re.compile(rf"([a-z0-9-]+)\.({_OF_REGION.pattern})")
+_OF_NO_REGION = re.compile(r"accelerate(-overseas)?|cn-hzjbp(-[a-z])?")
+"""Of all regions, or of one that the documentation doesn't name."""
+_NAMED_OTHERWISE = {
+    "cn-hzfinance": "cn-hangzhou-finance",
+    "cn-szfinance": "cn-shenzhen-finance-1",
+    "cn-shanghai-finance": "cn-shanghai-finance-1",
+    "cn-shenzhen-finance": "cn-shenzhen-finance-1",
+}
+"""Regions that endpoints name in other words than requests are signed with; of the finance cloud, all of them."""
 
 
 class NoPlace(ValueError):
@@ -100,6 +111,9 @@ def endpoint_of(text: str) -> SplitResult:
         raise _no_endpoint(text, f"has port {port}: ports are 1 to {_LAST_PORT}")
     if "." not in host and not never_leaves(host):
         raise _no_endpoint(text, "is not the full name of a host")
+    if found := _OF_BUCKET.fullmatch(host.lower()):
+        why = f"begins with a bucket (`{found[1]}`), which the store names by itself"
+        raise NoPlace(f"the endpoint {text!r} {why}", f"write `{url.scheme}://{found[2]}`")
     return url
 
 
@@ -113,6 +127,13 @@ def _no_endpoint(text: str, why: str) -> NoPlace:
 
 
 def region_of(endpoint: str) -> str | None:
-    """`cn-hangzhou` of `https://oss-cn-hangzhou-internal.aliyuncs.com`; None for endpoints of another form."""
-    found = _PUBLIC_ENDPOINT.fullmatch(urlsplit(endpoint).hostname or "")
-    return found[1] if found else None
+    """`cn-hangzhou` of `https://oss-cn-hangzhou-internal.aliyuncs.com`: what requests are signed with.
+
+    None where it tells none: that of the site counts then. `oss-accelerate` is of all regions.
+    """
+    found = _OF_REGION.fullmatch(urlsplit(endpoint).hostname or "")
+    name = (found[1] or found[2]) if found else None
+    if name is None or _OF_NO_REGION.fullmatch(name):
+        return None
+    name = re.sub(r"(-finance-\d+)-pub$", r"\1", name)
+    return _NAMED_OTHERWISE.get(name, name)

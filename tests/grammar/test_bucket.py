@@ -107,7 +107,40 @@ def test_what_may_be_a_password_is_not_repeated(text: str) -> None:
     assert "hunter2" not in f"{refused.value} {refused.value.help}"
 
 
-def test_regions() -> None:
-    for name in ("oss-cn-hangzhou", "oss-cn-hangzhou-internal"):
-        assert region_of(f"https://{name}.aliyuncs.com:443/") == "cn-hangzhou"
-    assert region_of("https://oss.example") is None
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("oss-cn-hangzhou", "cn-hangzhou"),
+        ("oss-cn-hangzhou-internal", "cn-hangzhou"),
+        ("cn-hangzhou.oss", "cn-hangzhou"),
+        ("oss-cn-wuhan-lr", "cn-wuhan-lr"),
+        ("oss-us-east-1-internal", "us-east-1"),
+        ("oss-cn-shenzhen-finance-1-pub", "cn-shenzhen-finance-1"),
+        ("oss-cn-shenzhen-finance-1-internal", "cn-shenzhen-finance-1"),
+        ("oss-cn-szfinance-internal", "cn-shenzhen-finance-1"),
+        ("oss-cn-shanghai-finance-1-pub", "cn-shanghai-finance-1"),
+        ("oss-cn-shanghai-finance-1-pub-internal", "cn-shanghai-finance-1"),
+        ("cn-shanghai-finance.oss", "cn-shanghai-finance-1"),
+        ("oss-cn-beijing-finance-1-pub", "cn-beijing-finance-1"),
+        ("oss-cn-hzfinance", "cn-hangzhou-finance"),
+        ("oss-cn-hzfinance-internal", "cn-hangzhou-finance"),
+        ("oss-cn-north-2-gov-1-internal", "cn-north-2-gov-1"),
+        ("oss-accelerate", None),
+        ("oss-accelerate-overseas", None),
+        ("oss-cn-hzjbp-a-internal", None),
+        ("oss", None),
+        ("sts.cn-hangzhou", None),
+    ],
+)
+def test_regions(host: str, region: str | None) -> None:
+    """As the provider's table of endpoints has them; an endpoint of no region leaves it to the site."""
+    assert region_of(f"https://{host}.aliyuncs.com:443/") == region
+    assert region_of(f"https://{host}.example") is None
+
+
+@pytest.mark.parametrize("host", ["oss-cn-hangzhou-internal", "oss-accelerate", "cn-hangzhou.oss"])
+def test_an_endpoint_of_a_bucket_is_refused_with_what_to_write(host: str) -> None:
+    assert endpoint_of(f"https://{host}.aliyuncs.com")
+    with pytest.raises(NoPlace, match=r"begins with a bucket \(`acme`\)") as refused:
+        endpoint_of(f"https://acme.{host}.aliyuncs.com")
+    assert refused.value.help == f"write `https://{host}.aliyuncs.com`"

@@ -91,6 +91,7 @@ def test_back_from_cold_archive(
         refused = office.bkpc("drill", "plan.json", "shop", expect=5).text
         assert "11 of 11 objects" in refused
         assert "a drill does not ask" in refused
+        assert "bkpc restore PLAN shop --store far --thaw-only --into mysql://USER@HOST" in refused
         assert not any("?restore" in line for line in bucket.requests)
         broken_off(office, bucket, restore)
         asked = [line for line in bucket.requests if "?restore" in line]
@@ -107,6 +108,19 @@ def test_back_from_cold_archive(
     the_scope_comes_back(office, bucket, tmp_path, before, monkeypatch)
     bucket.advance(timedelta(days=10))
     no_more_log_than_a_time_needs(office, bucket, tmp_path, monkeypatch)
+    bucket.advance(timedelta(days=10))
+    what_a_drill_names_works(office, bucket)
+
+
+def what_a_drill_names_works(office: Office, bucket: OssServer) -> None:
+    """Word for word, but for the plan; the server of which it speaks is none."""
+    refused = office.bkpc("drill", "plan.json", "shop", expect=5).text
+    command = refused[refused.index("`bkpc restore") + len("`bkpc ") :].partition("`")[0].replace("PLAN", "plan.json")
+    bucket.requests.clear()
+    office.bkpc(*command.split(), expect=0)
+    assert any("?restore" in line for line in bucket.requests)
+    bucket.advance(timedelta(hours=6))
+    office.bkpc("drill", "plan.json", "shop", expect=0)
 
 
 def the_scope_comes_back(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.commands import keeping
+from bkpc_runtime.commands.buckets import Looked as LookedAt
 from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines, look_at_buckets, make
 from bkpc_runtime.commands.cold_records import mend_cold_records
 from bkpc_runtime.commands.event_stream import add_format
@@ -67,12 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
         return max(code, StepFailed.exit_code)
     ready, not_ready = _preflight(world, arguments.only)
     ready, refused = _begin(world, arguments, ready)
+    code = max(code, refused)
+    if ready.stores and (ready.databases or settled.locks):
+        code = max(code, keep_less(world, arguments, ready.stores))
+    settled = _locked(settled, ready)
+    code = max(code, settled.code)
     if not (ready.databases and ready.stores):
         say(settled.no_image)
-        return max(code, refused, 1)
-    code = max(code, not_ready, refused)
-    code = max(code, keep_less(world, arguments, ready.stores))
-    worst = max(code, _images(world, arguments, ready, settled.no_image))
+        return max(code, 1)
+    worst = max(code, not_ready, _images(world, arguments, ready, settled.no_image))
     for problem in settled.held_back:
         complain(problem)
         worst = max(worst, problem.exit_code)
@@ -81,11 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """How the buckets were made as the plan asks: the exit code, what was held back, and what was done."""
+    """How the buckets were made as the plan asks: the exit code, what was held back, and what was done; the buckets
+    whose `locks`, which nobody can undo, come when nothing is left that could be refused."""
 
     code: int
     held_back: tuple[Refused, ...]
     done: tuple[str, ...] = ()
+    locks: tuple[LookedAt, ...] = ()
 
     @property
     def no_image(self) -> str:
@@ -109,8 +115,23 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
     if changes and not arguments.yes and not _agreed("change the buckets?"):
         say("the buckets were not changed")
         return _Settled(worst, waiting)
-    failed, done = make(looked, lock_forever=arguments.yes_lock_forever)
-    return _Settled(max(worst, failed), waiting, tuple(done))
+    done, locks = list[str](), list[LookedAt]()
+    for one in looked:
+        failed, made = make([one], forever=False)
+        worst, done = max(worst, failed), done + made
+        if not failed and arguments.yes_lock_forever and any(change.forever for change in one.changes):
+            locks.append(one)
+    return _Settled(worst, waiting, tuple(done), tuple(locks))
+
+
+def _locked(settled: _Settled, ready: _Ready) -> _Settled:
+    """With the locks of buckets that preflight found no problem with: one that can't be used is not locked for ever."""
+    left_out = [one for one in settled.locks if not {place.store for place in one.wanted.places} <= ready.stores]
+    for one in left_out:
+        say(f"bucket {one.wanted.bucket}: not locked, since preflight has left out what is in it")
+    failed, done = make([one for one in settled.locks if one not in left_out], forever=True)
+    code = max(settled.code, failed, 1 if left_out else 0)
+    return replace(settled, code=code, done=(*settled.done, *done), locks=())
 
 
 def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[str]) -> int:

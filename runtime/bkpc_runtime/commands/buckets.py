@@ -79,12 +79,14 @@ def complain_of_failures(looked: Iterable[Looked]) -> int:
     return max((problem.exit_code for problem in failures), default=0)
 
 
-def make(looked: Sequence[Looked], *, lock_forever: bool) -> tuple[int, list[str]]:
-    """Makes the changes; what can't be undone only where `lock_forever`. The exit code, each failure being told, and
-    what was done."""
+def make(looked: Sequence[Looked], *, forever: bool) -> tuple[int, list[str]]:
+    """Makes the changes that can't be undone (`forever`), or the others.
+
+    The exit code, each failure being told, and what was done.
+    """
     worst, done = 0, list[str]()
     for one in looked:
-        agreed = [change for change in one.changes if lock_forever or not change.forever]
+        agreed = [change for change in one.changes if bool(change.forever) == forever]
         try:
             made: list[Difference] = []
             for change in reconcile.mend(one.bucket, one.wanted, agreed):

@@ -21,7 +21,7 @@ from bkpc_runtime.settings.wanted import CLASSES
 from bkpc_runtime.steps.reading import Reading, hold_for_reading
 from bkpc_runtime.steps.thaw import Thawing, Wish, ask, cold_of, keys_to_read, wait_until_thawed
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
-from bkpc_runtime.stores.thawing import ThawingStore
+from bkpc_runtime.stores.thawing import LONGEST, ThawingStore
 from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.world import World
 
@@ -136,9 +136,14 @@ class Thaws:
             say(f"       usually within {usual} at tier {self._tier.lower()}; no guarantee")
         if asked:
             say(f"       {asked:,} of them have been asked for, and thaw")
-        if asked < len(found.cold):
-            stays = f"a readable copy for {self._wish(found.database, found.cold).days} days"
-            say(f"       charged: retrieval from that class at tier {self._tier.lower()}, and {stays}")
+        frozen = [one for one in found.cold if one.cold == "frozen"]
+        days = self._wish(found.database, found.cold).days
+        for storage_class in sorted({one.storage_class for one in frozen}):
+            most = LONGEST.get(storage_class, days)
+            stays = f"a readable copy for {min(days, most)} days"
+            say(f"       charged: retrieval from {storage_class} at tier {self._tier.lower()}, and {stays}")
+            if self._days and days > most:
+                say(f"       not for {days}: {storage_class} takes {most} days at most; ask again before they end")
 
     def preview(self, found: Found) -> None:
         """What is known before it has thawed."""

@@ -79,7 +79,7 @@ def run_drill(
     name, (store, streamed) = store.name, _with_log(world, database.name, store)
     image, given = _beginning(store, database.name, asked)
     manifest = image.manifest
-    _openable(world, store, image, asked)
+    _openable(world, database.name, store, image, asked)
     source = source_of(world, database)
     window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
     start, means, measuring = start_to(image, window, stop), Means(asked.identities, asked.work), Measuring()
@@ -124,17 +124,20 @@ def _with_log(world: World, database: str, store: Store) -> tuple[Store, bool]:
     return both, streamed or both.name != store.name
 
 
-def _openable(world: World, store: Store, image: Image, asked: Asked) -> None:
+def _openable(world: World, database: str, store: Store, image: Image, asked: Asked) -> None:
     need_key(encrypted=image.manifest.encrypted, identities=asked.identities)
     if not any(world.thaws(name) for name in getattr(store, "names", (store.name,))):
         return
     window = catalogue.window(store, image)
     keys = keys_to_read(store, [image], window, window.end if window else None)
     if cold := cold_of(store, keys):
+        name = getattr(store, "names", (store.name,))[0]
+        into = "--into-datadir FOLDER" if image.manifest.physical else "--into mysql://USER@HOST"
         raise Refused(
             f"{len(cold)} of {len(keys)} objects of image {image.manifest.id} and its log in store `{store.name}` "
             "must thaw before they can be read: a drill does not ask for that, since it is charged",
-            help="`bkpc restore --thaw-only` does; drill when they have thawed",
+            help=f"`bkpc restore PLAN {database} --store {name} --thaw-only {into}` does, and needs no server yet; "
+            "drill when they have thawed",
         )
 
 

@@ -27,6 +27,11 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
         "the upload was dropped while it was under way",
         "run it again; where it stays so, a lifecycle rule or another plan drops unfinished uploads too soon",
     ),
+    "InvalidPart": (
+        StoreFailed,
+        "parts of the upload were replaced while it was under way",
+        "run it again, in one place",
+    ),
     "SignatureDoesNotMatch": (StoreDenied, "the key secret or the region is wrong", "check the store's credentials"),
     "InvalidAccessKeyId": (StoreDenied, "the key id is unknown or disabled", "check the store's credentials"),
     "InvalidSecurityToken": (StoreDenied, "the STS token is not valid", "renew the temporary credentials"),
@@ -54,6 +59,8 @@ _DISCOUNTED = {
     UNREADABLE: "run it again; where it stays so, something on the way changes answers (a proxy): find it",
     WITHOUT_SUM: "something on the way changes answers (a proxy), or the endpoint is not OSS: find it, or correct it",
 }
+_AGAIN = {"NoSuchUpload", "InvalidPart"}
+"""What another try begins anew."""
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
@@ -78,9 +85,14 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
             f"{where}: the bucket lies in another region{request}",
             help=f"its endpoint is {endpoint}: correct the policy",
         )
+    if problem.code == "InvalidArgument" and "signing region" in problem.message.lower():
+        return StoreUnreachable(
+            f"{where}: requests are signed for another region than the bucket's{request}",
+            help="write the bucket's region (`cn-hangzhou`) as that of the store's site, and an endpoint of it",
+        )
     if problem.code in _CODES:
         kind, what, way_out = _CODES[problem.code]
-        return kind(f"{where}: {what}{request}", help=way_out, retryable=problem.code == "NoSuchUpload")
+        return kind(f"{where}: {what}{request}", help=way_out, retryable=problem.code in _AGAIN)
     if _FULL.search(problem.code) or problem.status == 507:
         return StoreFull(f"{where}: its quota is used up{request}", help="raise the quota or expire backups")
     if problem.status == 404:

@@ -7,13 +7,12 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from bkpc_runtime.errors import StoreFailed
+from bkpc_runtime.errors import StoreFailed, StoreFull, StoreUnreachable
 from bkpc_runtime.stores.oss_calls import OssCalls, thaw_request
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import StoredObject, Tier
+from bkpc_runtime.stores.thawing import LONGEST
 
-LONGEST = {"Archive": 7, "ColdArchive": 365, "DeepColdArchive": 365}
-"""Days that what has thawed can stay so, by class; those that can be read at once are not here."""
 _EXPIRY = re.compile(r'expiry-date="([^"]+)"')
 _PATIENCE = Patience(total=600.0)
 """Many are asked for at once: a service that is busy with them is given the time."""
@@ -48,7 +47,28 @@ def thaw(calls: OssCalls, one: StoredObject, name: str, days: int, tier: Tier) -
     request = thaw_request(days, "" if one.storage_class == "Archive" else known)
     try:
         calls.do(one.key, lambda bucket: bucket.restore_object(name, input=request), _PATIENCE)
+    except StoreUnreachable:
+        raise
     except StoreFailed as problem:
         cause: Any = problem.__cause__
-        if getattr(cause, "code", "") not in _NOTHING_TO_DO:
-            raise
+        if getattr(cause, "code", "") in _NOTHING_TO_DO:
+            return
+        if not _frozen(calls, one, name):  # whatever it is called: what thaws has been asked for, only not so soon
+            return
+        if isinstance(problem, StoreFull):
+            raise StoreFailed(
+                f"store {calls.described} at {one.key}: its quota of thaws is used up (OSS {cause.code})",
+                help="ask again in some hours, or at a slower tier (--thaw-tier); the provider can raise the quota",
+                retryable=True,
+            ) from problem
+        raise
+
+
+def _frozen(calls: OssCalls, one: StoredObject, name: str) -> bool:
+    """Whether nobody has asked for its thaw, as far as can be seen."""
+    try:
+        told = calls.do(one.key, lambda bucket: bucket.head_object(name), _PATIENCE).headers
+    except StoreFailed:
+        return True
+    found = as_stored(one.key, one.size, told.get("x-oss-storage-class", ""), told.get("x-oss-restore", ""))
+    return found.cold == "frozen"

@@ -53,7 +53,6 @@ class _Sent:
     number: int
     etag: str
     size: int
-    crc: int
 
 
 class OssWriter:
@@ -83,7 +82,7 @@ class OssWriter:
         self._filling = Body()
         self._size = 0
         self._upload_id = ""
-        self._kept_out: StoreDenied | None = None
+        self._kept_out: StoreDenied | ObjectMissing | None = None
         self._seen: list[tuple[int, int]] = []
         self._there: dict[int, tuple[str, int]] = {}
         self._parts: list[Future[_Sent]] = []
@@ -106,11 +105,11 @@ class OssWriter:
             view = view[space:]
 
     def commit(self) -> StoredObject:
-        if self._kept_out:
+        if self._kept_out or self._upload_id:
             self._send()
+        if self._kept_out:
             self._unless_there(self._kept_out, combined(self._seen))
         elif self._upload_id:
-            self._send()
             self._complete()
         else:
             self._put()
@@ -172,11 +171,14 @@ class OssWriter:
                 if not is_immutable(problem):
                     raise
                 self._kept_out = problem
+        self._seen.append((self._filling.crc, self._filling.size))
+        if not self._kept_out:
+            self._room.acquire()
+            self._look_at_sent()
         if self._kept_out:
-            self._compare()
+            self._filling.close()
+            self._filling = Body()
             return
-        self._room.acquire()
-        self._raise_failed()
         assert self._threads is not None
         number, body = len(self._parts) + 1, self._filling
         if number > MOST_PARTS:
@@ -189,18 +191,12 @@ class OssWriter:
         self._bodies.add(body)
         self._parts.append(self._threads.submit(self._send_part, number, body))
 
-    def _compare(self) -> None:
-        """What is locked there may be what a try has put there that did not get its answer: `commit` tells."""
-        self._seen.append((self._filling.crc, self._filling.size))
-        self._filling.close()
-        self._filling = Body()
-
     def _send_part(self, number: int, body: Body) -> _Sent:
         try:
             etag, there = self._there.get(number, ("", 0))
             digest = body.md5()
             if there == body.size and digest.hex().upper() == etag.upper():
-                return _Sent(number, etag, body.size, body.crc)
+                return _Sent(number, etag, body.size)
             headers = {**self._headers, **_digest_header(digest)}
 
             def send(bucket: Any) -> Any:
@@ -208,38 +204,39 @@ class OssWriter:
                 return unless_spoiled(answer, body.crc)
 
             sent = self._calls.do(self._key, send, self._patience, self._given_up)
-            return _Sent(number, sent.etag, body.size, body.crc)
+            return _Sent(number, sent.etag, body.size)
         finally:
             body.close()
             self._bodies.discard(body)
             self._room.release()
 
-    def _raise_failed(self) -> None:
-        for part in self._parts:
-            if part.done():
-                part.result()
+    def _look_at_sent(self) -> None:
+        """Raises what has failed; what goes on with the same upload may have put it together: `commit` compares."""
+        try:
+            for part in self._parts:
+                if part.done():
+                    part.result()
+        except ObjectMissing as problem:
+            if not (self._resumes and self._head()):
+                raise
+            self._kept_out = problem
 
     def _complete(self) -> None:
         wait(self._parts)
-        sent = [part.result() for part in self._parts]
+        crc = combined(self._seen)
+        try:
+            sent = [part.result() for part in self._parts]
+        except ObjectMissing as problem:
+            self._unless_there(problem, crc)
+            return
         parts = [part_info(one.number, one.etag, one.size) for one in sent]
-        crc = combined([(one.crc, one.size) for one in sent])
         try:
             answer = self._calls.do(
                 self._key,
                 lambda bucket: complete_upload(bucket, self._name, self._upload_id, parts),
                 self._patience,
             )
-        except ObjectMissing as problem:
-            # The upload is gone when an earlier try succeeded and only its answer was lost; or somebody dropped it.
-            if not self._is_there(crc):
-                raise StoreFailed(
-                    f"store {self._calls.described} at {self._key}: the upload is gone, and what lies there is not "
-                    "what was sent",
-                    retryable=True,
-                ) from problem
-            return
-        except StoreDenied as problem:
+        except (ObjectMissing, StoreDenied) as problem:
             self._unless_there(problem, crc)
             return
         if spoiled(answer, crc):
@@ -250,21 +247,38 @@ class OssWriter:
                 retryable=True,
             )
 
-    def _unless_there(self, problem: StoreDenied, crc: int) -> None:
-        """Under a retention lock a try whose answer was lost can't be repeated: raises unless it is what we sent."""
-        if not is_immutable(problem):
+    def _unless_there(self, problem: StoreDenied | ObjectMissing, crc: int) -> None:
+        """Raises unless what lies there is what we sent.
+
+        An upload is gone when an earlier try succeeded and only its answer was lost, when another went on with it, or
+        when somebody dropped it. Under a retention lock a try whose answer was lost can't be repeated.
+        """
+        if isinstance(problem, StoreDenied) and not is_immutable(problem):
             raise problem
-        if not self._is_there(crc):
+        head = self._head()
+        if head and head.content_length == self._size and told_crc(head) == crc:
+            return
+        if isinstance(problem, StoreDenied):
             raise StoreLocked(
                 f"store {self._calls.described} at {self._key}: what lies there is not what is to be written, and the "
                 "bucket's retention policy keeps it from being replaced",
                 help="give the store another prefix or bucket in the policy until the retention lapses; what reads the "
                 "object there will call it damaged",
             ) from problem.__cause__
+        if head:
+            raise StoreFailed(
+                f"store {self._calls.described} at {self._key}: the upload is gone, and what lies there is not "
+                "what was sent",
+                retryable=True,
+            ) from problem
+        raise problem
 
-    def _is_there(self, crc: int) -> bool:
-        head = self._calls.do(self._key, lambda bucket: bucket.head_object(self._name), self._patience)
-        return bool(head.content_length == self._size) and told_crc(head) == crc
+    def _head(self) -> Any:
+        """None where nothing is there."""
+        try:
+            return self._calls.do(self._key, lambda bucket: bucket.head_object(self._name), self._patience)
+        except ObjectMissing:
+            return None
 
     def _close(self) -> None:
         if self._threads:

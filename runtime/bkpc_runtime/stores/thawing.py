@@ -9,6 +9,8 @@ from typing import Any
 from bkpc_runtime.errors import ObjectFrozen
 from bkpc_runtime.stores.store import Store
 
+LONGEST = {"Archive": 7, "ColdArchive": 365, "DeepColdArchive": 365}
+"""Days that what has thawed can stay so, by class; those that can be read at once are not here."""
 _TRIES = 3
 """An object that is said to be readable, and is not, is tried so often."""
 

@@ -16,6 +16,7 @@ import oss2
 import pytest
 
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
+from tests.oss_server.accounts import UID, Account
 from tests.oss_server.certificate import tls_context
 
 POLICY = """\
@@ -261,3 +262,25 @@ def test_a_plan_of_directories_loads_no_oss(desk: Desk) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=desk.folder, check=False, timeout=60)
     assert done.returncode == 0
+
+
+NO_OBJECTS = """{"Version": "1", "Statement": [
+  {"Effect": "Allow", "Action": "oss:*", "Resource": "acs:oss:*:*:*"},
+  {"Effect": "Deny", "Action": "oss:PutObject", "Resource": "acs:oss:*:*:*"}
+]}"""
+NO_ENCRYPTION = NO_OBJECTS.replace("oss:PutObject", "oss:PutBucketEncryption")
+
+
+@pytest.mark.parametrize(("denied", "told"), [(NO_OBJECTS, "not locked"), (NO_ENCRYPTION, "oss:PutBucketEncryption")])
+def test_what_can_be_refused_comes_before_what_can_not_be_undone(desk: Desk, denied: str, told: str) -> None:
+    """A bucket that the key can't write to, or that can't be made as the plan asks, is not locked for ever."""
+    desk.agree(lock="lock 7d")
+    desk.server.service.keys.add("narrow", "narrow-secret", Account(UID, (denied,)))
+    desk.environ |= {"OSS_KEY_ID": "narrow", "OSS_KEY_SECRET": "narrow-secret"}
+    done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+    assert done.returncode
+    assert told in done.stderr
+    assert "lifecycle of bucket backup" in done.stderr or denied == NO_ENCRYPTION
+    with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+        desk.bucket.get_bucket_worm()
+    assert not any("worm" in line for line in desk.writes())

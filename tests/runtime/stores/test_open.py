@@ -11,6 +11,7 @@ from bkpc_compiler.backends.iam.roles import policies_of
 from bkpc_grammar.bucket import NoPlace
 from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.stores.open import open_settings, open_store
+from bkpc_runtime.stores.oss import OssStore
 from tests.compiler.backends.made import made_plan
 
 PLAN = made_plan()
@@ -33,3 +34,25 @@ def test_an_endpoint_with_a_password_is_refused_without_telling_it(tmp_path: Pat
         open_store(replace(NEAR, endpoint="https://me:hunter2@oss.example"), tmp_path, KEY)
     assert "no user and no password" in str(refused.value)
     assert "hunter2" not in f"{refused.value} {refused.value.help}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "site", "signed"),
+    [
+        ("https://oss-accelerate.aliyuncs.com", "cn-hangzhou", "cn-hangzhou"),
+        ("https://oss-cn-szfinance.aliyuncs.com", "shenzhen", "cn-shenzhen-finance-1"),
+        ("https://oss-cn-shenzhen-finance-1-pub.aliyuncs.com", "shenzhen", "cn-shenzhen-finance-1"),
+        ("https://oss.example", "cn-beijing", "cn-beijing"),
+    ],
+)
+def test_which_region_requests_are_signed_for(endpoint: str, site: str, signed: str, tmp_path: Path) -> None:
+    """What the endpoint says; that of the site where it is of all regions, or of none."""
+    store = open_store(replace(NEAR, endpoint=endpoint, region=site), tmp_path, KEY)
+    assert isinstance(store, OssStore)
+    assert store._calls._bucket.region == signed
+
+
+def test_an_endpoint_of_a_bucket_is_refused_with_the_one_to_write(tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match="begins with a bucket") as refused:
+        open_store(replace(NEAR, endpoint="https://acme.oss-cn-hangzhou.aliyuncs.com"), tmp_path, KEY)
+    assert refused.value.help == "write `https://oss-cn-hangzhou.aliyuncs.com`"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
 
-from bkpc_runtime.errors import BadUsage, StoreFailed
+from bkpc_runtime.errors import BadUsage, StoreFailed, StoreUnreachable
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART
 from bkpc_runtime.stores.patience import Patience
 from tests.oss_server import OssServer
@@ -61,3 +64,73 @@ def test_a_probe_that_freezes_is_told_as_what_it_is(server: OssServer) -> None:
     with pytest.raises(StoreFailed, match="freezes, which the plan does not count on") as raised:
         open_bucket(server).probe()
     assert "class archive" in raised.value.help
+
+
+def test_a_key_signed_for_another_region_is_told_as_that(server: OssServer) -> None:
+    """As with an endpoint that tells no region, and a site of another."""
+    with pytest.raises(StoreUnreachable, match="signed for another region than the bucket's") as raised:
+        open_bucket(server, region="cn-beijing").put("a", b"x")
+    assert "region" in raised.value.help
+    assert "site" in raised.value.help
+
+
+@pytest.mark.parametrize("left", [1, 3])
+def test_two_that_go_on_with_one_upload_both_end_well(server: OssServer, left: int) -> None:
+    """As two copies of one image that were begun by hand: the first to end takes the upload with it."""
+    body = secrets.token_bytes((left + 1) * SMALLEST_PART + 5)
+    first, second = open_bucket(server), open_bucket(server)
+    with first.writer("a", len(body), resumes=True) as one:
+        one.write(body[: SMALLEST_PART + 1])
+        with second.writer("a", len(body), resumes=True) as other:
+            other.write(body)
+            other.commit()
+        assert server.buckets["backup"].uploads == {}
+        one.write(body[SMALLEST_PART + 1 :])
+        assert one.commit().size == len(body)
+    assert first.get("a") == body
+
+
+def test_an_upload_that_another_ended_with_other_bytes_is_told(server: OssServer) -> None:
+    body = secrets.token_bytes(3 * SMALLEST_PART)
+    store = open_bucket(server)
+    with store.writer("a", len(body), resumes=True) as one:
+        one.write(body)
+        wait(one._parts)
+        with open_bucket(server).writer("a", len(body), resumes=True) as other:
+            other.write(body[::-1])
+            other.commit()
+        with pytest.raises(StoreFailed, match="what lies there is not what was sent") as raised:
+            one.commit()
+    assert raised.value.retryable
+    assert store.get("a") == body[::-1]
+
+
+def test_parts_that_another_replaces_meanwhile_are_told(server: OssServer) -> None:
+    body = secrets.token_bytes(2 * SMALLEST_PART)
+    store = open_bucket(server)
+    with store.writer("a", len(body), resumes=True) as one:
+        one.write(body)
+        wait(one._parts)
+        with open_bucket(server).writer("a", len(body), resumes=True) as other:
+            other.write(body[::-1])
+            wait(other._parts)
+            with pytest.raises(StoreFailed, match="parts of the upload were replaced") as raised:
+                one.commit()
+    assert raised.value.retryable
+    with store.writer("a", len(body), resumes=True) as again:
+        again.write(body)
+        again.commit()
+    assert store.get("a") == body
+
+
+def test_an_upload_that_was_dropped_before_its_last_request_is_told(server: OssServer) -> None:
+    store = open_bucket(server)
+    with store.writer("a", 1, resumes=True) as writer:
+        writer.write(bytes(SMALLEST_PART + 1))
+        server.fault("delay", method="POST", match="uploadId", seconds=0.3)
+        sweeper = threading.Timer(0.2, lambda: open_bucket(server).sweep(time.time() + 86_400))
+        sweeper.start()
+        with pytest.raises(StoreFailed, match="dropped while it was under way") as raised:
+            writer.commit()
+        sweeper.join()
+    assert raised.value.retryable
