@@ -10,6 +10,10 @@ IN_MEMORY = 32 << 20
 """Bytes of small objects that wait in memory at most."""
 ROUND = IN_MEMORY - SMALL
 """Of what is fetched at once, fewer than `AT_ONCE` objects hold more than so many bytes."""
+JOB_AT_ONCE = 32
+"""Small objects that one job stores or copies at once at most: several jobs run side by side."""
+JOB_MEMORY = 8 << 20
+"""Bytes of them that wait in memory at most."""
 CLIENTS = 2
 """Larger objects that are loaded side by side at least."""
 PIECE = 1 << 30

@@ -23,6 +23,7 @@ from bkpc_runtime.mysql.preflight import privileges
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, PartKind, encode_manifest
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.storing import Storing
 from bkpc_runtime.stores.store import ObjectWriter, Store
 from bkpc_runtime.transfer.outbound import Outbound
 from bkpc_runtime.transfer.throttle import Throttle
@@ -166,14 +167,17 @@ class _Writing:
         self.prefix = layout.prefix_of(source.database, facts.identity)
         self.parts: list[Part] = []
         self.open: _OpenPart | None = None
+        self.storing = Storing()
 
     def run(self, connection: Connection[Any], engine: Engine) -> Manifest:
-        try:
-            taken = engine.take(Server(self.source.address, connection, self.facts), self)
-            self._end_part()
-        finally:
-            if self.open:
-                self.open.abort()
+        with self.storing:
+            try:
+                taken = engine.take(Server(self.source.address, connection, self.facts), self)
+                self._end_part()
+            finally:
+                if self.open:
+                    self.open.abort()
+            self.storing.finish()
         return self._conclude(engine, taken)
 
     def begin(self, kind: PartKind, schema: str = "", table: str = "") -> None:
@@ -190,7 +194,7 @@ class _Writing:
 
     def _end_part(self) -> None:
         if self.open:
-            self.parts.append(self.open.finish())
+            self.parts.append(self.open.finish(self.storing))
             self.open = None
 
     def _origin(self, file: str) -> str:
@@ -283,10 +287,9 @@ class _OpenPart:
         for writer in self._writers:
             writer.write(chunk)
 
-    def finish(self) -> Part:
+    def finish(self, storing: Storing) -> Part:
         sums = self.outbound.finish()
-        for writer in self._writers:
-            writer.commit()
+        storing.commit(self._writers, sums.stored_size)
         kind, schema, table = self.what
         return Part(name=self.name, kind=kind, schema=schema, table=table, sums=sums)
 

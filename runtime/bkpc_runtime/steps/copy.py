@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
+from bkpc_grammar.image_objects import JOB_AT_ONCE, JOB_MEMORY, SMALL
 from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
@@ -14,6 +17,7 @@ from bkpc_runtime.repository.manifest import Part, encode_manifest
 from bkpc_runtime.steps.backup import verify_sizes
 from bkpc_runtime.steps.reading import spare_leftovers
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.ahead import ahead
 from bkpc_runtime.transfer.ranges import read_checked, stored_crc64
 from bkpc_runtime.transfer.throttle import Throttle
 
@@ -42,13 +46,35 @@ def copy_image(
     throttle = Throttle(limit) if limit else None
     moved = 0
     pace = Pace(limit, throttle, go_on)
-    for key, part in missing(image, target, pace):
-        _copy_part(key, part, source, target, pace)
-        moved += part.sums.stored_size
-        progress(moved)
+    # Small ones beside what is copied in its turn: what a request takes is not paid for each.
+    coming = ahead(
+        (_beside(key, part, source, target, pace) for key, part in missing(image, target, pace)),
+        most=JOB_AT_ONCE, room=JOB_MEMORY,
+    )  # fmt: skip
+    with closing(coming):
+        for size, copy in coming:
+            copy()
+            moved += size
+            progress(moved)
     verify_sizes(target, image.prefix, image.manifest)
     target.put(layout.manifest_key(image.prefix, image.manifest.id), encode_manifest(image.manifest))
     return moved
+
+
+def _beside(
+    key: str, part: Part, source: Store, target: Store, pace: Pace
+) -> tuple[int, Callable[[], tuple[int, Callable[[], None]]]]:
+    """A small part is copied ahead: read, and held once more to be written. A larger one in its turn, by who has it."""
+    size = part.sums.stored_size
+    copy = partial(_copy_part, key, part, source, target, pace)
+    if size > SMALL:
+        return 0, lambda: (size, copy)
+
+    def now() -> tuple[int, Callable[[], None]]:
+        copy()
+        return size, lambda: None
+
+    return 2 * size, now
 
 
 @dataclass(frozen=True, slots=True)
