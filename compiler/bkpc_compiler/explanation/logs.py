@@ -90,6 +90,7 @@ def _noted(sheet: Sheet, stream: StreamDemand, program: Program) -> None:
     late = latency(sheet, stream, program)
     known = Fraction(stream.known or 0, 1000)
     why = f"1/{KNOWN_SHARE} of what it may be late at least, {KNOWN_LEAST_MS / 1000} s to {KNOWN_MOST_MS // 1000} s"
+    why += "; the least where that does not keep it"
     sheet.given("apart", known, "s", f"between two notes of until when {stream.id} is complete: {why}")
     answered = sheet.given("answered", Fraction(ANSWERED_MS, 1000), "s", "until the server has told its time and end")
     second = sheet.given("second", Fraction(WHOLE_SECONDS_MS, 1000), "s", "MariaDB's log tells whole seconds")

@@ -177,7 +177,6 @@ def streams_of(
     """One stream per hot level and store, with the least rate that meets the `limits` it serves; `grouped`: others go
     back with the database to one point."""
     streams = []
-    known = known_every([within for _, within in limits]) if grouped else None
     least = max(1, ceil(database.writes.value.amount * KEEPS_UP))
     for number, level in enumerate(policy.hot, 1):
         for target in level.stores:
@@ -197,16 +196,27 @@ def streams_of(
                     burst=database.burst,
                     rate=least,
                     least=least,
-                    known=known,
                 )
             )
-    return _with_least_rates(ways, stores, limits, policy, streams)
+    return (_grouped if grouped else _with_least_rates)(ways, stores, limits, policy, streams)[0]
 
 
-def known_every(limits: Sequence[Fraction]) -> int:
-    """Milliseconds between two notes of until when a log is complete: seldom beside what may be lost."""
-    least = min(limits, default=Fraction(KNOWN_MOST_MS)) * 1000 / KNOWN_SHARE
-    return max(KNOWN_LEAST_MS, min(KNOWN_MOST_MS, int(least)))
+Served = tuple[tuple[StreamDemand, ...], int]
+"""Streams with their rates, and how many limits none serves of those that are left."""
+
+
+def _grouped(
+    ways: Ways, stores: Mapping[str, Store], limits: Sequence[Limit], policy: Policy, streams: Sequence[StreamDemand]
+) -> Served:
+    """Until when the log is complete is noted seldom beside what may be lost; often where that does not keep it."""
+    within = min((within for _, within in limits), default=Fraction(KNOWN_MOST_MS))
+    seldom = max(KNOWN_LEAST_MS, min(KNOWN_MOST_MS, int(within * 1000 / KNOWN_SHARE)))
+
+    def noting(every: int) -> Served:
+        return _with_least_rates(ways, stores, limits, policy, [replace(one, known=every) for one in streams])
+
+    found = noting(seldom)
+    return noting(KNOWN_LEAST_MS) if found[1] else found
 
 
 def _with_least_rates(
@@ -214,10 +224,11 @@ def _with_least_rates(
     stores: Mapping[str, Store],
     limits: Sequence[Limit],
     policy: Policy,
-    streams: list[StreamDemand],
-) -> tuple[StreamDemand, ...]:
+    streams: Sequence[StreamDemand],
+) -> Served:
     """Each limit is served by the nearest stream that survives the failure and can meet it."""
     enough: dict[int, int] = {}
+    missed = 0
     nearest = sorted(range(len(streams)), key=lambda index: (streams[index].latency, streams[index].store))
     known: dict[tuple[int, Fraction], int | None] = {}
     for loss, within in limits if streams else ():
@@ -231,10 +242,14 @@ def _with_least_rates(
             if rate is not None and rate <= _carries(ways, stream):
                 enough[index] = max(enough.get(index, 0), rate)
                 break
-    return tuple(
+        else:
+            left = [one.at_most for one in streams if survives(stores[one.store], loss, policy)]
+            missed += bool(left) and not any(most is not None and most <= within for most in left)
+    rated = tuple(
         replace(stream, rate=max(stream.rate, enough.get(index, 0)), enough=enough.get(index))
         for index, stream in enumerate(streams)
     )
+    return rated, missed
 
 
 def _carries(ways: Ways, stream: StreamDemand) -> int:
