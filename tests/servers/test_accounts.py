@@ -69,14 +69,22 @@ LATER = (
 HASH = re.compile(r"\*[0-9A-F]{40}|0x24412430|\$A\$00")
 
 
+def own(server: ThrowawayServer) -> list[str]:
+    """Of its flavour, but for what older versions don't know."""
+    known = server.flavour == "mysql" or server.series >= (10, 11)
+    return [one for one in OWN[server.flavour] if known or not one.endswith("TO PUBLIC")]
+
+
 def test_they_come_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
     load(fresh_server)
     office = Office.opened(tmp_path / "office", fresh_server)
-    fresh_server.run(*COMMON, *OWN[fresh_server.flavour])
+    fresh_server.run(*COMMON, *own(fresh_server))
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     agent = office.start("agent", "plan.json")
     try:
         fresh_server.run(*LATER)
+        office.archived()
+        fresh_server.run("CREATE TABLE shop.pressed (id INT PRIMARY KEY) ENGINE = InnoDB ROW_FORMAT = COMPRESSED")
         office.archived()
     finally:
         agent.terminate()
@@ -90,13 +98,10 @@ def test_they_come_back(fresh_server: ThrowawayServer, tmp_path: Path) -> None:
             assert "SET GLOBAL partial_revokes = ON" in refused
             rescue.run("SET GLOBAL partial_revokes = ON")
         # One that breaks off in the replay leaves no accounts that the next would take for the target's own.
-        *_, last = sorted((office.folder / "backups").glob("shop/*/logs/*/*/*.age"))
-        whole = last.read_bytes()
-        last.chmod(0o600)
-        last.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        assert "made are dropped again" in office.bkpc(*command, expect=5).text
+        rescue.run("SET GLOBAL innodb_file_per_table = OFF")  # so that it can't have a table that is in the log
+        assert "made are dropped again" in office.bkpc(*command, expect=4).text
         assert {name: found for name, found in accounts(rescue).items() if found} == before
-        last.write_bytes(whole)
+        rescue.run("SET GLOBAL innodb_file_per_table = ON")
         rescue.run("CREATE USER behind@'%'")  # as if they could not be dropped
         assert "DROP USER or DROP ROLE the accounts that it made, 'behind'@'%'" in office.bkpc(*command, expect=5).text
         rescue.run("DROP USER behind@'%'", *(f"DROP DATABASE {one}" for one in ("shop", "a_b", "bkpc_restore")))

@@ -170,7 +170,8 @@ def test_history_that_a_server_does_not_dump_is_told(shop: ThrowawayServer) -> N
             (found,) = lacking(connection, old, address, {"logical"})
             assert found.text.startswith("shop.told: MariaDB")
             assert "by physical" in found.mend[0]
-            assert list(lacking(connection, read_facts(connection), address, {"logical"})) == []
+            told = list(lacking(connection, read_facts(connection), address, {"logical"}))
+            assert bool(told) == (shop.series < (10, 11))
         finally:
             shop.run("DROP TABLE shop.told")
 
@@ -204,11 +205,11 @@ def test_what_a_physical_image_lacks_is_told_with_the_way_out(
         assert "BKPC_CLONE_FOLDER" in found(shop)[0].mend[0]
         return
     other = tmp_path / "mariadb-backup"
-    other.write_text("#!/bin/sh\necho mariabackup based on MariaDB server 10.6.1-MariaDB >&2\n")
+    other.write_text("#!/bin/sh\necho mariabackup based on MariaDB server 10.5.1-MariaDB >&2\n")
     other.chmod(0o755)
     monkeypatch.setenv("BKPC_MYSQL_BIN", str(tmp_path))
     (series,) = found(shop)
-    assert "of version 10.6.1" in series.text
+    assert "of version 10.5.1" in series.text
     monkeypatch.setenv("BKPC_MYSQL_BIN", "")
     monkeypatch.setenv("PATH", "")
     (missing,) = found(shop)
