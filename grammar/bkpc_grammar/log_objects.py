@@ -16,6 +16,17 @@ REQUESTED_MS = 600_000
 """Milliseconds between two binlogs that are ended by request, or connections that are lost, on the average."""
 EVENT = 19
 """Bytes of the least event of a binlog: no object holds less."""
+TOGETHER = 8
+"""Databases whose logs are looked at side by side before anything is loaded."""
+LOOKED_OBJECTS = 2048
+"""Objects at the end of a log in which a moment is looked for, in `IN_MEMORY` bytes at most."""
+LOOKED_STEPS = 24
+"""Ever larger ends of a log that are read one after the other: from 256 KiB and 128 objects on four times as much, of a
+log of up to 4 TiB."""
+LOOKED_BURSTS = 16
+"""Of bursts no more is read to find where a log ends: a transaction is no longer than one."""
+LOOKED_BESIDE = 320 << 20
+"""Bytes that are read beside: what fits into memory, once for each look, and the heads of binlogs."""
 LISTED = 1000
 """Names that a store tells at once."""
 KNOWN_LEAST_MS, KNOWN_MOST_MS = 500, 60_000

@@ -28,6 +28,7 @@ from bkpc_compiler.feasibility import (
     left_out,
     lines,
     log_reading,
+    looking,
     recovery_least,
     recovery_time,
     staleness,
@@ -249,6 +250,11 @@ def _asked_for_all_at_once() -> AbstractContextManager[Any]:
     return patch.object(log_reading.Reading, "wait", property(lambda self: 0))
 
 
+def _found_at_once() -> AbstractContextManager[Any]:
+    """A group knows its point in common, and every log's names, without a look."""
+    return patch.object(together, "look_of", lambda setting, choices: looking.Look((), ()))
+
+
 def _all_tables_at_once() -> AbstractContextManager[Any]:
     """The objects of an image cost their bytes only."""
     return patch.object(image_reading.Objects, "wait", property(lambda self: 0))
@@ -308,6 +314,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("the objects of an image come at once", _all_tables_at_once, None),
     ("a thaw is asked for in no time", _asked_in_no_time, "quota"),
     ("a thaw is seen at once", _seen_at_once, "quota"),
+    ("a group knows its point in common at once", _found_at_once, "grouped"),
     ("refuted: all of the log is replayed", _always_the_log, None),
     ("refuted: the log comes after the image", _one_after_the_other, None),
     ("refuted: the oldest image counts", _oldest_of_all_stores, None),

@@ -11,6 +11,8 @@ from tests.soundness.course import Course, Fault
 from tests.soundness.log_stream import OBJECT
 from tests.soundness.topology import Failure, Topology, thaw_seconds
 
+LOOKED = 64 << 20
+"""Bytes of the end of each log that a group reads before anything is loaded, where its point is that far from it."""
 AT_ONCE = 128
 """Objects of a log that a restore asks for at once."""
 A_SECOND = 100
@@ -124,12 +126,13 @@ class Rehearsal:
         self._held_up = 0.0
         self._held_up = self._asking(ages)
         asking = self._asking(ages)
+        looked = self._looks(ages)
         for step in self.recovery.steps:
             takes[step.id] = self._takes(step, ages.get(step.database, 0.0))
             ready = max((ends.get(one, inf) for one in step.needs), default=0.0)
             ready = max(ready, *(by_kind.get((step.database, kind), 0.0) for kind in _AFTER[step.kind]))
             if step.kind in {"restore.image", "restore.log"}:
-                ready = max(ready, by_kind.get((step.database, "activate"), 0.0) + self._thaws(step, asking))
+                ready = max(ready, by_kind.get((step.database, "activate"), 0.0) + looked + self._thaws(step, asking))
             if ready > step.start_ms + 1:
                 text = f"{self._named(step)} is due at {step.start_ms} ms; what it needs is done at {ready:.0f} ms"
                 faults.append(Fault("late", self._waiting(step.database), text, self.recovery.scope))
@@ -141,6 +144,27 @@ class Rehearsal:
                 faults.append(Fault("overrun", self._waiting(step.database), text, self.recovery.scope))
         own = {name: end for (name, kind), end in by_kind.items() if kind == "check.service"}
         return Course(takes, own, tuple(faults))
+
+    def _looks(self, ages: Mapping[str, float]) -> float:
+        """Milliseconds in which one group after the other looks for its point in common, members side by side, each
+        with the whole of its way."""
+        logs = {one.database: one for one in self.recovery.steps if one.kind == "restore.log"}
+        groups = {self.topology.group(name) & set(self.recovery.databases) for name in logs}
+        return sum(
+            max(self._looks_at(logs[name], ages.get(name, 0.0)) for name in group & logs.keys())
+            for group in groups
+            if len(group) > 1
+        )
+
+    def _looks_at(self, step: Step, age: float) -> float:
+        database, home = self.topology.databases[step.database], self.topology.new_home(step.database, self.failure)
+        size = float(database.burst.value.bytes) + float(database.writes.value.bytes_per_second) * age / 1000
+        store = self.topology.stores[step.store or ""]
+        way = self.topology.route(store.site, home or "", self.failure.sites) or ()
+        rates = [float(database.replays.value.bytes_per_second)]
+        rates += [float(one.bandwidth.value.bytes_per_second) for one in way]
+        rates += [float(store.reads.value.bytes_per_second)] if store.reads else []
+        return min(size, LOOKED) / min(rates) * 1000
 
     def _waiting(self, database: str) -> frozenset[str]:
         """The databases that are not in service before `database` is."""

@@ -24,6 +24,18 @@ def fetching(sheet: Sheet, reading: Reading) -> None:
 
 def counting(sheet: Sheet, reading: Reading) -> None:
     """How many objects there are at most, and how often one must ask for their names."""
+    objects(sheet, reading)
+    notes = ""
+    if reading.known is not None:
+        sheet.given("apart", Fraction(reading.known, 1000), "s", "between two notes of until when the log is complete")
+        sheet.follows("notes", "floor(age / apart) + 1", reading.notes, "", "of names alone")
+        notes = "notes + "
+    listings = f"floor((objects + {notes}3 * binlogs) / {LISTED}) + ceil(binlogs / {AT_ONCE})"
+    sheet.follows("listings", listings, reading.listings, "", "answers in turn that name all of them once")
+
+
+def objects(sheet: Sheet, reading: Reading) -> None:
+    """How many objects there are at most."""
     sheet.given("flush", Fraction(reading.apart[0], 1000), "s", "between two objects at least", reading.flush)
     cut = "floor(age / flush) + 1"
     for commit in reading.apart[1:]:
@@ -39,13 +51,6 @@ def counting(sheet: Sheet, reading: Reading) -> None:
     sheet.follows("binlogs", binlogs, reading.binlogs, "", f"one in {requested} s ends by request, others are full")
     full = f"2 * floor(bytes / {OBJECT}) + binlogs + 3"
     sheet.follows("objects", f"min({cut}, floor(bytes / {EVENT})) + {full}", reading.objects, "", "at most")
-    notes = ""
-    if reading.known is not None:
-        sheet.given("apart", Fraction(reading.known, 1000), "s", "between two notes of until when the log is complete")
-        sheet.follows("notes", "floor(age / apart) + 1", reading.notes, "", "of names alone")
-        notes = "notes + "
-    listings = f"floor((objects + {notes}3 * binlogs) / {LISTED}) + ceil(binlogs / {AT_ONCE})"
-    sheet.follows("listings", listings, reading.listings, "", "answers in turn that name all of them once")
 
 
 def latency(sheet: Sheet, name: str, links: Sequence[Link]) -> None:

@@ -11,9 +11,11 @@ from bkpc_compiler.explanation import ages, asking, image_pieces, least_ages, lo
 from bkpc_compiler.explanation.chains import counted, increments
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import Cell
+from bkpc_compiler.explanation.looks import Looks
 from bkpc_compiler.explanation.sheet import Sheet, renamed
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import JobDemand
+from bkpc_compiler.feasibility.looking import End
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most, most_lost
 from bkpc_compiler.feasibility.recovery_schedule import Move
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, preparing
@@ -29,7 +31,9 @@ from bkpc_compiler.feasibility.working import (
     Copying,
     Crowding,
     Fetching,
+    Finding,
     Forced,
+    Listing,
     Logging,
     Looking,
     Moving,
@@ -68,8 +72,8 @@ class Workings:
                 self._at_best(sheet, part)
             case Crowding(parts, through):
                 self._crowding(sheet, parts, through)
-            case Queueing() | Looking() | Asking() as one:
-                self._thawing(sheet, one, term.duration.amount)
+            case Queueing() | Looking() | Asking() | Listing() | Finding() as one:
+                self._before(sheet, one, term.duration.amount)
             case Logging() as one:
                 logs.logging(sheet, one, self.program)
             case Ageing() as one:
@@ -289,13 +293,23 @@ class Workings:
         sheet.follows("bytes", " + ".join(names), total, "B")
         self._at_capacity(sheet, total, through)
 
-    def _thawing(self, sheet: Sheet, one: Queueing | Looking | Asking, lasts: Fraction) -> None:
-        if isinstance(one, Queueing):
-            self._queueing(sheet, one.storage, lasts)
-        elif isinstance(one, Looking):
-            asking.looking(sheet, one, lasts)
-        else:
-            asking.asking(sheet, one, lasts, self.analysis)
+    def _before(self, sheet: Sheet, one: Queueing | Looking | Asking | Listing | Finding, lasts: Fraction) -> None:
+        """What comes before any byte is loaded, and concerns others too."""
+        match one:
+            case Queueing(_, storage):
+                self._queueing(sheet, storage, lasts)
+            case Looking():
+                asking.looking(sheet, one, lasts)
+            case Asking():
+                asking.asking(sheet, one, lasts, self.analysis)
+            case Listing(look, recovery):
+                Looks(sheet, self.analysis, self._left_before).listing(look, recovery)
+            case Finding(look):
+                Looks(sheet, self.analysis, self._left_before).finding(look)
+
+    def _left_before(self, sheet: Sheet, end: End) -> int:
+        assert end.rate is not None
+        return self.left_of(sheet, end.rate[1], end.recovery.left, end.way)
 
     def _queueing(self, sheet: Sheet, storage: str, lasts: Fraction) -> None:
         """What all recoveries of the failure thaw of one class, against its quota."""

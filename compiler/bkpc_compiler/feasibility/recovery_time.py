@@ -176,8 +176,8 @@ def milliseconds(bytes_: int, rate: int) -> int:
 class Recovery(Struct, frozen=True, eq=False, dict=True):
     """One database's way back on one line at one place, alone.
 
-    `share`: of all instants of failure that the age of the image is taken for. `queue`: what it waits for
-    behind the thaws of others.
+    `share`: of all instants of failure that the age of the image is taken for. `queue`: what it waits for that concerns
+    others too: their thaws, and what is looked at before anything is loaded.
     """
 
     setting: Setting
@@ -237,7 +237,7 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
     def _transfers(self, age: Fraction | int) -> tuple[Transfer, ...]:
         """The image, then what was written in `age` milliseconds before the failure."""
         ways, line, database = self.setting.ways, self.line, self.database
-        through = _reading_any(self.setting, line.image.stores, self.place, self.loss)
+        through = reading_any(self.setting, line.image.stores, self.place, self.loss)
         size = line.image.loaded(database.size.value)
         way = (*through, ways.restores_of(database))
         objects = objects_of(ways, database, line.image, size, self.place.site, self.loss.sites)
@@ -259,7 +259,7 @@ def most_at(
         return None
     ways = setting.ways
     total = setting.patience_of(policy).respond + checking_of(setting, database) + ready_after(line, place)
-    reading = _reading_any(setting, line.image.stores, place, loss)
+    reading = reading_any(setting, line.image.stores, place, loss)
     size = line.image.loaded(database.size.value)
     rate = left.least(reading, ways.restores_of(database))
     if size and rate is not None:
@@ -297,10 +297,10 @@ def _pieces(
 
 def _reading_log(setting: Setting, line: Line, place: Place, loss: Loss) -> tuple[Resource, ...] | None:
     """What lies before the log, wherever it may be; None where there is none to replay."""
-    return _reading_any(setting, line.log_stores, place, loss) if line.log_stores else None
+    return reading_any(setting, line.log_stores, place, loss) if line.log_stores else None
 
 
-def _reading_any(setting: Setting, stores: Sequence[Store], place: Place, loss: Loss) -> tuple[Resource, ...]:
+def reading_any(setting: Setting, stores: Sequence[Store], place: Place, loss: Loss) -> tuple[Resource, ...]:
     """What lies before all of `stores`: it is known only then which of them is read."""
     if len(stores) == 1:
         return setting.ways.reading(stores[0], place.site, loss.sites) or ()

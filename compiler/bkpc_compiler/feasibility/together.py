@@ -15,6 +15,7 @@ from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.crowds import crowded
 from bkpc_compiler.feasibility.demand import Demand
 from bkpc_compiler.feasibility.lines import Choice, choose
+from bkpc_compiler.feasibility.looking import Look, look_of
 from bkpc_compiler.feasibility.recovery_least import Passing, comes_back, least_back, least_together, passing_of
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting, longest_thaw
@@ -54,6 +55,11 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
         return asked_by(one for one in found if one is not None)
 
     @once
+    def look(self) -> Look:
+        """What is looked at before anything is loaded."""
+        return look_of(self.setting, self.choices)
+
+    @once
     def hit(self) -> frozenset[str]:
         """The databases it takes down, protected or not."""
         return frozenset(self.loss.databases)
@@ -90,7 +96,7 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
     @once
     def returns(self) -> Mapping[str, Return | None]:
         """When each database is back, by name; None where nothing bounds it."""
-        recoveries = [_with_thaw_queue(one, self) for one in self.recoveries]
+        recoveries = [_waiting(self, one) for one in self.recoveries]
         return schedule_of(recoveries, _latest_finishes(self))
 
     @once
@@ -170,6 +176,13 @@ def _milliseconds(duration: Duration) -> Fraction | int:
     """Exactly, and as a whole number where it is one: these are put in order fast."""
     exactly = duration.amount * 1000
     return exactly.numerator if exactly.denominator == 1 else exactly
+
+
+def _waiting(outage: Outage, recovery: Recovery) -> Recovery:
+    """The recovery, behind all that concerns others too."""
+    queued = _with_thaw_queue(recovery, outage)
+    looks = (*outage.look.terms(recovery),)
+    return structs.replace(queued, queue=(*queued.queue, *looks)) if looks else queued
 
 
 def _with_thaw_queue(recovery: Recovery, outage: Outage) -> Recovery:
@@ -271,7 +284,7 @@ def serves(outage: Outage, name: str) -> int | None:
 def _serves(outage: Outage, name: str) -> int | None:
     if len(outage.down) == 1 and name in outage.choices:  # nothing beside it, nothing to wait for
         choice = outage.choices[name]
-        return _with_thaw_queue(choice.recovery, outage).most if choice.recovery else None
+        return _waiting(outage, choice.recovery).most if choice.recovery else None
     own = outage.returns.get(name)
     if own is None:
         return None
@@ -316,7 +329,7 @@ def _quantile_of(outage: Outage, choice: Choice, share: Fraction) -> Return | No
     """For `share` of all instants: only the age of the image depends on the instant."""
     if choice.recovery is None:
         return None
-    again = structs.replace(_with_thaw_queue(choice.recovery, outage), share=share)
+    again = structs.replace(_waiting(outage, choice.recovery), share=share)
     return schedule_of([again], {})[choice.database.name]
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.asking import Frozen
     from bkpc_compiler.feasibility.demand import JobDemand
     from bkpc_compiler.feasibility.images import ImageCopy
+    from bkpc_compiler.feasibility.looking import Look
     from bkpc_compiler.feasibility.recovery_least import Follows
     from bkpc_compiler.feasibility.recovery_point import Line
     from bkpc_compiler.feasibility.recovery_schedule import Move
@@ -96,6 +97,19 @@ class Asking(Struct, frozen=True):
     frozen: Sequence[Frozen]
 
 
+class Listing(Struct, frozen=True):
+    """The names of the logs of all that comes back, listed before anything is loaded."""
+
+    look: Look
+    recovery: Recovery
+
+
+class Finding(Struct, frozen=True):
+    """Groups that look for their points in common."""
+
+    look: Look
+
+
 class Crowding(Struct, frozen=True):
     """Images and a log through one resource at full capacity."""
 
@@ -155,6 +169,8 @@ Working = (
     | Queueing
     | Looking
     | Asking
+    | Listing
+    | Finding
     | Crowding
     | Logging
     | Ageing

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from datetime import datetime
 from fractions import Fraction
 
+from bkpc_grammar.log_objects import TOGETHER
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery.common_point import TOGETHER, Member, common_point
+from bkpc_runtime.recovery.common_point import Member, common_point
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Point, point_text
 from bkpc_runtime.recovery.target import Target

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.log_objects import TOGETHER
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.thaw_first import Found as Cold
 from bkpc_runtime.commands.thaw_first import Terms, Thaws
@@ -16,7 +17,7 @@ from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.choice import Start, choose, starts
-from bkpc_runtime.recovery.common_point import TOGETHER, common_point
+from bkpc_runtime.recovery.common_point import common_point
 from bkpc_runtime.recovery.data_folder import UNFINISHED
 from bkpc_runtime.recovery.load import holds_anything, ready_target
 from bkpc_runtime.recovery.marker import unfinished

@@ -168,10 +168,11 @@ def starts(
     *,
     physical: bool = False,
     by_names: bool = False,
+    beyond: bool = False,
 ) -> Iterator[Start]:
     """Images from which the point may be reached, the best first; reads few small objects of the log.
 
-    `by_names`: none at all, since they may be cold.
+    `by_names`: none at all, since they may be cold. `beyond`: the log is known to go on beyond the moment.
     """
     images = _fitting(store, database, point, physical=physical)
     match point:
@@ -189,7 +190,9 @@ def starts(
         case AtPosition(stop):
             yield _at_position(store, images, stop)
         case AtTime(moment):
-            yield _at_time(store, images, moment, None if by_names else identities)
+            start = _at_time(store, images, moment, by_names=by_names)
+            sure = beyond or (not by_names and goes_beyond(store, start, moment, identities))
+            yield replace(start, sure=sure)
         case AfterGtids() | BeforeEvent():
             yield from _anywhere(store, images, point, None if by_names else identities)
 
@@ -303,19 +306,16 @@ def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
     )
 
 
-def _at_time(store: Store, images: list[Image], moment: datetime, identities: Sequence[Secret] | None) -> Start:
+def _at_time(store: Store, images: list[Image], moment: datetime, *, by_names: bool) -> Start:
     for image in images:
         if datetime.fromisoformat(image.manifest.snapshot or image.manifest.finished) > moment:
             continue
         window = catalogue.window(store, image)
         if window is None:
             break
-        if identities is None or spared(store):
+        if by_names or spared(store):
             window = _up_to(store, window, moment, images)
-        start = Start(image, window, AtTime(moment), sure=False)
-        if identities is None:
-            return start
-        return replace(start, sure=goes_beyond(store, start, moment, identities))
+        return Start(image, window, AtTime(moment))
     raise PolicyBroken(
         f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
     )

@@ -10,6 +10,7 @@ from fractions import Fraction
 from math import ceil
 from types import MappingProxyType
 
+from bkpc_grammar.log_objects import TOGETHER
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.errors import BadUsage, PolicyBroken, RuntimeFailure
 from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
@@ -20,8 +21,6 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
 _WHOLE_SECONDS = timedelta(seconds=1)
-TOGETHER = 8
-"""Databases whose logs are looked at side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,8 @@ def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool
         return member
     try:
         point = AtTime(moment)
-        start = next(starts(member.store, member.database, point, identities, physical=manifest.physical))
+        found = starts(member.store, member.database, point, identities, physical=manifest.physical, beyond=True)
+        start = next(found)
         if last is None and _nothing_between(end, start, moment, identities):
             return member
         stop = stop_at(end.kept, start, identities)

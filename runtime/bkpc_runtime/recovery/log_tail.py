@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from bkpc_grammar.log_objects import AT_ONCE, IN_MEMORY
+from bkpc_grammar.log_objects import AT_ONCE, IN_MEMORY, LOOKED_OBJECTS
 from bkpc_runtime.mysql.binlog.transactions import Reader
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.point import OUT_OF_ORDER, AtTime, Course, Latest
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from bkpc_runtime.recovery.choice import Start
 
 MOST = IN_MEMORY
-"""Bytes from the end of a log in which a moment is looked for before anything is loaded."""
+"""Bytes from the end of a log, in `LOOKED_OBJECTS` objects, in which a moment is looked for before anything is loaded.
+"""
 _AT_LEAST = 256 << 10
 _TIMES = 4
-"""So many times as much is looked at next, where what was is not enough."""
+"""So many times as much is looked at next, where what was is not enough: what is proved of a group counts on that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def ending(store: Store, start: Start, identities: Sequence[Secret]) -> Ending:
 
 
 def stop_at(store: Store, start: Start, identities: Sequence[Secret]) -> Position | None:
-    """Where to stop for the moment of `start`; None: more than `MOST` would have to be read to know.
+    """Where to stop for the moment of `start`; None: more than `MOST` or `LOOKED_OBJECTS` would have to be read.
 
     It is what reading all of the log gives, but where its times go back: once a transaction is older than the moment by
     more than side by side explains, so is all that was committed before it, whatever times that tells.
@@ -99,11 +100,13 @@ def _beginnings(store: Store, start: Start, most: int | None = None) -> Iterator
     last_size = last_count = 0
     before: Position | None = None
     for count, (began, size) in enumerate(_objects(store, start), 1):
-        if most is not None and size > most:
+        if most is not None and (size > most or count > LOOKED_OBJECTS):
             if before:
                 yield before
             return
-        enough = size >= max(_AT_LEAST, _TIMES * last_size) or count >= max(AT_ONCE, _TIMES * last_count)
+        # What does not fit into memory is read again each time: then only its bytes count.
+        many = size <= IN_MEMORY and count >= max(AT_ONCE, _TIMES * last_count)
+        enough = many or size >= max(_AT_LEAST, _TIMES * last_size)
         before = began
         if not last_count or enough or began == start.image.position:
             yield began

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import random
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
@@ -15,6 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bkpc_grammar.log_objects import IN_MEMORY, LOOKED_BESIDE, LOOKED_BURSTS
+from bkpc_grammar.log_objects import OBJECT as LARGEST
 from bkpc_runtime.commands.thaw_first import Terms, Thaws
 from bkpc_runtime.errors import PolicyBroken, RuntimeFailure
 from bkpc_runtime.mysql.binlog import events
@@ -26,7 +30,7 @@ from bkpc_runtime.recovery.log_tail import Ending, ending, stop_at
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, OfImage
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.manifest import encode_manifest
-from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.repository.segments import Segment, parse_key
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import packed
 from bkpc_runtime.world import World
@@ -49,6 +53,7 @@ class Log:
         self.prefix = f"{database}/{made.SERVER}"
         self.files: list[bytearray] = []
         self.edges: list[Position] = []
+        self.noise = random.Random(1)  # noqa: S311 - what can't be compressed
 
     def begin_file(self) -> None:
         format_ = b"\4\0" + bytes(50) + b"\0" + b"\x38" + bytes(20) + b"\0" + bytes(4)
@@ -64,7 +69,7 @@ class Log:
         into = self.files[-1]
         head = bytes(42) + micros.to_bytes(7, "little") + micros.to_bytes(7, "little")
         into += event(events.ANONYMOUS_GTID, head, len(into))
-        into += event(30, bytes(8 + size), len(into))
+        into += event(30, self.noise.randbytes(8 + size), len(into))
         into += event(events.XID, bytes(8), len(into))
         self.edges.append(self.end)
 
@@ -99,14 +104,16 @@ def _starts(body: bytes) -> set[int]:
 
 
 class Counting(MemoryStore):
-    """Counts the bytes of log that are read."""
+    """Counts the bytes of log that are read, as they are stored, and as they were written."""
 
-    read_of_log = 0
+    read_of_log = written = 0
 
     def get(self, key: str) -> bytes:
         body = super().get(key)
         if "/logs/" in key:
             self.read_of_log += len(body)
+            segment = parse_key(key)
+            self.written += segment.end - segment.start if segment else 0
         return body
 
 
@@ -151,6 +158,44 @@ def test_the_same_as_reading_all_of_it(
         assert stop_at(log_tail.kept(store), next(starts(store, "shop", moment, ())), ()) == wanted
         patch.setattr(log_tail, "MOST", data.draw(st.integers(0, 2000)))
         assert stop_at(log_tail.kept(store), next(starts(store, "shop", moment, ())), ()) in {wanted, None}
+
+
+ROOM, OBJECT = 16 << 10, 4 << 10
+"""Of what fits into memory, and of the largest object: smaller than they are, in the same proportion."""
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    parts=st.lists(st.lists(st.sampled_from((0, 200, 3000, 20_000)), max_size=12), min_size=1, max_size=4),
+    cuts=st.lists(st.integers(300, OBJECT), min_size=1, max_size=4),
+    back=st.integers(0, 12),
+    torn=st.booleans(),
+)
+def test_a_group_reads_no_more_than_its_bound_counts(
+    parts: list[list[int]], cuts: list[int], back: int, torn: bool
+) -> None:
+    logs = []
+    for database in ("shop", "stock"):
+        log, now = Log(database), BEGAN + 60 * SECOND
+        for part in parts:
+            log.begin_file()
+            for size in part:
+                now += 30 * SECOND
+                log.commit(now, size)
+        if torn and parts[-1]:  # the end of the last one is not there yet
+            log.files[-1] = log.files[-1][: -(events.HEADER + 8)]
+        logs.append(log.store(cuts, log.edges[0]))
+        burst, whole = max((*itertools.chain(*parts), 0)) + 300, sum(map(len, log.files))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"IN_MEMORY": ROOM, "MOST": ROOM, "_AT_LEAST": 64, "AT_ONCE": 2}.items():
+            patch.setattr(log_tail, name, value)
+        point = AtTime(now - 30 * back * SECOND) if back else Latest()
+        with suppress(RuntimeFailure):
+            common_point({"shop": logs[0], "stock": logs[1]}, point, (), ())
+    scale = IN_MEMORY // ROOM
+    assert OBJECT * scale == LARGEST
+    most = whole if whole <= ROOM else min(2 * whole, LOOKED_BURSTS * burst) + LOOKED_BESIDE // scale
+    assert all(one.written <= most for one in logs)
 
 
 def group(seconds: int = 4000, size: int = 1000) -> tuple[Counting, Counting]:
