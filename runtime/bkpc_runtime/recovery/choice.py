@@ -72,10 +72,12 @@ class Start:
         match self.point:
             case Latest() if self.window:
                 return AtPosition(self.window.end)
-            case AtPosition() | AtTime() | OfImage():
+            case AtPosition() | AtTime() | AfterGtids() | OfImage():
                 return self.point
-            case _:
+            case Latest():
                 return OfImage(self.image.manifest.id)
+            case _:
+                raise AssertionError(self.point)
 
     @property
     def skips_to(self) -> int:
@@ -168,11 +170,10 @@ def starts(
     *,
     physical: bool = False,
     by_names: bool = False,
-    beyond: bool = False,
 ) -> Iterator[Start]:
     """Images from which the point may be reached, the best first; reads few small objects of the log.
 
-    `by_names`: none at all, since they may be cold. `beyond`: the log is known to go on beyond the moment.
+    `by_names`: none at all, since they may be cold.
     """
     images = _fitting(store, database, point, physical=physical)
     match point:
@@ -191,8 +192,8 @@ def starts(
             yield _at_position(store, images, stop)
         case AtTime(moment):
             start = _at_time(store, images, moment, by_names=by_names)
-            sure = beyond or (not by_names and goes_beyond(store, start, moment, identities))
-            yield replace(start, sure=sure)
+            sure = point.beyond or (not by_names and goes_beyond(store, start, moment, identities))
+            yield replace(start, point=AtTime(moment, sure), sure=sure)
         case AfterGtids() | BeforeEvent():
             yield from _anywhere(store, images, point, None if by_names else identities)
 

@@ -185,9 +185,8 @@ def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool
     if idle and last and last <= moment:
         return member
     try:
-        point = AtTime(moment)
-        found = starts(member.store, member.database, point, identities, physical=manifest.physical, beyond=True)
-        start = next(found)
+        point = AtTime(moment, beyond=True)
+        start = next(starts(member.store, member.database, point, identities, physical=manifest.physical))
         if last is None and _nothing_between(end, start, moment, identities):
             return member
         stop = stop_at(end.kept, start, identities)

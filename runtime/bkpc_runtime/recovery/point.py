@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -50,9 +50,11 @@ class AtPosition:
 
 @dataclass(frozen=True, slots=True)
 class AtTime:
-    """What was committed until a moment."""
+    """What was committed until a moment. `beyond`: the log is known to go on after it, and its end is not looked at for
+    that again."""
 
     moment: datetime
+    beyond: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def point_text(point: Point) -> str:
             return stop.text
         case AtTime(moment):
             return moment.isoformat()
+        case AfterGtids(gtids):
+            return gtids.text
         case OfImage(image):
             return image
         case _:
