@@ -129,7 +129,9 @@ class Look(Struct, frozen=True, dict=True):
 
 def look_of(setting: Setting, choices: Mapping[str, Choice]) -> Look:
     """What is looked at before those of `choices` come back."""
-    back = {name: one.recovery for name, one in sorted(choices.items()) if one.recovery is not None}
+    recoveries = {name: one.recovery for name, one in sorted(choices.items())}
+    # What nothing bounds the plan does not bring back.
+    back = {name: one for name, one in recoveries.items() if one is not None and one.most is not None}
     groups: dict[frozenset[str], list[str]] = {}
     alone = []
     for name in back:
@@ -146,8 +148,7 @@ def look_of(setting: Setting, choices: Mapping[str, Choice]) -> Look:
 
 def _readings(choice: Choice, recovery: Recovery) -> Iterator[tuple[int, Reading | None]]:
     """The bytes of the log in each store that is left, and what its pieces cost."""
-    image = recovery.line.image
-    age = image.oldest if image.comes else 0
+    age = recovery.line.image.oldest
     database, ways = recovery.database, recovery.setting.ways
     logs = {one.log.id: one for one in choice.lines if one.log is not None and one.log_store is not None}
     for one in logs.values():

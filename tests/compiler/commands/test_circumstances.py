@@ -217,10 +217,10 @@ def test_nothing_grows_is_no_promise_that_all_holds(capsys: pytest.CaptureFixtur
 def test_the_report_shows_bounds_month_by_month(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "report.html"
     assert main(["report", PAYMENTS, "-o", str(page), "--horizon", "30mo", "--facts", FACTS]) == 0
-    assert "warning[BKP7005]: in 12 months it is no longer proved" in capsys.readouterr().err
+    assert "warning[BKP7005]: in 13 months it is no longer proved" in capsys.readouterr().err
     root = assert_sound(page.read_text())
     shown = " ".join(root.text.split())
-    assert "no longer proved in month 12; promised 2h" in shown
+    assert "no longer proved in month 13; promised 2h" in shown
     assert "size 300GiB estate.bkp:50 measured 400GiB on 2026-11-20: backup 2026-11-20 full, worst of 7" in shown
     tables = [one for one in root.all("table") if "month by month" in one.all("caption")[0].text]
     assert {len(one.all("tr")) for one in tables} == {1 + 31}
