@@ -34,7 +34,7 @@ class Server:
     url, flavour = sys.argv[1], sys.argv[2]
 store = DirectoryStore("disk", Path(sys.argv[3]))
 file, offset, first = sys.argv[4], int(sys.argv[5]), sys.argv[6]
-streaming = Streaming(Server, store, sys.argv[7], flush_seconds=1.0, oldest=lambda _: first)
+streaming = Streaming(Server, store, sys.argv[7], flush_seconds=1.0, oldest=lambda: first)
 begun = time.perf_counter()
 with streaming as stream:
     while time.perf_counter() - begun < 120:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pyrage
 import pytest
@@ -31,6 +32,8 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.two_stores import ImagesAndLog
 from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digests
 from tests.servers.command_line import Office
@@ -113,7 +116,10 @@ def wait_until(true: Callable[[], bool], patience: float = 60) -> None:
 
 @dataclass
 class Archive:
+    """Images in `store`, and log in both; `far` has less of the first server's."""
+
     store: DirectoryStore
+    far: DirectoryStore
     identity: pyrage.x25519.Identity
     moments: dict[str, tuple[str, Position, str, dict[str, str]]] = field(default_factory=dict)
     times: dict[str, tuple[datetime, dict[str, str]]] = field(default_factory=dict)
@@ -122,8 +128,9 @@ class Archive:
     def keys(self) -> list[Secret]:
         return [Secret(str(self.identity))]
 
-    def streaming(self, server: ThrowawayServer) -> Streaming:
-        return Streaming(server, self.store, str(self.identity.to_public()))
+    def streaming(self, server: ThrowawayServer, *, far: bool = True) -> Streaming:
+        stores = [self.store, self.far] if far else [self.store]
+        return Streaming(server, stores, str(self.identity.to_public()))
 
     def moment(self, name: str, server: ThrowawayServer) -> None:
         self.moments[name] = (executed(server), position(server), identity(server), digests(server))
@@ -144,7 +151,8 @@ def flavour(request: pytest.FixtureRequest) -> str:
 def archive(flavour: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """From one server to the second and the third; nothing stays of the first two."""
     folder = tmp_path_factory.mktemp("failover")
-    found = Archive(DirectoryStore("disk", folder / "backups"), pyrage.x25519.Identity.generate())
+    disk, far = (DirectoryStore(name, folder / name) for name in ("disk", "far"))
+    found = Archive(disk, far, pyrage.x25519.Identity.generate())
     with replica_set(flavour, folder, 3) as (first, second, third), pytest.MonkeyPatch.context() as patch:
         patch.setenv("BKPC_MYSQL_BIN", str(first.bin))
         first.run(
@@ -156,6 +164,8 @@ def archive(flavour: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             source = Source("shop", parse_address(first.url), Secret(""))
             take_image(source, [found.store], [str(found.identity.to_public())], expected_size=1)
             write(first)
+            wait_for(stream, position(first))
+        with found.streaming(first, far=False) as stream:
             first.run("FLUSH BINARY LOGS")
             write(first)
             found.time("early", first)
@@ -255,6 +265,19 @@ def test_all_is_read_back(archive: Archive) -> None:
     done = verify_image(inside.image, archive.store, archive.keys)
     assert (done.problems, done.severed, done.window_end) == ((), "", inside.end)
     assert verify_image(inside.image, archive.store, []).problems == ()
+
+
+def test_each_store_goes_on_from_what_it_has(archive: Archive, target: ThrowawayServer) -> None:
+    both = cast(Store, ImagesAndLog(archive.store, archive.far))
+    image = window(archive).image
+    ours, theirs = (catalogue.window(one, image) for one in (archive.store, both))
+    assert ours
+    assert theirs
+    assert segments.order(theirs.stretches[0].end) < segments.order(ours.stretches[0].end)
+    assert theirs.end == ours.end
+    found = starts(both, "shop", parse_point("latest"), archive.keys)
+    recover(found, both, Target(parse_address(target.url), Secret("")), Means(archive.keys, by="applier"), Silent())
+    assert digests(target) == archive.moments["last"][3]
 
 
 def test_by_hand(archive: Archive, target: ThrowawayServer, tmp_path: Path) -> None:

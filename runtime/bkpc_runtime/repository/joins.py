@@ -147,7 +147,10 @@ def _decoded(document: str, key: str, prefix: str, epoch: int) -> Join:
         if gtids is None or join.key != key or join.epoch_there <= epoch or "/" in str(said["server"]):
             raise ValueError(key)
     except (ValueError, KeyError, TypeError) as problem:
-        raise DamagedBackup(f"{key} does not say where a log goes on: it was changed") from problem
+        raise DamagedBackup(
+            f"{key} does not say where a log goes on: it was changed",
+            help="without it, images of that server are followed by its own log alone: remove it to restore from there",
+        ) from problem
     return join
 
 
