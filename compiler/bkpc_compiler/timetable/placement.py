@@ -83,6 +83,13 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
         wanted = [replace(one, wish=None) for one in wanted]
     planner = _Planner(wanted, usable, steady)
     slots: dict[str, Slot | None] = {one.id: planner.place(one, one.window) for one in wanted}
+    if None in slots.values() and any(one.server for one in wanted):
+        # What needs most of its window leaves the rest to others of its server, which find no room the other way round.
+        longest = sorted(wanted, key=lambda one: (one.incremental, -one.effort // max(1, one.window), one.id))
+        tight = _Planner(longest, usable, steady)
+        turned = {one.id: tight.place(one, one.window) for one in longest}
+        if None not in turned.values():
+            return Timetable(turned, tight.peaks())
     if None in slots.values():
         even = _Planner(wanted, usable, steady, hasty=False)
         others = {one.id: even.place(one, one.window) for one in wanted}

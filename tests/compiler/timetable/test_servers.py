@@ -86,6 +86,13 @@ def test_what_finds_no_room_at_its_server_has_no_slot_in_its_window() -> None:
     assert found["b"] == Slot(3 * HOUR, 3 * HOUR, RATE)  # late
 
 
+def test_what_needs_most_of_its_window_comes_first_where_that_helps() -> None:
+    """The short one is due first, and anywhere else in the first hours it would be in the way."""
+    short = image("short", DAY, 24 * HOUR, 2 * HOUR)
+    long = image("long", DAY, 22 * HOUR + HOUR // 2, 22 * HOUR, rhythm=rhythm(DAY, 23 * HOUR))
+    assert placed(short, long) == {"short": Slot(21 * HOUR, 2 * HOUR, RATE), "long": Slot(0, 22 * HOUR, RATE)}
+
+
 def test_an_incremental_one_comes_after_a_full_one_or_is_left_out() -> None:
     full = image("full", DAY, 4 * HOUR, HOUR // 2)
     after = placed(full, image("adding", HOUR, HOUR, HOUR // 4, incremental=True))
