@@ -93,7 +93,7 @@ def estate(number: int, sites: int = 50, policies: int = 200, links: int = 200) 
     lines = ["edition 1", 'timezone "Asia/Shanghai"', 'import "std/oss"']
     lines += [f'site s{one} {{ region "r{one % 10}" }}' for one in range(sites)]
     for one in range(sites):
-        oss = f'endpoint "https://oss-{one}.aliyuncs.com" credentials env K{one}, V{one}'
+        oss = f'endpoint "https://oss{one}.example.com" credentials env K{one}, V{one}'
         rates = f"reads {wide}Gbit/s writes {wide}Gbit/s"
         lines.append(f'store near{one} at s{one} {{ oss "near-{one}" {oss} class standard {rates} }}')
         lines.append(f'store far{one} at s{one} {{ oss "far-{one}" {oss} class infrequent_access {rates} }}')

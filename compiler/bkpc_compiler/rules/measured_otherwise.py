@@ -25,7 +25,8 @@ def measured_otherwise(program: Program, tolerance_percent: int) -> Iterator[Dia
 
 def _diagnostic(one: Measurement, declared: Figure, tolerance_percent: int) -> Diagnostic:
     worse = (one.value.amount > declared.amount) == one.more_is_worse
-    written = f"{one.figure} {one.shown}"
+    # Other rates than `writes` can't be declared as nothing.
+    written = f"{one.figure} {one.shown}" if one.value.amount or one.figure == "writes" else ""
     return Diagnostic(
         code="BKP7003",
         name="measured-otherwise",
@@ -34,8 +35,8 @@ def _diagnostic(one: Measurement, declared: Figure, tolerance_percent: int) -> D
         f"{'worse' if worse else 'better'}{_apart(one.value, declared)}",
         primary=Label(one.span, f"{one.measured_at}: {one.source}"),
         notes=(f"the verdicts count what was measured; up to {tolerance_percent}% off is not told",),
-        help=f"write `{written}`, or find out why",
-        edit=Edit(one.span, written),
+        help=f"write {f'`{written}`' if written else 'what it may be, above nothing'}, or find out why",
+        edit=Edit(one.span, written) if written else None,
     )
 
 

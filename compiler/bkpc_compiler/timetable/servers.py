@@ -23,10 +23,11 @@ class Held:
 
 
 def held(rhythm: Rhythm, offset: int, length: int) -> Held:
-    """By a job of `rhythm` that starts `offset` after each release; what takes no time holds nothing."""
+    """By a job of `rhythm` that starts `offset` after each release; what takes no time holds an instant: an image is
+    taken, and not while another is."""
     by_month = DAY if rhythm.period % DAY == 0 else 1
     period = rhythm.period if rhythm.fixed else by_month
-    return Held(period, rhythm.phase + offset, length + rhythm.shift if length else 0)
+    return Held(period, rhythm.phase + offset, max(length, 1) + rhythm.shift)
 
 
 def hop(wanted: Held, taken: Iterable[Held]) -> int | None:
@@ -40,8 +41,6 @@ def hop(wanted: Held, taken: Iterable[Held]) -> int | None:
 
 
 def _hop(wanted: Held, taken: Held) -> int | None:
-    if not wanted.lasts or not taken.lasts:
-        return 0
     turn = gcd(wanted.period, taken.period)
     if wanted.lasts + taken.lasts > turn:
         return None

@@ -61,6 +61,15 @@ def test_figures_are_told_in_the_authors_units(made: dict[str, object], says: st
     assert [one.message.partition(" is declared as ")[2] for one in found] == [says]
 
 
+def test_a_rate_of_nothing_is_not_proposed_where_none_can_be_declared() -> None:
+    text = SMALL.replace("writes ", "changes 1MiB/h  writes ", 1)
+    (found,) = (
+        one for one in check_with(text, fact("database", "shop", "changes", 0)).diagnostics if one.code == "BKP7003"
+    )
+    assert found.edit is None
+    assert "above nothing" in found.help
+
+
 def test_what_nobody_declared_is_not_compared() -> None:
     made = [
         fact("database", "shop", "restores", 1_000_000_000),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
 from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
-from bkpc_compiler.timetable.servers import Held, hop
+from bkpc_compiler.timetable.servers import Held, held, hop
 
 MONTH = 31 * DAY
 RATE = 1000  # bytes per second
@@ -73,6 +73,12 @@ def test_both_into_one_window_one_after_the_other() -> None:
     """Each takes half of it at most, though more would leave more to others on its way."""
     found = placed(image("a", DAY, 4 * HOUR, 2 * HOUR), image("b", DAY, 4 * HOUR, 2 * HOUR))
     assert [(one.offset, one.end) for one in found.values() if one] == [(0, 2 * HOUR), (2 * HOUR, 4 * HOUR)]
+
+
+def test_an_image_that_takes_no_time_is_taken_at_an_instant_and_not_within_another() -> None:
+    full = held(rhythm(DAY), HOUR, 3 * HOUR)
+    assert hop(held(rhythm(4 * HOUR, 2 * HOUR), 0, 0), [full]) != 0
+    assert hop(held(rhythm(4 * HOUR), 0, 0), [full]) == 0
 
 
 def test_a_copy_does_not_wait() -> None:
