@@ -65,7 +65,7 @@ def test_one_clause_for_two_databases_is_told_once() -> None:
 
 
 def test_a_lock_on_buckets_alone_is_carried_out() -> None:
-    bucket = 'oss "backup" endpoint "https://oss-cn-hangzhou.aliyuncs.com" credentials env OSS_ID, OSS_SECRET'
+    bucket = 'oss "backup" endpoint "https://oss.example.com" credentials env OSS_ID, OSS_SECRET'
     text = PLAIN.replace('store far at there { directory "backups" }', f"store far at there {{ {bucket} }}")
     text = text.replace("to disk, far", "to far").replace("to disk", "to far")
     text = text.replace("hot  to far", "lock 14d\n  hot  to far")

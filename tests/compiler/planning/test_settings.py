@@ -7,7 +7,7 @@ import pytest
 from bkpc_grammar.plan import StoreSettings
 from tests.compiler.one_file import planned
 
-BUCKET = 'oss "{0}" endpoint "https://oss-cn-hangzhou.aliyuncs.com" credentials env OSS_ID, OSS_SECRET'
+BUCKET = 'oss "{0}" endpoint "https://oss.example.com" credentials env OSS_ID, OSS_SECRET'
 POLICY = """\
 edition 1
 
@@ -67,7 +67,7 @@ def test_the_longest_lock_of_a_bucket_counts_and_no_other_buckets() -> None:
 
 
 def test_a_bucket_is_plain_where_its_endpoint_is() -> None:
-    plain = BUCKET.format("near").replace("https://oss-cn-hangzhou.aliyuncs.com", "http://127.0.0.1:8000")
+    plain = BUCKET.format("near").replace("https://oss.example.com", "http://127.0.0.1:8000")
     found = settings(near=plain)
     assert (found["near"].https_only, found["far"].https_only) == (False, True)
 
