@@ -104,9 +104,7 @@ def test_a_drill_is_held_from_every_store_with_images_and_holds_nothing() -> Non
 
 
 def test_what_must_thaw_is_not_read_back() -> None:
-    bucket = (
-        'oss "bucket" endpoint "https://oss.example.com" credentials env OSS_ID, OSS_SECRET class tape'
-    )
+    bucket = 'oss "bucket" endpoint "https://oss.example.com" credentials env OSS_ID, OSS_SECRET class tape'
     tape = f"storage class tape {{ thaw 5h }}\nstore far at there {{ {bucket} }}"
     cold = "  cold weekly on sunday at 05:00 within 8h from disk to far\n  flow { verify every backup }\n  hot "
     plan = planned(
