@@ -129,5 +129,7 @@ def random_database(random: Random, name: str, sites: dict[str, str], ground: Gr
         needs, (standby,) if standby and random.random() < 0.85 else (), (), here(),
         prepares=given(duration(random.choice((5, 60, 300)))),
         tables=given(Count(Fraction(tables))),
+        table=given(duration(own.choice((0, 5, 50, 500)), "ms")),
+        starts=given(duration(own.choice((0, 1, 5, 60)))),
         changes=given(changing) if random.random() < 0.9 else None,
     )  # fmt: skip

@@ -97,6 +97,12 @@ class Household:
             return 0.0
         return float(each.value.seconds) * 1000 * max([1, *(one.images.get(store, 1) for one in self._all_chained())])
 
+    def starting(self) -> float:
+        """Milliseconds until anything is loaded, and that each table of a logical image takes beside its bytes."""
+        starts, table = self.database.starts, self.database.table
+        begins = float(starts.value.seconds) * 1000 if starts else 0.0
+        return begins + (self._tables * float(table.value.seconds) * 1000 if table else 0.0)
+
     def turns(self, store: str) -> float:
         """How often objects of the newest image are asked for one after the other: of tables 128 at once; of those that
         are barely too large for that two; all pieces of a physical image."""

@@ -187,6 +187,11 @@ def _prepared_at_once() -> AbstractContextManager[Any]:
     return patch.object(recovery_time, "preparing", lambda database, images: 0)
 
 
+def _tables_in_no_time() -> AbstractContextManager[Any]:
+    """Tables cost their bytes only."""
+    return patch.object(image_reading, "creating", lambda database: 0)
+
+
 def _no_limit() -> AbstractContextManager[Any]:
     true = demand._request
 
@@ -300,6 +305,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("several images of a server are taken at once", _several_at_once, None),
     ("incremental images are not loaded", _nothing_behind, "incremental"),
     ("an image is prepared in no time", _prepared_at_once, "incremental"),
+    ("tables are loaded in no time", _tables_in_no_time, None),
     ("a limit is not kept", _no_limit, "limit"),
     ("a group goes back alone", _everyone_for_himself, "grouped"),
     ("what is stored is known to be all", _known_at_once, "grouped"),

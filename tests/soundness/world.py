@@ -154,7 +154,7 @@ class World:
             return float(self.thawing.behind(name, asked[name], f"{database} {store}")) if name else 0.0
 
         def prepare(database: str, store: str) -> float:
-            return self.households[database].preparing(store)
+            return self.households[database].starting() + self.households[database].preparing(store)
 
         def turns(database: str, store: str) -> float:
             return self.households[database].turns(store)

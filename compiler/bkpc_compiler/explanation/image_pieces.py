@@ -6,8 +6,10 @@ from fractions import Fraction
 
 from bkpc_compiler.explanation.log_pieces import latency
 from bkpc_compiler.explanation.sheet import Sheet
+from bkpc_compiler.feasibility import image_reading
 from bkpc_compiler.feasibility.image_reading import Objects
 from bkpc_compiler.feasibility.log_reading import SINGLE
+from bkpc_compiler.program.model import Database
 from bkpc_grammar.image_objects import AT_ONCE, CLIENTS, OTHERS, PIECE, ROUND, SMALL
 
 
@@ -41,3 +43,13 @@ def fetching(sheet: Sheet, image: Objects, prepared: int) -> None:
     sheet.follows("rounds", f"{either} + {SINGLE}", image.rounds, "", note)
     latency(sheet, "latency", image.links)
     sheet.follows("takes", "ceil(rounds * latency * 1000) / 1000", Fraction(image.wait, 1000), "s")
+
+
+def creating(sheet: Sheet, database: Database) -> None:
+    """What the tables of a logical image take beside their bytes."""
+    assert database.tables is not None
+    assert database.table is not None
+    sheet.given("tables", database.tables.value, "", "and schemas", database.tables.span)
+    sheet.given("table", database.table.value, "s", "what one of them takes beside its bytes", database.table.span)
+    takes = Fraction(image_reading.creating(database), 1000)
+    sheet.follows("takes", "tables * ceil(table * 1000) / 1000", takes, "s")

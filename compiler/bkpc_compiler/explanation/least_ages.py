@@ -13,6 +13,14 @@ from bkpc_compiler.feasibility.images import least_gap, mean_of, uncovered, wide
 from bkpc_compiler.feasibility.working import Apart, Forced
 
 
+def waiting(sheet: Sheet, one: Apart | Forced, lasts: Fraction) -> None:
+    """What no schedule avoids: between two snapshots, or between an image and its copy."""
+    if isinstance(one, Apart):
+        apart(sheet, one)
+    else:
+        forced(sheet, one, lasts)
+
+
 def apart(sheet: Sheet, one: Apart) -> None:
     """The longest time between two snapshots that no schedule avoids, whichever jobs bring them."""
     chains, share = one.chains, one.share

@@ -29,6 +29,7 @@ from bkpc_compiler.feasibility.working import (
     Asking,
     AtBest,
     Copying,
+    Creating,
     Crowding,
     Fetching,
     Finding,
@@ -64,6 +65,8 @@ class Workings:
         """The calculation of `term`: its last figure is the duration. Empty where the term's clause says it all."""
         sheet = Sheet(self.clauses)
         match term.working:
+            case Creating(recovery):
+                image_pieces.creating(sheet, recovery.database)
             case Moving(recovery, move) | Fetching(recovery, move) | Preparing(recovery, move) as shown:
                 self._moving(sheet, recovery, move, shown)
             case Waiting(recovery, move):
@@ -78,10 +81,8 @@ class Workings:
                 logs.logging(sheet, one, self.program)
             case Ageing() as one:
                 ages.ageing(sheet, one, self.analysis)
-            case Apart() as one:
-                least_ages.apart(sheet, one)
-            case Forced() as one:
-                least_ages.forced(sheet, one, term.duration.amount)
+            case Apart() | Forced() as one:
+                least_ages.waiting(sheet, one, term.duration.amount)
             case Reaching(lines):
                 self._reaching(sheet, lines, term.duration.amount)
             case Copying(job):

@@ -12,9 +12,10 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from bkpc_compiler.feasibility.bounds import Bound, Term
+from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
+from bkpc_compiler.feasibility.image_reading import creating
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds, preparing
-from bkpc_compiler.feasibility.working import Fetching, Moving, Preparing, Waiting
+from bkpc_compiler.feasibility.working import Creating, Fetching, Moving, Preparing, Waiting
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy
 from bkpc_grammar.log_objects import AT_ONCE
@@ -72,6 +73,7 @@ class Return(Struct, frozen=True):
                 words = f"until others leave room: {move.waited}"
                 wait = Duration(Fraction(move.start - move.ready, 1000))
                 terms.append(Term(words, wait, move.behind, working=Waiting(self.recovery, move)))
+            terms += _started(self.recovery, move)
             terms += _fetched(self.recovery, move)
             terms.append(_moved(self.recovery, move))
             terms += _prepared(self.recovery, move)
@@ -196,6 +198,19 @@ def _first_room(rooms: Rooms, start: int, lasts: int, rate: int, latest: int) ->
         if last == start or last > latest:
             return last, blocker
         start = last
+
+
+def _started(recovery: Recovery, move: Move) -> tuple[Term, ...]:
+    """What a recovery takes to start; and its tables beside their bytes, where it loads them one by one."""
+    database, tables, each = recovery.database, recovery.database.tables, recovery.database.table
+    if move.transfer.follows is not None:
+        return ()
+    terms = given_term("start the restore", database.starts) if database.starts and database.starts.value.amount else ()
+    if not move.transfer.logical or tables is None or each is None or not each.value.amount:
+        return terms
+    words = f"load {tables.value.number:,} tables and schemas beside their bytes"
+    takes = Duration(Fraction(creating(database), 1000))
+    return (*terms, Term(words, takes, (tables.span, each.span), each.origin, Creating(recovery)))
 
 
 def _fetched(recovery: Recovery, move: Move) -> tuple[Term, ...]:

@@ -18,7 +18,7 @@ from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.feasibility.bounds import Term, given_term
-from bkpc_compiler.feasibility.image_reading import Objects, objects_of
+from bkpc_compiler.feasibility.image_reading import Objects, objects_of, starting
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.log_reading import Reading, reading_of
 from bkpc_compiler.feasibility.recovery_point import Line
@@ -117,7 +117,7 @@ class Transfer(Struct, frozen=True):
     """Bytes through a pipeline of resources: the image of a database, or the log that follows an image.
 
     `reading`: what the pieces of a log cost besides, `objects`: those of an image, where that is anything. `prepared`:
-    physical images that are prepared, one onto the other.
+    physical images that are prepared, one onto the other. `logical`: whether the image may be one, loaded by tables.
     """
 
     database: Database
@@ -127,6 +127,7 @@ class Transfer(Struct, frozen=True):
     reading: Reading | None = None
     prepared: int = 0
     objects: Objects | None = None
+    logical: bool = False
 
     @property
     def what(self) -> str:
@@ -140,7 +141,8 @@ class Transfer(Struct, frozen=True):
     def waits(self) -> int:
         """Milliseconds beside what the bytes take at a rate."""
         asking = self.reading or self.objects
-        return (asking.wait if asking else 0) + preparing(self.database, self.prepared)
+        begins = 0 if self.follows else starting(self.database, logical=self.logical)
+        return begins + (asking.wait if asking else 0) + preparing(self.database, self.prepared)
 
     @property
     def increments(self) -> int:
@@ -241,7 +243,7 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         size = line.image.loaded(database.size.value)
         way = (*through, ways.restores_of(database))
         objects = objects_of(ways, database, line.image, size, self.place.site, self.loss.sites)
-        image = Transfer(database, None, size, way, prepared=line.image.prepared, objects=objects)
+        image = Transfer(database, None, size, way, None, line.image.prepared, objects, line.image.logical)
         following = _reading_log(self.setting, line, self.place, self.loss)
         if following is None:
             return (image,)
@@ -266,7 +268,7 @@ def most_at(
         if rate <= 0:
             return None
         total += milliseconds(size, rate)
-    total += preparing(database, line.image.prepared)
+    total += starting(database, logical=line.image.logical) + preparing(database, line.image.prepared)
     objects = objects_of(ways, database, line.image, size, place.site, loss.sites)
     if objects:
         total += objects.wait

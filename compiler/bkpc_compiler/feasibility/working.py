@@ -59,6 +59,12 @@ class Preparing(Struct, frozen=True):
     move: Move
 
 
+class Creating(Struct, frozen=True):
+    """Tables of a logical image: what they cost beside their bytes."""
+
+    recovery: Recovery
+
+
 class Waiting(Struct, frozen=True):
     """A transfer that might have begun before it has room."""
 
@@ -164,6 +170,7 @@ Working = (
     Moving
     | Fetching
     | Preparing
+    | Creating
     | Waiting
     | AtBest
     | Queueing

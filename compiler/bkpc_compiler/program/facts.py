@@ -51,6 +51,8 @@ class Defaults:
     verification: Given[Duration]
     prepares: Given[Duration]
     tables: Given[Count]
+    table: Given[Duration]
+    starts: Given[Duration]
 
 
 def given(
@@ -89,6 +91,8 @@ def defaults(statement: Clause, values: Values) -> Defaults:
         standard("verification", values.duration),
         standard("prepares", values.duration),
         standard("tables", values.number),
+        standard("table", values.duration),
+        standard("starts", values.duration),
     )
 
 
@@ -256,6 +260,8 @@ def database(statement: Clause, values: Values, sites: Mapping[str, object], sta
         given(clauses, "prepares", values.duration) or standard.prepares,
         given(clauses, "verifies", values.duration),
         given(clauses, "tables", values.number) or standard.tables,
+        given(clauses, "table", values.duration) or standard.table,
+        given(clauses, "starts", values.duration) or standard.starts,
     )
 
 

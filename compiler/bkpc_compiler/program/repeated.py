@@ -11,10 +11,11 @@ _ONCE = {
     kind: kind
     for kind in (
         "bandwidth", "latency", "endpoint", "storage_class", "redundancy", "reads", "writes", "mysql", "tls", "size",
-        "grows", "burst", "restores", "replays", "changes", "prepares", "verifies", "tables", "labels", "provision",
-        "thaw", "minimum_stay", "minimum_size", "class_redundancy", "headroom", "verification", "rpo", "rto",
-        "respond", "keep", "lock", "recover", "flow", "encrypt", "detect", "activate", "limit", "lag", "size_change",
-        "verify_every_backup", "drill", "replicates", "encrypt_transfer", "encrypt_rest", "keep_for",
+        "grows", "burst", "restores", "replays", "changes", "prepares", "verifies", "tables", "table", "starts",
+        "labels", "provision", "thaw", "minimum_stay", "minimum_size", "class_redundancy", "headroom",
+        "verification", "rpo", "rto", "respond", "keep", "lock", "recover", "flow", "encrypt", "detect", "activate",
+        "limit", "lag", "size_change", "verify_every_backup", "drill", "replicates", "encrypt_transfer",
+        "encrypt_rest", "keep_for",
     )
 }  # fmt: skip
 _ONCE |= {"oss": "place", "directory": "place"}

@@ -47,6 +47,8 @@ LESS = {
     (Database, "prepares"): "prepares",
     (Database, "verifies"): "verifies",
     (Database, "tables"): "tables",
+    (Database, "table"): "table",
+    (Database, "starts"): "starts",
     (Standby, "provision"): "provision",
     (Policy, "detect"): "detect",
     (Policy, "activate"): "activate",

@@ -12,7 +12,7 @@ ESTATE = """\
 edition 1
 site a {{ region "r1" }}
 store na at a {{ directory "/srv/a" }}
-database db at a {{ mysql "db.a" credentials env U, P size 10GiB writes 5GiB/h }}
+database db at a {{ mysql "db.a" credentials env U, P size 10GiB writes 5GiB/h starts 0s table 0s }}
 policy p {{
   {promises}
   full daily at 02:00 within 2h to na

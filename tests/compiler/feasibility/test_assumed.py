@@ -16,7 +16,7 @@ site here { region "r1" }
 store near at here { directory "/near"  reads 100MB/s  writes 100MB/s }
 database shop at here {
   mysql "shop.example"  credentials env U, P
-  size 9GB  writes 1MB/s  dumps 1GB/s  restores 1GB/s  replays 90MB/s FIGURES
+  size 9GB  writes 1MB/s  dumps 1GB/s  restores 1GB/s  replays 90MB/s  starts 0s  table 0s  FIGURES
 }
 policy tier {
   promise against host { rpo 5.1s  rto 4min }

@@ -4,7 +4,8 @@ Their headers, one line each:
 
     # why: the arithmetic, in words
     # suppose: headroom 0%, retries 10%, verification 5min   figures of `std/mysql`, replaced; retries,
-                                                             verification and prepares are nothing where not named
+                                                             verification, prepares, table and starts are nothing
+                                                             where not named
     # expect: shop rpo site PROVED upper 24h+4000s lower 24h    every answer of `check`, bounds where they matter;
                                                                 `*` stands for every database not named otherwise
     # errors: BKP2001, BKP3001                                  every code of an error of `check`; none: it is clean
@@ -93,7 +94,7 @@ def in_words(answer: Answer) -> str:
 @pytest.fixture
 def standard(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """`std/mysql` with the figures that the case supposes."""
-    figures = {"retries": "0%", "verification": "0s", "prepares": "0s"}
+    figures = {"retries": "0%", "verification": "0s", "prepares": "0s", "table": "0s", "starts": "0s"}
     for line in headers(path.read_text(), "suppose"):
         figures |= dict(one.split() for one in line.split(","))
     written = resolve._standard

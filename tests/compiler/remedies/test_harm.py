@@ -12,13 +12,13 @@ site there { region "r2" }
 store near at here { directory "/near"  reads 1GB/s  writes 1GB/s }
 database one at here {
   mysql "box.example:3306"  credentials env U, P
-  size 90GB  writes 0B/s  burst 0B
+  size 90GB  starts 0s  table 0s  writes 0B/s  burst 0B
   dumps 100MB/s  restores 100MB/s  replays 90MB/s
   standby there { provision 10min }
 }
 database two at here {
   mysql "box.example:3307"  credentials env U, P
-  size 90GB  writes 0B/s  burst 0B
+  size 90GB  starts 0s  table 0s  writes 0B/s  burst 0B
   dumps 100MB/s  restores 100MB/s  replays 90MB/s
   standby there { provision 10min }
 }

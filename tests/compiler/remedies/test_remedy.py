@@ -26,7 +26,7 @@ store far at there { directory "backups" reads 4Gbit/s writes 4Gbit/s }
 database shop at here {
   mysql "127.0.0.1:3306"
   credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
-  size 300GiB  writes 100MiB/h  burst 16MiB
+  size 300GiB  starts 0s  table 0s  writes 100MiB/h  burst 16MiB
   restores 200MiB/s  replays 40MiB/s  dumps 400MiB/s
   standby there { provision 20min }
 }

@@ -12,7 +12,7 @@ from bkpc_compiler.rules.outgrown import calendar_month
 from tests.compiler.facts_made import fact
 from tests.compiler.one_file import changed, check, check_with
 
-TEXT = changed(("size 1GiB", "size 20GiB grows 10%/month"))
+TEXT = changed(("size 1GiB", "size 20GiB grows 10%/month starts 0s table 0s"))
 
 
 def outgrown(checked: Checked) -> tuple[Diagnostic, ...]:

@@ -38,6 +38,17 @@ def pieces_take(step: Step, estate: Estate, streams: Mapping[tuple[str, str], St
     return int(turns * latency * 1000)
 
 
+def starting_takes(step: Step, plan: Plan, estate: Estate) -> int:
+    """Milliseconds of a `restore.image` that it takes to start, and for tables beside their bytes."""
+    database, taken = estate.databases[step.database], taken_into(plan, step.database, step.store or "")
+    takes = database.starts.value.milliseconds_up() if database.starts else 0
+    if not database.tables or not database.table:
+        return takes
+    if any(job.kind == "backup.full" and job.engine == "logical" for job in taken):
+        takes += database.tables.value.number * database.table.value.milliseconds_up()
+    return takes
+
+
 def objects_take(step: Step, plan: Plan, estate: Estate) -> int:
     """Milliseconds of a `restore.image` that pass while nothing but requests is on the way."""
     latencies = [estate.latency(one.resource) for one in step.reserve]

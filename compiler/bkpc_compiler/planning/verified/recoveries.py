@@ -9,7 +9,7 @@ from bkpc_compiler.planning.verified.booking import Booking
 from bkpc_compiler.planning.verified.calendar import Peak
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.flow import Flow
-from bkpc_compiler.planning.verified.pieces import objects_take, pieces_take
+from bkpc_compiler.planning.verified.pieces import objects_take, pieces_take, starting_takes
 from bkpc_compiler.planning.verified.prepared import preparing_takes
 from bkpc_grammar.plan import Plan, Step, Stream
 
@@ -41,7 +41,8 @@ def _too_short(step: Step, plan: Plan, estate: Estate, streams: Mapping[tuple[st
         waits, what = pieces_take(step, estate, streams), "the latency of its objects"
     if step.kind == "restore.image":
         waits = preparing_takes(step, plan, estate) + objects_take(step, plan, estate)
-        what = "preparing it and the latency of its objects"
+        waits += starting_takes(step, plan, estate)
+        what = "starting, its tables, preparing it and the latency of its objects"
         size = estate.databases[step.database].size.value.bytes_up()
         if step.bytes < size:
             yield f"loads {step.bytes} bytes of an image of {size}"
