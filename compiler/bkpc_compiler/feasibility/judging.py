@@ -114,6 +114,11 @@ class Commons:
         return tuple({id(one): one for one in found}.values())
 
 
+def _may_move(choice: Choice) -> bool:
+    """Whether it is left, and counted to go back where it is, though somebody could rebuild it at its standby."""
+    return choice.own_policy is not None and bool(choice.database.standbys)
+
+
 class PointJudging(Struct, frozen=True):
     """What may be lost."""
 
@@ -178,13 +183,14 @@ class PointJudging(Struct, frozen=True):
     @property
     def stranded(self) -> tuple[str, ...]:
         """The members of its group of which nothing is left that can be read where they are rebuilt."""
-        return tuple(name for name, other in self.members() if other.line is None)
+        return tuple(name for name, other in self.members() if other.line is None and not _may_move(other))
 
     @property
     def imaged(self) -> tuple[str, ...]:
         """The members of its group, itself too, that have images only, whichever line they come back on."""
         choices = ((self.choice.database.name, self.choice), *self.members())
-        return tuple(name for name, one in choices if all(line.log is None for line in one.readable))
+        lines = ((name, one.lines if _may_move(one) else one.readable) for name, one in choices)
+        return tuple(name for name, known in lines if all(line.log is None for line in known))
 
     @property
     def apart(self) -> bool:
