@@ -156,6 +156,7 @@ class _Judging:
         self.stores = {store.name: store for store in program.stores}
         self.setting = Setting(program, ways, self.stores, self.databases, points_of(program))
         pairs = [(self.databases[one.database], one.policy) for one in program.protections]
+        self.protected = frozenset(one.database for one in program.protections)
         jobs = [job for database, policy in pairs for job in jobs_of(ways, self.stores, database, policy)]
         jobs = behind_thaws(with_increments(jobs), self.stores)
         losses = Losses(program)
@@ -191,8 +192,8 @@ class _Judging:
 
     def _grouped(self, name: str) -> bool:
         """Whether another that is protected goes back to one point with it."""
-        group = self.setting.grouped.get(name, frozenset())
-        return sum(one.database in group for one in self.program.protections) > 1
+        group = self.setting.grouped.get(name)
+        return group is not None and len(group & self.protected) > 1
 
     def _swift(
         self, pairs: Iterable[tuple[Database, Policy]], jobs: Iterable[JobDemand], streams: Iterable[StreamDemand]
