@@ -132,6 +132,8 @@ def look_of(setting: Setting, choices: Mapping[str, Choice]) -> Look:
     recoveries = {name: one.recovery for name, one in sorted(choices.items())}
     # What nothing bounds the plan does not bring back.
     back = {name: one for name, one in recoveries.items() if one is not None and one.most is not None}
+    if len(back) == 1 and len({one.log.id for name in back for one in choices[name].lines if one.log}) < 2:
+        return Look((), ())  # no names but those that are counted with its log
     groups: dict[frozenset[str], list[str]] = {}
     alone = []
     for name in back:
