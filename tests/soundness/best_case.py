@@ -218,7 +218,7 @@ class BestCase:
         rates = [one.bandwidth.value.bytes_per_second for one in way]
         rates += [there.writes.value.bytes_per_second] if there.writes else []
         reads = self.topology.stores[source].reads if source else None
-        rates += [reads.value.bytes_per_second] if reads else []
+        rates += [reads.value.bytes_per_second] if reads else [] if source else self.topology.dumped(database)
         reserve = reserving(way=ceil(min(rates))) if rates else ()
         made = job(database, scheduled(wish, 0, 0), store, source=source, reserve=reserve, incremental=incremental)
         thaw = ceil(thaw_seconds(self.topology.stores[source]) * 1000) if source else 0

@@ -131,5 +131,6 @@ def random_database(random: Random, name: str, sites: dict[str, str], ground: Gr
         tables=given(Count(Fraction(tables))),
         table=given(duration(own.choice((0, 5, 50, 500)), "ms")),
         starts=given(duration(own.choice((0, 1, 5, 60)))),
+        dumps=given(rate(own.choice((100, 300, 1000, 4000)), "MiB")) if own.random() < 0.7 else None,
         changes=given(changing) if random.random() < 0.9 else None,
     )  # fmt: skip

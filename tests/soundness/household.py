@@ -64,14 +64,14 @@ class Household:
         """Every chain of one window with all runs at their slowest."""
         if window not in self._chained:
             self._chained[window] = chains.Agent(
-                self.jobs, window, images.as_expected(), self.changing, self.beside
+                self.jobs, window, images.as_expected(self.size), self.changing, self.beside
             ).run()
         return self._chained[window]
 
     def _by_chance(self, window: Window) -> chains.Chained:
         if self._chance is None:
             self._chance = chains.Agent(
-                self.jobs, window, images.any_speed(self.random), self.changing, self.beside
+                self.jobs, window, images.any_speed(self.random, whole=self.size), self.changing, self.beside
             ).run()
         return self._chance
 

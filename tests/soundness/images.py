@@ -53,12 +53,22 @@ def rate_of(job: Job) -> int | None:
     return min((*limits, *(one.rate for one in job.reserve)), default=None)
 
 
-def moving_ms(job: Job, size: float) -> int:
-    """Milliseconds to move `size` at the reserved rate, rounded to the job's favour."""
+def moving_ms(job: Job, size: float, whole: float = 0) -> int:
+    """Milliseconds to move `size` at the reserved rate, rounded to the job's favour.
+
+    `whole`: what is read at its database to find that; what it does not move passes its machine only.
+    """
     rate = rate_of(job)
     if rate is None:
         return 0
-    return int(size * 1000 / rate) if rate else 10**12
+    machine = min((one.rate for one in job.reserve if one.resource.startswith("database:")), default=0)
+    only_read = max(0.0, whole - size) / machine if machine else 0.0
+    return int((size / rate + only_read) * 1000) if rate else 10**12
+
+
+def read_by(job: Job, size: float) -> float:
+    """What an incremental image of a database of `size` reads to find what changed: every page."""
+    return size if job.kind == "backup.incremental" else 0.0
 
 
 def slowest(size: float) -> Draw:
@@ -77,9 +87,13 @@ def unchanged(size: float) -> Draw:
     return _known(draw)
 
 
-def as_expected() -> Draw:
-    """The same with the bytes that the plan expects of each job."""
-    return _known(lambda job: (moving_ms(job, job.expect_bytes) + job.retry.budget_ms, 0))
+def as_expected(whole: float = 0) -> Draw:
+    """The same with the bytes that the plan expects of each job, of a database of `whole`."""
+
+    def draw(job: Job) -> tuple[int, int]:
+        return moving_ms(job, job.expect_bytes, read_by(job, whole)) + job.retry.budget_ms, 0
+
+    return _known(draw)
 
 
 def _known(draw: Draw) -> Draw:
@@ -94,11 +108,12 @@ def _known(draw: Draw) -> Draw:
     return again
 
 
-def any_speed(random: Random, size: float | None = None) -> Draw:
+def any_speed(random: Random, size: float | None = None, whole: float = 0) -> Draw:
     """Sizes below the declared one, or below what the plan expects; attempts that fail now and then."""
 
     def draw(job: Job) -> tuple[int, int]:
-        moving = moving_ms(job, (job.expect_bytes if size is None else size) * random.uniform(0.2, 1))
+        part = random.uniform(0.2, 1)
+        moving = moving_ms(job, (job.expect_bytes if size is None else size) * part, read_by(job, whole) * part)
         if job.engine == "physical":  # its position is noted when its last file is there, or before
             return moving, random.choice((0, moving, random.randint(0, moving)))
         if random.random() < 0.6:

@@ -183,6 +183,11 @@ def _nothing_behind() -> AbstractContextManager[Any]:
     return patch.object(images, "increments_in", empty)
 
 
+def _reads_only_what_changed() -> AbstractContextManager[Any]:
+    """To find what changed an incremental image reads that only."""
+    return patch.object(demand, "sought_of", lambda job, retries: 0)
+
+
 def _prepared_at_once() -> AbstractContextManager[Any]:
     return patch.object(recovery_time, "preparing", lambda database, images: 0)
 
@@ -304,6 +309,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("incremental images are never left out", _never_left_out, "incremental"),
     ("several images of a server are taken at once", _several_at_once, None),
     ("incremental images are not loaded", _nothing_behind, "incremental"),
+    ("an incremental image reads only what changed", _reads_only_what_changed, "incremental"),
     ("an image is prepared in no time", _prepared_at_once, "incremental"),
     ("tables are loaded in no time", _tables_in_no_time, None),
     ("a limit is not kept", _no_limit, "limit"),

@@ -124,6 +124,12 @@ class Topology:
         own = self.databases[name]
         return sorted((one for one in self.databases.values() if _on_one_machine(one, own)), key=lambda one: one.name)
 
+    def dumped(self, name: str) -> list[Fraction]:
+        """What the machine of one gives at best while it is dumped; nothing where nobody says it."""
+        machine = self.machine(name)
+        known = [one.dumps.value.bytes_per_second for one in machine if one.dumps]
+        return [(max if len(known) == len(machine) else min)(known)] if known else []
+
     def _on_machine(self, database: Database) -> list[str]:
         if not database.address.startswith(_LOOPBACK):
             return []

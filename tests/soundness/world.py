@@ -219,7 +219,8 @@ class World:
         if job.kind not in images.JOBS:
             return
         household, at = self.households[job.database], job.schedule
-        longest = images.moving_ms(job, household.moves(job)) + job.retry.budget_ms
+        whole = images.read_by(job, household.size)
+        longest = images.moving_ms(job, household.moves(job), whole) + job.retry.budget_ms
         source = self.topology.stores[job.source_store].site if job.source_store else household.database.site
         whose = frozenset((job.database,))
         if longest > at.slot_ms:
@@ -230,6 +231,9 @@ class World:
         if job.thaw_ms < thaw or job.schedule.offset_ms < job.thaw_ms:
             yield Fault("slot", whose, f"{job.id} reads what takes {thaw:.0f} ms to thaw")
         reads = {f"store:{job.source_store}:reads"} if self._reads(job.source_store) else set()
+        machine = [one for one in job.reserve if one.resource.startswith("database:")]
+        if household.database.dumps and job.source_store is None and not machine:
+            yield Fault("way", whose, f"{job.id}: nothing reserved of the machine that it reads")
         yield from self._unreserved(job.id, whose, source, job.stores, {one.resource for one in job.reserve}, reads)
 
     def _reads(self, store: str | None) -> bool:

@@ -135,6 +135,7 @@ def _line(one: Line) -> dict[str, Any]:
 
 
 def _job(one: ReservedJob) -> dict[str, Any]:
+    read = {"read_bytes": one.sought, "read_bytes_per_second": one.sought_rate} if one.sought else {}
     return {
         "id": one.id,
         "reads": one.reads,
@@ -143,6 +144,7 @@ def _job(one: ReservedJob) -> dict[str, Any]:
         "slot_seconds": _exact(one.lasts),
         "bytes": one.effort,
         "bytes_per_second": one.rate,
+        **read,
         "source": _source(one.source),
     }
 

@@ -190,6 +190,8 @@ class _Page:
                 if job.rate:
                     slot = f"for {number(job.lasts)} s from {number(job.offset)} s after its release on, "
                     slot += f"{job.effort:,} B (failed attempts included) at {job.rate:,} B/s"
+                    if job.sought:
+                        slot += f", {job.sought:,} B more read at {job.sought_rate:,} B/s to find what changed"
             self.wrapped(2, f"{job.id}: {slot}")
             self.wrapped(6, clause(job.source), "faint")
         self.lines.append("")

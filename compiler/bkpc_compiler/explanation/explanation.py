@@ -112,7 +112,8 @@ class Line:
 class ReservedJob:
     """The slot of a job; seconds after its release, bytes per second. None: it has no slot.
 
-    `effort`: bytes that the slot has room for: the image, and what failed attempts may cost.
+    `effort`: bytes that the slot has room for: the image, and what failed attempts may cost. `sought`: bytes that are
+    read beside these to find what changed, at `sought_rate`.
     """
 
     id: str
@@ -123,6 +124,8 @@ class ReservedJob:
     rate: int | None
     effort: int
     source: Source
+    sought: int = 0
+    sought_rate: int = 0
 
 
 @dataclass(frozen=True, slots=True)

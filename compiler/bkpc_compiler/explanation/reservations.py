@@ -8,7 +8,7 @@ from fractions import Fraction
 from bkpc_compiler.explanation.clauses import Clauses
 from bkpc_compiler.explanation.explanation import ReservedJob, ReservedStream
 from bkpc_compiler.feasibility.bounds import Term
-from bkpc_compiler.feasibility.demand import Demand, JobDemand, effort_of
+from bkpc_compiler.feasibility.demand import Demand, JobDemand, effort_of, sought_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.stream import StreamDemand
@@ -60,6 +60,8 @@ def _job(job: JobDemand, clauses: Clauses, retries: Fraction) -> ReservedJob:
         rate=slot.rate if slot else None,
         effort=effort_of(job, retries),
         source=clauses.source(job.schedule.span),
+        sought=sought_of(job, retries) if slot and slot.reads else 0,
+        sought_rate=slot.reads if slot else 0,
     )
 
 

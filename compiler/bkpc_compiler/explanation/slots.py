@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 
 from bkpc_compiler.explanation.chains import Of, changed, increments
 from bkpc_compiler.explanation.rhythms import between
 from bkpc_compiler.explanation.sheet import Sheet
-from bkpc_compiler.feasibility.demand import JobDemand, effort_of
+from bkpc_compiler.feasibility.demand import JobDemand, effort_of, sought_of
 from bkpc_compiler.feasibility.thaw import DAY, copied_of
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import StorageClass
@@ -31,8 +32,28 @@ def slot(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> 
     expression = f"ceil(size{suffix} * (1 + retries))"
     effort = sheet.follows(f"effort{suffix}", expression, effort_of(job, retries.value), "B")
     sheet.given(f"slot_rate{suffix}", job.slot.rate, "B/s", f"reserved for {job.id}")
-    sheet.takes(effort, Fraction(job.slot.rate), name, (f"effort{suffix}", f"slot_rate{suffix}"))
+    if job.slot.reads:
+        _reading(sheet, job, analysis, suffix)
+    else:
+        sheet.takes(effort, Fraction(job.slot.rate), name, (f"effort{suffix}", f"slot_rate{suffix}"))
     return name
+
+
+def _reading(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> None:
+    """The slot of a job that reads more than it moves."""
+    assert job.slot is not None
+    assert job.whole is not None
+    note = f"that {job.id} reads to find what changed: all of `{job.database}`"
+    sheet.given(f"whole{suffix}", job.read, "B", note, job.whole.span)
+    sheet.given(f"slot_rate_read{suffix}", job.slot.reads, "B/s", f"reserved for {job.id} where it reads")
+    sought = sought_of(job, analysis.program.retries.value)
+    note = "read and not moved, failed attempts included"
+    sheet.follows(f"sought{suffix}", f"ceil((whole{suffix} - size{suffix}) * (1 + retries))", sought, "B", note)
+    reading, moving = f"sought{suffix} / slot_rate_read{suffix}", f"effort{suffix} / slot_rate{suffix}"
+    effort = effort_of(job, analysis.program.retries.value)
+    takes = Fraction(sought, job.slot.reads) + Fraction(effort, job.slot.rate)
+    expression = f"ceil(({reading} + {moving}) * 1000) / 1000"
+    sheet.follows(f"slot{suffix}", expression, Fraction(ceil(takes * 1000), 1000), "s")
 
 
 def of_database(analysis: Analysis, database: str) -> Of:

@@ -18,13 +18,18 @@ from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import ColdLevel, Given, ImageLevel, Schedule
 from bkpc_compiler.timetable.calendar import Rhythm
-from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
+from bkpc_compiler.timetable.placement import Request, Slot, at_database, timetable_of
 from bkpc_compiler.timetable.spread import Turn, spread
 from bkpc_grammar.quantities import Duration, Rate, Size
 
 if TYPE_CHECKING:
     from bkpc_compiler.feasibility.images import ImageCopy
     from bkpc_compiler.feasibility.recovery_point import Line
+
+
+PASSES = 16
+"""So many times as fast as what changed is found on average it is moved, where there is room."""
+LEAST_SHARE = Fraction(1, 1024)
 
 
 class JobDemand(Struct, frozen=True):
@@ -35,7 +40,8 @@ class JobDemand(Struct, frozen=True):
     `behind`: bytes at most of the incremental images that a copy moves behind a full one. `changes`: what an
     incremental one holds of each time; None: all that there is. `swift`: milliseconds that its slot may last if what is
     promised of its image is to be kept; None: nothing is that depends on it. `server`: of whose images one is taken at
-    a time. `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many.
+    a time. `whole`: what an incremental one reads at its database to find what changed; None: no more than it moves.
+    `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many.
     """
 
     id: str
@@ -55,6 +61,7 @@ class JobDemand(Struct, frozen=True):
     swift: int | None = None
     server: str = ""
     left_out: int | None = 0
+    whole: Given[Size] | None = None
 
     @property
     def incremental(self) -> bool:
@@ -85,6 +92,23 @@ class JobDemand(Struct, frozen=True):
     @property
     def bytes(self) -> Size:
         return Size(self.size.value.amount + self.behind) if self.behind else self.size.value
+
+    @property
+    def read(self) -> Size:
+        """Bytes that it reads where it begins: to find what changed, the tool reads every page."""
+        return Size(Fraction(self.whole.value.bytes_up())) if self.whole else self.bytes
+
+    @property
+    def reads_longest(self) -> bool:
+        """Whether its slot is for the most part what it takes to read what it does not move."""
+        slot = self.slot
+        if slot is None or not slot.reads:
+            return False
+        return (self.read.amount - self.bytes.amount) * slot.rate > self.bytes.amount * slot.reads
+
+    def through(self, resource: Resource) -> Size:
+        """Bytes that it asks of a resource on its way."""
+        return self.read if at_database(resource.name) else self.bytes
 
     @property
     def least(self) -> Size:
@@ -205,11 +229,29 @@ def _for_servers(
 
 def effort_of(job: JobDemand, retries: Fraction) -> int:
     """Bytes that the slot of `job` must be able to move: its own, and what failed attempts cost."""
-    size, whole = job.bytes.amount, retries.denominator
+    return _with_attempts(job.bytes.amount, retries)
+
+
+def sought_of(job: JobDemand, retries: Fraction) -> int:
+    """Bytes that it must be able to read beside these, which it does not move."""
+    return _with_attempts(max(Fraction(0), job.read.amount - job.bytes.amount), retries)
+
+
+def _with_attempts(size: Fraction, retries: Fraction) -> int:
+    whole = retries.denominator
     return -(-size.numerator * (whole + retries.numerator) // (size.denominator * whole))
 
 
+def _share(job: JobDemand) -> Fraction:
+    """What it reserves of links and stores at most, of the rate at which it reads: what changed passes them in a
+    sixteenth of the time that reading takes."""
+    if not job.read.amount:
+        return Fraction(1)
+    return min(Fraction(1), max(job.bytes.amount * PASSES / job.read.amount, LEAST_SHARE))
+
+
 def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction, shared: Collection[str]) -> Request:
+    reads_more = any(at_database(one.name) and one.name in usable for one in job.resources)
     return Request(
         id=job.id,
         rhythm=job.rhythm,
@@ -221,6 +263,8 @@ def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction, share
         swift=job.swift,
         server=job.server if job.server in shared and not job.source else None,
         incremental=job.incremental,
+        sought=sought_of(job, retries) if reads_more else 0,
+        share=_share(job),
     )
 
 

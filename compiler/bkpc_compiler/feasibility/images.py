@@ -25,7 +25,7 @@ from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Cadence, Database, ImageLevel, Store
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import DAY
-from bkpc_compiler.timetable.placement import Slot
+from bkpc_compiler.timetable.placement import Slot, at_database
 from bkpc_grammar.quantities import Duration, Size
 
 MONTH = Fraction(365 * DAY, 12)
@@ -372,7 +372,10 @@ def _costs(jobs: Sequence[JobDemand], *, firm: bool = False) -> tuple[Span, ...]
     for job in jobs:
         known = [one for one in job.resources if one.capacity is not None and one.span and (one.firm or not firm)]
         narrow = min(known, key=lambda one: (one.capacity, one.name), default=None)
-        spans += [*((narrow.span,) if narrow and narrow.span else ()), job.size.span]
+        size = job.size
+        if job.reads_longest and job.whole:
+            narrow, size = next((one for one in known if at_database(one.name)), narrow), job.whole
+        spans += [*((narrow.span,) if narrow and narrow.span else ()), size.span]
         spans += [] if firm else [job.schedule.span]
     return tuple(dict.fromkeys(spans))
 

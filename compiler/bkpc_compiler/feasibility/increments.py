@@ -36,7 +36,7 @@ def limited_by_changes(job: JobDemand, beside: Sequence[JobDemand]) -> JobDemand
     """An incremental one holds what changed since the image before it began, at most; that may be a full one.
 
     `beside`: all jobs of its server. Where it meets a full image of it, it may be left out: the next one holds what
-    changed meanwhile.
+    changed meanwhile. All of the database is read to find it.
     """
     if not job.incremental or job.changes is None:
         return job
@@ -44,7 +44,7 @@ def limited_by_changes(job: JobDemand, beside: Sequence[JobDemand]) -> JobDemand
     most = _changed(job.changes, since)
     if most >= job.size.value.bytes_up():
         return job
-    return replace(job, size=Given(Size(Fraction(most)), job.changes.span, job.changes.origin))
+    return replace(job, size=Given(Size(Fraction(most)), job.changes.span, job.changes.origin), whole=job.size)
 
 
 def left_out_at_most(job: JobDemand, beside: Sequence[JobDemand]) -> int:

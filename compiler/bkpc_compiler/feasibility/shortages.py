@@ -67,7 +67,7 @@ def shortages_of(
 def _crowd(
     resource: Resource, mine: Sequence[JobDemand], logs: Sequence[StreamDemand], usable: Mapping[str, int]
 ) -> Shortage:
-    asked = sum((job.bytes.amount / job.lasting for job in mine), start=Fraction(0))
+    asked = sum((job.through(resource).amount / job.lasting for job in mine), start=Fraction(0))
     asked += sum(stream.rate for stream in logs)
     log = sum((stream.writes.value.amount for stream in logs), start=Fraction(0))
     interval, due = _overdue(resource, mine, log)

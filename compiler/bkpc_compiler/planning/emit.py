@@ -140,7 +140,8 @@ def _store(store: Store, region: str) -> plan.Store:
 
 def _reserve(flow: JobDemand | StreamDemand) -> tuple[plan.Reservation, ...]:
     names = sorted({one.name for one in flow.resources if one.capacity is not None})
-    return tuple(plan.Reservation(resource=name, rate=flow.rate) for name in names)
+    slot = flow.slot if isinstance(flow, JobDemand) else None
+    return tuple(plan.Reservation(resource=name, rate=slot.on(name) if slot else flow.rate) for name in names)
 
 
 def _recipients(policy: Policy) -> tuple[str, ...]:
@@ -192,6 +193,8 @@ def _limit(job: JobDemand) -> int | None:
 def _retry(job: JobDemand, slot: Slot, retries: Fraction) -> plan.Retry:
     """What failed attempts may cost, of the time the job's bytes take; the pauses, which double, fit into half."""
     budget = int(job.bytes.amount * retries * 1000 / slot.rate) if slot.rate else 0
+    if slot.reads:
+        budget += int((job.read.amount - job.bytes.amount) * retries * 1000 / slot.reads)
     return plan.Retry(attempts=ATTEMPTS, pause_ms=min(LONGEST_PAUSE, budget // 6), budget_ms=budget)
 
 

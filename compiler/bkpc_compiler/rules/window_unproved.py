@@ -7,13 +7,14 @@ from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.estate.resources import Resource, derated
-from bkpc_compiler.feasibility.demand import JobDemand, effort_of
+from bkpc_compiler.feasibility.demand import JobDemand, effort_of, sought_of
 from bkpc_compiler.feasibility.shortages import Shortage
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.remedies.remedy import Remedy
 from bkpc_compiler.remedies.windows import room_at_server, room_for
 from bkpc_compiler.source import Span
+from bkpc_compiler.timetable.placement import at_database
 from bkpc_grammar.quantities import ZERO_RATE, Duration, Rate, Size
 
 SHOWN = 6
@@ -48,6 +49,7 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
         f"sharing it: {_named(sorted(set(shortage.ids)))}",
         *(_drowning(shortage, logs) if drowned else _witness(shortage, due, logs)),
         *_thawing(jobs),
+        *(_seeking(jobs) if at_database(resource.name) else ()),
         *_attempts(analysis, shortage),
     )
     message = f"the jobs through {resource.words} {certainty} in their windows"
@@ -62,7 +64,11 @@ def _beside_others(analysis: Analysis, job: JobDemand) -> Diagnostic:
         f"{job.id} is not proved to be done in its window: of one server one image is taken at a time",
         Label(_window(job), "no room in it beside the other images of this server"),
         tuple(Label(span, f"{one.id} is taken in it") for span, one in others.items()),
-        (f"of this server: {_named(sorted(one.id for one in images))}", *_one_by_one(analysis, images)),
+        (
+            f"of this server: {_named(sorted(one.id for one in images))}",
+            *_one_by_one(analysis, images),
+            *_seeking(images),
+        ),
         room_at_server(analysis, job),
     )
 
@@ -95,6 +101,10 @@ def _one_by_one(analysis: Analysis, images: list[JobDemand]) -> tuple[str, ...]:
         rates = [rate for resource in one.resources if (rate := derated(resource, headroom))]
         rates += [one.limit.value.amount] if one.limit else []
         takes[one.id] = effort_of(one, retries) / min(rates) if rates else Fraction(0)
+        machine = [
+            rate for resource in one.resources if at_database(resource.name) if (rate := derated(resource, headroom))
+        ]
+        takes[one.id] += sought_of(one, retries) / min(machine) if machine else Fraction(0)
     known = [f"{name} {Duration(took).human()}" for name, took in list(takes.items())[:SHOWN] if took]
     if not known:
         return ()
@@ -105,6 +115,11 @@ def _one_by_one(analysis: Analysis, images: list[JobDemand]) -> tuple[str, ...]:
 def _derated(resource: Resource) -> str:
     """What a machine gives is said of the whole of it."""
     return " in all" if resource.name.startswith("database:") else " after headroom"
+
+
+def _seeking(jobs: list[JobDemand]) -> tuple[str, ...]:
+    """Why an incremental image takes as long as a full one where it is read."""
+    return tuple(f"{one.id} reads all of {one.whole.value} to find what changed" for one in jobs[:SHOWN] if one.whole)
 
 
 def _written(logs: list[StreamDemand]) -> Rate:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
 from bkpc_compiler.timetable.occupancy import Occupancy
@@ -27,6 +28,8 @@ class Request:
     `effort`: bytes its reservation must be able to move in its slot, failed attempts included. `lead`: milliseconds
     after its release before its first byte can move. `wish`: when after its release it should start, if there is room.
     `swift`: how long its slot may be for what is promised of its image, if there is room; None: as long as it fits.
+    `sought`: bytes beside these that are read at its database and not moved, failed attempts included. `share`: of the
+    rate at which it reads there, what it reserves of everything else at most.
     `server`: of which no other image may be taken meanwhile; None: a copy, or the only images of its server.
     `left_out`: it is not taken where it meets a full image of its server.
     """
@@ -43,19 +46,53 @@ class Request:
     server: str | None = None
     incremental: bool = False
     left_out: bool = False
+    sought: int = 0
+    share: Fraction = Fraction(1)
+
+    def takes(self, rate: int) -> int:
+        """Milliseconds at most where it reads at `rate`: while it reads what it does not move, it moves nothing."""
+        if not self.sought:
+            return -(-self.effort * 1000 // self.moving(rate))
+        moving = self.moving(rate)
+        return -(-(self.sought * moving + self.effort * rate) * 1000 // (rate * moving))
+
+    def moving(self, rate: int) -> int:
+        """What it reserves of links and stores where it reads at `rate`."""
+        return -(-rate * self.share.numerator // self.share.denominator)
+
+    def on(self, name: str, rate: int) -> int:
+        """What it reserves of a resource where it reads at `rate`."""
+        return rate if at_database(name) else self.moving(rate)
+
+    def most(self, name: str, room: int) -> int:
+        """The rate at which it may read where `room` is left of a resource."""
+        return room if at_database(name) else room * self.share.denominator // self.share.numerator
+
+    @property
+    def least_effort(self) -> int:
+        """Bytes of reading that its slot must have room for: those that are moved pass at a `share` of its rate."""
+        return self.sought - (-self.effort * self.share.denominator // self.share.numerator)
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Start after each release, length, and reserved rate; milliseconds and bytes per second."""
+    """Start after each release, length, and reserved rate; milliseconds and bytes per second.
+
+    `reads`: what is reserved of its database instead, where it reads more there than it moves; 0: as much as `rate`.
+    """
 
     offset: int
     length: int
     rate: int
+    reads: int = 0
 
     @property
     def end(self) -> int:
         return self.offset + self.length
+
+    def on(self, name: str) -> int:
+        """What is reserved of a resource."""
+        return self.reads if self.reads and at_database(name) else self.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +138,17 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
     return Timetable(slots, planner.peaks())
 
 
+def at_database(name: str) -> bool:
+    """Whether a resource is the machine of a database, rather than on the way to a store."""
+    return name.startswith("database:")
+
+
 def _deadline(request: Request) -> int:
     return request.rhythm.phase + request.window
+
+
+Place = tuple[Occupancy, int, int]
+"""A resource, what may be reserved of it in all, and what a job wants of it."""
 
 
 class _Planner:
@@ -115,7 +161,7 @@ class _Planner:
         cyclic = [one.rhythm.period for one in requests if _cyclic(one.rhythm)]
         self.cycle = DAY if all(DAY % period == 0 for period in cyclic) else WEEK
         self._streams = steady
-        self._passed = {name for one in requests for name in one.resources if not name.startswith("database:")}
+        self._passed = {name for one in requests for name in one.resources if not at_database(name)}
         self._occupied = {
             name: Occupancy(self.cycle, usable[name], steady.get(name, 0))
             for name in sorted({name for one in requests for name in one.resources} | steady.keys())
@@ -159,14 +205,15 @@ class _Planner:
                 return slot
         return self._placed(request, window, longest)
 
-    def _placed(self, request: Request, window: int, longest: int) -> Slot | None:
+    def _placed(self, asked: Request, window: int, longest: int) -> Slot | None:
         """Its slot, no longer than `longest`."""
-        if not request.resources:
-            return self._alone(request, window, longest)
+        if not asked.resources:
+            return self._alone(asked, window, longest)
         for left in LEFT:
-            limits = [self._limit(name, left) for name in request.resources]
+            limits = [self._limit(name, left) for name in asked.resources]
+            request = self._narrowed(asked, limits)
             for rate in self._rates(request, min(window, request.lead + longest), limits):
-                length = -(-request.effort * 1000 // rate)
+                length = request.takes(rate)
                 fits = length <= longest and request.lead + length <= window
                 slot = self._as_wished(request, window, length, rate, limits) if fits and request.wish else None
                 slot = self._first_room(request, window, length, rate, limits) if fits and slot is None else slot
@@ -174,6 +221,20 @@ class _Planner:
                     self._reserve(request, slot)
                     return slot
         return None
+
+    def _narrowed(self, request: Request, limits: Sequence[int]) -> Request:
+        """It reads as fast as its database gives, however narrow the way of what it moves is."""
+        if not request.sought:
+            return request
+        rooms = {
+            name: limit - self._occupied[name].steady for name, limit in zip(request.resources, limits, strict=True)
+        }
+        machine = [room for name, room in rooms.items() if at_database(name)]
+        way = [room for name, room in rooms.items() if not at_database(name)]
+        way += [request.ceiling] if request.ceiling else []
+        if not way or min(*way, *machine) <= 0:
+            return request
+        return replace(request, share=min(request.share, Fraction(min(way), min(machine))))
 
     def _alone(self, request: Request, window: int, longest: int) -> Slot | None:
         """Through nothing that is narrow: only its own limit keeps it."""
@@ -208,39 +269,39 @@ class _Planner:
         """What jobs and streams may reserve in all, `left` sixteenths of what streams leave kept free."""
         occupied = self._occupied[name]
         room = occupied.usable - self._streams.get(name, 0)
-        return occupied.usable if name.startswith("database:") else occupied.usable - room * left // 16
+        return occupied.usable if at_database(name) else occupied.usable - room * left // 16
 
     def _rates(self, request: Request, window: int, limits: Sequence[int]) -> Iterator[int]:
         """All there is, then less and less down to what the window just allows."""
         pairs = zip(request.resources, limits, strict=True)
-        most = min(limit - self._occupied[name].steady for name, limit in pairs)
+        most = min(request.most(name, limit - self._occupied[name].steady) for name, limit in pairs)
         if request.ceiling:
-            most = min(most, request.ceiling)
-        least = max(1, -(-request.effort * 1000 // max(1, window - request.lead)))
+            most = min(most, request.most("", request.ceiling))
+        least = max(1, -(-request.least_effort * 1000 // max(1, window - request.lead)))
         rates = (most, most // 2, most // 4, most // 8, most // 16, most // 32, least) if self._hasty else (least,)
         return (rate for rate in dict.fromkeys(rates) if least <= rate <= most)
 
     def _first_room(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
         pairs = list(zip(request.resources, limits, strict=True))
-        places = [(self._occupied[name], limit) for name, limit in pairs]
+        places = self._places(request, rate, pairs)
         if not _cyclic(request.rhythm, length):
             return self._always(request, window, length, rate, places, request.lead)
-        crowded = [(self._occupied[name], limit) for name, limit in pairs if name in self._shared]
+        crowded = self._places(request, rate, [pair for pair in pairs if pair[0] in self._shared])
         own = [place for place in places if place not in crowded]
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
-        key = (request.rhythm, rate, request.lead, *(pair for pair in pairs if pair[0] in self._shared))
+        key = (request.rhythm, rate, request.share, request.lead, *(pair for pair in pairs if pair[0] in self._shared))
         offset = max(request.lead, self._from(key, lasts))
         met = False
         while offset + length <= window:
-            hop = _conflict(crowded, starts, offset, lasts, rate)
+            hop = _conflict(crowded, starts, offset, lasts)
             if hop is None:
                 if not met:  # nothing shorter need look before here again: what is reserved stays
                     self._tried[key], met = (lasts, offset), True
-                hop = _conflict(own, starts, offset, lasts, rate) or self._taken(request, offset, length)
+                hop = _conflict(own, starts, offset, lasts) or self._taken(request, offset, length)
                 if hop is None:
                     return None
                 if hop == 0:
-                    return Slot(offset, length, rate)
+                    return _slot(request, offset, length, rate)
             offset += hop
         if not met:
             self._tried[key] = (lasts, offset)
@@ -249,16 +310,16 @@ class _Planner:
     def _as_wished(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
         """From when it should start on; earlier where that is too late for its window."""
         offset = max(request.lead, min(request.wish or 0, window - length))
-        places = [(self._occupied[name], limit) for name, limit in zip(request.resources, limits, strict=True)]
+        places = self._places(request, rate, zip(request.resources, limits, strict=True))
         if not _cyclic(request.rhythm, length):
             return self._always(request, window, length, rate, places, offset)
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
         while offset + length <= window:
-            hop = _conflict(places, starts, offset, lasts, rate) or self._taken(request, offset, length)
+            hop = _conflict(places, starts, offset, lasts) or self._taken(request, offset, length)
             if hop is None:
                 return None
             if hop == 0:
-                return Slot(offset, length, rate)
+                return _slot(request, offset, length, rate)
             offset += hop
         return None
 
@@ -268,14 +329,17 @@ class _Planner:
         window: int,
         length: int,
         rate: int,
-        places: Sequence[tuple[Occupancy, int]],
+        places: Sequence[Place],
         offset: int,
     ) -> Slot | None:
         """Reserved for at every instant: only its server may have it begin later."""
-        if any(occupied.peak + rate > limit for occupied, limit in places):
+        if any(occupied.peak + its > limit for occupied, limit, its in places):
             return None
         free = self._from_server(request, window, length, offset)
-        return None if free is None else Slot(free, length, rate)
+        return None if free is None else _slot(request, free, length, rate)
+
+    def _places(self, request: Request, rate: int, pairs: Iterable[tuple[str, int]]) -> list[Place]:
+        return [(self._occupied[name], limit, request.on(name, rate)) for name, limit in pairs]
 
     def _from(self, key: object, lasts: int) -> int:
         """Where to begin: one no longer found no room before, and what is reserved stays."""
@@ -289,16 +353,18 @@ class _Planner:
         for name in request.resources:
             occupied = self._occupied[name]
             if not _cyclic(request.rhythm, slot.length):
-                occupied.steady += slot.rate
+                occupied.steady += slot.on(name)
                 continue
             for start in self._starts(request.rhythm):
-                occupied.reserve(start + slot.offset, slot.length + request.rhythm.shift, slot.rate)
+                occupied.reserve(start + slot.offset, slot.length + request.rhythm.shift, slot.on(name))
 
 
-def _conflict(
-    places: Sequence[tuple[Occupancy, int]], starts: Sequence[int], offset: int, length: int, rate: int
-) -> int | None:
-    for occupied, limit in places:
+def _slot(request: Request, offset: int, length: int, rate: int) -> Slot:
+    return Slot(offset, length, request.moving(rate), rate if request.sought else 0)
+
+
+def _conflict(places: Sequence[Place], starts: Sequence[int], offset: int, length: int) -> int | None:
+    for occupied, limit, rate in places:
         for start in starts:
             hop = occupied.conflict(start + offset, length, rate, limit)
             if hop is not None:

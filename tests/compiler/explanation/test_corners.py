@@ -97,6 +97,8 @@ def reserved_of(explanations: list[Any]) -> dict[str, set[Fraction]]:
         for job in failure["jobs"]:
             if job["offset_seconds"] is not None:
                 found.setdefault(f"slot_rate {job['id']}", set()).add(Fraction(job["bytes_per_second"]))
+                if "read_bytes_per_second" in job:
+                    found[f"slot_rate {job['id']}"].add(Fraction(job["read_bytes_per_second"]))
                 found.setdefault(f"offset {job['id']}", set()).add(Fraction(job["offset_seconds"]))
         for stream in failure["streams"]:
             found.setdefault(f"rate {stream['id']}", set()).add(Fraction(stream["bytes_per_second"]))

@@ -40,7 +40,7 @@ protect shop with tier
 
 
 def drawn(random: Random) -> Program | None:
-    """One whose jobs all fit into their windows."""
+    """One whose jobs all fit into their windows, and whose full images leave room for incremental ones."""
     every = random.choice((10, 15, 30, 60, 120, 240))
     text = TEXT.format(
         writes=random.randint(20, 400), size=random.randint(1, 400), every=every,
@@ -50,8 +50,8 @@ def drawn(random: Random) -> Program | None:
     )  # fmt: skip
     checked = check(text)
     assert checked.analysis is not None
-    late = any(job.late for job in checked.analysis.demand.jobs)
-    return None if late else checked.analysis.program
+    unbounded = any(job.late or job.left_out is None for job in checked.analysis.demand.jobs)
+    return None if unbounded else checked.analysis.program
 
 
 def newest(program: Program) -> ImageCopy:

@@ -57,6 +57,28 @@ def test_what_the_second_opinion_refuses(change: dict[str, object], told: str) -
     assert any(told in one for one in faults(replace(made, jobs=jobs), checked.analysis.program))
 
 
+def test_a_slot_that_has_room_for_what_changed_only_is_refused() -> None:
+    """All of the database is read to find it."""
+    checked = check(TEXT)
+    assert checked.analysis is not None
+    made = planned(TEXT)
+    one = job(made, "incremental/disk")
+    rates = {reserved.resource: reserved.rate for reserved in one.reserve}
+    moving = one.expect_bytes * 1100 // rates["store:disk:writes"]
+    assert one.schedule.slot_ms * rates["database:shop:dump"] >= 1100 * (2**30 - one.expect_bytes)
+    for slot_ms in (one.schedule.slot_ms - 100, moving + 1000):
+        short = replace(one, schedule=replace(one.schedule, slot_ms=slot_ms))
+        jobs = tuple(short if it.id == short.id else it for it in made.jobs)
+        found = faults(replace(made, jobs=jobs), checked.analysis.program)
+        assert any("can't read 1073741824 bytes to find the 126000000 that changed" in it for it in found), found
+
+
+def test_a_window_too_short_to_read_all_says_so() -> None:
+    text = TEXT.replace("incremental hourly within 30min", "incremental hourly within 15s")
+    found = [one for one in check(text).diagnostics if one.code == "BKP2003"]
+    assert any("shop/incremental/disk reads all of 1GiB to find what changed" in one.notes for one in found), found
+
+
 def test_nobody_says_that_what_changes_can_not_be_moved() -> None:
     """All of the database would not pass in the time; but it need not all have changed."""
     text = TEXT.replace("changes 36MB/h", "").replace("within 30min", "within 1s").replace("size 1GiB", "size 10GiB")

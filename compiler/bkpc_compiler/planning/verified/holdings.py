@@ -37,7 +37,10 @@ class Holdings:
             if way is None:
                 self._no_way(job.id, source, store.site, held)
                 continue
-            rate = max((held[one] for one in (*needed, *_names(way))), default=0)
+            passed = (*needed, *_names(way))
+            # By another way go the bytes that are moved: of the machine more may be held, for those that are read only.
+            outside = [held[one] for one in passed if not one.startswith("database:")]
+            rate = max(outside or [held[one] for one in passed], default=0)
             self._add(job.id, job.database, job.source_store, name, (source, store.site), way, needed, rate, job)
 
     def _source(self, job: Job, held: Collection[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from math import ceil
 
 from bkpc_compiler.planning.verified.calendar import Calendar, shortest_month
@@ -54,6 +55,8 @@ def _too_short(job: Job, estate: Estate, left_out: int) -> Iterator[str]:
     size = _held_by(job, estate, left_out)
     if job.expect_bytes < size:
         yield f"{job.id} expects {job.expect_bytes} bytes of an image of {size}"
+    if job.kind == "backup.incremental":
+        yield from _reads_too_long(job, estate)
     effort = ceil(max(size, job.expect_bytes) * (1 + estate.retries))
     for one in job.reserve:
         rate = one.rate if job.limit is None else min(one.rate, job.limit)
@@ -63,6 +66,24 @@ def _too_short(job: Job, estate: Estate, left_out: int) -> Iterator[str]:
         elif job.expect_bytes * 1000 > rate * (job.schedule.slot_ms - job.retry.budget_ms):
             words = f"can't move {job.expect_bytes} bytes in its slot through {one.resource}"
             yield f"{job.id} {words} when failed attempts take {job.retry.budget_ms} ms of it"
+
+
+def _reads_too_long(job: Job, estate: Estate) -> Iterator[str]:
+    """All of the database is read to find what changed. While what did not change passes its machine nothing is moved;
+    what did passes all that it holds, at the rate of the narrowest."""
+    machine = [one.rate for one in job.reserve if one.resource.startswith("database:")]
+    if not machine:
+        return
+    whole = max(job.expect_bytes, estate.databases[job.database].size.value.bytes_up())
+    narrow = min(
+        [one.rate for one in job.reserve] if job.limit is None else [job.limit, *(one.rate for one in job.reserve)]
+    )
+    lasts = Fraction(whole - job.expect_bytes, min(machine)) + Fraction(job.expect_bytes, narrow)
+    words = f"{job.id} can't read {whole} bytes to find the {job.expect_bytes} that changed"
+    if lasts * (1 + estate.retries) * 1000 > job.schedule.slot_ms:
+        yield f"{words}, failed attempts included, in its slot of {job.schedule.slot_ms} ms"
+    elif lasts * 1000 > job.schedule.slot_ms - job.retry.budget_ms:
+        yield f"{words} in its slot when failed attempts take {job.retry.budget_ms} ms of it"
 
 
 def _held_by(job: Job, estate: Estate, left_out: int) -> int:
