@@ -20,8 +20,13 @@ _NETWORK_PLACE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]
 _LAST_PORT = 65535
 _OF_REGION = re.compile(r"oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com|([a-z0-9-]+)\.oss\.aliyuncs\.com")
 """The second form answers over IPv6, too."""
-_OF_BUCKET = re.compile(rf"([a-z0-9-]+)\.({_OF_REGION.pattern})")
+_OF_BUCKET = re.compile(rf"([a-z0-9.-]+)\.({_OF_REGION.pattern})")
 _OF_NO_REGION = re.compile(r"accelerate(-overseas)?|cn-hzjbp(-[a-z])?")
+_OF_BEFORE = {"oss.aliyuncs.com": "cn-hangzhou", "oss-internal.aliyuncs.com": "cn-hangzhou"}
+"""Names that OSS had before it had regions, which still lead to the first."""
+_ACCELERATOR = ".oss-data-acc.aliyuncs.com"
+"""Ends the names of the service that caches a bucket's objects, which begin with a region."""
+_IN_VPC = re.compile(r"vpc100-(oss-[a-z0-9-]+\.aliyuncs\.com)")
 """Of all regions, or of one that the documentation doesn't name."""
 _NAMED_OTHERWISE = {
     "cn-hzfinance": "cn-hangzhou-finance",
@@ -111,7 +116,7 @@ def endpoint_of(text: str) -> SplitResult:
         raise _no_endpoint(text, f"has port {port}: ports are 1 to {_LAST_PORT}")
     if "." not in host and not never_leaves(host):
         raise _no_endpoint(text, "is not the full name of a host")
-    if found := _OF_BUCKET.fullmatch(host.lower()):
+    if (found := _OF_BUCKET.fullmatch(host.lower())) and not host.lower().endswith(_ACCELERATOR):
         why = f"begins with a bucket (`{found[1]}`), which the store names by itself"
         raise NoPlace(f"the endpoint {text!r} {why}", f"write `{url.scheme}://{found[2]}`")
     return url
@@ -131,7 +136,10 @@ def region_of(endpoint: str) -> str | None:
 
     None where it tells none: that of the site counts then. `oss-accelerate` is of all regions.
     """
-    found = _OF_REGION.fullmatch(urlsplit(endpoint).hostname or "")
+    host = urlsplit(endpoint).hostname or ""
+    if host in _OF_BEFORE:
+        return _OF_BEFORE[host]
+    found = _OF_REGION.fullmatch(_IN_VPC.sub(r"\1", host))
     name = (found[1] or found[2]) if found else None
     if name is None or _OF_NO_REGION.fullmatch(name):
         return None

@@ -110,6 +110,10 @@ def test_what_may_be_a_password_is_not_repeated(text: str) -> None:
 @pytest.mark.parametrize(
     ("host", "region"),
     [
+        ("oss", "cn-hangzhou"),
+        ("oss-internal", "cn-hangzhou"),
+        ("vpc100-oss-cn-hangzhou", "cn-hangzhou"),
+        ("cn-hangzhou-internal.oss-data-acc", None),
         ("oss-cn-hangzhou", "cn-hangzhou"),
         ("oss-cn-hangzhou-internal", "cn-hangzhou"),
         ("cn-hangzhou.oss", "cn-hangzhou"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bkpc_grammar import plan as contract
@@ -15,11 +15,11 @@ from bkpc_runtime.commands.cold_records import mend_cold_records
 from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
-from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
+from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed, StoreDenied
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.outdated import refuse_outdated
-from bkpc_runtime.preflight import Looked, look_at
+from bkpc_runtime.preflight import look_at
 from bkpc_runtime.repository.plans import put_in_force
 from bkpc_runtime.side_by_side import do_all
 from bkpc_runtime.world import World
@@ -125,10 +125,17 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
 
 
 def _locked(settled: _Settled, ready: _Ready) -> _Settled:
-    """With the locks of buckets that preflight found no problem with: one that can't be used is not locked for ever."""
-    left_out = [one for one in settled.locks if not {place.store for place in one.wanted.places} <= ready.stores]
-    for one in left_out:
-        say(f"bucket {one.wanted.bucket}: not locked, since preflight has left out what is in it")
+    """With the locks of buckets that can be used: one that can't is not locked for ever. A key that sets buckets and
+    may not write into them is as `compile --target iam` has it."""
+    left_out = []
+    for one in settled.locks:
+        stores = {place.store for place in one.wanted.places}
+        if unusable := stores & ready.unusable:
+            left_out.append(one)
+            why = f"preflight found a problem with {', '.join(sorted(unusable))}"
+            say(f"bucket {one.wanted.bucket}: not locked, since {why}")
+        elif stores & ready.denied:
+            say(f"bucket {one.wanted.bucket}: this key may set it and not write into it, as those of `--target iam` do")
     failed, done = make([one for one in settled.locks if one not in left_out], forever=True)
     code = max(settled.code, failed, 1 if left_out else 0)
     return replace(settled, code=code, done=(*settled.done, *done), locks=())
@@ -199,10 +206,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """The databases and stores that preflight found no problem with."""
+    """The databases and stores that preflight found no problem with; of the other stores it looked at, those that the
+    key may not use, and those that nobody can."""
 
     databases: frozenset[str]
     stores: frozenset[str]
+    denied: frozenset[str] = frozenset()
+    unusable: frozenset[str] = frozenset()
 
     def may_run(self, job: contract.Job) -> bool:
         """An expiry does what it can where a store does not answer, and says so."""
@@ -218,8 +228,15 @@ def _preflight(world: World, only: str | None) -> tuple[_Ready, int]:
     left_out = [one for one in looked if not one.ready]
     if left_out:
         say(f"left out, and what needs them: {', '.join(one.name for one in left_out)}")
-    ready = [frozenset(one.name for one in part if one.ready) for part in _parted(looked, len(databases))]
-    return _Ready(*ready), max((one.failure.exit_code if one.failure else 1 for one in left_out), default=0)
+    servers, stores = looked[: len(databases)], looked[len(databases) :]
+    denied = frozenset(one.name for one in stores if isinstance(one.failure, StoreDenied))
+    ready = _Ready(
+        frozenset(one.name for one in servers if one.ready),
+        frozenset(one.name for one in stores if one.ready),
+        denied,
+        frozenset(one.name for one in stores if not one.ready) - denied,
+    )
+    return ready, max((one.failure.exit_code if one.failure else 1 for one in left_out), default=0)
 
 
 def _begin(world: World, arguments: argparse.Namespace, ready: _Ready) -> tuple[_Ready, int]:
@@ -232,11 +249,7 @@ def _begin(world: World, arguments: argparse.Namespace, ready: _Ready) -> tuple[
         else:
             say(f"store `{name}` is new: {world.location(name)} holds nothing yet")
     worst = max((one.exit_code for one in left_out.values()), default=0)
-    return _Ready(ready.databases, ready.stores - left_out.keys()), worst
-
-
-def _parted(looked: Sequence[Looked], databases: int) -> tuple[Sequence[Looked], Sequence[Looked]]:
-    return looked[:databases], looked[databases:]
+    return replace(ready, stores=ready.stores - left_out.keys()), worst
 
 
 def _agreed(question: str) -> bool:

@@ -264,23 +264,53 @@ def test_a_plan_of_directories_loads_no_oss(desk: Desk) -> None:
     assert done.returncode == 0
 
 
-NO_OBJECTS = """{"Version": "1", "Statement": [
+NO_ENCRYPTION = """{"Version": "1", "Statement": [
   {"Effect": "Allow", "Action": "oss:*", "Resource": "acs:oss:*:*:*"},
-  {"Effect": "Deny", "Action": "oss:PutObject", "Resource": "acs:oss:*:*:*"}
+  {"Effect": "Deny", "Action": "oss:PutBucketEncryption", "Resource": "acs:oss:*:*:*"}
 ]}"""
-NO_ENCRYPTION = NO_OBJECTS.replace("oss:PutObject", "oss:PutBucketEncryption")
 
 
-@pytest.mark.parametrize(("denied", "told"), [(NO_OBJECTS, "not locked"), (NO_ENCRYPTION, "oss:PutBucketEncryption")])
-def test_what_can_be_refused_comes_before_what_can_not_be_undone(desk: Desk, denied: str, told: str) -> None:
-    """A bucket that the key can't write to, or that can't be made as the plan asks, is not locked for ever."""
-    desk.agree(lock="lock 7d")
-    desk.server.service.keys.add("narrow", "narrow-secret", Account(UID, (denied,)))
+def with_key(desk: Desk, policy: str) -> None:
+    desk.server.service.keys.add("narrow", "narrow-secret", Account(UID, (policy,)))
     desk.environ |= {"OSS_KEY_ID": "narrow", "OSS_KEY_SECRET": "narrow-secret"}
+
+
+@pytest.mark.parametrize("unusable", [True, False])
+def test_what_can_be_refused_comes_before_what_can_not_be_undone(desk: Desk, unusable: bool) -> None:
+    """A bucket that nobody can write to, or that can't be made as the plan asks, is not locked for ever."""
+    desk.agree(lock="lock 7d")
+    if unusable:
+        desk.server.fault("status", match="^PUT .*/probe-", status=400, code="InvalidArgument")
+    else:
+        with_key(desk, NO_ENCRYPTION)
     done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
     assert done.returncode
-    assert told in done.stderr
-    assert "lifecycle of bucket backup" in done.stderr or denied == NO_ENCRYPTION
+    assert ("not locked, since preflight found a problem" if unusable else "oss:PutBucketEncryption") in done.stderr
     with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
         desk.bucket.get_bucket_worm()
     assert not any("worm" in line for line in desk.writes())
+
+
+def test_the_key_that_sets_buckets_locks_them_though_it_may_not_write_into_them(desk: Desk) -> None:
+    desk.agree(lock="lock 7d")
+    assert desk.run("compile", "plan.json", "--target", "iam", "-o", "iam/").returncode == 0
+    ram = json.loads((desk.folder / "iam" / "iam.json").read_text())["ram"]
+    (policy,) = (one["document"] for one in ram if one["role"] == "reconciler")
+    with_key(desk, json.dumps(policy))
+    done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+    assert "may set it and not write into it" in done.stderr
+    assert desk.bucket.get_bucket_worm().state == "Locked"
+
+
+def test_a_lock_on_what_databases_share_is_set_for_one_of_them_too(desk: Desk) -> None:
+    desk.agree(lock="lock 7d")
+    path = desk.folder / "shop.bkp"
+    text = path.read_text()
+    store = text[text.index("store far") : text.index("database shop")]
+    text = text.replace('store disk at here { directory "backups" }', store.replace("backup/shop", "backup/wiki"))
+    path.write_text(
+        text.replace("store far", "store disk", 1).replace("within 1h to disk", "within 1h to disk  lock 7d  keep 14d")
+    )
+    assert desk.run("compile", "shop.bkp", "-o", "plan.json").returncode == 0
+    desk.run("apply", "plan.json", "--yes", "--yes-lock-forever", "--only", "shop")
+    assert desk.bucket.get_bucket_worm().state == "Locked"
