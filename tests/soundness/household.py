@@ -50,7 +50,7 @@ class Household:
         """Every window with all runs at their slowest."""
         if self.incremental:
             return [(one, self.chained(one).shelves) for one in self.windows]
-        return [(one, images.shelves(self.jobs, one, images.slowest(self.size))) for one in self.windows]
+        return [(one, images.shelves(self.jobs, one, self._begun(images.slowest(self.size)))) for one in self.windows]
 
     @cached_property
     def chance(self) -> tuple[Window, dict[str, Shelf]]:
@@ -58,20 +58,24 @@ class Household:
         chosen = self.random.choice(self.windows)
         if self.incremental:
             return chosen, self._by_chance(chosen).shelves
-        return chosen, images.shelves(self.jobs, chosen, images.any_speed(self.random, self.size))
+        return chosen, images.shelves(self.jobs, chosen, self._begun(images.any_speed(self.random, self.size)))
 
     def chained(self, window: Window) -> chains.Chained:
         """Every chain of one window with all runs at their slowest."""
         if window not in self._chained:
             self._chained[window] = chains.Agent(
-                self.jobs, window, images.as_expected(self.size), self.changing, self.beside
+                self.jobs, window, self._begun(images.as_expected(self.size)), self.changing, self.beside
             ).run()
         return self._chained[window]
 
     def _by_chance(self, window: Window) -> chains.Chained:
         if self._chance is None:
             self._chance = chains.Agent(
-                self.jobs, window, images.any_speed(self.random, whole=self.size), self.changing, self.beside
+                self.jobs,
+                window,
+                self._begun(images.any_speed(self.random, whole=self.size)),
+                self.changing,
+                self.beside,
             ).run()
         return self._chance
 
@@ -102,6 +106,23 @@ class Household:
         starts, table = self.database.starts, self.database.table
         begins = float(starts.value.seconds) * 1000 if starts else 0.0
         return begins + (self._tables * float(table.value.seconds) * 1000 if table else 0.0)
+
+    def beginning(self, job: Job) -> float:
+        """The same of a job: a logical image is dumped, and copied, by tables."""
+        starts, table = self.database.starts, self.database.table
+        begins = float(starts.value.seconds) * 1000 if starts else 0.0
+        if table and (job.kind == "copy" or (job.kind == "backup.full" and job.engine == "logical")):
+            begins += self._tables * float(table.value.seconds) * 1000
+        return begins
+
+    def _begun(self, draw: images.Draw) -> images.Draw:
+        """Runs that take their time to start besides."""
+
+        def begun(job: Job) -> tuple[int, int]:
+            takes, snapshot = draw(job)
+            return takes + int(self.beginning(job)), snapshot
+
+        return begun
 
     def turns(self, store: str) -> float:
         """How often objects of the newest image are asked for one after the other: of tables 128 at once; of those that

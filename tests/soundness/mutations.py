@@ -26,12 +26,14 @@ from bkpc_compiler.feasibility import (
     increments,
     judging,
     left_out,
+    levels,
     lines,
     log_reading,
     looking,
     recovery_least,
     recovery_time,
     staleness,
+    starting,
     stream,
     thaw,
     together,
@@ -194,7 +196,12 @@ def _prepared_at_once() -> AbstractContextManager[Any]:
 
 def _tables_in_no_time() -> AbstractContextManager[Any]:
     """Tables cost their bytes only."""
-    return patch.object(image_reading, "creating", lambda database: 0)
+    return patch.object(starting, "creating", lambda database: 0)
+
+
+def _begun_in_no_time() -> AbstractContextManager[Any]:
+    """Jobs take what their bytes take."""
+    return patch.object(levels, "job_starting", lambda database, policy, level: 0)
 
 
 def _no_limit() -> AbstractContextManager[Any]:
@@ -312,6 +319,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("an incremental image reads only what changed", _reads_only_what_changed, "incremental"),
     ("an image is prepared in no time", _prepared_at_once, "incremental"),
     ("tables are loaded in no time", _tables_in_no_time, None),
+    ("jobs start in no time", _begun_in_no_time, None),
     ("a limit is not kept", _no_limit, "limit"),
     ("a group goes back alone", _everyone_for_himself, "grouped"),
     ("what is stored is known to be all", _known_at_once, "grouped"),

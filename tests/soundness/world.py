@@ -221,6 +221,7 @@ class World:
         household, at = self.households[job.database], job.schedule
         whole = images.read_by(job, household.size)
         longest = images.moving_ms(job, household.moves(job), whole) + job.retry.budget_ms
+        longest += int(household.beginning(job))
         source = self.topology.stores[job.source_store].site if job.source_store else household.database.site
         whose = frozenset((job.database,))
         if longest > at.slot_ms:

@@ -142,6 +142,7 @@ def _job(one: ReservedJob) -> dict[str, Any]:
         "writes": one.writes,
         "offset_seconds": _exact(one.offset),
         "slot_seconds": _exact(one.lasts),
+        "beside_seconds": _exact(one.beside),
         "bytes": one.effort,
         "bytes_per_second": one.rate,
         **read,

@@ -192,6 +192,7 @@ class _Page:
                     slot += f"{job.effort:,} B (failed attempts included) at {job.rate:,} B/s"
                     if job.sought:
                         slot += f", {job.sought:,} B more read at {job.sought_rate:,} B/s to find what changed"
+                    slot += f", {number(job.beside)} s beside them" if job.beside else ""
             self.wrapped(2, f"{job.id}: {slot}")
             self.wrapped(6, clause(job.source), "faint")
         self.lines.append("")

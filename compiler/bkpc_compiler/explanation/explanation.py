@@ -113,7 +113,7 @@ class ReservedJob:
     """The slot of a job; seconds after its release, bytes per second. None: it has no slot.
 
     `effort`: bytes that the slot has room for: the image, and what failed attempts may cost. `sought`: bytes that are
-    read beside these to find what changed, at `sought_rate`.
+    read beside these to find what changed, at `sought_rate`. `beside`: seconds of it in which nothing need move.
     """
 
     id: str
@@ -123,6 +123,7 @@ class ReservedJob:
     lasts: Fraction | None
     rate: int | None
     effort: int
+    beside: Fraction
     source: Source
     sought: int = 0
     sought_rate: int = 0

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from bkpc_compiler.explanation.log_pieces import latency
 from bkpc_compiler.explanation.sheet import Sheet
-from bkpc_compiler.feasibility import image_reading
+from bkpc_compiler.feasibility import starting
 from bkpc_compiler.feasibility.image_reading import Objects
 from bkpc_compiler.feasibility.log_reading import SINGLE
 from bkpc_compiler.program.model import Database
@@ -51,5 +51,5 @@ def creating(sheet: Sheet, database: Database) -> None:
     assert database.table is not None
     sheet.given("tables", database.tables.value, "", "and schemas", database.tables.span)
     sheet.given("table", database.table.value, "s", "what one of them takes beside its bytes", database.table.span)
-    takes = Fraction(image_reading.creating(database), 1000)
+    takes = Fraction(starting.creating(database), 1000)
     sheet.follows("takes", "tables * ceil(table * 1000) / 1000", takes, "s")

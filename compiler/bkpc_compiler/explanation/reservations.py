@@ -11,6 +11,7 @@ from bkpc_compiler.feasibility.bounds import Term
 from bkpc_compiler.feasibility.demand import Demand, JobDemand, effort_of, sought_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
+from bkpc_compiler.feasibility.starting import tried_again
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.working import Ageing, AtBest, Crowding, Fetching, Logging, Moving
 
@@ -59,6 +60,7 @@ def _job(job: JobDemand, clauses: Clauses, retries: Fraction) -> ReservedJob:
         lasts=Fraction(slot.length, 1000) if slot else None,
         rate=slot.rate if slot else None,
         effort=effort_of(job, retries),
+        beside=Fraction(tried_again(job.beside, retries), 1000),
         source=clauses.source(job.schedule.span),
         sought=sought_of(job, retries) if slot and slot.reads else 0,
         sought_rate=slot.reads if slot else 0,

@@ -9,6 +9,7 @@ from bkpc_compiler.explanation.chains import Of, changed, increments
 from bkpc_compiler.explanation.rhythms import between
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.demand import JobDemand, effort_of, sought_of
+from bkpc_compiler.feasibility.starting import tried_again
 from bkpc_compiler.feasibility.thaw import DAY, copied_of
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import StorageClass
@@ -23,23 +24,31 @@ def slot(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> 
     if any(one.name == name for one in sheet.cells):
         return name
     assert job.slot is not None
-    if not job.slot.rate:
+    retries = analysis.program.retries
+    if not job.slot.rate and not job.beside:
         sheet.given(name, 0, "s", f"nothing on the way of {job.id} is known to be narrow")
         return name
-    size(sheet, job, analysis, suffix)
-    retries = analysis.program.retries
     sheet.once("retries", retries.value, "", "what failed attempts may cost", retries.span)
+    beside = _beside(sheet, job, analysis, suffix)
+    if not job.slot.rate:
+        note = f"nothing on the way of {job.id} is known to be narrow"
+        sheet.follows(name, beside, Fraction(job.slot.length, 1000), "s", note)
+        return name
+    size(sheet, job, analysis, suffix)
     expression = f"ceil(size{suffix} * (1 + retries))"
     effort = sheet.follows(f"effort{suffix}", expression, effort_of(job, retries.value), "B")
     sheet.given(f"slot_rate{suffix}", job.slot.rate, "B/s", f"reserved for {job.id}")
     if job.slot.reads:
-        _reading(sheet, job, analysis, suffix)
-    else:
-        sheet.takes(effort, Fraction(job.slot.rate), name, (f"effort{suffix}", f"slot_rate{suffix}"))
+        _reading(sheet, job, analysis, suffix, beside)
+        return name
+    moving = f"moving{suffix}" if beside else name
+    sheet.takes(effort, Fraction(job.slot.rate), moving, (f"effort{suffix}", f"slot_rate{suffix}"))
+    if beside:
+        sheet.follows(name, f"{moving} + {beside}", Fraction(job.slot.length, 1000), "s")
     return name
 
 
-def _reading(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> None:
+def _reading(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str, beside: str) -> None:
     """The slot of a job that reads more than it moves."""
     assert job.slot is not None
     assert job.whole is not None
@@ -53,7 +62,29 @@ def _reading(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> N
     effort = effort_of(job, analysis.program.retries.value)
     takes = Fraction(sought, job.slot.reads) + Fraction(effort, job.slot.rate)
     expression = f"ceil(({reading} + {moving}) * 1000) / 1000"
-    sheet.follows(f"slot{suffix}", expression, Fraction(ceil(takes * 1000), 1000), "s")
+    lasts = Fraction(ceil(takes * 1000) + tried_again(job.beside, analysis.program.retries.value), 1000)
+    sheet.follows(f"slot{suffix}", f"{expression} + {beside}" if beside else expression, lasts, "s")
+
+
+def _beside(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> str:
+    """What a job takes to start, and for its tables, failed attempts included: its name; empty: no time."""
+    if not job.beside:
+        return ""
+    database, parts = analysis.setting.databases[job.database], []
+    starts, tables, each = database.starts, database.tables, database.table
+    rest = job.beside
+    if starts and starts.value.amount:
+        sheet.given(f"starts{suffix}", starts.value, "s", "until it moves anything", starts.span)
+        parts.append(f"ceil(starts{suffix} * 1000)")
+        rest -= starts.value.milliseconds_up()
+    if rest and tables and each:
+        sheet.given(f"tables{suffix}", tables.value, "", "and schemas", tables.span)
+        sheet.given(f"table{suffix}", each.value, "s", "what one of them takes beside its bytes", each.span)
+        parts.append(f"tables{suffix} * ceil(table{suffix} * 1000)")
+    takes = Fraction(tried_again(job.beside, analysis.program.retries.value), 1000)
+    expression = f"ceil(({' + '.join(parts)}) * (1 + retries)) / 1000"
+    sheet.follows(f"beside{suffix}", expression, takes, "s", "beside its bytes")
+    return f"beside{suffix}"
 
 
 def of_database(analysis: Analysis, database: str) -> Of:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from bkpc_compiler.estate.resources import Resource, derated
 from bkpc_compiler.feasibility.left_out import shared_servers, with_left_out
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
+from bkpc_compiler.feasibility.starting import tried_again
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import ColdLevel, Given, ImageLevel, Schedule
@@ -42,6 +43,7 @@ class JobDemand(Struct, frozen=True):
     promised of its image is to be kept; None: nothing is that depends on it. `server`: of whose images one is taken at
     a time. `whole`: what an incremental one reads at its database to find what changed; None: no more than it moves.
     `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many.
+    `beside`: milliseconds that it takes beside its bytes, to start and for its tables.
     """
 
     id: str
@@ -62,6 +64,7 @@ class JobDemand(Struct, frozen=True):
     server: str = ""
     left_out: int | None = 0
     whole: Given[Size] | None = None
+    beside: int = 0
 
     @property
     def incremental(self) -> bool:
@@ -257,6 +260,7 @@ def _request(job: JobDemand, usable: Mapping[str, int], retries: Fraction, share
         rhythm=job.rhythm,
         window=job.window.milliseconds_down(),
         effort=effort_of(job, retries),
+        beside=tried_again(job.beside, retries),
         resources=tuple(sorted({one.name for one in job.resources if one.name in usable})),
         ceiling=max(1, int(job.limit.value.amount)) if job.limit else None,
         lead=job.lead,
@@ -295,7 +299,8 @@ def _turn(request: Request, copied: bool, usable: Mapping[str, int]) -> Turn:
     window = min(request.window, request.rhythm.least)
     narrow = min((usable[name] for name in request.resources), default=0)
     sixteenth = max(1, window // 16)
-    takes = -(-request.effort * 4000 // narrow) if narrow else 0  # a quarter of its way comes first
+    takes = request.beside
+    takes += -(-request.effort * 4000 // narrow) if narrow else 0  # a quarter of its way comes first
     latest = request.lead if copied else max(request.lead, window - -(-takes // sixteenth) * sixteenth)
     return Turn(request.rhythm.period, request.rhythm.phase, request.lead, latest)
 

@@ -88,16 +88,3 @@ def pieces_of(database: Database, image: ImageCopy, bytes_: int, far: Route = HO
     pieces = bytes_ // PIECE + image.prepared if image.prepared else 0
     latency = ZERO_DURATION if far is HOME else far.latency
     return Objects(bytes_, database.tables if image.logical else None, pieces, latency, far.links)
-
-
-def starting(database: Database, *, logical: bool) -> int:
-    """Milliseconds that a recovery takes to start, and to load each table of a logical image beside its bytes."""
-    takes = database.starts.value.milliseconds_up() if database.starts else 0
-    return takes + (creating(database) if logical else 0)
-
-
-def creating(database: Database) -> int:
-    """Milliseconds that all tables of a logical image take beside their bytes."""
-    if database.tables is None or database.table is None:
-        return 0
-    return database.tables.value.number * database.table.value.milliseconds_up()

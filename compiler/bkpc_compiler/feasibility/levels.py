@@ -13,6 +13,7 @@ from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.increments import Increments, increments_in, limited_by_changes
 from bkpc_compiler.feasibility.log_delay import least_rate
+from bkpc_compiler.feasibility.starting import job_starting
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
 from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Schedule, Scope, Store
 from bkpc_compiler.timetable.calendar import rhythm_of
@@ -87,6 +88,7 @@ def _job(
         limit=policy.flow.limit if policy.flow else None,
         changes=database.changes,
         server=ways.server_of(database),
+        beside=job_starting(database, policy, level),
     )
 
 

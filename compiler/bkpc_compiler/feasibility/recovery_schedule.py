@@ -13,8 +13,8 @@ from fractions import Fraction
 from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
-from bkpc_compiler.feasibility.image_reading import creating
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds, preparing
+from bkpc_compiler.feasibility.starting import creating
 from bkpc_compiler.feasibility.working import Creating, Fetching, Moving, Preparing, Waiting
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy

@@ -18,10 +18,11 @@ from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.feasibility.bounds import Term, given_term
-from bkpc_compiler.feasibility.image_reading import Objects, objects_of, starting
+from bkpc_compiler.feasibility.image_reading import Objects, objects_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.log_reading import Reading, reading_of
 from bkpc_compiler.feasibility.recovery_point import Line
+from bkpc_compiler.feasibility.starting import starting
 from bkpc_compiler.feasibility.thaw import log_to_replay, thaw_of
 from bkpc_compiler.feasibility.working import Looking, Working
 from bkpc_compiler.once import once

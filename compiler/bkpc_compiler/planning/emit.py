@@ -195,6 +195,7 @@ def _retry(job: JobDemand, slot: Slot, retries: Fraction) -> plan.Retry:
     budget = int(job.bytes.amount * retries * 1000 / slot.rate) if slot.rate else 0
     if slot.reads:
         budget += int((job.read.amount - job.bytes.amount) * retries * 1000 / slot.reads)
+    budget += int(job.beside * retries)
     return plan.Retry(attempts=ATTEMPTS, pause_ms=min(LONGEST_PAUSE, budget // 6), budget_ms=budget)
 
 

@@ -154,8 +154,8 @@ class Database:
     prepares: Given[Duration] | None = None  # what preparing one physical image takes; None: no time
     verifies: Given[Duration] | None = None  # from loaded to believed; None: as the program's `verification`
     tables: Given[Count] | None = None  # tables and schemas: objects of a logical image; None: none counts
-    table: Given[Duration] | None = None  # what one of them takes to be loaded beside its bytes; None: no time
-    starts: Given[Duration] | None = None  # what a recovery takes to start; None: no time
+    table: Given[Duration] | None = None  # what one of them takes beside its bytes; None: no time
+    starts: Given[Duration] | None = None  # what a job or a recovery takes to start; None: no time
 
     @property
     def sure_burst(self) -> Size:

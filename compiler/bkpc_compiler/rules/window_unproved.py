@@ -9,6 +9,7 @@ from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.estate.resources import Resource, derated
 from bkpc_compiler.feasibility.demand import JobDemand, effort_of, sought_of
 from bkpc_compiler.feasibility.shortages import Shortage
+from bkpc_compiler.feasibility.starting import tried_again
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.remedies.remedy import Remedy
@@ -17,6 +18,8 @@ from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.placement import at_database
 from bkpc_grammar.quantities import ZERO_RATE, Duration, Rate, Size
 
+SLIGHT = 10
+"""What a job takes beside its bytes is told where it is more than such a part of its window."""
 SHOWN = 6
 """Jobs that a note names."""
 
@@ -105,6 +108,7 @@ def _one_by_one(analysis: Analysis, images: list[JobDemand]) -> tuple[str, ...]:
             rate for resource in one.resources if at_database(resource.name) if (rate := derated(resource, headroom))
         ]
         takes[one.id] += sought_of(one, retries) / min(machine) if machine else Fraction(0)
+        takes[one.id] += Fraction(tried_again(one.beside, retries), 1000)
     known = [f"{name} {Duration(took).human()}" for name, took in list(takes.items())[:SHOWN] if took]
     if not known:
         return ()

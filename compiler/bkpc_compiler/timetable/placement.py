@@ -31,6 +31,7 @@ class Request:
     `sought`: bytes beside these that are read at its database and not moved, failed attempts included. `share`: of the
     rate at which it reads there, what it reserves of everything else at most.
     `server`: of which no other image may be taken meanwhile; None: a copy, or the only images of its server.
+    `beside`: milliseconds of its slot in which nothing need move.
     `left_out`: it is not taken where it meets a full image of its server.
     """
 
@@ -46,15 +47,16 @@ class Request:
     server: str | None = None
     incremental: bool = False
     left_out: bool = False
+    beside: int = 0
     sought: int = 0
     share: Fraction = Fraction(1)
 
     def takes(self, rate: int) -> int:
         """Milliseconds at most where it reads at `rate`: while it reads what it does not move, it moves nothing."""
         if not self.sought:
-            return -(-self.effort * 1000 // self.moving(rate))
+            return -(-self.effort * 1000 // self.moving(rate)) + self.beside
         moving = self.moving(rate)
-        return -(-(self.sought * moving + self.effort * rate) * 1000 // (rate * moving))
+        return -(-(self.sought * moving + self.effort * rate) * 1000 // (rate * moving)) + self.beside
 
     def moving(self, rate: int) -> int:
         """What it reserves of links and stores where it reads at `rate`."""
@@ -238,7 +240,7 @@ class _Planner:
 
     def _alone(self, request: Request, window: int, longest: int) -> Slot | None:
         """Through nothing that is narrow: only its own limit keeps it."""
-        length = -(-request.effort * 1000 // request.ceiling) if request.ceiling else 0
+        length = (-(-request.effort * 1000 // request.ceiling) if request.ceiling else 0) + request.beside
         if request.lead + length > window or length > longest:
             return None
         wished = max(request.lead, min(request.wish or 0, window - length))
@@ -277,7 +279,7 @@ class _Planner:
         most = min(request.most(name, limit - self._occupied[name].steady) for name, limit in pairs)
         if request.ceiling:
             most = min(most, request.most("", request.ceiling))
-        least = max(1, -(-request.least_effort * 1000 // max(1, window - request.lead)))
+        least = max(1, -(-request.least_effort * 1000 // max(1, window - request.lead - request.beside)))
         rates = (most, most // 2, most // 4, most // 8, most // 16, most // 32, least) if self._hasty else (least,)
         return (rate for rate in dict.fromkeys(rates) if least <= rate <= most)
 

@@ -149,7 +149,7 @@ def check_reservations(document: dict[str, Any]) -> None:
     for failure in document["failures"]:
         for job in failure["jobs"]:
             taken = -(-job["bytes"] * 1000 // job["bytes_per_second"])
-            assert Fraction(job["slot_seconds"]) == Fraction(taken, 1000)
+            assert Fraction(job["slot_seconds"]) == Fraction(taken, 1000) + Fraction(job["beside_seconds"])
         assert [line["why_not"] is None for line in failure["lines"]] == [line["chosen"] for line in failure["lines"]]
         assert [line["chosen"] for line in failure["lines"]].count(True) == 1
 

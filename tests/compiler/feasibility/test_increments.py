@@ -27,7 +27,7 @@ site here {{ region "r1" }}
 store near at here {{ directory "/near"  reads 1GB/s  writes {writes}MB/s }}
 database shop at here {{
   mysql "shop.example"  credentials env U, P
-  size {size}GB  writes 0B/s  burst 0B
+  size {size}GB  starts 0s  table 0s  writes 0B/s  burst 0B
   dumps 10GB/s  restores 10GB/s  replays 1GB/s {changes}
 }}
 policy tier {{

@@ -28,7 +28,7 @@ def estate(needs: dict[str, list[str]]) -> str:
     for name, needed in needs.items():
         written += [
             f'database {name} at s {{ mysql "h:3306" credentials env U, P size 1MiB writes 1B/h burst 1B',
-            "restores 100MiB/s replays 100MiB/s dumps 100MiB/s",
+            "table 0s starts 0s restores 100MiB/s replays 100MiB/s dumps 100MiB/s",
             f"needs {', '.join(needed)} }}" if needed else "}",
             f"protect {name} with p",
         ]

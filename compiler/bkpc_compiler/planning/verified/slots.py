@@ -58,12 +58,16 @@ def _too_short(job: Job, estate: Estate, left_out: int) -> Iterator[str]:
     if job.kind == "backup.incremental":
         yield from _reads_too_long(job, estate)
     effort = ceil(max(size, job.expect_bytes) * (1 + estate.retries))
+    starts = _starting(job, estate)
+    slot, again = job.schedule.slot_ms - starts, ceil(starts * estate.retries)
+    if slot < again:
+        yield f"{job.id} can't start and name its tables in its slot of {job.schedule.slot_ms} ms: {starts + again} ms"
     for one in job.reserve:
         rate = one.rate if job.limit is None else min(one.rate, job.limit)
-        if effort * 1000 > rate * job.schedule.slot_ms:
+        if effort * 1000 > rate * (slot - again):
             words = f"can't move {effort} bytes, failed attempts included, through {one.resource}"
             yield f"{job.id} {words} in its slot of {job.schedule.slot_ms} ms at {rate} B/s"
-        elif job.expect_bytes * 1000 > rate * (job.schedule.slot_ms - job.retry.budget_ms):
+        elif job.expect_bytes * 1000 > rate * (slot - job.retry.budget_ms):
             words = f"can't move {job.expect_bytes} bytes in its slot through {one.resource}"
             yield f"{job.id} {words} when failed attempts take {job.retry.budget_ms} ms of it"
 
@@ -80,10 +84,24 @@ def _reads_too_long(job: Job, estate: Estate) -> Iterator[str]:
     )
     lasts = Fraction(whole - job.expect_bytes, min(machine)) + Fraction(job.expect_bytes, narrow)
     words = f"{job.id} can't read {whole} bytes to find the {job.expect_bytes} that changed"
-    if lasts * (1 + estate.retries) * 1000 > job.schedule.slot_ms:
+    starts = _starting(job, estate)
+    slot = job.schedule.slot_ms - starts
+    if lasts * (1 + estate.retries) * 1000 > slot - ceil(starts * estate.retries):
         yield f"{words}, failed attempts included, in its slot of {job.schedule.slot_ms} ms"
-    elif lasts * 1000 > job.schedule.slot_ms - job.retry.budget_ms:
+    elif lasts * 1000 > slot - job.retry.budget_ms:
         yield f"{words} in its slot when failed attempts take {job.retry.budget_ms} ms of it"
+
+
+def _starting(job: Job, estate: Estate) -> int:
+    """Milliseconds that pass beside its bytes: until it moves any, and for each table of a logical image."""
+    database, policy = estate.databases[job.database], estate.policies.get(job.database)
+    takes = database.starts.value.milliseconds_up() if database.starts else 0
+    logical = job.kind == "backup.full" and job.engine == "logical"
+    if job.kind == "copy" and policy:
+        logical = any(one.kind == "full" and one.engine == "logical" for one in policy.images)
+    if logical and database.tables and database.table:
+        takes += database.tables.value.number * database.table.value.milliseconds_up()
+    return takes
 
 
 def _held_by(job: Job, estate: Estate, left_out: int) -> int:
