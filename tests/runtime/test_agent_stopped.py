@@ -27,7 +27,11 @@ def test_one_that_has_stopped_is_a_promise_that_nobody_keeps(tmp_path: Path) -> 
 
     def found() -> tuple[bool, str, str]:
         row = stream_rows(world, tmp_path)["shop", "disk"]
-        told = "\n".join(metrics([{"database": "shop", "store": "disk", "unanswered": "", "stream": row}], fine=True))
+        told = "\n".join(
+            metrics(
+                [{"database": "shop", "store": "disk", "unanswered": "", "stream": row, "endangered": []}], fine=True
+            )
+        )
         running = "".join(line[-1] for line in told.splitlines() if line.startswith("bkpc_agent_running{"))
         return stream_fine(row), next(stream_lines(row)), running
 
