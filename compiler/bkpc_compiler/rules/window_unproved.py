@@ -51,6 +51,7 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
     notes = (
         f"sharing it: {_named(sorted(set(shortage.ids)))}",
         *(_drowning(shortage, logs) if drowned else _witness(shortage, due, logs)),
+        *_starting(jobs),
         *_thawing(jobs),
         *(_seeking(jobs) if at_database(resource.name) else ()),
         *_attempts(analysis, shortage),
@@ -158,6 +159,15 @@ def _thawing(jobs: list[JobDemand]) -> tuple[str, ...]:
         + (", and of its class more is asked than the quota, day by day" if one.queue is None else "")
         for one in jobs
         if one.thaw is not None and (one.queue is None or one.slot is None)
+    )
+
+
+def _starting(jobs: list[JobDemand]) -> tuple[str, ...]:
+    """What a job of a window takes beside its bytes, where that is much of it."""
+    return tuple(
+        f"{one.id} takes {Duration(Fraction(one.beside, 1000)).human()} beside its bytes (`starts`, `table` for each)"
+        for one in jobs
+        if one.slot is None and one.beside * SLIGHT > one.window.milliseconds_down()
     )
 
 
