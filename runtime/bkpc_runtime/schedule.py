@@ -43,6 +43,14 @@ def last_start(schedule: Schedule, now: datetime) -> datetime:
     return last_release(schedule, now - offset) + offset
 
 
+def first_start(schedule: Schedule, after: datetime, until: datetime) -> datetime | None:
+    """The first planned start after one instant and no later than another within a day; None: there is none."""
+    start = last_start(schedule, until)
+    if schedule.cadence in {"every", "hourly"}:
+        start = min(start, last_start(schedule, after) + timedelta(milliseconds=schedule.period_ms))
+    return start if start > after else None
+
+
 def is_due(schedule: Schedule, newest: datetime | None, now: datetime) -> bool:
     """Whether a job whose newest output began at `newest` should run now."""
     return newest is None or newest < last_start(schedule, now)

@@ -13,7 +13,7 @@ from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import can_begin, due_jobs, due_upkeep, keep_up, run_job
 from bkpc_runtime.room import Room, by_database, lanes_of
-from bkpc_runtime.schedule import last_start
+from bkpc_runtime.schedule import first_start, last_start
 from bkpc_runtime.turns import fulls_beside, waits_for
 from bkpc_runtime.world import World
 
@@ -84,11 +84,20 @@ class Lane:
             stop.wait(self._pause())
 
     def _pause(self) -> float:
-        """Seconds until the next look: no longer than until the next planned start."""
+        """Seconds until the next look: no longer than until the next planned start, or the next try; none where a start
+        has come while a job was done."""
         now = self._world.clock()
+        if self._released(now):
+            return 0.0
         soon = now + timedelta(seconds=_LOOK)
-        starts = (last_start(job.schedule, soon) for job in self._jobs)
-        return min(((at - now).total_seconds() for at in starts if at > now), default=_LOOK)
+        starts = (first_start(job.schedule, now, soon) for job in self._jobs)
+        waits = [(at - now).total_seconds() for at in starts if at]
+        return min(_LOOK, max(0.0, self._look_at - time.monotonic()), *waits)
+
+    def _released(self, now: datetime) -> bool:
+        """Whether a planned start has come since the last look."""
+        looked = self._looked
+        return looked is not None and any(last_start(job.schedule, now) > looked for job in self._jobs)
 
     def look(self, stop: threading.Event) -> None:
         now, seen = self._world.clock(), (self._changed(), self._retries.successes)
@@ -105,7 +114,8 @@ class Lane:
             if self._retries.may_begin(job):
                 with _kept_going(job, self._retries):
                     self._do(job, stop)
-            self._look_at = min(self._look_at, max(self._retries.next_try(job), time.monotonic() + _LOOK))
+            again, soon = self._retries.next_try(job), time.monotonic()
+            self._look_at = min(self._look_at, again if again > soon else soon + _LOOK)
 
     def _waits(self, job: contract.Job) -> datetime | None:
         """Until when an image is not begun for the sake of others of its server."""
@@ -114,7 +124,7 @@ class Lane:
     def _has_news(self, now: datetime, seen: object) -> bool:
         if self._looked is None or seen != self._seen or time.monotonic() >= self._look_at:
             return True
-        return any(last_start(job.schedule, now) > self._looked for job in self._jobs)
+        return self._released(now)
 
     def _do(self, job: contract.Job, stop: threading.Event) -> None:
         if can_begin(self._world, job):

@@ -84,3 +84,31 @@ def test_one_that_does_not_answer_is_asked_again(looking: Looking, monkeypatch: 
     assert looking.asked() > 0
     assert looking.asked() > 0
     assert looking.asked() == 0
+
+
+def test_it_wakes_at_the_next_start_and_not_at_the_last_one_within_sight(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "run_job", lambda *_: "done")
+    (job,) = looking.lane._jobs
+    often = replace(job, schedule=replace(job.schedule, cadence="every", period_ms=5000, offset_ms=1000))
+    lane = Lane(looking.world, [often], Room([often], looking.world.clock), looking.retries)
+    lane.look(STOP)
+    assert lane._pause() == 1.0
+    looking.now += timedelta(seconds=1, milliseconds=200)
+    assert lane._pause() == 0.0  # it has come while something else was done
+    lane.look(STOP)
+    assert lane._pause() == 4.8
+
+
+def test_one_that_failed_is_tried_again_when_the_plan_says(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(world: World, job: object) -> str:
+        raise RuntimeError("not now")
+
+    monkeypatch.setattr(side_by_side, "run_job", fails)
+    (job,) = looking.lane._jobs
+    quick = replace(job, retry=replace(job.retry, pause_ms=3000))
+    lane = Lane(looking.world, [quick], Room([quick], looking.world.clock), looking.retries)
+    looking.now += timedelta(days=1)
+    lane.look(STOP)
+    assert 2.0 < lane._pause() <= 3.0

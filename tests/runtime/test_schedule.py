@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bkpc_grammar.plan import Schedule
-from bkpc_runtime.schedule import is_due, last_start
+from bkpc_runtime.schedule import first_start, is_due, last_start
 
 HOUR = 3_600_000
 
@@ -34,3 +34,18 @@ def test_an_image_begun_at_its_start_is_not_due_again() -> None:
 def test_without_an_offset_the_release_is_the_start() -> None:
     release = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
     assert last_start(daily(0, "Europe/Berlin"), release + timedelta(minutes=1)) == release
+
+
+def test_the_first_start_after_an_instant() -> None:
+    often = Schedule(
+        cadence="every", period_ms=5000, at_minute=None, weekday=None, day=None, timezone="UTC",
+        offset_ms=700, slot_ms=100, window_ms=5000,
+    )  # fmt: skip
+    start = datetime(2026, 11, 23, 3, 0, 0, 700_000, tzinfo=UTC)
+    second = timedelta(seconds=1)
+    assert first_start(often, start, start + 20 * second) == start + 5 * second
+    assert first_start(often, start - second, start + 20 * second) == start
+    assert first_start(often, start, start + 4 * second) is None
+    three = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+    assert first_start(daily(2 * HOUR), three - second, three + 20 * second) == three
+    assert first_start(daily(2 * HOUR), three, three + 20 * second) is None
