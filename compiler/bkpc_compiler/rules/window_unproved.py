@@ -25,15 +25,18 @@ SHOWN = 6
 
 
 def window_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
-    """One error per crowded resource and window clause."""
+    """One error per crowded resource and window clause; one per server whose images have to wait for each other."""
     for shortage in analysis.demand.shortages:
         jobs = [job for job in analysis.demand.jobs if job.id in shortage.ids]
         by_span = {_window(job): job for job in jobs}
         for job in by_span.values():
             yield _diagnostic(analysis, shortage, job)
+    waiting: dict[str, list[JobDemand]] = {}
     for job in analysis.demand.jobs:
         if job.id in analysis.demand.queued:
-            yield _beside_others(analysis, job)
+            waiting.setdefault(job.server, []).append(job)
+    for jobs in waiting.values():
+        yield _beside_others(analysis, jobs)
 
 
 def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagnostic:
@@ -60,14 +63,16 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
     return _error(message, Label(_window(job), asked), (*at, *sizes.values(), *written.values()), notes, remedy)
 
 
-def _beside_others(analysis: Analysis, job: JobDemand) -> Diagnostic:
-    """An image that only waits for its server."""
+def _beside_others(analysis: Analysis, jobs: list[JobDemand]) -> Diagnostic:
+    """Images that only wait for their server."""
+    job = jobs[0]
     images = [one for one in analysis.demand.jobs if one.server == job.server and not one.source]
     others = {_window(one): one for one in images if _window(one) != _window(job)}
     return _error(
-        f"{job.id} is not proved to be done in its window: of one server one image is taken at a time",
+        f"{_named([one.id for one in jobs])} {'is' if len(jobs) == 1 else 'are'} not proved to be done in "
+        f"{'its window' if len(jobs) == 1 else 'their windows'}: of one server one image is taken at a time",
         Label(_window(job), "no room in it beside the other images of this server"),
-        tuple(Label(span, f"{one.id} is taken in it") for span, one in others.items()),
+        tuple(Label(span, f"{one.id} is taken in it") for span, one in list(others.items())[:SHOWN]),
         (
             f"of this server: {_named(sorted(one.id for one in images))}",
             *_one_by_one(analysis, images),
