@@ -79,13 +79,18 @@ def stores_read(
         wanted |= {f"link:{one.name}" for one in topology.route(store.site, home or "", failure.sites) or ()}
         wanted |= {f"store:{name}:reads"} if store.reads else set()
         thaws = thaw_seconds(store) * 1000
-        thawed = max(thawed, thaws + asking if thaws else 0.0)
+        thawed = max(thawed, seen_thawed(thaws) + asking if thaws else 0.0)
         ready = max(ready, acts_at(recovery, step.database) + thaws)
     waits = max(
         (one.expect_ms for one in recovery.steps if (one.kind, one.database) == ("thaw", step.database)), default=0
     )
     all_of_them = wanted <= reserved and ready <= step.start_ms + 1 and thawed <= waits + 1
     return read if read and all_of_them else (named, *step.beside)
+
+
+def seen_thawed(thaw: float) -> float:
+    """Milliseconds of a thaw, and until somebody looks again who has looked just before it was over."""
+    return thaw + min(300_000.0, max(5000.0, thaw / 60)) if thaw else 0.0
 
 
 def acts_at(recovery: Recovery, database: str) -> int:
@@ -185,8 +190,7 @@ class Rehearsal:
 
     def _thaw(self, store: str) -> float:
         """Milliseconds until somebody looks again who has looked just before it had thawed."""
-        thaw = thaw_seconds(self.topology.stores[store])
-        return (thaw + min(300.0, max(5.0, thaw / 60))) * 1000 if thaw else 0.0
+        return seen_thawed(thaw_seconds(self.topology.stores[store]) * 1000)
 
     def _asking(self, ages: Mapping[str, float]) -> float:
         """Milliseconds in which all that must thaw is asked for, one by one."""

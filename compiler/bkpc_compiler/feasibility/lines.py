@@ -194,6 +194,8 @@ def _synced(setting: Setting, lines: Sequence[Line], place: Place, loss: Loss) -
         if line.kept and line.log_store and line.log and leads_back(setting, line, place, loss):
             key = (line.image.id, id(line.log.level))
             of = found.get(key, line)
+            if line.log_store in of.synced:  # the same log behind images of one name
+                continue
             found[key] = replace(of, synced=(*of.synced, line.log_store), logs=(*of.logs, line.log))
     return [one for one in found.values() if one.log and _every_quorum(one.log.level, len(one.synced))]
 
