@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import inf
 
 import msgspec
+import pytest
 
 from bkpc_grammar.plan import Job
 from tests.soundness.chains import Agent, Chained, World
+from tests.soundness.harness import one_case
 from tests.soundness.images import as_expected, staleness
 from tests.soundness.plans import DAY, HOUR, job, reserving, schedule
 from tests.soundness.releases import Window
@@ -93,3 +95,9 @@ def test_what_a_day_does_not_thaw_waits_for_the_next() -> None:
 
 def test_the_last_byte_of_a_day_is_served_that_day() -> None:
     assert waits([Ask(HOUR, 10, "a"), Ask(2 * HOUR, 1, "b")], 10) == [0, 22 * HOUR]
+
+
+@pytest.mark.parametrize("number", [3489, 17356])
+def test_a_log_behind_a_copy_counts_the_incremental_images_that_were_left_out(number: int) -> None:
+    """Their copies are late: nothing bounds how fresh they are, but for how old they may become."""
+    assert one_case(1, number).violations == []

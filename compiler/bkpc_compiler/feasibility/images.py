@@ -65,7 +65,9 @@ class ImageCopy(Struct, frozen=True, dict=True):
         slots; of one that comes."""
         if self.staleness is not None:
             return self.staleness.worst
-        return sum(job.rhythm.gap + job.slot.end for job in self.jobs if job.slot)
+        return sum(
+            job.rhythm.gap + (job.left_out or 0) * job.rhythm.period + job.slot.end for job in self.jobs if job.slot
+        )
 
     @once
     def stores(self) -> tuple[Store, ...]:
