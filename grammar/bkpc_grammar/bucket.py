@@ -128,7 +128,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _no_endpoint(text: str, why: str) -> NoPlace:
-    return NoPlace(f"the endpoint {text!r} {why}", "such as `https://oss-cn-hangzhou.aliyuncs.com`")
+    return NoPlace(f"the endpoint {text!r} {why}", "write `https://oss-REGION.aliyuncs.com`")
 
 
 def region_of(endpoint: str) -> str | None:

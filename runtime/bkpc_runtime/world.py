@@ -18,7 +18,7 @@ from bkpc_grammar.address import host_and_port
 from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.errors import BadUsage, Refused, StepFailed
-from bkpc_runtime.mysql.address import Address, SslMode
+from bkpc_runtime.mysql.address import Address, SslMode, can_log_in
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.open import open_settings, open_store
@@ -153,7 +153,11 @@ class World:
                 f"the environment has no {' and no '.join(missing)}, which database `{database.name}` needs",
                 help=f"export {missing[0]}=… before running bkpc",
             )
-        return self.environ[reference.names[0]], Secret(self.environ[reference.names[1]])
+        user, password = (
+            can_log_in(self.environ[name], f"the value of {name}, which database `{database.name}` needs,")
+            for name in reference.names
+        )
+        return user, Secret(password)
 
 
 def _place(address: str) -> tuple[str, int, str]:

@@ -19,6 +19,7 @@ from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import current_position, read_facts
 from bkpc_runtime.mysql.preflight_privileges import needed_privileges
 from bkpc_runtime.mysql.schemas import not_system
+from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.repository.manifest import Inventory
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps import backup
@@ -61,6 +62,21 @@ def looked(at: Address, wanted: Preflight = WANTED) -> list[Finding]:
         return preflight.look(connection, read_facts(connection), wanted)
     finally:
         connection.close()
+
+
+def test_a_password_in_any_script_logs_in_as_with_the_servers_own_client(
+    least: ThrowawayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = "\u5bc6\u7801 \u00e4\\\"'#;\U0001f511"
+    monkeypatch.setenv("LEAST_PASSWORD", word)
+    with least.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET NAMES utf8mb4")
+        cursor.execute(f"ALTER USER {ACCOUNT} IDENTIFIED BY {connection.escape(word)}")
+    connect(address(least)).close()
+    flavour = least.flavour
+    with client_options(address(least), flavour) as options:
+        command = [find_tool(flavour, "client"), f"--defaults-file={options}", "-e", "SELECT 1"]
+        subprocess.run(command, check=True, capture_output=True)
 
 
 def test_what_it_asks_for_is_enough_for_an_image_and_the_log(fresh_server: ThrowawayServer, tmp_path: Path) -> None:

@@ -54,8 +54,22 @@ class Address:
                     f"the environment has no {self.password_env}, which holds the password of {self.text}",
                     help=f"export {self.password_env}=… before running bkpc",
                 )
-            return Secret(text)
+            return Secret(can_log_in(text, f"the value of {self.password_env}, the password of {self.text},"))
         return _from_file(Path(self.password_file)) if self.password_file else Secret("")
+
+
+def can_log_in(text: str, where: str) -> str:
+    """A user or password that can be sent to a server and be written for its programs; `where` it is from.
+
+    Raises:
+        BadUsage: a character of it is none that people type. A file that ends one makes a login of two lines, and a
+            program would print the second.
+    """
+    if any(char < " " or "\x7f" <= char < "\xa0" for char in text):
+        raise BadUsage(f"{where} holds a line break or another control character", help="write it anew, in one line")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise BadUsage(f"{where} is not UTF-8", help="write it anew, in UTF-8")
+    return text
 
 
 def parse_address(url: str) -> Address:
@@ -82,6 +96,7 @@ def parse_address(url: str) -> Address:
     user = unquote(parts.username or "") or options.get("user", "")
     if not user:
         raise BadUsage("the server's URL names no user", help=_EXAMPLE)
+    can_log_in(user, "the user in the server's URL")
     local = bool(socket) or never_leaves(host)
     return Address(
         user, host, port or 3306, socket, _ssl_mode(options, local), options.get("ssl-ca", ""),
@@ -114,6 +129,7 @@ def _from_file(path: Path) -> Secret:
     try:
         if path.stat().st_mode & 0o077:
             raise Refused(f"others can read the password file {path}", help=f"chmod 600 {path}")
-        return Secret(path.read_text().rstrip("\r\n"))
+        text = path.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\r\n")
+        return Secret(can_log_in(text, f"the password file {path}"))
     except OSError as error:
         raise BadUsage(f"cannot read the password file {path}: {error.strerror}") from None

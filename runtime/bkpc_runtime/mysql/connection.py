@@ -31,7 +31,7 @@ def connect(
     """An autocommit connection in UTC; `ServerFailed` says why there is none. Time-outs in seconds."""
     chosen: dict[str, Any] = {
         "user": address.user,
-        "password": (password or address.password()).reveal(),
+        "password": (password or address.password()).reveal().encode(),  # UTF-8, as the server's own client sends it
         "connect_timeout": CONNECT_SECONDS,
         "read_timeout": read_timeout,
         "write_timeout": read_timeout,

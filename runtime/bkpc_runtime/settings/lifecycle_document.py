@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -9,6 +10,7 @@ from xml.sax.saxutils import escape
 
 _ROOT = "LifecycleConfiguration"
 _HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _DATES = ("CreatedBeforeDate", "Date")
 
 
@@ -158,7 +160,7 @@ def _when(node: Node | None, name: str = "Days") -> int | None:
 
 def _days(node: Node, name: str = "Days") -> int:
     said = node.said(name)
-    return int(said) if said.isdigit() else 0
+    return int(said) if _NUMBER.fullmatch(said) else 0
 
 
 def _parsed(document: bytes) -> Node | None:

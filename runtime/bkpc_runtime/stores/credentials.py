@@ -85,7 +85,11 @@ def _from_file(store: str, path: Path) -> AccessKey:
         if one.get("accessKeyID") and one.get("accessKeySecret"):
             token = one.get("stsToken")
             if not all(can_be_sent(text) for text in (one["accessKeyID"], one["accessKeySecret"], token or "none")):
-                raise _no_key(store, path)
+                raise BadUsage(
+                    f"the credentials file {path} of store `{store}` holds no key: [{section}] has letters that no "
+                    "key has",
+                    help="write its lines anew, from where the key was made",
+                )
             return AccessKey(one["accessKeyID"], Secret(one["accessKeySecret"]), Secret(token) if token else None)
     raise _no_key(store, path)
 

@@ -7,7 +7,9 @@ that is nowhere. Redirections are never followed: a PUT would arrive elsewhere a
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,15 +18,25 @@ from xml.etree import ElementTree
 import oss2
 import requests
 
-from bkpc_runtime.stores.oss_failures import NOT_OF_OSS, UNREADABLE, WITHOUT_SUM
+from bkpc_runtime.stores.oss_failures import NOT_OF_OSS, NOT_SENT, UNREADABLE, WITHOUT_SUM
 
 T = TypeVar("T")
 _SUCCESS, _REDIRECTED, _REFUSED, _FAILED = 200, 300, 400, 500
 _BUSY = (408, 429)
 _LONGEST = 200
 _DECIMAL = re.compile(r"[0-9]{1,20}")
+_CANNOT_BE_WRITTEN = "a request can't be written: a key or a name in it has a line break, or letters that none can have"
 _UNREADABLE = (ElementTree.ParseError, RuntimeError, ValueError, LookupError, AttributeError, TypeError)
 """What oss2 raises of a document that is none, or is cut short, or lacks what it should have."""
+
+
+class _Arrived(threading.local):
+    """Whether something has been answered since this thread asked."""
+
+    since_asked = False
+
+
+_arrived = _Arrived()
 
 
 class Discounted(oss2.exceptions.OssError):  # type: ignore[misc]  # oss2 carries no types
@@ -54,6 +66,9 @@ class OssSession(oss2.Session):  # type: ignore[misc]
                 proxies=req.proxies,
                 allow_redirects=False,
             )
+        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+            # Their own words repeat what can't be written, which may be a secret.
+            raise Discounted(NOT_SENT, _CANNOT_BE_WRITTEN) from None
         except requests.RequestException as problem:
             raise oss2.exceptions.RequestError(problem) from problem
         return oss2.http.Response(answer)
@@ -65,6 +80,7 @@ def _counts(answer: requests.Response, **_: Any) -> None:
     Raises:
         OssError: it does not.
     """
+    _arrived.since_asked = True
     what = _not_of_oss(answer)
     if what:
         answer.close()
@@ -94,13 +110,27 @@ def _place(location: str) -> str:
 
 
 def answered(work: Callable[[Any], T], bucket: Any) -> T:
-    """`work(bucket)`; an answer that breaks off while oss2 reads it, or makes no sense, is as good as none."""
+    """`work(bucket)`; an answer that breaks off while oss2 reads it, or makes no sense, is as good as none.
+
+    What goes wrong before anything is answered is ours: a request that can't be written, or a mistake in bkpc.
+    """
+    _arrived.since_asked = False
     try:
         return work(bucket)
     except requests.RequestException as problem:
         raise oss2.exceptions.RequestError(problem) from problem
+    except UnicodeEncodeError:
+        raise Discounted(NOT_SENT, _CANNOT_BE_WRITTEN) from None
     except _UNREADABLE as problem:
-        raise Discounted(UNREADABLE, f"the answer makes no sense ({type(problem).__name__})") from problem
+        if not _arrived.since_asked:
+            raise
+        raise Discounted(UNREADABLE, f"the answer makes no sense: {_lacking(problem)}") from problem
+
+
+def _lacking(problem: Exception) -> str:
+    if isinstance(problem, json.JSONDecodeError):
+        return "it is no JSON"
+    return "it is no XML" if isinstance(problem, ElementTree.ParseError) else "it lacks what it should have"
 
 
 def told_crc(answer: Any) -> int | None:

@@ -51,14 +51,15 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
         "`bkpc restore` asks for what it reads, and waits; for manifests that froze `bkpc apply` does",
     ),
 }
-NOT_OF_OSS, UNREADABLE, WITHOUT_SUM = -101, -102, -103
-"""In place of an HTTP status: an answer that says nothing of what was asked (`oss_answers.py`)."""
+NOT_OF_OSS, UNREADABLE, WITHOUT_SUM, NOT_SENT = -101, -102, -103, -104
+"""In place of an HTTP status: an answer that says nothing of what was asked, or nothing asked (`oss_answers.py`)."""
 _DISCOUNTED = {
     NOT_OF_OSS: "something on the way, or at the endpoint, is not OSS (a proxy, the login page of a network, a rule "
     "of the bucket that redirects to an origin): have it let requests to OSS through, or correct the endpoint",
     UNREADABLE: "run it again; where it stays so, something on the way changes answers (a proxy): find it",
     WITHOUT_SUM: "something on the way changes answers (a proxy), or the endpoint is not OSS: find it, or correct it",
 }
+_CORRECT_KEY = "look at the store's credentials, and set them anew from where the key was made"
 _AGAIN = {"NoSuchUpload", "InvalidPart"}
 """What another try begins anew."""
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
@@ -68,8 +69,8 @@ _SPOILED = "InvalidDigest"
 _TRANSIENT_CODES = {"RequestTimeout", _SPOILED, *_BUSY_CODES}
 
 
-def failure(problem: Any, store: str, key: str) -> StoreFailed:
-    """`problem` is an `oss2.exceptions.OssError`; `store` says name, bucket and endpoint."""
+def failure(problem: Any, store: str, region: str, key: str) -> StoreFailed:
+    """`problem` is an `oss2.exceptions.OssError`; `store` says name, bucket and endpoint; `region` signed for."""
     where = f"store {store}" + (f" at {key}" if key else "")
     if problem.status == -2:
         return StoreUnreachable(
@@ -78,6 +79,8 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
     if problem.status in _DISCOUNTED:
         asked = f" (request {problem.request_id})" if problem.request_id else ""
         return StoreUnreachable(f"{where}: {problem.message}{asked}", help=_DISCOUNTED[problem.status], retryable=True)
+    if problem.status == NOT_SENT:
+        return StoreFailed(f"{where}: {problem.message}", help=_CORRECT_KEY)
     request = f" (OSS {problem.code or problem.status}, request {problem.request_id or 'unknown'})"
     endpoint = getattr(problem, "details", {}).get("Endpoint")
     if problem.code == "AccessDenied" and endpoint:
@@ -87,8 +90,9 @@ def failure(problem: Any, store: str, key: str) -> StoreFailed:
         )
     if problem.code == "InvalidArgument" and "signing region" in problem.message.lower():
         return StoreUnreachable(
-            f"{where}: requests are signed for another region than the bucket's{request}",
-            help="write the bucket's region (`cn-hangzhou`) as that of the store's site, and an endpoint of it",
+            f"{where}: requests are signed for region `{region}`, which is not the bucket's{request}",
+            help="write the bucket's own region as that of the store's site, or one of its endpoints; "
+            "a region is written without `oss-` and `-internal`",
         )
     if problem.code in _CODES:
         kind, what, way_out = _CODES[problem.code]
@@ -122,7 +126,7 @@ def is_transient(problem: Any) -> bool:
     if problem.status == -2:
         import requests
 
-        final = (requests.exceptions.SSLError, requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)
+        final = (requests.exceptions.SSLError, requests.exceptions.InvalidURL)
         return not isinstance(problem.exception, final)
     if problem.status == -3 or problem.status in _DISCOUNTED:  # -3: the checksum differs, bytes were spoiled
         return True

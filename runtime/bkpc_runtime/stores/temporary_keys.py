@@ -133,6 +133,12 @@ def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
             f"store `{store}`: this pod has {given[0]} but no {missing[0]}, so no role can be taken",
             help="let ack-pod-identity-webhook set them: annotate the namespace and the service account",
         )
+    for name in RRSA[:2]:
+        if not can_be_sent(environ[name]):
+            raise BadUsage(
+                f"store `{store}`: {name} has letters that no such name has, so no role can be taken",
+                help="let ack-pod-identity-webhook set it, or export it anew",
+            )
     arn, provider, file = (environ[name] for name in RRSA)
     sts = environ.get("ALIBABA_CLOUD_STS_ENDPOINT", STS)
     url = sts if "://" in sts else f"https://{sts}"
@@ -141,7 +147,10 @@ def role_keys(store: str, role: str, environ: Mapping[str, str]) -> Renewed:
 
 
 def _refuse_plain(store: str, url: str) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url) if can_be_sent(url) else urlsplit("")
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadUsage(f"store `{store}`: ALIBABA_CLOUD_STS_ENDPOINT is no URL", help="export it as https://HOST")
     if parts.scheme == "http" and not never_leaves(parts.hostname):
@@ -221,10 +230,13 @@ def of_pod(store: str, arn: str, provider: str, token: Path, sts: str) -> Lent:
 
 def _pods_own(token: Path, what: str) -> str:
     try:
-        return token.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as problem:
-        why = str(problem) if isinstance(problem, OSError) else f"{token} is no text"
-        raise StoreDenied(f"{what}: {why}", help="look whether the pod's OIDC token file is mounted") from None
+        said = token.read_bytes().decode("ascii", "replace").strip()
+        why = "" if can_be_sent(said) else f"{token} holds no token"
+    except OSError as problem:
+        said, why = "", str(problem)
+    if why:
+        raise StoreDenied(f"{what}: {why}", help="look whether the pod's OIDC token file is mounted")
+    return said
 
 
 class _Refused(ValueError):

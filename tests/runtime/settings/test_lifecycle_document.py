@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,11 @@ def test_from_nothing_comes_a_document_of_our_rules() -> None:
     for before in (b"", b"<LifecycleConfiguration/>", b"<LifecycleConfiguration></LifecycleConfiguration>"):
         (found,) = rules_in(replaced(before, [], [written("ours", "", 4, None)]))
         assert (found.id, found.prefix, found.aborts, found.noncurrent) == ("ours", "", 4, None)
+
+
+@pytest.mark.parametrize("days", ["\u00b2", "1.5", "-3", "9" * 5000, "soon", ""])
+def test_days_that_are_no_number_count_as_at_once(days: str) -> None:
+    """They may be anything: never as long as the plan needs."""
+    written_rule = f"<Rule><Expiration><Days>{days}</Days><Date>x</Date></Expiration></Rule>"
+    (rule,) = rules_in(f"<LifecycleConfiguration>{written_rule}</LifecycleConfiguration>".encode())
+    assert rule.expires == 0

@@ -52,7 +52,7 @@ def test_a_file_that_begins_with_a_mark_is_read(tmp_path: Path) -> None:
 def test_a_file_with_letters_that_no_key_has_is_refused(tmp_path: Path, line: str) -> None:
     lines = {"accessKeyID": "id", "accessKeySecret": "secret"} | dict([line.split("=")])
     key_file(tmp_path, "\n".join(["[Credentials]", *(f"{key}={said}" for key, said in lines.items())]).encode())
-    with pytest.raises(BadUsage, match="holds no access key"):
+    with pytest.raises(BadUsage, match=r"keys of store `far` holds no key: \[Credentials\] has letters"):
         read_access_key("far", FILE, tmp_path, {})
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bkpc_runtime.errors import StoreUnreachable
+from bkpc_runtime.errors import StoreFailed, StoreUnreachable
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
@@ -221,7 +221,7 @@ def test_settings_that_make_no_sense_are_asked_for_again(server: OssServer, call
     server.fault(kind, times=2)  # type: ignore[arg-type]
     assert SETTINGS[call](patient) == wanted
     server.fault(kind)  # type: ignore[arg-type]
-    with pytest.raises(StoreUnreachable, match=r"far.*makes no sense \((Parse|JSONDecode)Error\)") as raised:
+    with pytest.raises(StoreUnreachable, match=r"far.*makes no sense: it is no (XML|JSON)") as raised:
         SETTINGS[call](settings_of(server))
     assert raised.value.retryable
 
@@ -249,3 +249,23 @@ def test_a_document_that_was_spoiled_on_the_way_is_sent_again(server: OssServer,
         uploaded(opened(server))
         assert opened(server).get("large") == BODY
     assert server.faults.rules == []
+
+
+@pytest.mark.parametrize("spoilt", ["日本", "one\r\nline", "one\n line", "\udc80"])
+@pytest.mark.parametrize("part", ["id", "secret", "token"])
+def test_a_key_that_can_not_be_sent_is_told_at_once_and_not_shown(server: OssServer, part: str, spoilt: str) -> None:
+    """Whoever gives the key should have refused it."""
+    given = {"id": "hush", "secret": "hush", "token": "hush"} | {part: f"hush{spoilt}hush"}
+    access = AccessKey(given["id"], Secret(given["secret"]), Secret(given["token"]))
+    store = OssStore("far", "backup", server.endpoint, REGION, "", lambda: access)  # patient: not tried again
+    with pytest.raises(StoreFailed) as raised:
+        store.put("a", b"1")
+    assert "hush" not in f"{raised.value} {raised.value.help}"
+    assert "makes no sense" not in str(raised.value)
+    assert not raised.value.retryable
+
+
+def test_a_mistake_of_ours_is_not_laid_on_the_service(server: OssServer) -> None:
+    calls = OssCalls("`far`", "backup", server.endpoint, REGION, lambda: AccessKey(KEY_ID, Secret(KEY_SECRET)), False)
+    with pytest.raises(AttributeError):
+        calls.do("", lambda bucket: bucket.no_such_request(), SHORT)

@@ -187,6 +187,26 @@ def test_a_token_that_is_not_mounted_is_told(tmp_path: Path) -> None:
         role_keys("far", "", pod(tmp_path / "token", "http://127.0.0.1:9"))()
 
 
+@pytest.mark.parametrize("held", ["", "one\nline", "日本", "\x00"])
+def test_a_token_that_can_be_none_is_told_and_not_shown(tmp_path: Path, held: str) -> None:
+    (tmp_path / "token").write_text(f"hush{held}hush" if held else "")
+    with pytest.raises(StoreDenied, match="token holds no token") as raised:
+        role_keys("far", "", pod(tmp_path / "token", "http://127.0.0.1:9"))()
+    assert "hush" not in repr(raised.value)
+
+
+@pytest.mark.parametrize("name", RRSA[:2])
+def test_a_variable_of_a_pod_that_can_be_no_name_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadUsage, match=f"{name} has letters"):
+        role_keys("far", "", pod(tmp_path / "token", "http://127.0.0.1:9") | {name: "a\udc80\nb"})
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://a b", "https://日本\n", "ftp://x", "https://"])
+def test_an_endpoint_of_sts_that_can_be_none_is_told(tmp_path: Path, url: str) -> None:
+    with pytest.raises(BadUsage, match="ALIBABA_CLOUD_STS_ENDPOINT is no URL"):
+        role_keys("far", "", pod(tmp_path / "token", url))
+
+
 def test_half_a_pods_variables_are_told() -> None:
     with pytest.raises(BadUsage, match=RRSA[1]):
         role_keys("far", "", {RRSA[0]: "arn"})
