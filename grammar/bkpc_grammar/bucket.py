@@ -26,6 +26,8 @@ _OF_BEFORE = {"oss.aliyuncs.com": "cn-hangzhou", "oss-internal.aliyuncs.com": "c
 """Names that OSS had before it had regions, which still lead to the first."""
 _ACCELERATOR = ".oss-data-acc.aliyuncs.com"
 """Ends the names of the service that caches a bucket's objects, which begin with a region."""
+_OF_ALIBABA = ".aliyuncs.com"
+_USUAL_PORTS = {"https": 443, "http": 80}
 _IN_VPC = re.compile(r"vpc100-(oss-[a-z0-9-]+\.aliyuncs\.com)")
 """Of all regions, or of one that the documentation doesn't name."""
 _NAMED_OTHERWISE = {
@@ -145,3 +147,18 @@ def region_of(endpoint: str) -> str | None:
         return None
     name = re.sub(r"(-finance-\d+)-pub$", r"\1", name)
     return _NAMED_OTHERWISE.get(name, name)
+
+
+def service_of(endpoint: str, region: str) -> str:
+    """What answers behind an endpoint, in one spelling; `region` is that of its site.
+
+    A region of OSS has several: public, internal, of a VPC, for IPv6. Some, as for acceleration, tell no region and
+    lead to each.
+    """
+    url = endpoint_of(endpoint)
+    host = (url.hostname or "").removesuffix(".")
+    named = region_of(endpoint) or (region if host.endswith(_OF_ALIBABA) else None)
+    if named:
+        return f"OSS in {named}"
+    port = url.port or _USUAL_PORTS[url.scheme]
+    return f"{url.scheme}://{host}" + ("" if port == _USUAL_PORTS[url.scheme] else f":{port}")

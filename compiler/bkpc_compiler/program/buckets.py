@@ -11,7 +11,7 @@ from bkpc_compiler.program.values import filled
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause
 from bkpc_grammar.address import never_leaves
-from bkpc_grammar.bucket import NoPlace, Place, endpoint_of, place_of, region_of
+from bkpc_grammar.bucket import NoPlace, Place, endpoint_of, place_of, region_of, service_of
 
 Said = tuple[str, Span]
 """What a store says of something that its bucket has once, as it is told, and where."""
@@ -86,7 +86,7 @@ def _once(one: Store, two: Store, sites: Mapping[str, Site]) -> Iterator[tuple[s
     yield "class", _class(one), _class(two)
     yield "redundancy", _redundancy(one), _redundancy(two)
     yield "region", _region(one, sites), _region(two, sites)
-    yield "endpoint", _service(one), _service(two)
+    yield "endpoint", _service(one, sites), _service(two, sites)
 
 
 def _class(store: Store) -> Said:
@@ -102,11 +102,8 @@ def _region(store: Store, sites: Mapping[str, Site]) -> Said:
     return sites[store.site].region, store.span
 
 
-def _service(store: Store) -> Said:
-    """The service behind the endpoint: that of a region has several."""
-    url = endpoint_of(store.endpoint or "")
-    region = region_of(url.geturl())
-    return f"OSS in {region}" if region else f"{url.scheme}://{url.netloc.lower()}", store.span
+def _service(store: Store, sites: Mapping[str, Site]) -> Said:
+    return service_of(endpoint_of(store.endpoint or "").geturl(), sites[store.site].region), store.span
 
 
 def _in_common(stores: tuple[Store, ...]) -> Iterator[WrongValue]:

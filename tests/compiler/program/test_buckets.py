@@ -27,6 +27,45 @@ def test_neighbours_in_a_bucket_that_agree_are_fine() -> None:
     assert told(two=TWO.replace("acme/tape", "acme/shopping")) == []
 
 
+ONE_SERVICE = [
+    "https://oss-cn-hangzhou.aliyuncs.com",
+    "https://oss-cn-hangzhou.aliyuncs.com:443",
+    "oss-cn-hangzhou.aliyuncs.com",
+    "https://OSS-cn-hangzhou-internal.aliyuncs.com",
+    "https://cn-hangzhou.oss.aliyuncs.com",
+    "https://vpc100-oss-cn-hangzhou.aliyuncs.com",
+    "https://oss.aliyuncs.com",
+    "https://oss-accelerate.aliyuncs.com",
+    "https://oss-accelerate-overseas.aliyuncs.com",
+    "https://cn-hangzhou-internal.oss-data-acc.aliyuncs.com",
+]
+
+
+@pytest.mark.parametrize("spelling", ONE_SERVICE)
+def test_a_region_has_one_service_however_it_is_reached(spelling: str) -> None:
+    endpoint = f'endpoint "{spelling}"'
+    for one, two in ((ONE.replace(SERVICE, endpoint), TWO), (ONE, TWO.replace(SERVICE, endpoint))):
+        assert told(one, two) == []
+        ((code, message),) = told(one, two.replace("acme/tape", "acme/shop/tape"))
+        assert (code, "`two` has objects of `one`" in message) == ("BKP1014", True)
+    other = 'endpoint "https://oss.example:8443"'
+    ((code, message),) = told(ONE.replace(SERVICE, endpoint), TWO.replace(SERVICE, other))
+    assert (code, "https://oss.example:8443, `one` OSS in cn-hangzhou" in message) == ("BKP1014", True)
+
+
+def test_a_service_of_ones_own_has_one_spelling() -> None:
+    one = ONE.replace(SERVICE, 'endpoint "https://OSS.example:443"')
+    assert told(one, TWO.replace(SERVICE, 'endpoint "oss.example"')) == []
+    ((code, _),) = told(one, TWO.replace(SERVICE, 'endpoint "oss.example:444"'))
+    assert code == "BKP1014"
+
+
+def test_acceleration_of_two_regions_is_told_as_two_regions() -> None:
+    fast = 'endpoint "https://oss-accelerate.aliyuncs.com"'
+    one, two = ONE.replace(SERVICE, fast), TWO.replace(SERVICE, fast).replace("at hangzhou", "at beijing")
+    assert any("has one region: `two` says cn-beijing, `one` cn-hangzhou" in message for _, message in told(one, two))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
