@@ -71,7 +71,7 @@ class OssCalls:
         patience: Patience | None = None,
     ) -> None:
         patience = patience or Patience()
-        self.described = described
+        self.described, self._region = described, region
         self.requests = 0
         self._counting = threading.Lock()
         session = OssSession(pool_size=_CONNECTIONS)
@@ -113,9 +113,9 @@ class OssCalls:
                     renewed = True
                     continue
                 if not is_transient(problem):
-                    raise failure(problem, self.described, self._bucket.region, key) from problem
+                    raise failure(problem, self.described, self._region, key) from problem
                 if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
-                    raise failure(problem, self.described, self._bucket.region, key) from problem
+                    raise failure(problem, self.described, self._region, key) from problem
             except StoreFailed as problem:  # what lends the key; nothing was sent
                 if not problem.retryable or not trying.wait(0.0, stop):
                     raise
