@@ -264,10 +264,8 @@ class BestCase:
         back = failure.databases | {name for name in failure.along if self._must_go_back(name, failure)}
         members = sorted(self.topology.needed(database) & back | {database})
         choices = [self._lines_that_keep(name, promise, failure, name == database) for name in members]
-        found = (
-            self._time(database, dict(zip(members, lines, strict=True)), promise, failure)
-            for lines in product(*choices)
-        )
+        taken = (dict(zip(members, lines, strict=True)) for lines in product(*choices))
+        found = (self._time(database, lines, promise, failure) for lines in taken)
         return min(islice(found, 4 * _MOST_CHOICES), default=inf)
 
     def _must_go_back(self, name: str, failure: Failure) -> bool:
@@ -285,9 +283,8 @@ class BestCase:
             hit = [self.topology.policies[one] for one in sorted(self.topology.group(name) & failure.databases)]
             found = [one for policy in hit for one in policy.promises if one.scope is promise.scope]
             found.sort(key=lambda one: float(one.rpo.value.seconds) if one.rpo else inf)
-            return next(
-                (one for one in found if self._kept_in_common(name, one, failure)), found[-1] if found else None
-            )
+            kept = (one for one in found if self._kept_in_common(name, one, failure))
+            return next(kept, found[-1] if found else None)
         policy = self.topology.policies.get(name)
         if itself or policy is None:
             return promise if itself else None
@@ -297,9 +294,8 @@ class BestCase:
         """Whether its group can go back to a point that keeps a promised loss."""
         if promise.rpo is None:
             return True
-        return (
-            self._lost_in_common(name, float(promise.rpo_quantile), failure) <= float(promise.rpo.value.seconds) + 1e-3
-        )
+        most = float(promise.rpo.value.seconds) + 1e-3
+        return self._lost_in_common(name, float(promise.rpo_quantile), failure) <= most
 
     def _lines_that_keep(self, name: str, promise: Promise, failure: Failure, itself: bool) -> list[Line]:
         """The lines that keep the promised loss; a database that is only needed may lose what it must."""
@@ -369,12 +365,15 @@ class BestCase:
         database = self.topology.databases[name]
         size, loads = float(database.size.value.bytes), float(database.restores.value.bytes_per_second)
         image = self._part(name, line.image, size, loads, failure, capacities)
-        if image is not None and self.topology.new_home(name, failure) == database.site:
+        if image is None:
+            return None
+        image = replace(image, beside=self.topology.creates(name))
+        if self.topology.new_home(name, failure) == database.site:
             machine = self.topology.machine(name)
             capacities[f"host {machine[0].name}"] = max(float(one.restores.value.bytes_per_second) for one in machine)
             image = replace(image, crosses=(*image.crosses, f"host {machine[0].name}"))
-        if image is None or line.log is None:
-            return Flow(image) if image else None
+        if line.log is None:
+            return Flow(image)
         written = float(database.writes.value.bytes_per_second) * behind / 1000 + float(database.burst.value.bytes)
         replays = float(database.replays.value.bytes_per_second)
         log = self._part(name, line.log, written, replays, failure, capacities)
@@ -389,7 +388,7 @@ class BestCase:
         way = self.topology.route(store.site, home, failure.sites) if home else None
         if way is None:
             return None
-        first = self.topology.until_somebody_acts(name, failure)
+        first = self.topology.until_somebody_acts(name, failure) + self.topology.starts(name)
         moving = home != database.site
         provision = [float(one.provision.value.seconds) for one in database.standbys if moving and one.site == home]
         ready = first + max(thaw_seconds(store), *provision, 0.0)

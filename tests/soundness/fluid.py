@@ -13,12 +13,19 @@ _LITTLE = 1e-3  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """From `ready` on, so many bytes over all that they `cross`; the machine takes in so much at most."""
+    """From `ready` on, so many bytes over all that they `cross`; the machine takes in so much at most, and `beside` it
+    takes so many seconds for tables, in which more bytes may come."""
 
     ready: float
     size: float
     most: float
     crosses: tuple[str, ...]
+    beside: float = 0.0
+
+    @property
+    def loaded(self) -> float:
+        """The machine is not done before."""
+        return self.ready + self.beside + (self.size / self.most if self.beside else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class _Way:
         going = log is not None and self.fetch > 0 and log.ready <= now + 1e-9
         self.fetching = _taken(free, log.crosses, inf) if log and going else 0.0
         self.replaying = 0.0
-        if log is not None and not self.load and self.replay > 0:
+        if log is not None and not self.load and self.replay > 0 and now + 1e-9 >= self.flow.image.loaded:
             self.replaying = log.most if self.replay > self.fetch + _LITTLE else min(log.most, self.fetching)
 
     def changes(self, now: float) -> Iterator[float]:
@@ -64,6 +71,8 @@ class _Way:
         for part, left in ((self.flow.image, self.load), (self.flow.log, self.fetch)):
             if part is not None and left and part.ready > now + 1e-9:
                 yield part.ready - now
+        if not self.load and self.replay and self.flow.image.loaded > now + 1e-9:
+            yield self.flow.image.loaded - now
         for left, rate in ((self.load, self.loading), (self.fetch, self.fetching), (self.replay, self.replaying)):
             if left and rate > 1e-6:
                 yield left / rate
@@ -126,4 +135,4 @@ def _in_order(flows: list[Flow], capacities: dict[str, float], order: tuple[int,
         for way in ways:
             way.goes_on(step)
         now += step
-    return max([now, *(way.flow.image.ready for way in ways)])
+    return max([now, *(way.flow.image.loaded for way in ways)])

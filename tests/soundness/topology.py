@@ -130,6 +130,19 @@ class Topology:
         known = [one.dumps.value.bytes_per_second for one in machine if one.dumps]
         return [(max if len(known) == len(machine) else min)(known)] if known else []
 
+    def starts(self, name: str) -> float:
+        """Seconds that a recovery takes to start."""
+        given = self.databases[name].starts
+        return float(given.value.seconds) if given else 0.0
+
+    def creates(self, name: str) -> float:
+        """Seconds that the tables of an image take beside its bytes, where all are loaded table by table."""
+        one, policy = self.databases[name], self.policies.get(name)
+        if one.tables is None or one.table is None or policy is None:
+            return 0.0
+        logical = all(level.engine != "physical" for level in policy.images)
+        return int(one.tables.value.number) * float(one.table.value.seconds) if logical else 0.0
+
     def _on_machine(self, database: Database) -> list[str]:
         if not database.address.startswith(_LOOPBACK):
             return []

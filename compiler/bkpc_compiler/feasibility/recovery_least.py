@@ -19,8 +19,10 @@ from msgspec.structs import replace as replace_struct
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.by_turns import least_age
+from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import REFUTED, Choice, places
 from bkpc_compiler.feasibility.recovery_time import Recovery, Transfer, leads_back, ready_at
+from bkpc_compiler.feasibility.starting import creating_term, surely_creating, surely_starting
 from bkpc_compiler.feasibility.thaw import least_log
 from bkpc_compiler.feasibility.working import AtBest, Crowding
 from bkpc_compiler.program.model import Given, Origin, Scope, Store
@@ -178,7 +180,7 @@ def _least(recovery: Recovery, follows: Follows | None) -> Bound:
     """No plan brings the database back on this way before."""
     image, *logs = _moved(recovery, follows)
     store, tail = recovery.line.image.store, recovery.surely_after
-    loaded = (*_lead(recovery, store).terms, _at_best(image))
+    loaded = (*_lead(recovery, store).terms, *_loaded(image))
     if not logs or recovery.line.log_store is None:
         return Bound((*loaded, *tail))
     (log,) = logs
@@ -230,8 +232,8 @@ def _passed(ways: Sequence[Recovery], follows: Follows | None) -> Mapping[Resour
 
 
 def _lead(recovery: Recovery, store: Store) -> Bound:
-    """Before the first byte of `store` moves: it thaws while a machine is made ready."""
-    return Bound((*recovery.responds, *ready_at(recovery.place, (store,))))
+    """Before the first byte of `store` moves: it thaws while a machine is made ready, and the restore must start."""
+    return Bound((*recovery.responds, *ready_at(recovery.place, (store,)), *surely_starting(recovery.database)))
 
 
 def _leads(ways: Sequence[Recovery]) -> Iterator[Bound]:
@@ -240,6 +242,22 @@ def _leads(ways: Sequence[Recovery]) -> Iterator[Bound]:
         yield _lead(way, way.line.image.store)
         if way.line.log_store is not None:
             yield _lead(way, way.line.log_store)
+
+
+def _loaded(image: AtBest) -> tuple[Term, ...]:
+    """An image, all of it: through its narrowest place, and by its machine, which takes its time for each table beside
+    the bytes. While it does, more bytes may come."""
+    recovery, whole = image.recovery, _at_best(image)
+    if not _surely_logical(recovery.line.image) or not surely_creating(recovery.database):
+        return (whole,)
+    host = _narrowest(_by_itself(image.transfer, None)[-1:])
+    by_machine = (*creating_term(recovery), _at_best(AtBest(recovery, image.transfer, host)))
+    return max((whole,), by_machine, key=lambda terms: sum(one.duration.amount for one in terms))
+
+
+def _surely_logical(image: ImageCopy) -> bool:
+    """Whether it is loaded table by table, whichever way brought it."""
+    return not any(jobs[0].of_its_end for jobs in (image.jobs, *image.others))
 
 
 def _at_best(part: AtBest) -> Term:

@@ -12,10 +12,10 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from bkpc_compiler.feasibility.bounds import Bound, Term, given_term
+from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds, preparing
-from bkpc_compiler.feasibility.starting import creating
-from bkpc_compiler.feasibility.working import Creating, Fetching, Moving, Preparing, Waiting
+from bkpc_compiler.feasibility.starting import creating_term, starting_term
+from bkpc_compiler.feasibility.working import Fetching, Moving, Preparing, Waiting
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy
 from bkpc_grammar.log_objects import AT_ONCE
@@ -202,15 +202,9 @@ def _first_room(rooms: Rooms, start: int, lasts: int, rate: int, latest: int) ->
 
 def _started(recovery: Recovery, move: Move) -> tuple[Term, ...]:
     """What a recovery takes to start; and its tables beside their bytes, where it loads them one by one."""
-    database, tables, each = recovery.database, recovery.database.tables, recovery.database.table
     if move.transfer.follows is not None:
         return ()
-    terms = given_term("start the restore", database.starts) if database.starts and database.starts.value.amount else ()
-    if not move.transfer.logical or tables is None or each is None or not each.value.amount:
-        return terms
-    words = f"load {tables.value.number:,} tables and schemas beside their bytes"
-    takes = Duration(Fraction(creating(database), 1000))
-    return (*terms, Term(words, takes, (tables.span, each.span), each.origin, Creating(recovery)))
+    return (*starting_term(recovery.database), *(creating_term(recovery) if move.transfer.logical else ()))
 
 
 def _fetched(recovery: Recovery, move: Move) -> tuple[Term, ...]:
