@@ -17,11 +17,13 @@ from bkpc_grammar import plan as contract
 from bkpc_grammar.address import host_and_port
 from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
 from bkpc_grammar.quantities import Duration
-from bkpc_runtime.errors import BadUsage, Refused, StepFailed
+from bkpc_runtime.errors import BadUsage, Refused, StepFailed, StoreUnreachable
 from bkpc_runtime.mysql.address import Address, SslMode, can_log_in
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.away import AwayStore
 from bkpc_runtime.stores.open import open_settings, open_store
+from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import Store
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ def _now() -> datetime:
 class World:
     """A plan and where its relative paths and environment variables are looked up; `clock` says what time it is.
 
-    `broken_off`: once set, images and copies that are under way end at their next byte, and clean up.
+    `broken_off`: once set, images and copies that are under way end at their next byte, and clean up. `away`: stores
+    that were asked in vain, and why they did not answer.
     """
 
     plan: contract.Plan
@@ -51,6 +54,7 @@ class World:
     environ: Mapping[str, str]
     clock: Callable[[], datetime] = _now
     broken_off: threading.Event = field(default_factory=threading.Event)
+    away: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def document(self) -> bytes:
@@ -76,13 +80,15 @@ class World:
             raise BadUsage(f"the plan has no database `{name}`", help=f"it has: {names}")
         return found
 
-    def store(self, name: str) -> Store:
-        """An open store.
+    def store(self, name: str, patience: Patience | None = None) -> Store:
+        """An open store; `patience` where it isn't the usual.
 
         Raises:
             BadUsage: the plan has no such store, or its credentials are not in the environment.
         """
-        return open_store(self._stored(name), self.folder, self.environ)
+        if name in self.away:
+            return AwayStore(name, self.away[name])
+        return open_store(self._stored(name), self.folder, self.environ, patience)
 
     def location(self, name: str) -> str:
         """Where a store is: a bucket, or a directory."""
@@ -90,7 +96,9 @@ class World:
         return str(self.folder / stored.location) if stored.kind == "directory" else stored.location
 
     def bucket(self, name: str) -> BucketSettings:
-        """The settings of the bucket of a store, which is no directory; raises as `store`."""
+        """The settings of the bucket of a store, which is no directory; raises as `store`, and where it is away."""
+        if name in self.away:
+            raise StoreUnreachable(self.away[name], retryable=True)
         return open_settings(self._stored(name), self.folder, self.environ)
 
     def _stored(self, name: str) -> contract.Store:

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from bkpc_runtime.commands.answering import with_those_that_answer
 from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
 from bkpc_runtime.commands.status_keeping import Kept, kept_of, why_kept
 from bkpc_runtime.errors import StoreFailed
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
-    world = world_of(arguments)
+    world = with_those_that_answer(world_of(arguments))
     rows, away = [], []
     for database in world.databases(arguments.database):
         for name, kept in kept_of(world, database.name, world.clock()).items():

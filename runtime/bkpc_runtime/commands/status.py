@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
+from bkpc_runtime.commands.answering import with_those_that_answer
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.status_drill import drill_fine, drill_lines, drill_row
 from bkpc_runtime.commands.status_keeping import Kept, fields, kept_of, troubled
@@ -74,6 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def status_of(world: World, work: Path | None) -> tuple[list[dict[str, Any]], bool]:
     """A row for each database and store, and whether all is as promised. `work`: the agent's folder, where given."""
+    world = with_those_that_answer(world)
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
     fine = True

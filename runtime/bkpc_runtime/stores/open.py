@@ -16,13 +16,14 @@ from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.repository import layout
 from bkpc_runtime.stores.credentials import AccessKey, read_access_key
 from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import Store
 
 if TYPE_CHECKING:
     from bkpc_runtime.stores.oss_settings import BucketSettings
 
 
-def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> Store:
+def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str], patience: Patience | None = None) -> Store:
     """The driver for `store`; nothing is sent yet. Relative paths are below `folder`.
 
     Raises:
@@ -41,6 +42,7 @@ def open_store(store: plan.Store, folder: Path, environ: Mapping[str, str]) -> S
         place.region,
         place.prefix,
         place.credentials,
+        patience,
         cold=store.thaw_ms > 0,
     )
 
