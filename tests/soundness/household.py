@@ -32,6 +32,7 @@ class Household:
         self.streams = {store: one for one in plan.streams if one.database == name for store in one.stores}
         self.grouped = len(topology.group(name)) > 1
         self._lost_log: dict[str, float] = {}
+        self._losses: dict[str, list[Stretch]] = {}
         self._chained: dict[Window, chains.Chained] = {}
         self._chance: chains.Chained | None = None
         self._ages: dict[tuple[str, ...], list[Stretch]] = {}
@@ -117,10 +118,11 @@ class Household:
 
     def _begun(self, draw: images.Draw) -> images.Draw:
         """Runs that take their time to start besides."""
+        starting = {job.id: int(self.beginning(job)) for job in self.jobs}
 
         def begun(job: Job) -> tuple[int, int]:
             takes, snapshot = draw(job)
-            return takes + int(self.beginning(job)), snapshot
+            return takes + starting[job.id], snapshot
 
         return begun
 
@@ -134,7 +136,7 @@ class Household:
         """Of the newest image, and of what is behind it."""
         return max(self._tables, self._pieces(store))
 
-    @property
+    @cached_property
     def _tables(self) -> int:
         """Of logical images."""
         logical = any(job.kind == "backup.full" and job.engine == "logical" for job in self.jobs)
@@ -222,12 +224,16 @@ class Household:
         """The loss over time on a line, by the adversary that is worst on average."""
         if line.log is None or line.log not in self.streams:
             return self.ages(line)
-        pipe = self.pipe(line.log)
+        if line.log not in self._losses:
+            self._losses[line.log] = self._losses_of_log(line.log)
+        return self._losses[line.log]
+
+    def _losses_of_log(self, store: str) -> list[Stretch]:
+        pipe, apart = self.pipe(store), self._apart(store)
         tries = (log_stream.steady, log_stream.after_silence(pipe), log_stream.before_the_cut(pipe))
-        if self.grouped and not self._apart(line.log):
+        if self.grouped and not apart:
             return [Stretch(0, inf, 0, 1.0)]
         if self.grouped:
-            apart = self._apart(line.log)
             found = [log_stream.known_over_time(pipe, one, 24, apart, apart / 2) for one in tries]
         else:
             found = [log_stream.over_time(pipe, adversary, 24) for adversary in tries]

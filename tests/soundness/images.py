@@ -212,7 +212,8 @@ def quantile(stretches: list[Stretch], share: float) -> float:
             total += one.weight
             continue
         total += one.length * one.weight
-        edges += [(one.least, one.weight), (one.worst, -one.weight)]
+        edges.append((one.least, one.weight))
+        edges.append((one.least + one.length, -one.weight))
     edges.sort()
     held, slope, before = 0.0, 0.0, 0.0
     for value, change in edges:

@@ -7,8 +7,10 @@ objects of at most 16 MiB, one after the other. An object's transactions are saf
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, repeat
 from math import ceil
 from random import Random
 
@@ -237,30 +239,71 @@ ANSWERED, WHOLE_SECOND = 0.5, 1.0
 """Seconds: a server may take so long to say its time and where its log ends; MariaDB's log tells whole ones."""
 
 
-def known_over_time(pipe: Pipe, adversary: Adversary, count: int, apart: float, first: float) -> list[Stretch]:
-    """The loss at every instant of one who goes back with others, to where it is known that nothing else was committed.
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What one who goes back with others knows of a log: until when nothing else was committed.
 
-    The server is asked every `apart` seconds from `first` on. Its answer holds for what was there when it was asked, is
-    noted when all that was there when it answered is safe, and costs a request.
+    The server is asked now and then. Its answer holds for what was there when it was asked, is noted when all that was
+    there when it answered is safe, and costs a request.
     """
-    made = [
-        (batch.came(number * OBJECT), completed(pipe, batch, begins, number))
-        for batch, begins in batches(pipe, adversary, count)
-        for number in range(batch.objects)
-    ]
-    found: list[Stretch] = []
-    asked, before, at = first, None, 0
-    while asked + ANSWERED < made[-1][0]:
-        while made[at + 1][0] <= asked + ANSWERED:
-            at += 1
-        safe = made[at][1] if made[at][0] <= asked + ANSWERED else 0.0
-        noted = max(asked + ANSWERED, safe) + pipe.latency
-        if before is not None and noted > before[1]:
-            least = before[1] - before[0] + WHOLE_SECOND
-            found.append(Stretch(0, least * 1000, (noted - before[1]) * 1000, 1.0))
-        before = asked, noted
-        asked += apart
-    return found
+
+    came: Sequence[float]
+    """When the first transaction of each object came, in order, and when that object is complete."""
+    done: Sequence[float]
+    asked: Sequence[float]
+    latency: float
+
+    @classmethod
+    def of(cls, pipe: Pipe, made: Sequence[tuple[Batch, float]], apart: float, first: float) -> Notes:
+        """Asked every `apart` seconds from `first` on, until the last has come."""
+        numbered = [(batch, begins, number) for batch, begins in made for number in range(batch.objects)]
+        came = [batch.came(number * OBJECT) for batch, _, number in numbered]
+        done = [completed(pipe, *one) for one in numbered]
+        often = max(0, int((came[-1] - first) / apart) + 2)
+        asked = list(accumulate(repeat(apart, often), initial=first))
+        while asked and _answered(asked[-1]) >= came[-1]:
+            asked.pop()
+        return cls(came, done, asked, pipe.latency)
+
+    def over_time(self, *, telling: bool = False) -> Iterator[Stretch]:
+        """The loss at every instant. `telling`: between two notes that wait for nothing it is as ever; leave out all of
+        those but one of each time without news."""
+        known, last, before = -1, 0.0, 0.0
+        for start, end, safe in self._without_news():
+            chosen: Iterable[int] = range(start, end)
+            if telling:
+                chosen = (start, bisect_left(self.asked, safe, start + 1, end, key=_answered))
+            for at in chosen:
+                if at < end:
+                    if at and known != at - 1:
+                        last = self._noted(at - 1, before if at == start else safe)
+                    now = self._noted(at, safe)
+                    if at and now > last:
+                        least = last - self.asked[at - 1] + WHOLE_SECOND
+                        yield Stretch(0, least * 1000, (now - last) * 1000, 1.0)
+                    known, last = at, now
+            before = safe
+
+    def _without_news(self) -> Iterator[tuple[int, int, float]]:
+        """The first of some answers and the one after them between which nothing comes, and when what came is safe."""
+        start = 0
+        while start < len(self.asked):
+            object_ = bisect_right(self.came, _answered(self.asked[start]))
+            end = bisect_left(self.asked, self.came[object_], start + 1, key=_answered)
+            yield start, end, self.done[object_ - 1] if object_ else 0.0
+            start = end
+
+    def _noted(self, at: int, safe: float) -> float:
+        return max(self.asked[at] + ANSWERED, safe) + self.latency
+
+
+def _answered(asked: float) -> float:
+    return asked + ANSWERED
+
+
+def known_over_time(pipe: Pipe, adversary: Adversary, count: int, apart: float, first: float) -> list[Stretch]:
+    """The loss at every instant of one who goes back with others, of a server that is asked every `apart` seconds."""
+    return list(Notes.of(pipe, batches(pipe, adversary, count), apart, first).over_time())
 
 
 def worst_known(pipe: Pipe, random: Random, apart: float) -> float:
@@ -271,6 +314,6 @@ def worst_known(pipe: Pipe, random: Random, apart: float) -> float:
         opened = [batch.opened for batch, _ in batches(pipe, adversary, min(count, 8))]
         firsts = {(at - ANSWERED + 1e-9) % apart for at in opened} | {random.uniform(0, apart)}
         for first in firsts:
-            stretches = known_over_time(pipe, adversary, count, apart, first)
-            worst = max(worst, *(one.worst / 1000 for one in stretches), 0.0)
+            notes = Notes.of(pipe, batches(pipe, adversary, count), apart, first)
+            worst = max(worst, *(one.worst / 1000 for one in notes.over_time(telling=True)), 0.0)
     return worst
