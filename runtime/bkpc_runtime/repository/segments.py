@@ -228,6 +228,15 @@ def gap(store: Store, prefix: str, epoch: int) -> tuple[str, float]:
         return "", 0.0
 
 
+def begins_at(store: Store, prefix: str, epoch: int) -> str:
+    """The binlog with which an epoch after a gap was to begin; empty where nothing says so."""
+    try:
+        file, _, offset = str(json.loads(store.get(gap_key(prefix, epoch))).get("to", "")).rpartition(":")
+        return file if offset == "0" else ""
+    except (ObjectMissing, ValueError):
+        return ""
+
+
 def broke_off(store: Store, prefix: str) -> set[str]:
     """The servers whose log the epochs of this one say they could not go on from."""
     found = set()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bkpc_grammar.log_objects import OBJECT, SYNC_APART_MS
 from bkpc_runtime.mysql.binlog.gtid_marks import Seen
 from bkpc_runtime.mysql.binlog.receiver import Chunk
+from bkpc_runtime.mysql.binlog.stream_parser import LastEvents
 from bkpc_runtime.mysql.flavour import Position
 
 SEGMENT_BYTES = OBJECT
@@ -44,10 +45,12 @@ class Cutter:
         self._cut_at = 0.0
         self.begin(position)
 
-    def begin(self, position: Position) -> None:
-        """What comes next is at `position`; what is here is forgotten."""
+    def begin(self, position: Position, last: LastEvents | None = None) -> None:
+        """What comes next is at `position`, and `last` comes before it; what is here is forgotten."""
         self.boundary = position
         """The end of the last whole event: where a new connection goes on."""
+        self.last = last
+        """The events before it, if they are known."""
         self._go_on(position)
 
     def _go_on(self, position: Position) -> None:
@@ -77,6 +80,7 @@ class Cutter:
         if chunk.complete:
             self._complete, self._complete_seen = self._size, len(self._seen)
             self.boundary = Position(chunk.file, chunk.end)
+            self.last = chunk.last or self.last
             self.committed = float(chunk.timestamp)
             self._telling = chunk.committed
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.binlog.gtid_marks import executed_before, mark_of
-from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogVanished, Received, Receiver, ReplicaIdentity, Rotated
+from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogUnreadable, Received, Receiver, ReplicaIdentity, Rotated
 from bkpc_runtime.mysql.connection import server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
 from bkpc_runtime.repository.known_until import Known
@@ -21,8 +21,10 @@ from bkpc_runtime.steps.log_cutting import Cut, Cutter
 from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_outgoing import Outgoing
 from bkpc_runtime.steps.log_parcels import FileEnd, origin_of
+from bkpc_runtime.steps.log_recognising import Landmarks
 from bkpc_runtime.steps.log_spool import Spool
-from bkpc_runtime.steps.log_start import gap_after
+from bkpc_runtime.steps.log_start import look
+from bkpc_runtime.steps.log_stuck import Stuck
 from bkpc_runtime.steps.log_taking_over import Connect
 from bkpc_runtime.steps.wake import Wake
 
@@ -88,10 +90,9 @@ class LogGroup:
         self._answers: list[Known] = []
         self._origin = origin
         self._given = position
-        self._vanished = ""
+        self._stuck = Stuck()
         self._again = threading.Event()
         self._wake = wake
-        self._begun = False
         self._reading = threading.Lock()
 
     @property
@@ -121,12 +122,10 @@ class LogGroup:
                 self._session(over)
             except AnotherServer:
                 raise
-            except LogVanished as failure:
-                # A file made anew within the second of the old one begins with the same event. What this stream has
-                # received itself is another matter: the server may have it again.
-                self._vanished = str(failure) if self.cutter.boundary == self._given else ""
-                self.failure = str(failure)
-                log.warning("log stream of %s: %s", self.source.prefix, failure)
+            except LogUnreadable as failure:
+                self._stuck.failed(self.cutter.boundary, str(failure))
+                self.failure = self._stuck.text
+                log.warning("log stream of %s: %s", self.source.prefix, self.failure)
             except RuntimeFailure as failure:
                 self.failure = str(failure)
                 log.warning("log stream of %s: %s", self.source.prefix, failure)
@@ -203,11 +202,12 @@ class LogGroup:
             receiver.wake_by(self._wake.descriptor)
             names = ", ".join(one.store.name for one in self.deliveries)
             log.info("log stream of %s to %s from %s", self.source.prefix, names, self.cutter.boundary.text)
-            self.contact = time.time()
             with self._reading:
                 self._answers.clear()
                 self.session += 1
-            self.connected, self.failure = True, ""
+            self.connected = True
+            if not self._stuck.at(self.cutter.boundary):
+                self.failure = ""
             self._again.clear()
             while not over() and not self.outgoing.broken and not self._again.is_set():
                 self._turn(receiver)
@@ -217,7 +217,7 @@ class LogGroup:
                 connection._force_close()  # type: ignore[attr-defined]
             with self._reading:
                 self._cut()
-                self.cutter.begin(self.cutter.boundary)
+                self.cutter.begin(self.cutter.boundary, self.cutter.last)
             if self.acknowledging:
                 self.acknowledging.forget()
 
@@ -244,19 +244,22 @@ class LogGroup:
             )
 
     def _look_for_a_gap(self) -> None:
-        """After the first connection: whether the server's log still continues what was received."""
-        if self._begun and self.cutter.boundary.offset:
-            gap = gap_after(self.source.connect, self.source.facts, self.cutter.boundary, self._origin, self._vanished)
-            if gap:
-                log.error(
-                    "log stream of %s: THE LOG HAS A GAP after %s: %s; a new full image is due",
-                    self.source.prefix, gap.from_.text, gap.reason,
-                )  # fmt: skip
-                with self._reading:
-                    self.outgoing.take(gap)
-                    self.cutter.begin(gap.position)
-                    self._origin = ""
-        self._begun = True
+        """Whether the server's log still continues what was received, and is readable there; each time anew."""
+        place, stuck = self.cutter.boundary, self._stuck
+        marks = Landmarks(self._origin, self.cutter.last)
+        found = look(self.source.connect, self.source.facts, place, marks, failing=stuck.at(place))
+        gap = found.gap or stuck.passed(place, found.following)
+        if gap:
+            log.error(
+                "log stream of %s: THE LOG HAS A GAP after %s: %s; a new full image is due",
+                self.source.prefix, gap.from_.text, gap.reason,
+            )  # fmt: skip
+            with self._reading:
+                self.outgoing.take(gap)
+                self.cutter.begin(gap.position)
+                self._origin = ""
+        elif found.unreadable:
+            raise LogUnreadable(found.unreadable, retryable=True)
 
     def _turn(self, receiver: Receiver) -> None:
         self.pausing = self.outgoing.full()
@@ -286,6 +289,7 @@ class LogGroup:
 
     def _take(self, received: Received) -> None:
         self.contact = now = time.time()
+        self.failure = ""
         if isinstance(received, Rotated):
             self._cut()
             self.outgoing.take(FileEnd(self.cutter.boundary, received.file))

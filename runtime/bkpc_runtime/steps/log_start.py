@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bkpc_runtime.mysql.binlog.receiver import LogVanished, first_event
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
 from bkpc_runtime.repository.joins import Join
-from bkpc_runtime.repository.segments import epochs, newest_end, origin
+from bkpc_runtime.repository.segments import begins_at, epochs, newest_end, origin, sequence
 from bkpc_runtime.steps.log_join import NoJoin, find_join
-from bkpc_runtime.steps.log_parcels import Gap, event_digest
+from bkpc_runtime.steps.log_parcels import Gap
+from bkpc_runtime.steps.log_recognising import Landmarks, Verdict, recognise
 from bkpc_runtime.steps.log_taking_over import Connect
 from bkpc_runtime.stores.store import Store
 
@@ -65,9 +65,11 @@ def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, 
             return _anew(store, prefix, joined, position) if joined else Start(1, position)
         names = [one.name for one in list_binlogs(connection)]
     if position is None:
-        return Start(epoch, Position(names[0], 0))
+        told = begins_at(store, prefix, epoch)
+        return Start(epoch, Position(told if told in names else names[0], 0))
     known = origin(store, prefix, epoch, position.file)
-    gap = gap_after(connect, facts, position, known)
+    # What can't be read now may be later: the stream itself tries that again.
+    gap = look(connect, facts, position, Landmarks(known)).gap
     joined = find_join(connect, facts, store, prefix) if gap else None
     if isinstance(joined, Join):
         return _going_on(store, joined)
@@ -89,31 +91,37 @@ def _anew(store: Store, prefix: str, no: NoJoin, position: Position) -> Start:
     return Start(0, position, gap=Gap(no.ended.end, position, reason, int(time.time()), no.ended.server))
 
 
-def gap_after(connect: Connect, facts: ServerFacts, position: Position, known: str, vanished: str = "") -> Gap | None:
-    """The gap between log that ends at `position` and what the server has; None where the server's continues it.
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a server has of the log after a place: a gap where it does not continue it; why it can't be read, or can't
+    be recognised; and the `following` binlog, if there is one yet."""
 
-    `known` is the hash of the first event of the position's file; empty where it is not known. `vanished`: what the
-    server said when it was asked for this position, if it could not send it.
-    """
+    gap: Gap | None = None
+    unreadable: str = ""
+    following: str = ""
+
+
+def look(connect: Connect, facts: ServerFacts, place: Position, marks: Landmarks, *, failing: bool = False) -> Outlook:
+    """`marks` are what the log before `place` is recognised by. `failing`: the server could not send what comes."""
     with connect() as connection:
         sizes = {one.name: one.size for one in list_binlogs(connection)}
-    reason = _broken(connect, facts, position, known, sizes)
-    if not reason and vanished:
-        reason = f"the server's {position.file} is another file of the same name, or damaged: {vanished}"
-    return Gap(position, Position(next(iter(sizes)), 0), reason, int(time.time())) if reason else None
+    verdict = _verdict(connect, facts, place, marks, sizes, failing=failing)
+    if verdict.another:
+        return Outlook(Gap(place, Position(next(iter(sizes)), 0), verdict.another, int(time.time())))
+    later = (name for name in sizes if sequence(name) > sequence(place.file))
+    return Outlook(unreadable=verdict.unreadable, following=next(later, ""))
 
 
-def _broken(connect: Connect, facts: ServerFacts, position: Position, known: str, sizes: dict[str, int]) -> str:
-    """Why the server's log does not continue the archived one; empty if it does."""
-    if position.file not in sizes:
-        return f"the server no longer has {position.file}"
-    if sizes[position.file] < position.offset:
-        return f"the server's {position.file} is shorter than the archived one"
-    with connect() as connection:
-        try:
-            event = first_event(connection, facts, position.file)
-        except LogVanished as failure:
-            return str(failure)
-    if known and known != event_digest(event):
-        return f"the server's {position.file} is another file of the same name"
-    return ""
+def _verdict(
+    connect: Connect, facts: ServerFacts, place: Position, marks: Landmarks, sizes: dict[str, int], *, failing: bool
+) -> Verdict:
+    size = sizes.get(place.file)
+    if size is None:
+        return Verdict(f"the server no longer has {place.file}")
+    if not size:  # SHOW BINARY LOGS says so of what can't be opened
+        return Verdict(unreadable=f"the server can't open {place.file}, or it is empty")
+    if size < place.offset:
+        return Verdict(f"the server's {place.file} is shorter than the archived one")
+    if not (place.offset or failing):
+        return Verdict()
+    return recognise(connect, facts, place, marks, failing=failing)

@@ -170,7 +170,7 @@ def _walked(connect: Connect, facts: ServerFacts, file: str, passed: PassedByMys
     if passed.done:
         return ""
     reader = Reader()
-    with _dumping(connect) as connection:
+    with dumping(connect) as connection:
         for received in receive(connection, facts, Position(file, 0)):
             if isinstance(received, Idle):
                 return passed.lacking()
@@ -187,7 +187,8 @@ def _walked(connect: Connect, facts: ServerFacts, file: str, passed: PassedByMys
 
 
 @contextmanager
-def _dumping(connect: Connect) -> Iterator[Connection[Any]]:
+def dumping(connect: Connect) -> Iterator[Connection[Any]]:
+    """A connection to receive log over; it is cut off at the end."""
     connection = connect()
     try:
         yield connection

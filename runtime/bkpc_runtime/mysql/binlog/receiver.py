@@ -22,6 +22,7 @@ from bkpc_runtime.mysql.binlog.stream_parser import (
     SEMI_SYNC,
     Chunk,
     Idle,
+    LogUnreadable,
     LogVanished,
     Received,
     Rotated,
@@ -30,7 +31,10 @@ from bkpc_runtime.mysql.binlog.stream_parser import (
 from bkpc_runtime.mysql.connection import query, server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 
-__all__ = ["Chunk", "Idle", "LogVanished", "Received", "Receiver", "ReplicaIdentity", "Rotated", "first_event"]
+__all__ = [
+    "Chunk", "Idle", "LogUnreadable", "LogVanished", "Received", "Receiver", "ReplicaIdentity", "Rotated",
+    "first_event",
+]  # fmt: skip
 
 HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS = 15.0
@@ -61,7 +65,8 @@ class Receiver:
     `wait`. The server counts `start` itself as acknowledged.
 
     Raises:
-        LogVanished: the server has no such position.
+        LogVanished: the server says that it can't send what is there.
+        LogUnreadable: what it sends is damaged.
         ServerFailed: the connection is lost.
     """
 
@@ -97,6 +102,8 @@ class Receiver:
 
     def wait(self, patience: float) -> list[Received]:
         """What has arrived, for up to `patience` seconds. A server sends something at least every heartbeat."""
+        if self._parser.failure:
+            raise self._parser.failure
         with server_errors("the server's binlog stream"):
             if not self._readable(patience):
                 if time.monotonic() - self._heard > SILENCE_SECONDS:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from bkpc_runtime.errors import ServerFailed
+from bkpc_runtime.errors import RuntimeFailure, ServerFailed
 from bkpc_runtime.mysql.binlog.gtid_marks import KEPT, TELLING, GtidTally, Seen
 from bkpc_runtime.mysql.flavour import Position
 
@@ -28,21 +28,35 @@ ARTIFICIAL = 0x20
 SEMI_SYNC = 0xEF
 """The first of the two bytes before each event of a semi-synchronous stream."""
 _FULL_PACKET = 0xFFFFFF
+_LOOKED_AT = 4096
+"""Bytes of last events that are kept: to tell files apart that began within one second."""
 _READ = 512 * 1024
 
 
-class LogVanished(ServerFailed):
-    """The server no longer has the log from the position asked for."""
+class LogUnreadable(ServerFailed):
+    """The server sends no log from a position on, or none that is sound."""
+
+
+class LogVanished(LogUnreadable):
+    """The server itself says that it can't send its log from the position asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastEvents:
+    """The last whole events before a place in the log: from `start` on, the first bytes of them."""
+
+    start: int
+    beginning: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Bytes `[start, end)` of binlog `file`.
 
-    `complete` is false while the last event goes on in the next chunk; `timestamp` (Unix seconds) is
-    that of the last event. `awaited`: where the last event ends that a commit waits for; 0 for none.
-    `committed`: the timestamp of the last transaction, where it is sure which that is; else 0. `seen`: the transactions
-    that begin in it.
+    `complete` is false while the last event goes on in the next chunk; `timestamp` (Unix seconds) is that of the last
+    event, `last` are the last events, if `complete`. `awaited`: where the last event ends that a commit waits for; 0
+    for none. `committed`: the timestamp of the last transaction, where it is sure which that is; else 0. `seen`: the
+    transactions that begin in it.
     """
 
     file: str
@@ -54,6 +68,7 @@ class Chunk:
     awaited: int = 0
     committed: int = 0
     seen: Seen = field(default_factory=Seen)
+    last: LastEvents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +112,25 @@ class StreamParser:
         self.long: tuple[int, int, int] | None = None
         self.wanted = self.long_wanted = False
         self.long_head: tuple[int, int, bytes] | None = None
+        self.long_last: LastEvents | None = None
+        self.short_from = 0
         self.tally = GtidTally()
-        self.rotated = False
+        self.failure: RuntimeFailure | None = None
+        """What ended the stream."""
         if start.offset < 4:
             self._begin_file()
 
     def read(self) -> list[Received]:
-        """What the next bytes of the socket complete; waits for them."""
+        """What the next bytes of the socket complete; waits for them. What came before a failure is given first."""
         count = self.sock.recv_into(memoryview(self.buffer)[self.filled :])
         if not count:
             raise ServerFailed("the server closed the binlog stream", retryable=True)
         filled = self.filled + count
         with memoryview(self.buffer) as view:
-            used, needed = self._packets(view, filled)
+            try:
+                used, needed = self._packets(view, filled)
+            except RuntimeFailure as failure:
+                self.failure, used, needed = failure, filled, 0
             self._close_chunk(complete=self.long is None)
         self.filled = filled - used
         if needed > len(self.buffer):
@@ -157,13 +178,13 @@ class StreamParser:
     def _event(self, event: memoryview) -> None:
         timestamp, kind, server_id, size, end, flags = HEADER.unpack_from(event)
         if size != len(event):
-            raise ServerFailed(f"an event of {self.file} has {len(event)} bytes, its header says {size}")
+            raise LogUnreadable(f"an event of {self.file} has {len(event)} bytes, its header says {size}")
         if (flags & ARTIFICIAL or kind in _SPECIAL) and self._handled(event, kind, end, flags):
             return
         self._place(end, size)
         if self.checksum and crc32(event[:-4]) != int.from_bytes(event[-4:], "little"):
             text = f"an event of {self.file} before {end} came damaged: its checksum differs"
-            raise ServerFailed(text, retryable=True)
+            raise LogUnreadable(text, retryable=True)
         self.expected += size
         if self.wanted:
             self.awaited = self.expected
@@ -183,7 +204,7 @@ class StreamParser:
     def _place(self, end: int, size: int) -> None:
         # MariaDB 11.4 and later may leave the position of an event inside a transaction empty.
         if end and end != (self.expected + size) & 0xFFFFFFFF:
-            raise ServerFailed(
+            raise LogUnreadable(
                 f"{self.file} has a hole: expected an event at {self.expected}, one ends at {end}",
                 retryable=True,
             )
@@ -217,7 +238,8 @@ class StreamParser:
 
     def _begin_file(self) -> None:
         self.tally.begin_file()
-        self.ready.append(Chunk(self.file, 0, 4, MAGIC, complete=True, timestamp=self.timestamp))
+        # Not complete: by its first event a file is recognised, so nothing goes on between the two.
+        self.ready.append(Chunk(self.file, 0, 4, MAGIC, complete=False, timestamp=self.timestamp))
         self.piece_start = 4
 
     def _begin_long(self, event: memoryview) -> None:
@@ -227,6 +249,7 @@ class StreamParser:
         if self.tally.inside is None:  # rows of what began before
             self.tally.note(0, 0, b"")
         self.timestamp, self.committed = timestamp, 0
+        self.long_last = LastEvents(self.expected, bytes(event[:_LOOKED_AT]))
         self.long = (size - len(event), 0, 0)
         self.long_wanted = self.wanted
         self._add_long(event)
@@ -239,9 +262,9 @@ class StreamParser:
         if not last:
             return
         left, crc, tail = self.long
-        self.long = None
         if left or (self.checksum and crc != tail):
-            raise ServerFailed(f"a long event of {self.file} came damaged", retryable=True)
+            raise LogUnreadable(f"a long event of {self.file} before {self.expected} came damaged", retryable=True)
+        self.long, self.short_from = None, len(self.pieces)
         if self.long_wanted:
             self.awaited = self.expected
         if self.long_head and self.expected > self.skip_until:
@@ -266,11 +289,24 @@ class StreamParser:
         if not self.pieces and not self.awaited:
             return
         data = b"".join(self.pieces)
-        self.pieces.clear()
         end = self.piece_start + len(data)
-        told = (self.timestamp, self.awaited, self.committed, self.tally.take())
+        last = self._last(data, end) if complete else None
+        self.pieces.clear()
+        self.short_from = 0
+        told = (self.timestamp, self.awaited, self.committed, self.tally.take(), last)
         self.ready.append(Chunk(self.file, self.piece_start, end, data, complete, *told))
         self.piece_start, self.awaited = end, 0
+
+    def _last(self, data: bytes, end: int) -> LastEvents | None:
+        """Of as many events as may be kept, and of one at least."""
+        size = 0
+        for one in reversed(self.pieces[self.short_from :]):
+            if size and size + len(one) > _LOOKED_AT:
+                break
+            size += len(one)
+        if size:
+            return LastEvents(end - size, data[len(data) - size :][:_LOOKED_AT])
+        return self.long_last if data else None
 
     def _no_event(self, body: bytes) -> None:
         if body[:1] == b"\xff":
