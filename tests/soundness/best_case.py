@@ -7,6 +7,7 @@ have been, for not every schedule is tried.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
@@ -231,7 +232,7 @@ class BestCase:
             return
         one, *rest = waiting
         size = float(self.topology.databases[database].size.value.bytes)
-        latest = max(0, one.schedule.window_ms - images.unchanged(size)(one)[0])
+        latest = max(0, one.schedule.window_ms - next(images.unchanged(size)(one))[0])
         for offset in self._offsets(one, latest, placed, size):
             moved = msgspec.structs.replace(one, schedule=msgspec.structs.replace(one.schedule, offset_ms=offset))
             yield from self._placed(database, rest, (*placed, moved))
@@ -241,7 +242,7 @@ class BestCase:
         if not placed:
             return [0, latest]
         window = self._windows((*placed, one))[0]
-        due, around = releases(one.schedule, window.start, window.end), window.end - window.start
+        around = window.end - window.start
         if one.source_store is None:
             starts = sorted(
                 at + other.schedule.offset_ms
@@ -252,7 +253,14 @@ class BestCase:
         else:
             shelf = images.shelves(placed, window, images.unchanged(size)).get(one.source_store)
             likely = [at + one.thaw_ms for at in shelf.usable] if shelf else []
-        waits = sorted({at - release for release in due for at in likely if 0 <= at - release <= latest})
+        likely.sort()
+        waits = sorted(
+            {
+                at - release
+                for release in releases(one.schedule, window.start, window.end)
+                for at in likely[bisect_left(likely, release) : bisect_right(likely, release + latest)]
+            }
+        )
         if len(waits) > _MOST_CHOICES:
             waits = self.random.sample(waits, _MOST_CHOICES)
         return sorted({*waits, 0, latest})

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from math import inf
 
 from bkpc_grammar.plan import Job
-from tests.soundness.images import Draw, Shelf, reach_back, runs_of, shelf_of
-from tests.soundness.releases import Window, releases
+from tests.soundness.images import Draw, Shelf, reach_back, runs_of, shelf_of, starts_of
+from tests.soundness.releases import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ class Agent:
 
     def _full(self, job: Job) -> None:
         """All images of a full one, each in its slot."""
-        for begins in self._starts(job):
-            takes, later = self.draw(job)
+        for begins, (takes, later) in zip(self._starts(job), self.draw(job), strict=False):
             for store in job.stores:
                 self.landed.setdefault(store, []).append((begins + takes, begins + later))
                 if job.engine == "physical":
@@ -90,12 +89,13 @@ class Agent:
             one.sort(key=lambda full: full[1])
         busy = _Busy(self._slots())
         adding = {job.id: job for job in self.jobs if job.kind == "backup.incremental"}
+        runs = {id_: self.draw(job) for id_, job in adding.items()}
         for begins, id_ in sorted((start, job.id) for job in adding.values() for start in self._starts(job)):
             job = adding[id_]
             full = self._newest_full(job.stores[0], begins)
             if full is None or busy.meets(begins, begins + job.schedule.slot_ms):
                 continue
-            takes, later = self.draw(job)
+            takes, later = next(runs[id_])
             chain = chains.get(job.id)
             if chain is None or chain.full != full:
                 chain = chains[job.id] = Chain(full, full)
@@ -107,7 +107,7 @@ class Agent:
                 yield from ((start, start + job.schedule.slot_ms) for start in self._starts(job))
 
     def _starts(self, job: Job) -> list[int]:
-        return [one + job.schedule.offset_ms for one in releases(job.schedule, self.start, self.end)]
+        return starts_of(job, self.start, self.end)
 
     def _newest_full(self, store: str, at: int) -> int | None:
         """When the newest one began that is whole."""

@@ -119,12 +119,7 @@ class Household:
     def _begun(self, draw: images.Draw) -> images.Draw:
         """Runs that take their time to start besides."""
         starting = {job.id: int(self.beginning(job)) for job in self.jobs}
-
-        def begun(job: Job) -> tuple[int, int]:
-            takes, snapshot = draw(job)
-            return takes + starting[job.id], snapshot
-
-        return begun
+        return lambda job: ((takes + starting[job.id], later) for takes, later in draw(job))
 
     def turns(self, store: str) -> float:
         """How often objects of the newest image are asked for one after the other: of tables 128 at once; of those that

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from math import inf
 from random import Random
+
+import msgspec
 
 from bkpc_grammar.plan import Job
 from tests.soundness.releases import Window, releases
 
-Draw = Callable[[Job], tuple[int, int]]
-"""How long one run of a job takes after its start, and how much later than its start its snapshot is, in ms."""
+Draw = Callable[[Job], Iterator[tuple[int, int]]]
+"""Of one run of a job after the other: how long it takes after its start, and how much later its snapshot is, in ms."""
 
 
 @dataclass(slots=True)
@@ -28,8 +31,7 @@ class Shelf:
         return self.snapshots[index] if index >= 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True, gc=False):
     """The loss grows by one second a second, from `least`, for `length`; it weighs `weight` a millisecond."""
 
     at: int
@@ -96,22 +98,15 @@ def as_expected(whole: float = 0) -> Draw:
     return _known(draw)
 
 
-def _known(draw: Draw) -> Draw:
+def _known(draw: Callable[[Job], tuple[int, int]]) -> Draw:
     """The same for all runs of a job."""
-    found: dict[str, tuple[int, int]] = {}
-
-    def again(job: Job) -> tuple[int, int]:
-        if job.id not in found:
-            found[job.id] = draw(job)
-        return found[job.id]
-
-    return again
+    return lambda job: repeat(draw(job))
 
 
 def any_speed(random: Random, size: float | None = None, whole: float = 0) -> Draw:
     """Sizes below the declared one, or below what the plan expects; attempts that fail now and then."""
 
-    def draw(job: Job) -> tuple[int, int]:
+    def run(job: Job) -> tuple[int, int]:
         part = random.uniform(0.2, 1)
         moving = moving_ms(job, (job.expect_bytes if size is None else size) * part, read_by(job, whole) * part)
         if job.engine == "physical":  # its position is noted when its last file is there, or before
@@ -121,7 +116,7 @@ def any_speed(random: Random, size: float | None = None, whole: float = 0) -> Dr
         wasted = random.randint(0, job.retry.budget_ms)
         return moving + wasted, random.randint(0, wasted)
 
-    return draw
+    return lambda job: (run(job) for _ in repeat(None))
 
 
 def reach_back(jobs: Sequence[Job]) -> int:
@@ -153,17 +148,21 @@ def shelves(jobs: Iterable[Job], window: Window, draw: Draw) -> dict[str, Shelf]
 
 def runs_of(job: Job, start: int, end: int, draw: Draw, source: Shelf | None) -> list[tuple[int, int]]:
     """(usable, snapshot) of every run released in [start, end)."""
+    starts = starts_of(job, start, end)
+    if job.source_store is None:
+        return [(begins + takes, begins + later) for begins, (takes, later) in zip(starts, draw(job), strict=False)]
     found = []
-    offset = job.schedule.offset_ms
-    for release in releases(job.schedule, start, end):
-        begins = release + offset
-        takes, later = draw(job)
-        snapshot: int | None = begins + later
-        if job.source_store is not None:
-            snapshot = source.newest(begins - job.thaw_ms) if source else None
+    for begins, (takes, _) in zip(starts, draw(job), strict=False):
+        snapshot = source.newest(begins - job.thaw_ms) if source else None
         if snapshot is not None:
             found.append((begins + takes, snapshot))
     return found
+
+
+def starts_of(job: Job, start: int, end: int) -> list[int]:
+    """When every run begins that is released in [start, end)."""
+    offset = job.schedule.offset_ms
+    return [release + offset for release in releases(job.schedule, start, end)]
 
 
 def shelf_of(runs: list[tuple[int, int]]) -> Shelf:
@@ -215,10 +214,10 @@ def quantile(stretches: list[Stretch], share: float) -> float:
         edges.append((one.least, one.weight))
         edges.append((one.least + one.length, -one.weight))
     edges.sort()
-    held, slope, before = 0.0, 0.0, 0.0
+    held, slope, before, enough = 0.0, 0.0, 0.0, share * total - 1e-6
     for value, change in edges:
         gained = slope * (value - before)
-        if held + gained >= share * total - 1e-6 and slope > 0:
+        if held + gained >= enough and slope > 0:
             return before + max(0.0, share * total - held) / slope
         held, before, slope = held + gained, value, slope + change
     return inf if any(one.least == inf for one in stretches) else before

@@ -8,7 +8,7 @@ objects of at most 16 MiB, one after the other. An object's transactions are saf
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
 from math import ceil
@@ -158,13 +158,11 @@ def worst_of_all(pipe: Pipe, random: Random) -> float:
 
 
 def _adversaries(pipe: Pipe, random: Random) -> tuple[tuple[Adversary, int], ...]:
-    return (
-        (steady, 40),
-        (all_at_once, 12),
-        (after_silence(pipe), 12),
-        (before_the_cut(pipe), 12),
-        (by_chance(random, pipe), 30),
-    )
+    return (*_repeatable(pipe), (by_chance(random, pipe), 30))
+
+
+def _repeatable(pipe: Pipe) -> tuple[tuple[Adversary, int], ...]:
+    return ((steady, 40), (all_at_once, 12), (after_silence(pipe), 12), (before_the_cut(pipe), 12))
 
 
 @dataclass(slots=True)
@@ -240,6 +238,24 @@ ANSWERED, WHOLE_SECOND = 0.5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """When the first transaction of each object came, in order, and when that object is complete."""
+
+    came: Sequence[float]
+    done: Sequence[float]
+
+    @classmethod
+    def by(cls, pipe: Pipe, adversary: Adversary, count: int) -> Made:
+        made = [
+            (batch, begins, number)
+            for batch, begins in batches(pipe, adversary, count)
+            for number in range(batch.objects)
+        ]
+        came = [batch.came(number * OBJECT) for batch, _, number in made]
+        return cls(came, [completed(pipe, *one) for one in made])
+
+
+@dataclass(frozen=True, slots=True)
 class Notes:
     """What one who goes back with others knows of a log: until when nothing else was committed.
 
@@ -247,73 +263,82 @@ class Notes:
     there when it answered is safe, and costs a request.
     """
 
-    came: Sequence[float]
-    """When the first transaction of each object came, in order, and when that object is complete."""
-    done: Sequence[float]
+    made: Made
     asked: Sequence[float]
     latency: float
 
     @classmethod
-    def of(cls, pipe: Pipe, made: Sequence[tuple[Batch, float]], apart: float, first: float) -> Notes:
+    def of(cls, pipe: Pipe, made: Made, apart: float, first: float) -> Notes:
         """Asked every `apart` seconds from `first` on, until the last has come."""
-        numbered = [(batch, begins, number) for batch, begins in made for number in range(batch.objects)]
-        came = [batch.came(number * OBJECT) for batch, _, number in numbered]
-        done = [completed(pipe, *one) for one in numbered]
-        often = max(0, int((came[-1] - first) / apart) + 2)
-        asked = list(accumulate(repeat(apart, often), initial=first))
-        while asked and _answered(asked[-1]) >= came[-1]:
+        last = made.came[-1]
+        asked = list(accumulate(repeat(apart, max(0, int((last - first) / apart) + 2)), initial=first))
+        while asked and _answered(asked[-1]) >= last:
             asked.pop()
-        return cls(came, done, asked, pipe.latency)
+        return cls(made, asked, pipe.latency)
 
-    def over_time(self, *, telling: bool = False) -> Iterator[Stretch]:
-        """The loss at every instant. `telling`: between two notes that wait for nothing it is as ever; leave out all of
-        those but one of each time without news."""
-        known, last, before = -1, 0.0, 0.0
+    def over_time(self) -> list[Stretch]:
+        """The loss at every instant."""
+        noted: list[float] = []
         for start, end, safe in self._without_news():
-            chosen: Iterable[int] = range(start, end)
-            if telling:
-                chosen = (start, bisect_left(self.asked, safe, start + 1, end, key=_answered))
-            for at in chosen:
-                if at < end:
-                    if at and known != at - 1:
-                        last = self._noted(at - 1, before if at == start else safe)
-                    now = self._noted(at, safe)
-                    if at and now > last:
-                        least = last - self.asked[at - 1] + WHOLE_SECOND
-                        yield Stretch(0, least * 1000, (now - last) * 1000, 1.0)
-                    known, last = at, now
+            stored = self._stored(start, end, safe)
+            noted += [safe + self.latency] * (stored - start)
+            noted += [asked + ANSWERED + self.latency for asked in self.asked[stored:end]]
+        return [_between(*one) for one in zip(self.asked, noted, noted[1:], strict=False) if one[2] > one[1]]
+
+    def worst(self) -> float:
+        """The longest loss, in seconds. From a note that waits for nothing to the next it is as ever: of those one is
+        enough of each time without news."""
+        worst, before = 0.0, 0.0
+        for start, end, safe in self._without_news():
+            for at in (start, max(start + 1, self._stored(start, end, safe))):
+                if 0 < at < end:
+                    last = self._noted(at - 1, before if at == start else safe)
+                    if (now := self._noted(at, safe)) > last:
+                        worst = max(worst, _between(self.asked[at - 1], last, now).worst / 1000)
             before = safe
+        return worst
 
     def _without_news(self) -> Iterator[tuple[int, int, float]]:
         """The first of some answers and the one after them between which nothing comes, and when what came is safe."""
         start = 0
         while start < len(self.asked):
-            object_ = bisect_right(self.came, _answered(self.asked[start]))
-            end = bisect_left(self.asked, self.came[object_], start + 1, key=_answered)
-            yield start, end, self.done[object_ - 1] if object_ else 0.0
+            come = bisect_right(self.made.came, _answered(self.asked[start]))
+            end = bisect_left(self.asked, self.made.came[come], start + 1, key=_answered)
+            yield start, end, self.made.done[come - 1] if come else 0.0
             start = end
 
+    def _stored(self, start: int, end: int, safe: float) -> int:
+        """The first answer of some that comes when all is safe already."""
+        return bisect_left(self.asked, safe, start, end, key=_answered)
+
     def _noted(self, at: int, safe: float) -> float:
-        return max(self.asked[at] + ANSWERED, safe) + self.latency
+        return max(_answered(self.asked[at]), safe) + self.latency
 
 
 def _answered(asked: float) -> float:
     return asked + ANSWERED
 
 
+def _between(asked: float, noted: float, again: float) -> Stretch:
+    """What is lost from one note to the next: all since the answer that the first is of."""
+    return Stretch(0, (noted - asked + WHOLE_SECOND) * 1000, (again - noted) * 1000, 1.0)
+
+
 def known_over_time(pipe: Pipe, adversary: Adversary, count: int, apart: float, first: float) -> list[Stretch]:
     """The loss at every instant of one who goes back with others, of a server that is asked every `apart` seconds."""
-    return list(Notes.of(pipe, batches(pipe, adversary, count), apart, first).over_time())
+    return Notes.of(pipe, Made.by(pipe, adversary, count), apart, first).over_time()
 
 
 def worst_known(pipe: Pipe, random: Random, apart: float) -> float:
     """The worst any of the adversaries achieves against one who goes back with others, in seconds, whenever the server
     is asked: best just before something that waits long."""
-    worst = 0.0
-    for adversary, count in _adversaries(pipe, random):
+    worst, chance = 0.0, by_chance(random, pipe)
+    for adversary, count in (*_repeatable(pipe), (chance, 30)):
         opened = [batch.opened for batch, _ in batches(pipe, adversary, min(count, 8))]
         firsts = {(at - ANSWERED + 1e-9) % apart for at in opened} | {random.uniform(0, apart)}
+        made = None
         for first in firsts:
-            notes = Notes.of(pipe, batches(pipe, adversary, count), apart, first)
-            worst = max(worst, *(one.worst / 1000 for one in notes.over_time(telling=True)), 0.0)
+            if made is None or adversary is chance:  # never twice the same
+                made = Made.by(pipe, adversary, count)
+            worst = max(worst, Notes.of(pipe, made, apart, first).worst())
     return worst
