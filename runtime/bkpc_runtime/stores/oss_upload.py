@@ -1,8 +1,10 @@
 """An object on its way into OSS: one request when it is small, a multipart upload otherwise.
 
 At most four parts are under way while a fifth fills; parts above 16 MiB wait in temporary files, so that memory
-does not grow with the object. The service is told the MD5 of each request, and refuses other bytes before they can be
-seen; what it has put together is compared by CRC-64.
+does not grow with the object. An object that one request makes can be seen at once: the service is told its MD5, and
+refuses other bytes. A part can't be seen: the CRC-64 that the service answers is compared, which costs the processor far
+less, and a part that arrived wrong is sent again before the service is told, tag by tag, which parts to put together.
+What it has made of them is compared by CRC-64, too.
 """
 
 from __future__ import annotations
@@ -194,13 +196,11 @@ class OssWriter:
     def _send_part(self, number: int, body: Body) -> _Sent:
         try:
             etag, there = self._there.get(number, ("", 0))
-            digest = body.md5()
-            if there == body.size and digest.hex().upper() == etag.upper():
+            if there == body.size and body.md5().hex().upper() == etag.upper():
                 return _Sent(number, etag, body.size)
-            headers = {**self._headers, **_digest_header(digest)}
 
             def send(bucket: Any) -> Any:
-                answer = bucket.upload_part(self._name, self._upload_id, number, body.to_send(), headers=headers)
+                answer = bucket.upload_part(self._name, self._upload_id, number, body.to_send(), headers=self._headers)
                 return unless_spoiled(answer, body.crc)
 
             sent = self._calls.do(self._key, send, self._patience, self._given_up)
