@@ -2,9 +2,9 @@
 
 At most four parts are under way while a fifth fills; parts above 16 MiB wait in temporary files, so that memory
 does not grow with the object. An object that one request makes can be seen at once: the service is told its MD5, and
-refuses other bytes. A part can't be seen: the CRC-64 that the service answers is compared, which costs the processor far
-less, and a part that arrived wrong is sent again before the service is told, tag by tag, which parts to put together.
-What it has made of them is compared by CRC-64, too.
+refuses other bytes. A part can't be seen: the CRC-64 that the service answers is compared, which costs the processor
+far less, and a part that arrived wrong is sent again before the service is told, tag by tag, which parts to put
+together. What it has made of them is compared by CRC-64, too.
 """
 
 from __future__ import annotations
