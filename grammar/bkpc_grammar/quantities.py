@@ -39,6 +39,13 @@ BITS: dict[str, Fraction] = {
 """Units of a number of bits, in bytes; used in rates only."""
 
 
+def no_more(one: Fraction, other: Fraction) -> bool:
+    """`one <= other`: whole numbers compare faster than fractions do."""
+    mine, of = one.as_integer_ratio()
+    theirs, each = other.as_integer_ratio()
+    return mine * each <= theirs * of
+
+
 class _Quantity(Struct, frozen=True, eq=False, gc=False):
     amount: Fraction
     written: str = ""
@@ -49,14 +56,12 @@ class _Quantity(Struct, frozen=True, eq=False, gc=False):
     def __lt__(self, other: Self) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        mine, theirs = self.amount, other.amount  # whole numbers compare faster than fractions do
-        return mine.numerator * theirs.denominator < theirs.numerator * mine.denominator
+        return not no_more(other.amount, self.amount)
 
     def __le__(self, other: Self) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        mine, theirs = self.amount, other.amount
-        return mine.numerator * theirs.denominator <= theirs.numerator * mine.denominator
+        return no_more(self.amount, other.amount)
 
     def __gt__(self, other: Self) -> bool:
         return not self <= other
@@ -91,7 +96,8 @@ class Duration(_Quantity, frozen=True, eq=False, gc=False):
 
     def milliseconds_up(self) -> int:
         """Whole milliseconds, rounded up: for bounds and deadlines that must not shrink."""
-        return -(-self.amount.numerator * 1000 // self.amount.denominator)
+        whole, parts = self.amount.as_integer_ratio()
+        return -(-whole * 1000 // parts)
 
     def milliseconds_down(self) -> int:
         """Whole milliseconds, rounded down: for what must not be counted on for longer."""
@@ -118,7 +124,8 @@ class Size(_Quantity, frozen=True, eq=False, gc=False):
         return self.amount
 
     def bytes_up(self) -> int:
-        return -(-self.amount.numerator // self.amount.denominator)
+        whole, parts = self.amount.as_integer_ratio()
+        return -(-whole // parts)
 
     def human(self) -> str:
         """Binary units, three significant figures at most: `300GiB`, `1.5MiB`."""

@@ -26,11 +26,10 @@ def verdict_table(checked: Checked, *, explain: bool = False) -> str:
     ]
     if not rows:
         return ""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    aligned = "  ".join(f"%-{max(map(len, column))}s" for column in zip(*rows, strict=True))
     lines = []
     for row, answer in zip(rows, checked.answers, strict=True):
-        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        lines.append(f"{cells}{_from_the_image_alone(answer)}")
+        lines.append(f"{(aligned % row).rstrip()}{_from_the_image_alone(answer)}")
         if explain:
             lines += _terms(answer)
     if explain:

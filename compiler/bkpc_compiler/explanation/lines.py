@@ -10,7 +10,7 @@ from bkpc_compiler.explanation.explanation import Line
 from bkpc_compiler.feasibility import recovery_point as points
 from bkpc_compiler.feasibility.bounds import Bound
 from bkpc_compiler.feasibility.lines import Choice, places
-from bkpc_compiler.feasibility.recovery_time import Place, leads_back, most_at
+from bkpc_compiler.feasibility.recovery_time import Place, leads_back
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_grammar.quantities import Duration
 from bkpc_grammar.rounding import told_down
@@ -36,7 +36,7 @@ def _line(choice: Choice, line: points.Line) -> Line:
     place = _place(choice, line)
     alone = None
     if place is not None:
-        alone = most_at(choice.setting, choice.left, choice.database, choice.policy, line, place, choice.loss)
+        alone = choice.on(line, place).most
     first = line.image.jobs[0].store
     return Line(
         image=tuple(dict.fromkeys((first, *(job.store for job in line.image.jobs)))),
@@ -61,7 +61,7 @@ def _place(choice: Choice, line: points.Line) -> Place | None:
     led = [one for one in places(choice.database, choice.loss) if leads_back(choice.setting, line, one, choice.loss)]
 
     def soonest(place: Place) -> tuple[bool, int, str]:
-        most = most_at(choice.setting, choice.left, choice.database, choice.policy, line, place, choice.loss)
+        most = choice.on(line, place).most
         return (most is None, most or 0, place.site)
 
     return min(led, key=soonest, default=None)

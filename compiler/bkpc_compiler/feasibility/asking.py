@@ -74,10 +74,10 @@ class Frozen(Struct, frozen=True, dict=True):
 
 def frozen_of(setting: Setting, database: Database, line: Line, place: Place, lost: tuple[str, ...]) -> Frozen | None:
     """What a recovery on `line` asks for at the worst instant; None where nothing must thaw."""
+    if not line.frozen:
+        return None
     images = [one for one in line.image.stores if thaw_of(one) is not None]
     logs = [one for one in line.log_stores if thaw_of(one) is not None]
-    if not images and not logs:
-        return None
     image = pieces_of(database, line.image, line.image.loaded(database.size.value)) if images else None
     log = None
     if logs and line.log:

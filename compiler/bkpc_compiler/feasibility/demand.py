@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as replace_data
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 PASSES = 16
 """So many times as fast as what changed is found on average it is moved, where there is room."""
 LEAST_SHARE = Fraction(1, 1024)
+WHOLE = Fraction(1)
 
 
 class JobDemand(Struct, frozen=True):
@@ -224,7 +224,7 @@ def _for_servers(
     late: Iterable[JobDemand], requests: Iterable[Request], usable: Mapping[str, int], steady: Mapping[str, int]
 ) -> frozenset[str]:
     """The ids of late jobs that would be in time if of one server several images could be taken at once."""
-    alone = [replace_data(one, server=None) for one in requests]
+    alone = [replace(one, server=None) for one in requests]
     slots = timetable_of(alone, usable, steady).slots
     found = (replace(job, slot=slots.get(job.id)) for job in late)
     return frozenset(job.id for job in found if not job.late)
@@ -237,19 +237,20 @@ def effort_of(job: JobDemand, retries: Fraction) -> int:
 
 def sought_of(job: JobDemand, retries: Fraction) -> int:
     """Bytes that it must be able to read beside these, which it does not move."""
-    return _with_attempts(max(Fraction(0), job.read.amount - job.bytes.amount), retries)
+    return _with_attempts(max(Fraction(0), job.read.amount - job.bytes.amount), retries) if job.whole else 0
 
 
 def _with_attempts(size: Fraction, retries: Fraction) -> int:
-    whole = retries.denominator
-    return -(-size.numerator * (whole + retries.numerator) // (size.denominator * whole))
+    more, whole = retries.as_integer_ratio()
+    bytes_, parts = size.as_integer_ratio()
+    return -(-bytes_ * (whole + more) // (parts * whole))
 
 
 def _share(job: JobDemand) -> Fraction:
     """What it reserves of links and stores at most, of the rate at which it reads: what changed passes them in a
     sixteenth of the time that reading takes."""
-    if not job.read.amount:
-        return Fraction(1)
+    if job.whole is None or not job.read.amount:
+        return WHOLE
     return min(Fraction(1), max(job.bytes.amount * PASSES / job.read.amount, LEAST_SHARE))
 
 
@@ -290,7 +291,7 @@ def _taking_turns(
             continue
         turns = tuple(_turn(by_id[job.id], (job.database, job.store) in copied, usable) for job in group)
         for job, wish in zip(group, spread(turns) or (), strict=False):
-            by_id[job.id] = replace_data(by_id[job.id], wish=wish)
+            by_id[job.id] = replace(by_id[job.id], wish=wish)
     return [by_id[one.id] for one in requests]
 
 

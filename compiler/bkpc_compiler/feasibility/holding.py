@@ -15,7 +15,7 @@ from math import ceil
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.lines import Choice
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most
-from bkpc_compiler.feasibility.recovery_time import longest_thaw, ready_after
+from bkpc_compiler.feasibility.recovery_time import ready_after
 from bkpc_compiler.feasibility.thaw import asked_of, thaw_days
 from bkpc_compiler.feasibility.together import Outage
 from bkpc_compiler.program.model import Cadence, Database, Policy, Scope
@@ -146,7 +146,7 @@ def _begins(outage: Outage, choice: Choice, respond: int) -> int | None:
         return respond
     everyone = outage.thawed if name in outage.choices else None
     queue = thaw_days(asked_of(choice.database, choice.line), everyone)[0] * DAY
-    if outage.asking and longest_thaw((*choice.line.image.stores, *choice.line.log_stores)):
+    if outage.asking and choice.line.frozen:
         queue += outage.asking.duration.milliseconds_up()
     return respond + ready_after(choice.line, choice.recovery.place) + queue
 

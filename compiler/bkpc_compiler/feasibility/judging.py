@@ -30,7 +30,7 @@ from bkpc_compiler.feasibility.together import (
 )
 from bkpc_compiler.feasibility.working import Reaching
 from bkpc_compiler.program.model import Promise, Protection
-from bkpc_grammar.quantities import Duration
+from bkpc_grammar.quantities import Duration, no_more
 
 
 class Verdict(StrEnum):
@@ -82,7 +82,9 @@ class Commons:
     def members(self, outage: Outage, name: str) -> tuple[tuple[str, Choice], ...]:
         """The other members of the group of `name`, and how each comes back, whether the failure hits it or not."""
         group = self.setting.grouped.get(name)
-        others = sorted(group - {name}) if group else ()
+        if group is None:
+            return ()
+        others = sorted(group - {name})
         return tuple((one, outage.choices[one]) for one in others if one in outage.choices)
 
     def shorts(self, outage: Outage, choice: Choice) -> tuple[Short, ...]:
@@ -98,6 +100,8 @@ class Commons:
 
         Its own, and along each chain of needs the first: those are few, and what is behind them is told of them.
         """
+        if len(outage.down) == 1:
+            return self._own_shorts(outage, name)
         first = self.waited.setdefault(outage, {})
         for one in needs_first(outage, name, first):
             first[one] = self._own_shorts(outage, one) or self._needed_shorts(outage, one, first)
@@ -290,10 +294,11 @@ class TimeJudging(Struct, frozen=True):
 
 
 def _verdict(objective: Duration, most: Duration | None, judging: Judging) -> Verdict:
-    if most is not None and most.amount <= objective.amount:
+    if most is not None and most <= objective:
         return Verdict.UNDECIDED if judging.shorts() else Verdict.PROVED
     least = judging.least()
-    return Verdict.REFUTED if least is not None and least > objective.amount else Verdict.UNDECIDED
+    beyond = least is not None and not no_more(least, objective.amount)
+    return Verdict.REFUTED if beyond else Verdict.UNDECIDED
 
 
 def no_point_in_common(judging: PointJudging) -> str:

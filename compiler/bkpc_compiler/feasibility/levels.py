@@ -105,7 +105,7 @@ def limits_of(
     losses: Losses, databases: Mapping[str, Database], protections: Sequence[Protection]
 ) -> tuple[Limit, ...]:
     """What is promised of the loss of a database; or of all of a group, which go back to one point: each limit once."""
-    found: dict[tuple[str, str, Fraction], Limit] = {}
+    found: dict[tuple[Scope, str, tuple[int, int]], Limit] = {}
     for protection in protections:
         for promise in protection.policy.promises:
             if promise.rpo is not None:
@@ -113,7 +113,7 @@ def limits_of(
                 lost = "" if promise.scope is Scope.CORRUPTION else loss.lost  # all stores are left
                 within = promise.rpo.value.amount
                 for limit in (within, _beside_images(within, loss, protections)) if len(protections) > 1 else (within,):
-                    found.setdefault((loss.scope.value, lost, limit), (loss, limit))
+                    found.setdefault((loss.scope, lost, limit.as_integer_ratio()), (loss, limit))
     return tuple(found.values())
 
 
@@ -232,15 +232,16 @@ def _with_least_rates(
     enough: dict[int, int] = {}
     missed = 0
     nearest = sorted(range(len(streams)), key=lambda index: (streams[index].latency, streams[index].store))
-    known: dict[tuple[int, Fraction], int | None] = {}
+    known: dict[tuple[int, tuple[int, int]], int | None] = {}
     for loss, within in limits if streams else ():
         for index in nearest:
             stream = streams[index]
             if not survives(stores[stream.store], loss, policy):
                 continue
-            if (index, within) not in known:
-                known[index, within] = least_rate(arrivals_of(stream), within - stream.noted)
-            rate = known[index, within]
+            key = (index, within.as_integer_ratio())
+            if key not in known:
+                known[key] = least_rate(arrivals_of(stream), within if stream.known is None else within - stream.noted)
+            rate = known[key]
             if rate is not None and rate <= _carries(ways, stream):
                 enough[index] = max(enough.get(index, 0), rate)
                 break

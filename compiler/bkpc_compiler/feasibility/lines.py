@@ -19,6 +19,7 @@ from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setti
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, HotLevel, Policy, Promise, Protection, Scope
+from bkpc_grammar.quantities import no_more
 
 REFUTED = 2
 """The rank of a line that cannot meet the promised RPO."""
@@ -74,7 +75,11 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
     def _leading(self, way: Way) -> tuple[int, Recovery]:
         """The rank of a way, and the recovery on it."""
         rank, line, place = way
-        return rank, Recovery(self.setting, self.left, self.database, self.policy, line, place, self.loss)
+        return rank, self.on(line, place)
+
+    def on(self, line: Line, place: Place) -> Recovery:
+        """The way back on `line` to `place`."""
+        return Recovery(self.setting, self.left, self.database, self.policy, line, place, self.loss)
 
     @property
     def plain(self) -> tuple[Recovery, ...]:
@@ -113,8 +118,10 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
 
 def _quickest(ranked: tuple[int, Recovery]) -> tuple[int, bool, int, tuple[str, str], str]:
     rank, one = ranked
-    frozen = frozen_of(one.setting, one.database, one.line, one.place, one.loss.sites)
-    queue = thaw_days(asked_of(one.database, one.line))[0] * DAY * 1000 + (frozen.wait if frozen else 0)
+    queue = 0
+    if one.line.frozen:
+        frozen = frozen_of(one.setting, one.database, one.line, one.place, one.loss.sites)
+        queue = thaw_days(asked_of(one.database, one.line))[0] * DAY * 1000 + (frozen.wait if frozen else 0)
     return (rank, one.most is None, (one.most or 0) + queue, one.line.name, one.place.site)
 
 
@@ -243,7 +250,7 @@ def _rank(line: Line, promise: Promise | None, scope: Scope) -> int:
     if line.log is None and promise.rpo_quantile == 1 and line.image.gap * within.denominator > within.numerator * 1000:
         return REFUTED
     lost = lost_at_most(line, promise.rpo_quantile)
-    if lost is not None and lost <= within:
+    if lost is not None and no_more(lost, within):
         return 0
     least = lost_at_least(line, scope, promise.rpo_quantile)
-    return 1 if least is not None and least <= within else REFUTED
+    return 1 if least is not None and no_more(least, within) else REFUTED

@@ -14,7 +14,6 @@ the bound. See docs/feasibility.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, inf
@@ -22,14 +21,16 @@ from math import ceil, inf
 from msgspec import Struct
 
 from bkpc_grammar.log_objects import OBJECT
+from bkpc_grammar.quantities import no_more
 
+_OBJECT = Fraction(OBJECT)
 _BEYOND_DOUBT = 1 + 1e-9
+_RATIO = Fraction.as_integer_ratio
 _REMEMBERED = 4096
 """So many rates are kept: an estate repeats its figures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrivals:
+class Arrivals(Struct, frozen=True):
     """A log and its way: bytes, seconds, bytes per second."""
 
     writes: Fraction
@@ -52,25 +53,26 @@ class Delay(Struct, frozen=True):
     @property
     def total(self) -> Fraction:
         # Reduced once, not after each sum.
-        parts = (self.collected, self.latency, self.carried)
-        one, two, three = (part.denominator for part in parts)
-        a, b, c = (part.numerator for part in parts)
+        a, one = self.collected.as_integer_ratio()
+        b, two = self.latency.as_integer_ratio()
+        c, three = self.carried.as_integer_ratio()
         return Fraction((a * two + b * one) * three + c * one * two, one * two * three)
 
 
-def delay(log: Arrivals, rate: Fraction) -> Delay | None:
+def delay(log: Arrivals, rate: Fraction | int) -> Delay | None:
     """The bound at `rate`; None where the log falls behind for ever."""
     # On numerators and denominators: fractions that are reduced at each step take five times as long.
-    writes, per = log.writes.numerator, log.writes.denominator
-    late, unit = log.latency.numerator, log.latency.denominator
-    cost, of = rate.denominator * unit * OBJECT + late * rate.numerator, rate.numerator * unit * OBJECT
+    writes, per = log.writes.as_integer_ratio()
+    late, unit = log.latency.as_integer_ratio()
+    bytes_, seconds = rate.as_integer_ratio()
+    cost, of = seconds * unit * OBJECT + late * bytes_, bytes_ * unit * OBJECT
     share, whole = writes * cost, per * of
     if share >= whole:
         return None
-    gap, parts = log.flush.numerator, log.flush.denominator
+    gap, parts = log.flush.as_integer_ratio()
     if late * whole * parts > gap * unit * (whole - share):
         gap, parts = late * whole, unit * (whole - share)
-    burst, grain = log.burst.numerator, log.burst.denominator
+    burst, grain = log.burst.as_integer_ratio()
     met, scale = writes * gap, per * parts  # bytes written in a gap
     held = min(met, OBJECT * scale)
     batch = late * grain * scale * of + (burst * scale + met * grain) * cost * unit
@@ -93,9 +95,11 @@ def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
     Something less than an object waits to be flushed, and is then sent; or a burst comes at once, and its last byte
     waits until all of it is through. None where the log is written faster than the way carries it.
     """
-    if log.writes > capacity:
+    if not no_more(log.writes, capacity):
         return None
     flushed = Delay(log.flush, log.latency, min(log.burst + log.writes * log.flush, Fraction(OBJECT)) / capacity)
+    if no_more(log.burst, _OBJECT):
+        return flushed  # the burst is part of it
     at_once = Delay(Fraction(0), log.latency, log.burst / capacity)
     return at_once if at_once.total > flushed.total else flushed
 
@@ -106,7 +110,7 @@ def least_rate(log: Arrivals, within: Fraction) -> int | None:
     Searched for in floating point, with a margin: whether a promise is kept at that rate, `delay` says exactly.
     """
     return _least_rate(
-        *(one.numerator / one.denominator for one in (log.writes, log.burst, log.flush, log.latency, within))
+        *(whole / parts for whole, parts in map(_RATIO, (log.writes, log.burst, log.flush, log.latency, within)))
     )
 
 

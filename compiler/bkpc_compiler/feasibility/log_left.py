@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from bkpc_compiler.feasibility.lines import Choice, places
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_most
-from bkpc_compiler.feasibility.recovery_time import Recovery, leads_back, most_at
+from bkpc_compiler.feasibility.recovery_time import Recovery, leads_back
 from bkpc_compiler.program.model import Store
 
 
@@ -52,5 +52,5 @@ def _left(choice: Choice, planned: Recovery, line: Line) -> LogLeft | None:
         line.log_store,
         lost_at_most(line, Fraction(1)),
         lost_at_most(planned.line, Fraction(1)),
-        most_at(choice.setting, choice.left, choice.database, choice.policy, line, place, loss),
+        choice.on(line, place).most,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -12,6 +13,9 @@ from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Scope, Store
 from bkpc_grammar.quantities import ZERO_DURATION
+
+if TYPE_CHECKING:
+    from bkpc_compiler.feasibility.recovery_time import Transfer
 
 
 class Line(Struct, frozen=True, dict=True):
@@ -42,7 +46,18 @@ class Line(Struct, frozen=True, dict=True):
         """Where the log to replay may be."""
         return self.synced or ((self.log_store,) if self.log_store else ())
 
-    @property
+    @once
+    def frozen(self) -> bool:
+        """Whether anything must thaw before it can be read."""
+        held = (one.storage_class for one in (*self.image.stores, *self.log_stores))
+        return any(one is not None and one.value.thaw is not None for one in held)
+
+    @once
+    def moved(self) -> dict[object, tuple[Transfer, ...]]:
+        """What a recovery on it moves; filled as it is asked for: it is one line that several failures leave."""
+        return {}
+
+    @once
     def name(self) -> tuple[str, str]:
         """For a fixed order."""
         return (self.image.id, self.log_store.name if self.log_store else "")

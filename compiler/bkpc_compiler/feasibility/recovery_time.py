@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways
@@ -93,9 +94,9 @@ class Left:
             self.rooms[name] = None if room is None else max(0, room - self.background(name))
         return self.rooms[name]
 
-    def least(self, resources: Iterable[Resource], last: Resource) -> int | None:
+    def least(self, resources: Iterable[Resource]) -> int | None:
         """Whole bytes per second of the slowest stage; None where none is narrow."""
-        least = self.usable(last)
+        least = None
         for one in resources:
             room = self.usable(one)
             if room is not None and (least is None or room < least):
@@ -114,7 +115,7 @@ class Left:
         return None if least is None or slowest is None else (least, slowest)
 
 
-class Transfer(Struct, frozen=True):
+class Transfer(Struct, frozen=True, dict=True):
     """Bytes through a pipeline of resources: the image of a database, or the log that follows an image.
 
     `reading`: what the pieces of a log cost besides, `objects`: those of an image, where that is anything. `prepared`:
@@ -138,7 +139,7 @@ class Transfer(Struct, frozen=True):
             return f"load {self.database.size.value}{more}"
         return f"replay {Size(Fraction(self.bytes)).human()} of log"
 
-    @property
+    @once
     def waits(self) -> int:
         """Milliseconds beside what the bytes take at a rate."""
         asking = self.reading or self.objects
@@ -227,15 +228,38 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
     @once
     def most(self) -> int | None:
         """Milliseconds at worst, with what is left to itself; None where nothing bounds them."""
-        alone = most_at(
-            self.setting, self.left, self.database, self.policy, self.line, self.place, self.loss, self.share
-        )
-        return None if alone is None else alone + sum(term.duration.milliseconds_up() for term in self.queue)
+        if self.at_once is None or not self.queue:
+            return self.at_once
+        return self.at_once + sum(term.duration.milliseconds_up() for term in self.queue)
+
+    @once
+    def at_once(self) -> int | None:
+        """The same with nothing to wait for that concerns others."""
+        if not self.line.image.comes:
+            return None
+        total = self.setting.patience_of(self.policy).respond + self.checking + ready_after(self.line, self.place)
+        for transfer in self.transfers:
+            rate = self.left.least(transfer.resources) if transfer.bytes else None
+            if rate is not None:
+                if rate <= 0:
+                    return None
+                total += milliseconds(transfer.bytes, rate)
+            total += transfer.waits
+        return total
+
+    def behind(self, queue: tuple[Term, ...]) -> Recovery:
+        """The same with more to wait for: what moves, and how long that takes, is known already."""
+        again = replace(self, queue=(*self.queue, *queue))
+        vars(again).update(at_once=self.at_once, transfers=self.transfers)
+        return again
 
     @once
     def transfers(self) -> tuple[Transfer, ...]:
-        """What moves, one after the other, at the worst instant of failure."""
-        return self._transfers(_age_at_most(self.line, self.share))
+        """What moves, one after the other, at the worst instant of failure: whatever the failure leaves of its way."""
+        known, key = self.line.moved, (self.place.site, self.loss.sites, self.share == 1 or self.share)
+        if key not in known:
+            known[key] = self._transfers(_age_at_most(self.line, self.share))
+        return known[key]
 
     def _transfers(self, age: Fraction | int) -> tuple[Transfer, ...]:
         """The image, then what was written in `age` milliseconds before the failure."""
@@ -251,42 +275,6 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         bytes_ = log_to_replay(database, line, age)
         reading = _pieces(self.setting, database, line, self.place, self.loss, age, bytes_)
         return (image, Transfer(database, line.image, bytes_, (*following, ways.replays_of(database)), reading))
-
-
-def most_at(
-    setting: Setting, left: Left, database: Database, policy: Policy, line: Line, place: Place, loss: Loss,
-    share: Fraction = Fraction(1),
-) -> int | None:  # fmt: skip
-    """Milliseconds on `line` to `place` at worst, with what is left to itself; None where nothing bounds them."""
-    if not line.image.comes:
-        return None
-    ways = setting.ways
-    total = setting.patience_of(policy).respond + checking_of(setting, database) + ready_after(line, place)
-    reading = reading_any(setting, line.image.stores, place, loss)
-    size = line.image.loaded(database.size.value)
-    rate = left.least(reading, ways.restores_of(database))
-    if size and rate is not None:
-        if rate <= 0:
-            return None
-        total += milliseconds(size, rate)
-    total += starting(database, logical=line.image.logical) + preparing(database, line.image.prepared)
-    objects = objects_of(ways, database, line.image, size, place.site, loss.sites)
-    if objects:
-        total += objects.wait
-    following = _reading_log(setting, line, place, loss)
-    if following is None:
-        return total
-    age = _age_at_most(line, share)
-    log = log_to_replay(database, line, age)
-    pieces = _pieces(setting, database, line, place, loss, age, log)
-    if pieces:
-        total += pieces.wait
-    rate = left.least(following, ways.replays_of(database))
-    if log and rate is not None:
-        if rate <= 0:
-            return None
-        total += milliseconds(log, rate)
-    return total
 
 
 def _pieces(
@@ -376,7 +364,7 @@ def ready_at(place: Place, stores: Iterable[Store]) -> tuple[Term, ...]:
 def ready_after(line: Line, place: Place) -> int:
     """Milliseconds between acting and the first byte: until the place is provisioned and what is read has thawed."""
     provision = place.standby.provision.value.milliseconds_up() if place.standby else 0
-    longest = longest_thaw((*line.image.stores, *line.log_stores))
+    longest = longest_thaw((*line.image.stores, *line.log_stores)) if line.frozen else None
     return provision if longest is None else max(provision, thawing_ms(longest))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bkpc_compiler.estate.resources import Resource, narrowest
 from bkpc_compiler.feasibility.bounds import Bound, Term
@@ -50,7 +50,7 @@ class StreamDemand(Struct, frozen=True, dict=True):
     @once
     def reserved(self) -> Delay | None:
         """How long a committed transaction may be on its way, at the reserved rate; None where it has none."""
-        return delay(arrivals_of(self), Fraction(self.rate)) if self.fits else None
+        return delay(arrivals_of(self), self.rate) if self.fits else None
 
     @once
     def noted(self) -> Fraction:
@@ -62,7 +62,9 @@ class StreamDemand(Struct, frozen=True, dict=True):
     @once
     def at_most(self) -> Fraction | None:
         """The whole of `reserved`, in seconds, and until it is known of a member of a group."""
-        return self.reserved.total + self.noted if self.reserved else None
+        if self.reserved is None:
+            return None
+        return self.reserved.total if self.known is None else self.reserved.total + self.noted
 
     @once
     def most_delay(self) -> Bound | None:

@@ -95,6 +95,8 @@ def thaw_of(store: Store | None) -> Given[Duration] | None:
 
 def asked_of(database: Database, line: Line) -> tuple[Asked, ...]:
     """What a recovery on `line` thaws at the worst instant: the image, and the log after it, where a quota counts."""
+    if not line.frozen:
+        return ()
     found = []
     for log, stores in ((False, line.image.stores), (True, line.log_stores)):
         for store in stores:

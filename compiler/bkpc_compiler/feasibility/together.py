@@ -18,7 +18,7 @@ from bkpc_compiler.feasibility.lines import Choice, choose
 from bkpc_compiler.feasibility.looking import Look, look_of
 from bkpc_compiler.feasibility.recovery_least import Passing, comes_back, least_back, least_together, passing_of
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
-from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting, longest_thaw
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, copied_in_a_day, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Queueing
 from bkpc_compiler.once import once
@@ -182,12 +182,12 @@ def _waiting(outage: Outage, recovery: Recovery) -> Recovery:
     """The recovery, behind all that concerns others too."""
     queued = _with_thaw_queue(recovery, outage)
     looks = (*outage.look.terms(recovery),)
-    return structs.replace(queued, queue=(*queued.queue, *looks)) if looks else queued
+    return queued.behind(looks) if looks else queued
 
 
 def _with_thaw_queue(recovery: Recovery, outage: Outage) -> Recovery:
     """The recovery, its thaw behind what all recoveries ask: one after the other, and of the class's quota."""
-    if longest_thaw((*recovery.line.image.stores, *recovery.line.log_stores)) is None:
+    if not recovery.line.frozen:
         return recovery
     queue: tuple[Term, ...] = (outage.asking,) if outage.asking else ()
     days, asked = thaw_days(asked_of(recovery.database, recovery.line), outage.thawed)
@@ -196,7 +196,7 @@ def _with_thaw_queue(recovery: Recovery, outage: Outage) -> Recovery:
         words = f"behind the thaw quota of `{asked.store.name}`"
         working = Queueing(recovery, asked.storage.name)
         queue += (Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, working),)
-    return structs.replace(recovery, queue=queue)
+    return recovery.behind(queue) if queue else recovery
 
 
 def waited_for(outage: Outage, name: str, down: frozenset[str] | None = None) -> tuple[str, ...]:

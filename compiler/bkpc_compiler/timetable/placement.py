@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
 from bkpc_compiler.timetable.occupancy import Occupancy
@@ -21,8 +24,7 @@ LEFT = (12, 8, 4, 2, 1, 0)
 """Sixteenths of what streams leave that jobs leave to recoveries, tried in this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A job as the planner sees it. `resources`: names; `ceiling`: bytes per second it may use at most, or None.
 
     `effort`: bytes its reservation must be able to move in its slot, failed attempts included. `lead`: milliseconds
@@ -60,7 +62,8 @@ class Request:
 
     def moving(self, rate: int) -> int:
         """What it reserves of links and stores where it reads at `rate`."""
-        return -(-rate * self.share.numerator // self.share.denominator)
+        share, whole = self.share.as_integer_ratio()
+        return -(-rate * share // whole)
 
     def on(self, name: str, rate: int) -> int:
         """What it reserves of a resource where it reads at `rate`."""
@@ -288,10 +291,11 @@ class _Planner:
         places = self._places(request, rate, pairs)
         if not _cyclic(request.rhythm, length):
             return self._always(request, window, length, rate, places, request.lead)
-        crowded = self._places(request, rate, [pair for pair in pairs if pair[0] in self._shared])
+        shared = [pair for pair in pairs if pair[0] in self._shared]
+        crowded = self._places(request, rate, shared)
         own = [place for place in places if place not in crowded]
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
-        key = (request.rhythm, rate, request.share, request.lead, *(pair for pair in pairs if pair[0] in self._shared))
+        key = (request.rhythm, rate, request.share.as_integer_ratio(), request.lead, *shared)
         offset = max(request.lead, self._from(key, lasts))
         met = False
         while offset + length <= window:
