@@ -6,6 +6,7 @@ import json
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -37,28 +38,40 @@ def reason(disk: DirectoryStore, prefix: str, epoch: int) -> str:
 
 
 @pytest.mark.parametrize(("by_chance", "why"), [(True, "begun in the same second"), (False, "no event ends at")])
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
 def test_a_log_that_was_begun_anew_within_the_second_is_another(
-    server: ThrowawayServer, disk: DirectoryStore, by_chance: bool, why: str
+    server: ThrowawayServer, disk: DirectoryStore, restarted: bool, by_chance: bool, why: str
 ) -> None:
     """It has grown beyond what was received of the one before, and may have the end of an event at the same place."""
     write(server, 1)
     begin_anew(server)
+    write_anew = partial(written_anew, server, by_chance=by_chance)
     streaming = Streaming(server, disk, oldest=lambda: position(server).file)
     with streaming as stream:
         write(server, 5)
         before = position(server)
         wait_for(stream, before)
-        begin_anew(server)
-        if not by_chance:
-            server.run("CREATE DATABASE another")
-        write(server, 50)
-        stream.reconnect()
-        wait_until(lambda: stream.state().epoch == 2)
-        wait_for(stream, position(server))
+        if not restarted:
+            write_anew()
+            stream.reconnect()
+            wait_until(lambda: stream.state().epoch == 2)
+            wait_for(stream, position(server))
+    if restarted:
+        write_anew()
+        with Streaming(server, disk) as stream:
+            wait_for(stream, position(server))
     assert why in reason(disk, streaming.prefix, 2)
     found = archived(disk, streaming.prefix, 2, Position(before.file, 0))
     assert found == binlogs(server)
     assert archived(disk, streaming.prefix, 1, Position(before.file, 0))[before.file] != found[before.file]
+
+
+def written_anew(server: ThrowawayServer, *, by_chance: bool) -> None:
+    begin_anew(server)
+    if not by_chance:
+        server.run("CREATE DATABASE another")
+    write(server, 50)
+    server.run("DROP DATABASE IF EXISTS another")
 
 
 def wait_until(true: Callable[[], bool], patience: float = 30) -> None:

@@ -1,6 +1,6 @@
 """Binlog segments in a store: their keys, what is there, and reading them back as binlog files.
 
-    <prefix>/logs/<epoch>/<binlog>/<from>-<to>[.part][.g<GTIDs>[.o<GTID>]].<sha256 of stored bytes>.zst[.age]
+    <prefix>/logs/<epoch>/<binlog>/<from>-<to>[.part][.g<GTIDs>[.o<GTID>]][.e<ending>].<sha256>.zst[.age]
     <prefix>/logs/<epoch>/<binlog>/<to>.end        the file ends there: the server went on to the next
     <prefix>/logs/<epoch>/<binlog>/<to>.<time>.known   known_until.py
     <prefix>/logs/<epoch>/<binlog>/ORIGIN.json     the hash of the file's first event, and GTIDs before it
@@ -8,7 +8,8 @@
 
 Segments are byte ranges of the server's files. Ranges may overlap when two runners were at work; the
 reader takes each byte once. `.part`: the segment ends inside an event too large for one segment. `.g…`: which
-transactions it holds, for who goes on at another server and can't read what is encrypted: `gtid_marks.py`.
+transactions it holds, for who goes on at another server and can't read what is encrypted: `gtid_marks.py`. `.e…`: by
+which event the log is recognised there, `ending.py`. The hash is of the stored bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.ahead import ahead
 
 log = logging.getLogger(__name__)
-_NAME = re.compile(r"(\d{12,})-(\d{12,})(\.part)?(\.g[0-9a-fx_-]*(?:\.o[0-9a-fx-]*)?)?\.([0-9a-f]{64})\.zst(\.age)?")
+_NAME = re.compile(
+    r"(\d{12,})-(\d{12,})(\.part)?(\.g[0-9a-fx_-]*(?:\.o[0-9a-fx-]*)?)?(?:\.e(\d+-[0-9a-f]{8}))?"
+    r"\.([0-9a-f]{64})\.zst(\.age)?"
+)
 _END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
 _EPOCH = re.compile(r"\d{6}")
@@ -46,6 +50,7 @@ class Segment:
     """Bytes `[start, end)` of binlog `file`; `sha256` is that of the stored (packed) bytes.
 
     `part`: the bytes end inside an event. `gtids`: which transactions it holds, as its name says; empty: it does not.
+    `ending`: an event near its end, see `ending.py`.
     """
 
     epoch: int
@@ -56,13 +61,15 @@ class Segment:
     encrypted: bool
     part: bool = False
     gtids: str = ""
+    ending: str = ""
 
     def key(self, prefix: str) -> str:
         """The object's key below `prefix` (`<database>/<identity>`)."""
         suffix = ".zst.age" if self.encrypted else ".zst"
         folder = file_folder(prefix, self.epoch, self.file)
         part = ".part" if self.part else ""
-        return f"{folder}{self.start:012d}-{self.end:012d}{part}{self.gtids}.{self.sha256}{suffix}"
+        ending = f".e{self.ending}" if self.ending else ""
+        return f"{folder}{self.start:012d}-{self.end:012d}{part}{self.gtids}{ending}.{self.sha256}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +144,9 @@ def parse_key(key: str) -> Segment | None:
     found = _NAME.fullmatch(parts[-1])
     if len(parts) < 3 or not found or not _EPOCH.fullmatch(parts[-3]) or not _BINLOG.fullmatch(parts[-2]):
         return None
-    start, end, part, gtids, digest, sealed = found.groups()
-    return Segment(int(parts[-3]), parts[-2], int(start), int(end), digest, bool(sealed), bool(part), gtids or "")
+    start, end, part, gtids, ending, digest, sealed = found.groups()
+    where = int(parts[-3]), parts[-2], int(start), int(end)
+    return Segment(*where, digest, bool(sealed), bool(part), gtids or "", ending or "")
 
 
 def epochs(store: Store, prefix: str) -> list[int]:

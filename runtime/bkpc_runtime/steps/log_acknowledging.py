@@ -93,7 +93,7 @@ class Acknowledging:
 
 def held_by(deliveries: list[Delivery], quorum: int) -> Position | None:
     """Up to where at least `quorum` stores have everything."""
-    held = sorted((one.durable for one in deliveries), key=order, reverse=True)
+    held = sorted((held for one in deliveries if (held := one.held)), key=order, reverse=True)
     return held[quorum - 1] if len(held) >= quorum else None
 
 

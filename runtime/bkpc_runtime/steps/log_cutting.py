@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bkpc_grammar.log_objects import OBJECT, SYNC_APART_MS
 from bkpc_runtime.mysql.binlog.gtid_marks import Seen
 from bkpc_runtime.mysql.binlog.receiver import Chunk
-from bkpc_runtime.mysql.binlog.stream_parser import LastEvents
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository.ending import Mark
 
 SEGMENT_BYTES = OBJECT
 
@@ -28,6 +28,7 @@ class Cut:
     origin: str = ""
     before: str = ""
     gtids: str = ""
+    ending: str = ""
 
     @property
     def end(self) -> Position:
@@ -37,15 +38,15 @@ class Cut:
 class Cutter:
     """What has been received and not yet been cut; begins at `position`. `awaited`: a commit waits for some of it."""
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, position: Position, last: Mark | None = None) -> None:
         self.committed = 0.0
         self.told = self._telling = 0
         """When the last transaction of which all has been cut was committed, by the log's own times, in Unix seconds; 0
         where it is not sure which that is."""
         self._cut_at = 0.0
-        self.begin(position)
+        self.begin(position, last)
 
-    def begin(self, position: Position, last: LastEvents | None = None) -> None:
+    def begin(self, position: Position, last: Mark | None = None) -> None:
         """What comes next is at `position`, and `last` comes before it; what is here is forgotten."""
         self.boundary = position
         """The end of the last whole event: where a new connection goes on."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.steps.log_noting import Noting
@@ -35,12 +36,25 @@ class Delivery:
         self.failing_since: float | None = None
         self.told = told
         self.noting = Noting(store, prefix)
+        self._gaps: list[Gap] = []
         self._queued = start.position
         self._queue: deque[Parcel] = deque()
         self._lock = threading.Condition()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name=f"log to {store.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def held(self) -> Position | None:
+        """`durable`, in the log that is streamed now; None while it has still to be told of a gap: the positions of the
+        log before it are others."""
+        with self._lock:
+            return None if self._gaps else self.durable
+
+    def expect(self, gap: Gap) -> None:
+        """All that is streamed from now on comes after it."""
+        with self._lock:
+            self._gaps.append(gap)
 
     def add(self, parcel: Parcel) -> None:
         """Queues a parcel that `expect`ed this store; one that the store has already is let pass."""
@@ -145,6 +159,8 @@ class Delivery:
             self.durable = parcel.end
             if isinstance(parcel.content, Segment):
                 self.durable_commit = parcel.committed
+            if parcel.content in self._gaps:
+                self._gaps.remove(parcel.content)
             self._lock.notify_all()
         parcel.taken()
         self.told()

@@ -14,6 +14,7 @@ from bkpc_runtime.mysql.binlog.gtid_marks import executed_before, mark_of
 from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogUnreadable, Received, Receiver, ReplicaIdentity, Rotated
 from bkpc_runtime.mysql.connection import server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
+from bkpc_runtime.repository.ending import ending_of
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.steps.log_acknowledging import Acknowledging
@@ -57,7 +58,7 @@ class StreamSource:
 
 
 class LogGroup:
-    """`deliveries` are fed from `position` on, whose file's first event has the hash `origin` (if known).
+    """`deliveries` are fed from `position` on; the log before it is recognised by `marks`.
 
     `acknowledging`: commits wait for these stores.
     """
@@ -67,13 +68,13 @@ class LogGroup:
         source: StreamSource,
         deliveries: list[Delivery],
         position: Position,
-        origin: str,
+        marks: Landmarks,
         spool: Spool,
         wake: Wake,
         acknowledging: Acknowledging | None = None,
     ) -> None:
         self.source, self.acknowledging = source, acknowledging
-        self.cutter = Cutter(position)
+        self.cutter = Cutter(position, marks.last)
         self.outgoing = Outgoing(source.pack, spool, deliveries, wake.set, position, encrypted=source.encrypted)
         for delivery in deliveries:
             delivery.told = wake.set
@@ -88,7 +89,7 @@ class LogGroup:
         self.session = 0
         """Counts connections."""
         self._answers: list[Known] = []
-        self._origin = origin
+        self._origin = marks.origin
         self._given = position
         self._stuck = Stuck()
         self._again = threading.Event()
@@ -194,7 +195,8 @@ class LogGroup:
         connection = self.source.connect()
         try:
             self._same_server(connection)
-            self._look_for_a_gap()
+            if self._look_for_a_gap() and self.acknowledging:
+                return  # what comes after the gap may be asked for when a quorum of stores knows of it
             semi_sync = self.acknowledging is not None
             receiver = Receiver(
                 connection, self.source.facts, self.cutter.boundary, identity=self.source.replica, semi_sync=semi_sync
@@ -243,8 +245,12 @@ class LogGroup:
                 retryable=True,
             )
 
-    def _look_for_a_gap(self) -> None:
-        """Whether the server's log still continues what was received, and is readable there; each time anew."""
+    def _look_for_a_gap(self) -> bool:
+        """Whether the server's log no longer continues what was received; each time anew.
+
+        Raises:
+            LogUnreadable: it can't be told.
+        """
         place, stuck = self.cutter.boundary, self._stuck
         marks = Landmarks(self._origin, self.cutter.last)
         found = look(self.source.connect, self.source.facts, place, marks, failing=stuck.at(place))
@@ -260,6 +266,7 @@ class LogGroup:
                 self._origin = ""
         elif found.unreadable:
             raise LogUnreadable(found.unreadable, retryable=True)
+        return gap is not None
 
     def _turn(self, receiver: Receiver) -> None:
         self.pausing = self.outgoing.full()
@@ -319,7 +326,8 @@ class LogGroup:
                 self._origin = origin_of(cut.body)
                 before = executed_before(cut.body, facts.variable("gtid_purged").replace("\n", ""))
             gtids = mark_of(cut.seen, facts.identity)
-            self.outgoing.take(replace(cut, origin=self._origin, before=before, gtids=gtids))
+            ending = "" if cut.part else ending_of(self.cutter.last, cut.end.offset)
+            self.outgoing.take(replace(cut, origin=self._origin, before=before, gtids=gtids, ending=ending))
 
     def _acknowledge(self, receiver: Receiver | None) -> None:
         if self.acknowledging:

@@ -73,6 +73,9 @@ class Outgoing:
         with self._lock:
             arrived = inf if isinstance(item, Known) else time.time()  # with a note nothing would be lost
             self._oldest.append(item.arrived if isinstance(item, Cut) else arrived)
+            if isinstance(item, Gap):
+                for one in self.deliveries:
+                    one.expect(item)
         if not isinstance(item, Cut):
             self._queue.put(Parcel(item, arrived=time.time()))
         elif len(item.body) <= _PACKED_AT_ONCE:
@@ -105,7 +108,8 @@ class Outgoing:
     def _packed(self, cut: Cut) -> Parcel:
         packed = self._pack(cut.body)
         digest = hashlib.sha256(packed).hexdigest()
-        segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, self._encrypted, cut.part, cut.gtids)
+        said = self._encrypted, cut.part, cut.gtids, cut.ending
+        segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, *said)
         return Parcel(
             segment, packed, arrived=cut.arrived, committed=cut.committed, origin=cut.origin, before=cut.before
         )

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bkpc_runtime.mysql.binlog.receiver import Chunk, LogUnreadable, first_event, receive
-from bkpc_runtime.mysql.binlog.stream_parser import LastEvents
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
+from bkpc_runtime.repository.ending import Mark
 from bkpc_runtime.steps.log_parcels import event_digest
 from bkpc_runtime.steps.log_taking_over import Connect, dumping
 
@@ -20,11 +20,11 @@ _SIZE_AT = 9
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """What the log before a place is recognised by: the hash of its file's first event, and the last events before the
+    """What the log before a place is recognised by: the hash of its file's first event, and what comes last before the
     place; as far as they are known."""
 
     origin: str = ""
-    last: LastEvents | None = None
+    last: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,15 @@ def recognise(connect: Connect, facts: ServerFacts, place: Position, marks: Land
     return _explained(connect, facts, place) if failing and place.offset else _SAME
 
 
-def _same(connect: Connect, facts: ServerFacts, file: str, last: LastEvents) -> bool:
+def _same(connect: Connect, facts: ServerFacts, file: str, last: Mark) -> bool:
     there = b""
     with dumping(connect) as connection:
         for received in receive(connection, facts, Position(file, last.start)):
             if not isinstance(received, Chunk):
                 break
             there += received.data
-            if len(there) >= len(last.beginning):
-                return there.startswith(last.beginning)
+            if (same := last.matches(there)) is not None:
+                return same
     raise LogUnreadable(f"the server's {file} ends after {last.start + len(there)}", retryable=True)
 
 

@@ -88,7 +88,7 @@ class Spool:
         if isinstance(content, Segment):
             label |= {"file": content.file, "start": content.start, "end": content.end, "part": content.part}
             label |= {"sha256": content.sha256, "encrypted": content.encrypted, "origin": parcel.origin}
-            label |= {"gtids": content.gtids, "before": parcel.before}
+            label |= {"gtids": content.gtids, "ending": content.ending, "before": parcel.before}
         else:
             label |= {"file": content.position.file, "ends": content.position.offset, "then": parcel.end.file}
         return json.dumps(label).encode() + b"\n"
@@ -124,7 +124,8 @@ def _labelled(label: dict[str, object]) -> Parcel:
     else:
         start, end = int(str(label["start"])), int(str(label["end"]))
         flags = bool(label["encrypted"]), bool(label["part"])
-        content = Segment(0, file, start, end, str(label["sha256"]), *flags, str(label.get("gtids", "")))
+        named = str(label.get("gtids", "")), str(label.get("ending", ""))
+        content = Segment(0, file, start, end, str(label["sha256"]), *flags, *named)
     return Parcel(
         content,
         arrived=float(str(label["arrived"])),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
+from bkpc_runtime.repository.ending import stored_ending
 from bkpc_runtime.repository.joins import Join
 from bkpc_runtime.repository.segments import begins_at, epochs, newest_end, origin, sequence
 from bkpc_runtime.steps.log_join import NoJoin, find_join
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where one store's log goes on, and in which epoch. `origin` is the hash of that file's first event, if known.
+    """Where one store's log goes on, and in which epoch. `marks`: what the log before it is recognised by.
 
     `gap`: the store must be told of it before anything else; the epoch is the one before it. `join`: what it has of
     another server goes on here; it must be told of that first, too.
@@ -29,7 +30,7 @@ class Start:
 
     epoch: int
     position: Position
-    origin: str = ""
+    marks: Landmarks = field(default_factory=Landmarks)
     gap: Gap | None = None
     join: Join | None = None
 
@@ -37,6 +38,11 @@ class Start:
     def next(self) -> Position:
         """What is to be read next."""
         return self.gap.position if self.gap else self.position
+
+    @property
+    def known(self) -> Landmarks:
+        """What the log before what is to be read next is recognised by."""
+        return Landmarks() if self.gap else self.marks
 
     @property
     def news(self) -> Gap | Join | None:
@@ -67,13 +73,14 @@ def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, 
     if position is None:
         told = begins_at(store, prefix, epoch)
         return Start(epoch, Position(told if told in names else names[0], 0))
-    known = origin(store, prefix, epoch, position.file)
+    ending = stored_ending(store, prefix, epoch, position)
+    marks = Landmarks(origin(store, prefix, epoch, position.file), ending)
     # What can't be read now may be later: the stream itself tries that again.
-    gap = look(connect, facts, position, Landmarks(known)).gap
+    gap = look(connect, facts, position, marks).gap
     joined = find_join(connect, facts, store, prefix) if gap else None
     if isinstance(joined, Join):
         return _going_on(store, joined)
-    return Start(epoch, position, known, gap)
+    return Start(epoch, position, marks, gap)
 
 
 def _going_on(store: Store, join: Join) -> Start:

@@ -150,15 +150,14 @@ class LogStream:
         together = _together(starts, self.sync.quorum if self.sync else 1)
         first = min((starts[store] for store in together), key=lambda one: order(one.next))
         wake = Wake()
-        deliveries = [_delivery(store, self.prefix, starts[store], wake.set) for store in together]
+        deliveries = [delivery_of(store, self.prefix, starts[store], wake.set) for store in together]
         spool = Spool(self._work / "spool", self.prefix, self._limit)
         spool.clear()
         acknowledging = Acknowledging(self.sync, self.prefix) if self.sync else None
         if acknowledging and len(together) < acknowledging.wish.quorum:
             acknowledging.degrade(deliveries)
-        origin = "" if first.gap else first.origin
         with self._lock:
-            self._main = LogGroup(self._source, deliveries, first.next, origin, spool, wake, acknowledging)
+            self._main = LogGroup(self._source, deliveries, first.next, first.known, spool, wake, acknowledging)
             self._failure = ""
         for store in self.stores:
             if store not in together:
@@ -248,12 +247,11 @@ class LogStream:
         assert main is not None
         start = self._start(store)
         wake = Wake()
-        delivery = _delivery(store, self.prefix, start, wake.set)
+        delivery = delivery_of(store, self.prefix, start, wake.set)
         spool = Spool(self._work / f"catch-up-{quote(store.name, safe='')}", self.prefix, self._limit)
         spool.clear()
-        origin = "" if start.gap else start.origin
         source = replace(self._source, replica=ReplicaIdentity())
-        group = LogGroup(source, [delivery], start.next, origin, spool, wake)
+        group = LogGroup(source, [delivery], start.next, start.known, spool, wake)
         with self._lock:
             self._away.pop(store.name, None)
             self._behind[store.name] = (group, delivery)
@@ -320,8 +318,11 @@ def _together(starts: dict[Store, Start], least: int) -> list[Store]:
     return near if len(near) >= least else ranked[:least]
 
 
-def _delivery(store: Store, prefix: str, start: Start, told: Callable[[], None]) -> Delivery:
+def delivery_of(store: Store, prefix: str, start: Start, told: Callable[[], None]) -> Delivery:
+    """Of one store; it is told first what its start says."""
     delivery = Delivery(store, prefix, start, told)
+    if start.gap:
+        delivery.expect(start.gap)
     if start.news:
         parcel = Parcel(start.news, arrived=time.time())
         parcel.expect(1)

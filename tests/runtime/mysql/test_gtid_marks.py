@@ -132,8 +132,9 @@ def test_mariadb_s() -> None:
 @pytest.mark.parametrize("mark", ["", ".g", ".g57-60", f".g57-60_{OTHER.replace('-', '')}x3.o61", ".g.o", ".g0-1-57"])
 def test_it_is_part_of_a_name(mark: str) -> None:
     for part in (False, True):
-        segment = Segment(3, "binlog.000007", 4, 4711, "0" * 64, True, part, mark)
-        assert parse_key(segment.key("shop/one")) == segment
+        for ending in ("", "31-0123abcd"):
+            segment = Segment(3, "binlog.000007", 4, 4711, "0" * 64, True, part, mark, ending)
+            assert parse_key(segment.key("shop/one")) == segment
 
 
 def test_what_a_head_says() -> None:

@@ -22,7 +22,7 @@ TELLING = events.BEGINS | {events.XID, events.XA_PREPARE, events.PAYLOAD, events
 """The events by which a transaction begins or ends."""
 KEPT = 1 << 16
 """Bytes of such an event that are looked at."""
-_LONGEST = 140
+_LONGEST = 130
 """A name has 255 bytes at most. What does not fit is not told."""
 _MARK = re.compile(r"\.g([0-9a-fx_-]*)(?:(\.o)([0-9a-fx-]*))?")
 _ITEM = re.compile(r"(?:([0-9a-f]{32})x)?(\d{1,19})(?:-(\d{1,19}))?")

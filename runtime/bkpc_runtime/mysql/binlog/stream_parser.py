@@ -48,6 +48,10 @@ class LastEvents:
     start: int
     beginning: bytes
 
+    def matches(self, there: bytes) -> bool | None:
+        """Whether `there` is what begins at `start`; None: more of it is needed."""
+        return there.startswith(self.beginning) if len(there) >= len(self.beginning) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
