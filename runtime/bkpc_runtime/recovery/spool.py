@@ -28,6 +28,8 @@ _CHUNK = 1 << 20
 _LEFT_FREE = 64 << 20
 _KIND_AT = 4
 _GTID_AT = slice(events.HEADER + 1, events.HEADER + 1 + 16 + 8)
+_PARENT_AT = slice(_GTID_AT.stop + 1, _GTID_AT.stop + 1 + 8)
+"""Behind a byte that says that there are logical times: after which transaction of the file one may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class _File:
     whole: bool = False
     gtids: dict[str, str] = field(default_factory=dict)
     tagged: bool = False
+    begun: bool = False
+    """Whether it has a transaction that is replayed."""
 
     def seen(self) -> LogFile:
         end = Position(self.name, self.end)
@@ -297,14 +301,15 @@ class Spool:
             into.gtids[one.gtid.partition("-")[0]] = one.gtid
         elif one.kind == events.TAGGED_GTID:
             into.tagged = True
-        elif one.kind == events.GTID and self._anonymous:
+        elif self._anonymous and one.kind in {events.GTID, events.ANONYMOUS_GTID}:
             at = one.start - into.removed
             into.out.seek(at)
             size = events.size_of(into.out.read(events.HEADER))
             into.out.seek(at)
             event = into.out.read(size)
             into.out.seek(at)
-            into.out.write(_anonymous(event, self._reader.checksums))
+            into.out.write(_anonymous(event, self._reader.checksums, first=not into.begun))
+        into.begun = True
 
 
 def _put(into: _File, offset: int, body: bytes, at: int, end: int) -> int:
@@ -316,11 +321,18 @@ def _put(into: _File, offset: int, body: bytes, at: int, end: int) -> int:
     return end
 
 
-def _anonymous(event: bytes, checksums: bool) -> bytes:
-    """A GTID event as it would be of a server without GTIDs; all it says of what may run side by side stays."""
+def _anonymous(event: bytes, checksums: bool, *, first: bool) -> bytes:
+    """A GTID event as it would be of a server without GTIDs; all it says of what may run side by side stays.
+
+    But the `first` of a file runs after all before it. MySQL's applier counts logical times anew only where one has no
+    parent, which else is the first of the source's file: were that left out, it would take those of the file before for
+    those of this one, and run side by side what must not.
+    """
     kept = bytearray(event)
     kept[_KIND_AT] = events.ANONYMOUS_GTID
     kept[_GTID_AT] = bytes(_GTID_AT.stop - _GTID_AT.start)
+    if first:
+        kept[_PARENT_AT] = bytes(8)
     if checksums:
         kept[-4:] = zlib.crc32(kept[:-4]).to_bytes(4, "little")
     return bytes(kept)

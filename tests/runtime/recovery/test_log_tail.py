@@ -77,7 +77,7 @@ class Log:
         """Cut into objects after these many bytes in turn, or, of none, after each transaction; an image beside."""
         store, turns = Counting("disk"), itertools.cycle(cuts)
         for number, body in enumerate(self.files, 1):
-            at, inside = 0, _starts(bytes(body))
+            at, inside = 0, event_starts(bytes(body))
             edges = iter([one.offset for one in self.edges if one.file == made.binlog(number)])
             while at < len(body):
                 end = min(len(body), at + next(turns)) if cuts else next(edges)
@@ -95,7 +95,7 @@ class Log:
         return store
 
 
-def _starts(body: bytes) -> set[int]:
+def event_starts(body: bytes) -> set[int]:
     at, found = 4, {len(body)}
     while at < len(body):
         found.add(at)
