@@ -223,9 +223,9 @@ def _goes_on(world: World, job: contract.Job, image: Image, facts: ServerFacts) 
     else:
         return True
     streamed = {name for one in world.plan.streams if one.database == job.database for name in one.stores}
-    new = [store for store in map(world.store, sorted(streamed)) if not epochs(store, prefix)]
+    stores = [world.store(name) for name in sorted(streamed)]
     with contextlib.suppress(ServerFailed):
-        return any(isinstance(find_join(lambda: world.connect(database), facts, one, prefix), Join) for one in new)
+        return any(isinstance(find_join(lambda: world.connect(database), facts, one, prefix), Join) for one in stores)
     return False
 
 

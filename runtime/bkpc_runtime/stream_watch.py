@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -13,6 +14,7 @@ from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.mysql.flavour import identity_of
 from bkpc_runtime.mysql.semi_sync import SemiSync, not_in_force, read_semi_sync
 from bkpc_runtime.steps.log_state import StoreState, StreamState
 from bkpc_runtime.steps.log_stream import LogStream
@@ -21,6 +23,7 @@ from bkpc_runtime.work_folder import publish
 log = logging.getLogger(__name__)
 _LOOK = 0.5
 _SYNC_LOOK = 2.0
+_ADDRESS_LOOK = 10.0
 _COMMITS_WAIT = 3.0
 _AGAIN = 60.0
 """Seconds before the same is said again."""
@@ -67,6 +70,29 @@ class SyncWatch:
         self._not_waited = state.not_waited
 
 
+class AddressWatch:
+    """Asks, over a connection of its own, whether the address still leads to the server that is streamed from: a name
+    that was given to another one breaks no connection, and the old server may live on as its replica."""
+
+    def __init__(self, name: str, running: LogStream) -> None:
+        self._name, self._running = name, running
+
+    def run(self, end: threading.Event) -> None:
+        while not end.wait(_ADDRESS_LOOK):
+            with contextlib.suppress(RuntimeFailure):  # the stream itself tells of a server that does not answer
+                self._look()
+
+    def _look(self) -> None:
+        connection = self._running.connect()
+        try:
+            identity = identity_of(connection)
+        finally:
+            connection.close()
+        if identity != self._running.facts.identity:
+            log.warning("stream %s: its address leads to another server now: %s", self._name, identity)
+            self._running.reconnect()
+
+
 class StreamWatch:
     """`run` until `end`; `folder` is the stream's own."""
 
@@ -76,13 +102,15 @@ class StreamWatch:
         self._told: set[str] = set()
         self._said: dict[str, float] = {}
         self._sync = SyncWatch(stream.id, running) if stream.sync else None
+        self._address = AddressWatch(stream.id, running)
 
     def end(self) -> None:
         self._end.set()
 
     def run(self) -> None:
-        if self._sync:
-            threading.Thread(target=self._sync.run, args=(self._end,), daemon=True).start()
+        watches = [self._address.run, *([self._sync.run] if self._sync else [])]
+        for watch in watches:
+            threading.Thread(target=watch, args=(self._end,), daemon=True).start()
         while not self._end.wait(_LOOK):
             self._look()
         self._look()

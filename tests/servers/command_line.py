@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pyrage
 
+from bkpc_runtime.mysql.flavour import read_facts
+from bkpc_runtime.repository import layout, segments
 from bkpc_runtime.repository.plans import put_in_force
+from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.world import open_world
 from tests.database_server import ThrowawayServer
 from tests.demo import policy
@@ -101,6 +104,21 @@ class Office:
         """Starts a command that goes on; what it prints is appended to `<command>.log`."""
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             return subprocess.Popen(self.command(*arguments), cwd=self.folder, env=self.environ, stdout=log, stderr=log)
+
+    def until_archived(self, server: ThrowawayServer, folder: str = "backups") -> None:
+        """Until a directory has the whole log of a server, which has taken the place of another maybe: asked for
+        without a command, of which each takes a second."""
+        store = DirectoryStore("disk", self.folder / folder)
+        with server.connect() as connection:
+            own = read_facts(connection).identity
+        until = time.monotonic() + 60
+        while True:
+            prefix = layout.prefix_of("shop", own)
+            epoch = max(segments.epochs(store, prefix), default=0)
+            if epoch and segments.newest_end(store, prefix, epoch) == position(server):
+                return
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
     def archived(self, *servers: ThrowawayServer, stores: int = 1) -> str:
         """Waits until so many stores have the whole log of each of `servers`; where that of the first ends.

@@ -19,6 +19,7 @@ from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.mysql.flavour import Position, current_position, list_binlogs, read_facts
 from bkpc_runtime.repository import layout, segments
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.log_group import AnotherServer
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import unpacked
@@ -39,6 +40,7 @@ class Streaming:
         recipient: str = "",
         flush_seconds: float = 0.2,
         reach: Callable[[], ThrowawayServer] | None = None,
+        work: Path | None = None,
         **options: Any,
     ) -> None:
         address = parse_address(server.url)
@@ -46,7 +48,7 @@ class Streaming:
         facts = read_facts(connection)
         connection.close()
         recipients = [recipient] if recipient else []
-        self.work = Path(tempfile.gettempdir()) / f"bkpc-work-{secrets.token_hex(8)}"
+        self.work = work or Path(tempfile.gettempdir()) / f"bkpc-work-{secrets.token_hex(8)}"
         self.prefix = layout.prefix_of("shop", facts.identity)
 
         def reached() -> Connection[Any]:
@@ -58,11 +60,16 @@ class Streaming:
             pack=lambda plain: packed(plain, recipients), prefix=self.prefix, encrypted=bool(recipients), **options,
         )  # fmt: skip
         self.all_stored: bool | None = None
+        self.moved = threading.Event()
+        """The address leads to another server."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
-        self.all_stored = self.stream.run(self._stop)
+        try:
+            self.all_stored = self.stream.run(self._stop)
+        except AnotherServer:
+            self.moved.set()
 
     def __enter__(self) -> LogStream:
         self._thread.start()
@@ -71,7 +78,8 @@ class Streaming:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        shutil.rmtree(self.work, ignore_errors=True)
+        if not self.moved.is_set():
+            shutil.rmtree(self.work, ignore_errors=True)
 
 
 def position(server: ThrowawayServer) -> Position:

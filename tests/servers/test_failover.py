@@ -6,14 +6,16 @@ Counters that are added to, and keys that would come twice, show whatever is rep
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pyrage
 import pytest
@@ -29,6 +31,7 @@ from bkpc_runtime.recovery.way import By
 from bkpc_runtime.repository import catalogue, segments
 from bkpc_runtime.repository.joins import joins_of
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps import log_stream
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.directory import DirectoryStore
@@ -38,6 +41,7 @@ from tests.database_server import ThrowawayServer, start_server
 from tests.database_server.contents import digests
 from tests.servers.command_line import Office
 from tests.servers.conftest import FLAVOURS
+from tests.servers.kinds_of_store import Switched
 from tests.servers.streaming import Streaming, archived, position, wait_for
 
 OPTIONS: dict[str, dict[str, str]] = {
@@ -50,11 +54,9 @@ _SYSTEM = "('mysql', 'sys', 'performance_schema', 'information_schema')"
 @contextmanager
 def replica_set(flavour: str, folder: Path, count: int) -> Iterator[list[ThrowawayServer]]:
     """Servers with GTIDs: the first is the primary of the others."""
-    with ExitStack() as running:
-        found = [
-            running.enter_context(start_server(flavour, folder / str(number), **OPTIONS[flavour]))
-            for number in range(count)
-        ]
+    with ExitStack() as running, ThreadPoolExecutor(count) as pool:
+        starting = [start_server(flavour, folder / str(number), **OPTIONS[flavour]) for number in range(count)]
+        found = list(pool.map(running.enter_context, starting))
         found[0].run("CREATE USER copying IDENTIFIED BY 'it'", "GRANT REPLICATION SLAVE ON *.* TO copying")
         for one in found[1:]:
             follow(one, found[0])
@@ -90,6 +92,15 @@ def promote(replica: ThrowawayServer) -> None:
     replica.run(f"STOP {_replica(replica)}", f"RESET {_replica(replica)} ALL")
 
 
+def follow_again(old: ThrowawayServer, primary: ThrowawayServer) -> None:
+    """One that was killed comes back as a replica, and has all."""
+    old.start()
+    if old.flavour == "mariadb":
+        old.run("SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos")
+    follow(old, primary)
+    caught_up(old, primary)
+
+
 def identity(server: ThrowawayServer) -> str:
     with server.connect() as connection:
         return read_facts(connection).identity
@@ -100,6 +111,13 @@ def span(server: ThrowawayServer, first: int, last: int) -> str:
     if server.flavour == "mariadb":
         return f"0-{server.server_id}-{last}"
     return f"{identity(server)}:{first}-{last}"
+
+
+def fill(server: ThrowawayServer) -> None:
+    server.run(
+        "CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, b TEXT)",
+        "CREATE TABLE w.counter (n INT)", "INSERT INTO w.counter VALUES (0)",
+    )  # fmt: skip
 
 
 def write(server: ThrowawayServer, count: int = 5) -> None:
@@ -136,10 +154,13 @@ class Archive:
         self.moments[name] = (executed(server), position(server), identity(server), digests(server))
 
     def time(self, name: str, server: ThrowawayServer) -> None:
-        pause = 0.05 if server.flavour == "mysql" else 1.1  # MariaDB tells whole seconds
-        time.sleep(pause)
+        def pass_on() -> None:
+            now = time.time()  # MariaDB tells whole seconds
+            time.sleep(0.05 if server.flavour == "mysql" else math.ceil(now) + 0.05 - now)
+
+        pass_on()
         self.times[name] = (datetime.now(UTC), digests(server))
-        time.sleep(pause)
+        pass_on()
 
 
 @pytest.fixture(scope="module", params=FLAVOURS)
@@ -149,32 +170,14 @@ def flavour(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def archive(flavour: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """From one server to the second and the third; nothing stays of the first two."""
+    """From one server to the second, the third, and back to the second; nothing stays of the others."""
     folder = tmp_path_factory.mktemp("failover")
     disk, far = (DirectoryStore(name, folder / name) for name in ("disk", "far"))
     found = Archive(disk, far, pyrage.x25519.Identity.generate())
     with replica_set(flavour, folder, 3) as (first, second, third), pytest.MonkeyPatch.context() as patch:
         patch.setenv("BKPC_MYSQL_BIN", str(first.bin))
-        first.run(
-            "CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, b TEXT)",
-            "CREATE TABLE w.counter (n INT)", "INSERT INTO w.counter VALUES (0)",
-        )  # fmt: skip
-        with found.streaming(first) as stream:
-            write(first)
-            source = Source("shop", parse_address(first.url), Secret(""))
-            take_image(source, [found.store], [str(found.identity.to_public())], expected_size=1)
-            write(first)
-            wait_for(stream, position(first))
-        with found.streaming(first, far=False) as stream:
-            first.run("FLUSH BINARY LOGS")
-            write(first)
-            found.time("early", first)
-            write(first)
-            found.moment("stored", first)
-            wait_for(stream, position(first))
-        # What the store lacks, and the replicas have.
-        write(first)
-        found.moment("replicated", first)
+        fill(first)
+        at_the_first(found, first)
         for replica in (second, third):
             caught_up(replica, first)
         first.kill()
@@ -196,9 +199,34 @@ def archive(flavour: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             write(third)
             found.time("third", third)
             write(third)
-            found.moment("last", third)
             wait_for(stream, position(third))
+        follow_again(second, third)
+        third.kill()
+        promote(second)
+        with found.streaming(second) as stream:
+            write(second)
+            found.moment("last", second)
+            wait_for(stream, position(second))
         yield found
+
+
+def at_the_first(found: Archive, first: ThrowawayServer) -> None:
+    """An image, and log of which `far` has less, and neither store all that the replicas have."""
+    with found.streaming(first) as stream:
+        write(first)
+        source = Source("shop", parse_address(first.url), Secret(""))
+        take_image(source, [found.store], [str(found.identity.to_public())], expected_size=1)
+        write(first)
+        wait_for(stream, position(first))
+    with found.streaming(first, far=False) as stream:
+        first.run("FLUSH BINARY LOGS")
+        write(first)
+        found.time("early", first)
+        write(first)
+        found.moment("stored", first)
+        wait_for(stream, position(first))
+    write(first)
+    found.moment("replicated", first)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +253,9 @@ def test_all_of_it_through_three_servers(archive: Archive, target: ThrowawayServ
     restored = restore(archive, target, "latest", by)
     assert digests(target) == archive.moments["last"][3]
     assert restored.position == choose(archive.store, "shop", "latest", archive.keys).stop
-    assert len({stretch.server for stretch in window(archive).stretches}) == 3
+    servers = [stretch.server for stretch in window(archive).stretches]
+    assert len(servers) == 4
+    assert servers[1] == servers[3]
 
 
 def window(archive: Archive) -> catalogue.Window:
@@ -307,8 +337,7 @@ def pair(
     """A primary with a database, and its replica."""
     with replica_set(flavour, tmp_path, 2) as (first, second):
         monkeypatch.setenv("BKPC_MYSQL_BIN", str(first.bin))
-        first.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, b TEXT)")
-        first.run("CREATE TABLE w.counter (n INT)", "INSERT INTO w.counter VALUES (0)")
+        fill(first)
         yield first, second
 
 
@@ -365,7 +394,7 @@ def test_what_is_lacking_on_either_side_is_named(
     for _ in range(2):
         second.run("FLUSH BINARY LOGS", f"PURGE BINARY LOGS TO '{position(second).file}'")
     reason = refused(second, behind)
-    assert f"no longer has the log of {gone}," in reason or second.flavour == "mariadb"
+    assert gone in reason or second.flavour == "mariadb"
     assert "no longer has the log of" in reason
 
 
@@ -399,15 +428,57 @@ def test_an_agent_that_died_between_the_join_and_the_log(
     assert found.tip_end == position(second)
     said = refused(second, other)
     assert (":1, which is not stored, before" if first.flavour == "mysql" else "its numbers go back") in said
-    # Back at the first, whose own log goes on, and holds what happened in between.
-    first.start()
-    if first.flavour == "mariadb":
-        first.run("SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos")
-    follow(first, second)
-    caught_up(first, second)
+    take_image(Source("shop", parse_address(second.url), Secret("")), [disk], [], expected_size=1)
+    # Back at the first, and at the second: each image is followed through all of it.
+    follow_again(first, second)
     promote(first)
     streamed(first, disk)
-    assert choose(disk, "shop", "latest", []).stop == position(first)
+    follow(second, first)
+    caught_up(second, first)
+    promote(second)
+    streamed(second, disk)
+    newest, oldest = (catalogue.window(disk, one) for one in catalogue.all_images(disk, "shop"))
+    assert newest
+    assert oldest
+    assert newest.tip_end == oldest.tip_end == position(second)
+    assert newest.end == choose(disk, "shop", "latest", []).stop
+
+
+def test_stores_that_are_away_while_the_address_moves(
+    pair: tuple[ThrowawayServer, ThrowawayServer],
+    disk: DirectoryStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What waits for a store on local disk is of the first server alone, and is stored before the second's log; nothing
+    of the second is taken for a break of the first's."""
+    monkeypatch.setattr(log_stream, "_LATE", 0.2)
+    monkeypatch.setattr(log_stream, "_RETRY", 0.3)
+    first, second = pair
+    here, far = first, DirectoryStore("far", tmp_path / "far")
+    prefix = stored(first, far)
+    late, unseen = cast("Any", Switched(disk)), cast("Any", Switched(far, "folders", away=True))
+    moved = Streaming(first, [late, unseen], reach=lambda: here)
+    with moved as stream:
+        write(first)
+        wait_until(lambda: stream.state().of("disk").durable == position(first))
+        late.away = True
+        write(first)
+        caught_up(second, first)
+        wait_until(lambda: stream.state().acknowledged == position(first))
+        here = second  # and the old connection still works
+        unseen.away = False
+        assert moved.moved.wait(20)
+    end = position(first)
+    first.kill()
+    promote(second)
+    late.away = False
+    with Streaming(second, [late, unseen], work=moved.work) as stream:
+        write(second)
+        wait_for(stream, position(second))
+    assert [one.end for one in joins_of(disk, prefix, 1)] == [end]
+    assert len(joins_of(far, prefix, 1)) == 1
+    assert not [one.key for store in (disk, far) for one in store.list("") if one.key.endswith("GAP.json")]
 
 
 def test_the_commands_over_a_failover(
@@ -419,30 +490,36 @@ def test_the_commands_over_a_failover(
     agent = office.start("agent", "plan.json")
     try:
         write(first)
-        office.archived(first)
+        office.until_archived(first)
         caught_up(second, first)
         first.kill()
         promote(second)
         second.port = first.port
         second.restart()
         write(second)
-        second.run("CREATE TABLE w.wrong (id INT)", "DROP TABLE w.wrong")
+        second.run("CREATE TABLE w.wrong (id INT)")
         server = identity(second)
-        wait_until(lambda: f"log to {server}/000002/{position(second).text}\n" in office.bkpc("list", "plan.json").text)
+        at = f"{server}/000002/{position(second).text}"
+        second.run("DROP TABLE w.wrong")
+        office.until_archived(second)
     finally:
         agent.terminate()
         agent.wait(30)
     said = (office.folder / "agent.log").read_text()
     assert "goes on by GTID where that of" in said
     assert "a new image of" not in said, "that of the first server is gone on from"
-    told = office.bkpc("status", "plan.json", "--format", "json").text
-    (row,) = json.loads(told[told.index("[\n") : told.rindex("]") + 1])
-    assert (row["severed"], row["bytes_not_stored"], row["overdue"]) == ("", 0, [])
     key = ("--identity", "key.txt")
-    office.bkpc("verify", "plan.json", *key, expect=0)
-    found = office.bkpc("log", "plan.json", "shop", "--find", "drop table w.wrong", *key, expect=0).text
-    at = found.partition("--to ")[2].split()[0]
-    assert at.startswith(f"{server}/000002/")
-    restoring = ("restore", "plan.json", "shop", "--to", at, "--into", target.url, *key)
-    told = office.bkpc(*restoring, "--dry-run", expect=0).text
-    assert f"goes on at server {server}, where that of " in told
+    asked: list[tuple[str, ...]] = [
+        ("status", "plan.json", "--format", "json"),
+        ("verify", "plan.json", *key),
+        ("log", "plan.json", "shop", "--find", "drop table w.wrong", *key),
+        ("restore", "plan.json", "shop", "--to", at, "--into", target.url, *key, "--dry-run"),
+    ]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        done = list(pool.map(lambda one: office.bkpc(*one), asked))
+    assert [one.code for one in done] == [1, 0, 0, 0], "no agent is at work any more"
+    status, _, found, restoring = (one.text for one in done)
+    (row,) = json.loads(status[status.index("[\n") : status.rindex("]") + 1])
+    assert (row["severed"], row["bytes_not_stored"], row["overdue"]) == ("", 0, [])
+    assert found.partition("--to ")[2].split()[0] == at
+    assert f"goes on at server {server}, where that of " in restoring

@@ -84,6 +84,15 @@ def read_facts(connection: Connection[Any]) -> ServerFacts:
     )
 
 
+def identity_of(connection: Connection[Any]) -> str:
+    """Which server answers: as `ServerFacts.identity`, and for less."""
+    ((version,),) = query(connection, "SELECT VERSION()")
+    mariadb = "CONCAT('mariadb-', @@global.server_id, '-', @@global.gtid_domain_id)"
+    return str(
+        query(connection, f"SELECT {mariadb if 'mariadb' in str(version).lower() else '@@global.server_uuid'}")[0][0]
+    )
+
+
 def _version(text: str) -> tuple[int, int, int]:
     found = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)", text)
     if not found:

@@ -326,11 +326,8 @@ def _up_to(store: Store, window: Window, moment: datetime, images: list[Image]) 
     """The window up to the first image that was begun well after a moment: what follows is later still."""
     for image in reversed(images):
         begun = datetime.fromisoformat(image.manifest.began)
-        if image.prefix != window.image.prefix or begun <= moment + _CLOCKS_DIFFER:
-            continue
-        there = windows.holds_file(store, window, image.position.file)
-        if there and order(window.image.position) <= order(image.position) <= order(window.end):
-            return replace(window, end=image.position)
+        if begun > moment + _CLOCKS_DIFFER and (place := windows.place_of(store, window, image)):
+            return replace(window, end=place)
     return window
 
 

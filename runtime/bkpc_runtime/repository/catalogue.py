@@ -200,32 +200,39 @@ def severed_after(store: Store, image: Image, reached: Window | None) -> str:
 
 
 def left_behind(store: Store, image: Image, reached: Window | None) -> str:
-    """Why log of another server is not reached, of which there is no image; empty where there is none, or it holds
-    nothing that is not reached."""
+    """Why log of another server is not reached; empty where there is none, or it ended before, or holds nothing that is
+    not reached."""
     known = {one.prefix for one in reached.stretches} if reached else {image.prefix}
-    tip = reached.tip.prefix if reached else image.prefix
-    for prefix in prefixes(store, image.manifest.database):
+    all_ = prefixes(store, image.manifest.database)
+    for prefix in all_:
         newest = max(segments.epochs(store, prefix), default=0) if prefix not in known else 0
-        if not newest or any(images(store, prefix)):
+        end = segments.newest_end(store, prefix, newest) if newest else None
+        if not newest or (end and _ended_before(store, prefix, newest, end, reached, all_)):
             continue
-        if prefix.rpartition("/")[2] in segments.broke_off(store, tip):
-            continue
-        gone_on = any(begun(store, one) for one in joins_of(store, prefix, newest))
-        if gone_on or (reached and _within(store, prefix, newest, reached)):
-            continue
+        if end and any(images(store, prefix)):
+            place = f"{prefix.rpartition('/')[2]}/{newest:06d}/{end.text}"
+            return f"the log of another server, {prefix}, has gone on since, to {place}"
         why, _ = segments.gap(store, prefix, newest)
         return f"there is log of another server, {prefix}, and no image of it{': ' if why else ''}{why}"
     return ""
 
 
-def _within(store: Store, prefix: str, epoch: int, reached: Window) -> bool:
-    """Whether all transactions of a log are in a window, too: one that had the database in between."""
-    there, here = (ended_at(store, *one) for one in ((prefix, epoch), (reached.tip.prefix, reached.tip.epoch)))
-    if not (there and here and there.gtids and here.gtids):
-        return False
-    # Numbers of MariaDB are the same for two servers that have parted.
-    parted = there.gtids.servers and not there.writers <= here.writers
-    return not parted and there.gtids.less(here.gtids).empty
+def _ended_before(
+    store: Store, prefix: str, epoch: int, end: Position, reached: Window | None, all_: Iterable[str]
+) -> bool:
+    """Whether a server's log is none that is missed: another one went on where it ends, or began anew then; or it holds
+    nothing more."""
+    told = {one.end.text for one in joins_of(store, prefix, epoch) if begun(store, one)}
+    told |= {position for one in all_ for position in segments.broke_off(store, one, prefix.rpartition("/")[2])}
+    if end.text in told:
+        return True
+    there = ended_at(store, prefix, epoch)
+    here = ended_at(store, reached.tip.prefix, reached.tip.epoch) if reached else None
+    if there and here and there.gtids and here.gtids:
+        # Numbers of MariaDB are the same for two servers that have parted.
+        parted = there.gtids.servers and not there.writers <= here.writers
+        return not parted and there.gtids.less(here.gtids).empty
+    return not told and any(images(store, prefix))
 
 
 def _unreached(store: Store, image: Image, newest: int, end: Position | None) -> str:

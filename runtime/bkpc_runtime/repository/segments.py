@@ -245,13 +245,15 @@ def begins_at(store: Store, prefix: str, epoch: int) -> str:
         return ""
 
 
-def broke_off(store: Store, prefix: str) -> set[str]:
-    """The servers whose log the epochs of this one say they could not go on from."""
+def broke_off(store: Store, prefix: str, other: str) -> set[str]:
+    """Where the log of another server ended that the epochs of this one say they could not go on from."""
     found = set()
     for epoch in epochs(store, prefix):
         with contextlib.suppress(ObjectMissing, ValueError):
-            found.add(str(json.loads(store.get(gap_key(prefix, epoch))).get("server", "")))
-    return found - {""}
+            told = json.loads(store.get(gap_key(prefix, epoch)))
+            if told.get("server") == other:
+                found.add(str(told.get("from")))
+    return found
 
 
 def newest_end(store: Store, prefix: str, epoch: int) -> Position | None:

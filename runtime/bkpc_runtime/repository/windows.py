@@ -184,6 +184,17 @@ def places(store: Store, window: Window, asked: Position) -> tuple[dict[str, tup
     return found, early
 
 
+def place_of(store: Store, window: Window, image: Image) -> Position | None:
+    """Where in a window a later image stands, as it is called here; None where it does not."""
+    for one in window.stretches:
+        there, last = one.named(image.position), one.named(one.last(window.end))
+        begins = one.named(one.passed or one.start)
+        inside = segments.order(begins) <= segments.order(there) <= segments.order(last)
+        if one.prefix == image.prefix and inside and holds_file(store, window, there.file):
+            return there
+    return None
+
+
 def files_backwards(store: Store, window: Window) -> Iterator[tuple[Stretch, str, ArchivedFile]]:
     """The binlogs of a window, the newest first, each as its server calls it."""
     for one in reversed(window.stretches):

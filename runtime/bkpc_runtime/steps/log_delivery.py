@@ -81,15 +81,18 @@ class Delivery:
             log_ = [one for one in self._queue if not isinstance(one.content, Known)]
             return sum(one.size for one in log_), log_[0].arrived if log_ else None
 
-    def end(self, patience: float) -> bool:
-        """Delivers what is queued for up to `patience` seconds; whether all of it arrived."""
+    def end(self, patience: float, *, keep: bool = False) -> bool:
+        """Delivers what is queued for up to `patience` seconds; whether all of it arrived. `keep`: what did not stays
+        on local disk."""
         with self._lock:
             self._ending = True
             self._lock.notify_all()
             self._lock.wait_for(lambda: not self._queue, patience)
             arrived = not self._queue
-            while self._queue:
-                self._queue.popleft().taken()
+            if not keep:
+                for parcel in self._queue:
+                    parcel.taken()
+            self._queue.clear()
             self._lock.notify_all()
         self.noting.end()
         self._thread.join(1)

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pymysql.connections import Connection
 
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.binlog.gtid_marks import executed_before, mark_of
 from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogUnreadable, Received, Receiver, ReplicaIdentity, Rotated
 from bkpc_runtime.mysql.connection import server_errors
-from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
+from bkpc_runtime.mysql.flavour import Position, ServerFacts, identity_of
 from bkpc_runtime.repository.ending import ending_of
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import order
@@ -44,9 +47,34 @@ class AnotherServer(StepFailed):
     """At the address there is another server than the one this stream began with."""
 
 
+def to_the_same(connect: Connect, facts: ServerFacts) -> Connect:
+    """Connections to the server that `facts` are of: an address may lead to another one at any moment, whose log must
+    not be taken for its.
+
+    What it gives raises AnotherServer where another one answers.
+    """
+
+    def connected() -> Connection[Any]:
+        connection = connect()
+        identity = identity_of(connection)
+        if identity != facts.identity:
+            connection.close()
+            raise AnotherServer(
+                f"the server at this address is another one: {identity}, not {facts.identity}",
+                help="its log goes on from what is stored where GTIDs allow it; else a full image of it is due",
+                retryable=True,
+            )
+        return connection
+
+    return connected
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSource:
-    """A server's log, and how it is stored. `prefix` is `<database>/<identity>`; `pack` compresses and encrypts."""
+    """A server's log, and how it is stored. `prefix` is `<database>/<identity>`; `pack` compresses and encrypts.
+
+    `connect` gives connections `to_the_same` server.
+    """
 
     connect: Connect
     facts: ServerFacts
@@ -180,11 +208,14 @@ class LogGroup:
             self._cut()
             yield self.cutter.cut_to
 
-    def end(self, patience: float) -> bool:
-        """Hands on what is here and lets the stores take it for so many seconds; whether all have all of it."""
-        self.outgoing.end()
+    def end(self, patience: float, *, keep: bool = False) -> bool:
+        """Hands on what is here and lets the stores take it for so many seconds; whether all have all of it.
+
+        `keep`: what a store has not taken stays on local disk.
+        """
+        self.outgoing.end(keep=keep)
         until = time.monotonic() + patience
-        stored = [one.end(max(0.0, until - time.monotonic())) for one in self.deliveries]
+        stored = [one.end(max(0.0, until - time.monotonic()), keep=keep) for one in self.deliveries]
         self._wake.close()
         return all(stored)
 
@@ -194,7 +225,6 @@ class LogGroup:
             return
         connection = self.source.connect()
         try:
-            self._same_server(connection)
             if self._look_for_a_gap() and self.acknowledging:
                 return  # what comes after the gap may be asked for when a quorum of stores knows of it
             semi_sync = self.acknowledging is not None
@@ -235,15 +265,6 @@ class LogGroup:
                 return True
             self._wake.wait(_TURN)
         return False
-
-    def _same_server(self, connection: object) -> None:
-        identity = read_facts(connection).identity  # type: ignore[arg-type]
-        if identity != self.source.facts.identity:
-            raise AnotherServer(
-                f"the server at this address is another one: {identity}, not {self.source.facts.identity}",
-                help="its log goes on from what is stored where GTIDs allow it; else a full image of it is due",
-                retryable=True,
-            )
 
     def _look_for_a_gap(self) -> bool:
         """Whether the server's log no longer continues what was received; each time anew.

@@ -27,17 +27,19 @@ class NoJoin:
     reason: str
 
 
-def find_join(connect: Connect, facts: ServerFacts, store: Store, prefix: str) -> Join | NoJoin | None:
+def find_join(
+    connect: Connect, facts: ServerFacts, store: Store, prefix: str, *, broken: bool = False
+) -> Join | NoJoin | None:
     """How this server's log continues what a store has of an earlier one's; None: it has none, or its own is later.
 
-    Only the end of all is looked at: a log that goes on at another server already has had its turn.
+    Only the end of all is looked at: a log that goes on at another server already has had its turn. `broken`: its own
+    does not go on, so that any other is better.
     """
     ends = list(_ends(store, prefix))
     own = max(epochs(store, prefix), default=0)
-    known = ended_at(store, prefix, own) if own else None
-    if own:
-        least = _count(known.gtids) if known and known.gtids else 0
-        ends = [one for one in ends if one.gtids and known and known.gtids and _count(one.gtids) > least]
+    if own and not broken and ends:
+        known = ended_at(store, prefix, own)
+        ends = [one for one in ends if known and _later(one, known)]
     if not ends:
         return None
     # Of several, that which has most: others were left behind earlier.
@@ -61,6 +63,13 @@ _UNTOLD = (
     "with them it could go on"
 )
 _UNFIT = "it is of the other flavour"
+
+
+def _later(one: Ended, own: Ended) -> bool:
+    """Whether it holds more; or as much, and was begun when the other had ended."""
+    if one.gtids is None or own.gtids is None:
+        return False
+    return (_count(one.gtids), one.epoch) > (_count(own.gtids), own.epoch)
 
 
 def _of(gtids: Gtids) -> str:

@@ -48,7 +48,7 @@ class Outgoing:
         self.failure = ""
         self.broken: Exception | None = None
         """What ended this for good: what was taken must be asked for again."""
-        self._closing = False
+        self._closing = self._keeps = False
         self._lock = threading.Lock()
         self._queue: queue.Queue[Parcel | Future[Parcel] | None] = queue.Queue()
         self._oldest: list[float] = []
@@ -98,9 +98,9 @@ class Outgoing:
         """Until the deliveries have been given all that was taken."""
         self._queue.join()
 
-    def end(self) -> None:
-        """After what was taken has been handed on."""
-        self._closing = True
+    def end(self, *, keep: bool = False) -> None:
+        """After what was taken has been handed on; `keep`: and is on local disk, where stores have not taken it."""
+        self._closing, self._keeps = True, keep
         self._queue.put(None)
         self._thread.join()
         self._pool.shutdown()
@@ -144,13 +144,15 @@ class Outgoing:
             return
         if not any(one.failure for one in deliveries):
             self._wait_for(parcel)
-        while parcel.left > 0 and not self._closing:
+        while parcel.left > 0 and (self._keeps or not self._closing):
             try:
                 self.spool.add(parcel)
             except StepFailed as problem:
                 if not self.failure:
                     log.error("%s %s", problem, problem.help)
                 self.failure = str(problem)
+                if self._closing:
+                    return
                 time.sleep(1)
             else:
                 self.failure = ""

@@ -116,6 +116,15 @@ def leftover(folder: Path) -> Iterator[tuple[str, Parcel]]:
             yield str(label["prefix"]), parcel
 
 
+def labels(folder: Path) -> list[tuple[Path, str]]:
+    """The files of a spool, each with the prefix of the log in it; what is torn is not told."""
+    found = []
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError), path.open("rb") as file:
+            found.append((path, str(json.loads(file.readline())["prefix"])))
+    return found
+
+
 def _labelled(label: dict[str, object]) -> Parcel:
     file = str(label["file"])
     content: Segment | FileEnd

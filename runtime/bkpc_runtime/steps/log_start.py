@@ -51,7 +51,7 @@ class Start:
 
 
 def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, oldest: Callable[[], str]) -> Start:
-    """Where the archived log of the newest epoch ends; where another server had the database before, where its log
+    """Where the archived log of the newest epoch ends; where another server had the database since, where its log
     does; after a break, the server's oldest file in a new epoch.
 
     `oldest` gives the binlog a first start begins with; the server's current one if empty, or no longer there. It is
@@ -77,9 +77,14 @@ def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, 
     marks = Landmarks(origin(store, prefix, epoch, position.file), ending)
     # What can't be read now may be later: the stream itself tries that again.
     gap = look(connect, facts, position, marks).gap
-    joined = find_join(connect, facts, store, prefix) if gap else None
+    joined = find_join(connect, facts, store, prefix, broken=gap is not None)
     if isinstance(joined, Join):
         return _going_on(store, joined)
+    if joined:
+        log.error(
+            "log stream of %s to %s: %s can't go on at this one: %s",
+            prefix, store.name, joined.ended.text, joined.reason,
+        )  # fmt: skip
     return Start(epoch, position, marks, gap)
 
 

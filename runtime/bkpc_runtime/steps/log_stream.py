@@ -24,7 +24,8 @@ from bkpc_runtime.repository.segments import order, sequence
 from bkpc_runtime.steps.log_acknowledging import Acknowledging, SyncWish
 from bkpc_runtime.steps.log_asking import Asking
 from bkpc_runtime.steps.log_delivery import Delivery
-from bkpc_runtime.steps.log_group import AnotherServer, LogGroup, StreamSource
+from bkpc_runtime.steps.log_group import AnotherServer, LogGroup, StreamSource, to_the_same
+from bkpc_runtime.steps.log_leftover import deliver_aside, forget_aside, set_aside
 from bkpc_runtime.steps.log_parcels import Parcel
 from bkpc_runtime.steps.log_spool import LIMIT, Spool
 from bkpc_runtime.steps.log_start import Start, find_start
@@ -72,7 +73,7 @@ class LogStream:
         self.prefix = prefix
         self.sync = sync
         self.connect, self.facts = source_connect, facts
-        self._source = StreamSource(source_connect, facts, prefix, flush_seconds, pack, encrypted)
+        self._source = StreamSource(to_the_same(source_connect, facts), facts, prefix, flush_seconds, pack, encrypted)
         self._work, self._limit, self._oldest = work, spool_limit, oldest
         self._main: LogGroup | None = None
         self._asking = Asking(source_connect, facts, known_every, lambda: self._main) if known_every else None
@@ -86,6 +87,9 @@ class LogStream:
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
         self._undelivered = False
+        self._moved = False
+        """Another server has taken over: nobody may ever be asked again for what a store lacks."""
+        self._served: set[str] = set()
 
     def state(self) -> StreamState:
         """A snapshot; may be called from any thread."""
@@ -126,18 +130,23 @@ class LogStream:
         if self._asking:
             self._asking.start(over)
         try:
+            set_aside(self._work, self.prefix)
             while not over() and self._main is None:
                 self._open(over)
             if self._main:
                 self._main.run(lambda: over() or self._let_go(over))
+        except AnotherServer:
+            self._moved = True
+            raise
         finally:
             ended.set()
             if self._asking:
                 self._asking.end()
             for thread in self._threads:
                 thread.join()
-            patience = LAST_PATIENCE if stop.is_set() else 5.0
-            stored = self._main.end(patience) if self._main else not self._failure
+            # Where another server waits to be asked, what is not stored at once is kept for then.
+            patience = LAST_PATIENCE if stop.is_set() else 1.0 if self._moved else 5.0
+            stored = self._main.end(patience, keep=self._moved) if self._main else not self._failure
             if not stored:
                 log.warning("log not delivered is asked for again later")
         return stored and not self._undelivered
@@ -181,6 +190,8 @@ class LogStream:
                     store = asked.pop(one)
                     try:
                         found[store] = one.result()
+                    except AnotherServer:
+                        raise
                     except RuntimeFailure as problem:
                         self._not_there(store, problem)
                 late = time.monotonic() - begun > _LATE
@@ -193,6 +204,11 @@ class LogStream:
             pool.shutdown(wait=False)
 
     def _start(self, store: Store) -> Start:
+        if store.name not in self._served:
+            deliver_aside(self._work, store, self.prefix.partition("/")[0])
+            self._served.add(store.name)
+            if len(self._served) == len(self.stores):
+                forget_aside(self._work)
         return find_start(self._source.connect, self._source.facts, store, self.prefix, self._oldest)
 
     def _not_there(self, store: Store, problem: RuntimeFailure) -> None:
@@ -233,7 +249,8 @@ class LogStream:
                 if self._caught_up(store, over):
                     return
             except AnotherServer:
-                return  # the main group meets it, too
+                self.reconnect()  # the main group must meet it, too
+                return
             except RuntimeFailure as problem:
                 self._not_there(store, problem)
             except Exception:  # a thread that died would leave the store behind in silence
@@ -260,16 +277,20 @@ class LogStream:
             with ExitStack() as still:
                 meeting = _Meeting(main, group, still)
                 group.run(lambda: over() or meeting.held())
-                group.outgoing.end()
+                group.outgoing.end(keep=self._moved)
                 if meeting.met and not over():
                     main.outgoing.adopt(delivery)
                     back = True
+        except AnotherServer:
+            self._moved = True
+            raise
         finally:
             with self._lock:
                 del self._behind[store.name]
             if not back:
-                group.outgoing.end()
-                self._undelivered |= not delivery.end(LAST_PATIENCE if self._stop.is_set() else 1.0)
+                group.outgoing.end(keep=self._moved)
+                patience = LAST_PATIENCE if self._stop.is_set() else 1.0
+                self._undelivered |= not delivery.end(patience, keep=self._moved)
             wake.close()
         if back:
             log.info("store %s has caught up", store.name)
