@@ -15,13 +15,15 @@ from bkpc_runtime.commands.cold_records import mend_cold_records
 from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
-from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed, StoreDenied
+from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.outdated import refuse_outdated
 from bkpc_runtime.preflight import look_at
 from bkpc_runtime.repository.plans import put_in_force
 from bkpc_runtime.side_by_side import do_all
+from bkpc_runtime.stores.keys import PROBE
+from bkpc_runtime.stores.oss_failures import lacks_permission
 from bkpc_runtime.world import World
 
 EXAMPLE = "example: bkpc apply plan.json --yes"
@@ -69,9 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     ready, not_ready = _preflight(world, arguments.only)
     ready, refused = _begin(world, arguments, ready)
     code = max(code, refused)
-    if ready.stores and (ready.databases or settled.locks):
-        code = max(code, keep_less(world, arguments, ready.stores))
-    settled = _locked(settled, ready)
+    stores = ready.stores | (ready.denied & settled.to_lock)
+    if stores and (ready.databases or settled.locks):
+        code = max(code, keep_less(world, arguments, stores))
+    settled = _locked(world, settled, ready)
     code = max(code, settled.code)
     if not (ready.databases and ready.stores):
         say(settled.no_image)
@@ -92,6 +95,11 @@ class _Settled:
     held_back: tuple[Refused, ...]
     done: tuple[str, ...] = ()
     locks: tuple[LookedAt, ...] = ()
+
+    @property
+    def to_lock(self) -> frozenset[str]:
+        """The stores in those buckets."""
+        return frozenset(place.store for one in self.locks for place in one.wanted.places)
 
     @property
     def no_image(self) -> str:
@@ -124,21 +132,34 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
     return _Settled(worst, waiting, tuple(done), tuple(locks))
 
 
-def _locked(settled: _Settled, ready: _Ready) -> _Settled:
+def _locked(world: World, settled: _Settled, ready: _Ready) -> _Settled:
     """With the locks of buckets that can be used: one that can't is not locked for ever. A key that sets buckets and
-    may not write into them is as `compile --target iam` has it."""
+    may not write into them is as `compile --target iam` has it: that others may, what they have written tells."""
     left_out = []
     for one in settled.locks:
         stores = {place.store for place in one.wanted.places}
+        why = ""
         if unusable := stores & ready.unusable:
-            left_out.append(one)
             why = f"preflight found a problem with {', '.join(sorted(unusable))}"
+        elif unknown := [name for name in sorted(stores & ready.denied) if not _written_to(world, name)]:
+            why = f"nothing is in {', '.join(unknown)} yet, and this key may not write there: take an image first"
+        if why:
+            left_out.append(one)
             say(f"bucket {one.wanted.bucket}: not locked, since {why}")
         elif stores & ready.denied:
             say(f"bucket {one.wanted.bucket}: this key may set it and not write into it, as those of `--target iam` do")
     failed, done = make([one for one in settled.locks if one not in left_out], forever=True)
     code = max(settled.code, failed, 1 if left_out else 0)
     return replace(settled, code=code, done=(*settled.done, *done), locks=())
+
+
+def _written_to(world: World, name: str) -> bool:
+    """Whether somebody has put there what a plan asks for."""
+    try:
+        return any(not one.key.startswith(PROBE) for one in world.store(name).list(""))
+    except RuntimeFailure as problem:
+        complain(problem)
+        return False
 
 
 def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[str]) -> int:
@@ -206,8 +227,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """The databases and stores that preflight found no problem with; of the other stores it looked at, those that the
-    key may not use, and those that nobody can."""
+    """The databases and stores that preflight found no problem with; of the other stores it looked at, those that a
+    key which is good may not use, and those with any other problem."""
 
     databases: frozenset[str]
     stores: frozenset[str]
@@ -229,7 +250,7 @@ def _preflight(world: World, only: str | None) -> tuple[_Ready, int]:
     if left_out:
         say(f"left out, and what needs them: {', '.join(one.name for one in left_out)}")
     servers, stores = looked[: len(databases)], looked[len(databases) :]
-    denied = frozenset(one.name for one in stores if isinstance(one.failure, StoreDenied))
+    denied = frozenset(one.name for one in stores if lacks_permission(one.failure))
     ready = _Ready(
         frozenset(one.name for one in servers if one.ready),
         frozenset(one.name for one in stores if one.ready),

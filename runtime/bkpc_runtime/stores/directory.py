@@ -13,12 +13,11 @@ from typing import BinaryIO
 
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreFull, StoreUnreachable
 from bkpc_runtime.stores import roots
-from bkpc_runtime.stores.keys import can_be_key, checked_key
+from bkpc_runtime.stores.keys import PROBE, can_be_key, checked_key
 from bkpc_runtime.stores.store import StoredObject, Tier
 
 _CHUNK = 1024 * 1024
 _UNFINISHED = ".unfinished-"
-_PROBE = "probe-"
 _TRIES = 10
 
 
@@ -161,7 +160,7 @@ class DirectoryStore:
         return dropped
 
     def probe(self) -> None:
-        key = f"{_PROBE}{secrets.token_hex(8)}"
+        key = f"{PROBE}{secrets.token_hex(8)}"
         self.put(key, b"bkpc")
         try:
             if self.get(key) != b"bkpc":
@@ -175,7 +174,7 @@ class DirectoryStore:
 
     def _be_begun(self, key: str) -> None:
         """A directory that holds nothing may be where a disk is mounted that is away now."""
-        begun = self._begun_by is None or key.startswith((self._begun_by, _PROBE))
+        begun = self._begun_by is None or key.startswith((self._begun_by, PROBE))
         if not begun and not self.holds_something(self._begun_by or key) and not self.holds_something(key):
             raise StoreUnreachable(
                 f"store `{self.name}`: {self.root} holds nothing of bkpc: it is new, or its disk is not mounted",

@@ -6,6 +6,8 @@ from bkpc_runtime.errors import Refused
 
 LONGEST_KEY = 1023
 """Bytes of UTF-8 that OSS takes for an object's name."""
+PROBE = "probe-"
+"""Begins the name of the small object that preflight writes and deletes."""
 _DATA = (".zst", ".zst.age")
 
 

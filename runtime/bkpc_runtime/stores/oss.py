@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from bkpc_runtime.errors import ObjectFrozen, ObjectMissing, Spoiled, StoreDenied, StoreFailed, StoreLocked
 from bkpc_runtime.stores.credentials import AccessKey
-from bkpc_runtime.stores.keys import LONGEST_KEY, can_be_key, checked_key, is_data
+from bkpc_runtime.stores.keys import LONGEST_KEY, PROBE, can_be_key, checked_key, is_data
 from bkpc_runtime.stores.oss_answers import told_crc
 from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_download import OssReader
@@ -133,13 +133,15 @@ class OssStore:
         return locked
 
     def probe(self) -> None:
-        key = f"probe-{secrets.token_hex(8)}"
+        key = f"{PROBE}{secrets.token_hex(8)}"
         name = self._object_name(key)
         # A person waits for the answer.
         hasty = replace(self._patience, total=min(self._patience.total, 5.0), tries=1)
         headers = {"x-oss-storage-class": "Standard"} if self._cold else {}
         self._calls.do(key, lambda bucket: bucket.put_object(name, b"bkpc", headers=headers), hasty)
         try:
+            self._calls.do(key, lambda bucket: bucket.list_objects_v2(prefix=name, max_keys=1), hasty)
+            self._calls.try_upload(key, f"{name}-parts", hasty)
             if self.get(key) != b"bkpc":
                 raise StoreFailed(f"store {self._calls.described} does not give back what was written")
         except ObjectFrozen as problem:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -30,13 +30,31 @@ _UNREADABLE = (ElementTree.ParseError, RuntimeError, ValueError, LookupError, At
 """What oss2 raises of a document that is none, or is cut short, or lacks what it should have."""
 
 
-class _Arrived(threading.local):
-    """Whether something has been answered since this thread asked."""
+class _Asked(threading.local):
+    """What this thread has asked for last, as RAM calls it, and whether anything has been answered since."""
 
-    since_asked = False
+    action = ""
+    answered = False
 
 
-_arrived = _Arrived()
+_asked = _Asked()
+
+
+def asked_for() -> str:
+    """What this thread has asked of the service last: the action that RAM allows or denies."""
+    return _asked.action
+
+
+def _action(method: str, asked: Collection[str]) -> str:
+    """Of a request for an object, or for what a bucket holds; those for its settings are named where they are made."""
+    if "uploadId" in asked:
+        return {"GET": "oss:ListParts", "DELETE": "oss:AbortMultipartUpload"}.get(method, "oss:PutObject")
+    if "uploads" in asked:
+        return "oss:ListMultipartUploads" if method == "GET" else "oss:PutObject"
+    for name, action in (("list-type", "ListObjects"), ("delete", "DeleteObject"), ("restore", "RestoreObject")):
+        if name in asked:
+            return f"oss:{action}"
+    return {"PUT": "oss:PutObject", "DELETE": "oss:DeleteObject"}.get(method, "oss:GetObject")
 
 
 class Discounted(oss2.exceptions.OssError):  # type: ignore[misc]  # oss2 carries no types
@@ -54,6 +72,7 @@ class OssSession(oss2.Session):  # type: ignore[misc]
         self.session.hooks["response"].append(_counts)
 
     def do_request(self, req: Any, timeout: Any) -> Any:
+        _asked.action = _action(req.method, req.params or ())
         try:
             answer = self.session.request(
                 req.method,
@@ -80,7 +99,7 @@ def _counts(answer: requests.Response, **_: Any) -> None:
     Raises:
         OssError: it does not.
     """
-    _arrived.since_asked = True
+    _asked.answered = True
     what = _not_of_oss(answer)
     if what:
         answer.close()
@@ -114,7 +133,7 @@ def answered(work: Callable[[Any], T], bucket: Any) -> T:
 
     What goes wrong before anything is answered is ours: a request that can't be written, or a mistake in bkpc.
     """
-    _arrived.since_asked = False
+    _asked.answered = False
     try:
         return work(bucket)
     except requests.RequestException as problem:
@@ -122,7 +141,7 @@ def answered(work: Callable[[Any], T], bucket: Any) -> T:
     except UnicodeEncodeError:
         raise Discounted(NOT_SENT, _CANNOT_BE_WRITTEN) from None
     except _UNREADABLE as problem:
-        if not _arrived.since_asked:
+        if not _asked.answered:
             raise
         raise Discounted(UNREADABLE, f"the answer makes no sense: {_lacking(problem)}") from problem
 

@@ -22,7 +22,7 @@ from oss2.xml_utils import to_complete_upload_request
 from bkpc_grammar.log_objects import AT_ONCE
 from bkpc_runtime.errors import BadUsage, ObjectMissing, RuntimeFailure, StoreFailed
 from bkpc_runtime.stores.credentials import AccessKey
-from bkpc_runtime.stores.oss_answers import OssSession, answered, with_sum
+from bkpc_runtime.stores.oss_answers import OssSession, answered, asked_for, with_sum
 from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_busy, is_expired, is_transient
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.temporary_keys import Renewed
@@ -113,9 +113,9 @@ class OssCalls:
                     renewed = True
                     continue
                 if not is_transient(problem):
-                    raise failure(problem, self.described, self._region, key) from problem
+                    raise failure(problem, self.described, key, self._region, asked_for()) from problem
                 if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
-                    raise failure(problem, self.described, self._region, key) from problem
+                    raise failure(problem, self.described, key, self._region, asked_for()) from problem
             except StoreFailed as problem:  # what lends the key; nothing was sent
                 if not problem.retryable or not trying.wait(0.0, stop):
                     raise
@@ -135,6 +135,12 @@ class OssCalls:
             if not listed.is_truncated:
                 return upload, parts
             marker = listed.next_marker
+
+    def try_upload(self, key: str, name: str, patience: Patience) -> None:
+        """Begins an upload, looks it up and drops it: who may not would leave parts behind, or begin anew each time."""
+        begun = self.do(key, lambda bucket: bucket.init_multipart_upload(name), patience)
+        self.unfinished(key, name, patience)
+        self._abandon(name, begun.upload_id, patience)
 
     def abandon(self, prefix: str, before: float, patience: Patience) -> int:
         """Drops uploads below `prefix` that were begun before an instant (seconds since 1970); how many."""

@@ -37,11 +37,6 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     "InvalidSecurityToken": (StoreDenied, "the STS token is not valid", "renew the temporary credentials"),
     "SecurityTokenExpired": (StoreDenied, "the STS token has expired", "renew the temporary credentials"),
     "RequestTimeTooSkewed": (StoreDenied, "this machine's clock differs from the service's", "set the clock (NTP)"),
-    "AccessDenied": (
-        StoreDenied,
-        "the key may not do this",
-        "grant it oss:GetObject, oss:PutObject, oss:DeleteObject, oss:ListObjects, oss:AbortMultipartUpload",
-    ),
     "UserDisable": (StoreDenied, "the account is disabled", "usually an overdue bill: see the provider's console"),
     "FileImmutable": (StoreLocked, "the bucket's retention policy protects the object", "wait until it lapses"),
     "WORMConfigurationLocked": (StoreFailed, "the bucket has a retention policy already", "run it again"),
@@ -69,8 +64,9 @@ _SPOILED = "InvalidDigest"
 _TRANSIENT_CODES = {"RequestTimeout", _SPOILED, *_BUSY_CODES}
 
 
-def failure(problem: Any, store: str, region: str, key: str) -> StoreFailed:
-    """`problem` is an `oss2.exceptions.OssError`; `store` says name, bucket and endpoint; `region` signed for."""
+def failure(problem: Any, store: str, key: str, region: str, action: str) -> StoreFailed:
+    """`problem` is an `oss2.exceptions.OssError`; `store` says name, bucket and endpoint; `region` is signed for,
+    `action` was asked for."""
     where = f"store {store}" + (f" at {key}" if key else "")
     if problem.status == -2:
         return StoreUnreachable(
@@ -94,6 +90,11 @@ def failure(problem: Any, store: str, region: str, key: str) -> StoreFailed:
             help="write the bucket's own region as that of the store's site, or one of its endpoints; "
             "a region is written without `oss-` and `-internal`",
         )
+    if problem.code == "AccessDenied":
+        way_out = (
+            f"where its role is to (`compile --target iam`), grant it `{action}`; the bucket's policy may deny it, too"
+        )
+        return StoreDenied(f"{where}: the key may not do {action}{request}", help=way_out)
     if problem.code in _CODES:
         kind, what, way_out = _CODES[problem.code]
         return kind(f"{where}: {what}{request}", help=way_out, retryable=problem.code in _AGAIN)
@@ -119,6 +120,11 @@ def failure(problem: Any, store: str, region: str, key: str) -> StoreFailed:
 def is_immutable(problem: StoreFailed) -> bool:
     """Whether the bucket's retention policy refused to remove or replace an object."""
     return getattr(problem.__cause__, "code", "") == "FileImmutable"
+
+
+def lacks_permission(problem: BaseException | None) -> bool:
+    """Whether the key is good and may not do what was asked: RAM, the bucket's policy or its ACL say so."""
+    return isinstance(problem, StoreDenied) and getattr(problem.__cause__, "code", "") == "AccessDenied"
 
 
 def is_transient(problem: Any) -> bool:

@@ -298,8 +298,27 @@ def test_the_key_that_sets_buckets_locks_them_though_it_may_not_write_into_them(
     (policy,) = (one["document"] for one in ram if one["role"] == "reconciler")
     with_key(desk, json.dumps(policy))
     done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+    assert "bucket backup: not locked, since nothing is in far yet, and this key may not write there" in done.stderr
+    with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+        desk.bucket.get_bucket_worm()
+    desk.bucket.put_object("shop/probe-1", b"left over")
+    assert "not locked" in desk.run("apply", "plan.json", "--yes", "--yes-lock-forever").stderr
+    desk.bucket.put_object("shop/shop/a-server/images/x/MANIFEST.json", b"{}")
+    done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
     assert "may set it and not write into it" in done.stderr
     assert desk.bucket.get_bucket_worm().state == "Locked"
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "UserDisable", "SecurityTokenExpired"])
+def test_a_key_that_is_no_good_is_not_taken_for_one_that_may_set_buckets_alone(desk: Desk, code: str) -> None:
+    desk.agree(lock="lock 7d")
+    desk.bucket.put_object("shop/shop/a-server/images/x/MANIFEST.json", b"{}")
+    desk.server.fault("status", match="^PUT .*/probe-", status=403, code=code)
+    done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+    assert done.returncode
+    assert "not locked, since preflight found a problem with far" in done.stderr
+    with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+        desk.bucket.get_bucket_worm()
 
 
 def test_a_lock_on_what_databases_share_is_set_for_one_of_them_too(desk: Desk) -> None:

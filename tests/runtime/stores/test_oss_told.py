@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
 
-from bkpc_runtime.errors import BadUsage, StoreFailed, StoreUnreachable
+from bkpc_runtime.errors import BadUsage, StoreDenied, StoreFailed, StoreUnreachable
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.credentials import AccessKey
+from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART
 from bkpc_runtime.stores.patience import Patience
-from tests.oss_server import OssServer
+from tests.oss_server import REGION, OssServer
+from tests.oss_server.accounts import UID, Account
 from tests.runtime.stores.test_oss import open_bucket
 
 
@@ -72,6 +77,51 @@ def test_a_key_signed_for_another_region_is_told_as_that(server: OssServer) -> N
         open_bucket(server, region="cn-beijing").put("a", b"x")
     assert "region" in raised.value.help
     assert "site" in raised.value.help
+
+
+WORK: dict[str, Callable[[OssStore], object]] = {
+    "oss:PutObject": lambda store: store.put("a", b"x"),
+    "oss:GetObject": lambda store: store.get("there"),
+    "oss:ListObjects": lambda store: list(store.list("")),
+    "oss:DeleteObject": lambda store: store.delete_many(["there"]),
+    "oss:ListMultipartUploads": lambda store: store.sweep(0),
+    "oss:ListParts": lambda store: store.probe(),
+    "oss:AbortMultipartUpload": lambda store: store.sweep(time.time() + 86_400),
+}
+
+
+@pytest.mark.parametrize("action", WORK)
+def test_what_a_key_lacks_is_named_and_nothing_else_is_advised(server: OssServer, action: str) -> None:
+    bucket = open_bucket(server)
+    bucket.put("there", b"x")
+    bucket._calls._bucket.init_multipart_upload("unfinished")
+    server.service.keys.add("narrow", "narrow-secret", Account(UID, (without(action),)))
+    access = AccessKey("narrow", Secret("narrow-secret"))
+    store = OssStore("far", "backup", server.endpoint, REGION, "", lambda: access)
+    with pytest.raises(StoreDenied, match=f"the key may not do {action} ") as raised:
+        WORK[action](store)
+    assert f"`{action}`" in raised.value.help
+    assert raised.value.help.count("oss:") == 1
+
+
+@pytest.mark.parametrize("action", [one for one in WORK if one != "oss:DeleteObject"])
+def test_a_probe_finds_what_a_writer_lacks(server: OssServer, action: str) -> None:
+    server.service.keys.add("narrow", "narrow-secret", Account(UID, (without(action),)))
+    access = AccessKey("narrow", Secret("narrow-secret"))
+    with pytest.raises(StoreDenied, match=f"the key may not do {action} "):
+        OssStore("far", "backup", server.endpoint, REGION, "", lambda: access).probe()
+
+
+def without(action: str) -> str:
+    return json.dumps(
+        {
+            "Version": "1",
+            "Statement": [
+                {"Effect": "Allow", "Action": "oss:*", "Resource": "acs:oss:*:*:*"},
+                {"Effect": "Deny", "Action": action, "Resource": "acs:oss:*:*:*"},
+            ],
+        }
+    )
 
 
 @pytest.mark.parametrize("left", [1, 3])
