@@ -20,26 +20,47 @@ from bkpc_runtime.errors import BadUsage, RuntimeFailure
 log = logging.getLogger(__name__)
 _MOST = 8
 """Connections at once; more are closed unanswered."""
+_WAITING = 4
+"""Of them, that may wait for metrics."""
 _PATIENCE = 10.0
 _KEPT = 60.0
 """Seconds for which metrics are told again: making them asks stores, which charge for it."""
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Kept:
-    """Metrics made by `make`, one thread at a time, and told for a while."""
+class Busy(Exception):
+    """Metrics are being made, which takes long where stores do not answer."""
 
-    def __init__(self, make: Callable[[], str]) -> None:
+
+Tell = Callable[[], str]
+
+
+class Kept:
+    """What `make` has found, by one thread at a time: it is told for a while, as it is at that moment."""
+
+    def __init__(self, make: Callable[[], Tell]) -> None:
         self._make = make
-        self._lock = threading.Lock()
-        self._text, self._until = "", 0.0
+        self._lock, self._waiting = threading.Lock(), threading.Semaphore(_WAITING)
+        self._tell: Tell = str
+        self._until = 0.0
 
     def text(self) -> str:
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._text = self._make()
-                self._until = time.monotonic() + _KEPT
-            return self._text
+        """Raises Busy: others must have room, above all those who ask for `/healthz`."""
+        if not self._waiting.acquire(blocking=False):
+            raise Busy
+        try:
+            if not self._lock.acquire(timeout=_PATIENCE / 2):
+                raise Busy
+            try:
+                if time.monotonic() >= self._until:
+                    self._tell = self._make()
+                    self._until = time.monotonic() + _KEPT
+                tell = self._tell
+            finally:
+                self._lock.release()
+            return tell()
+        finally:
+            self._waiting.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -54,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._send(*answer())
+        except Busy:
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, "stores are being asked\n")
         except RuntimeFailure as problem:
             log.error("%s can't be told: %s %s", self.path.partition("?")[0], problem, problem.help)
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "the agent's log says why\n")
@@ -104,8 +127,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def listening(place: tuple[str, int], metrics: Callable[[], str], ailing: Callable[[], str]) -> Iterator[str]:
-    """Answers while the block runs; gives the address. `ailing`: why the agent does not do its work, empty if it does.
+def listening(place: tuple[str, int], metrics: Callable[[], Tell], ailing: Callable[[], str]) -> Iterator[str]:
+    """Answers while the block runs; gives the address. `metrics` asks stores, and gives what tells of it; `ailing`: why
+    the agent does not do its work, empty if it does.
 
     Raises:
         BadUsage: the address can't be listened on.

@@ -8,6 +8,7 @@ import logging
 import re
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bkpc_grammar.quantities import size
 from bkpc_runtime.agent import Agent
 from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
-from bkpc_runtime.commands.status import status_of
+from bkpc_runtime.commands.status import asked, told_by_agents
 from bkpc_runtime.commands.status_metrics import metrics
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.listening import listening
@@ -65,13 +66,15 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _metrics(world: World, work: Path) -> str:
+def _metrics(world: World, work: Path) -> Callable[[], str]:
+    """Asks stores and servers; what is returned tells it, with what the agent says at that moment."""
     try:
-        rows, fine = status_of(world, work)
+        said = asked(world)
     except RuntimeFailure as problem:
         log.error("how backups are is not known: %s %s", problem, problem.help)
-        rows, fine = [], False
-    return "\n".join(metrics(rows, fine)) + "\n"
+        unknown = "\n".join(metrics([], fine=False)) + "\n"
+        return lambda: unknown
+    return lambda: "\n".join(metrics(*told_by_agents(world, said, work))) + "\n"
 
 
 @reported

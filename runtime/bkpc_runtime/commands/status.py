@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from math import inf
@@ -75,26 +76,48 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def status_of(world: World, work: Path | None) -> tuple[list[dict[str, Any]], bool]:
     """A row for each database and store, and whether all is as promised. `work`: the agent's folder, where given."""
+    return told_by_agents(world, asked(world), work)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stores and servers say: a row for each database and store; by database what its server says of a `hot sync`;
+    and whether nothing is overdue."""
+
+    rows: tuple[dict[str, Any], ...]
+    syncs: dict[str, dict[str, Any]]
+    nothing_due: bool
+
+
+def asked(world: World) -> Asked:
     world = with_those_that_answer(world)
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
-    fine = True
+    nothing_due = True
     locks = {one.store: unlocked(world, one.store) for one in world.plan.settings}
-    streams, syncs = stream_rows(world, work), sync_rows(world)
     for database in world.databases(None):
         found = _rows(world, database, now)
         overdue, known = _overdue(world, database, found, now)
         for row in found:
-            row["stream"] = streams.get((database.name, row["store"]))
-            row["sync"] = syncs.get(database.name) if row["stream"] else None
             if answers(row):
-                row["lag"] = lag_state(world, database.name, row["stream"])
                 row["unlocked"] = locks.get(row["store"], "")
                 row["overdue"] = [job for job in overdue if job.endswith(f"/{row['store']}")]
-            row["endangered"] = endangered_rows(world.plan, row)
         rows += found
-        fine = fine and known and not overdue
-    return rows, fine and all(_fine(row) and not row["endangered"] for row in rows)
+        nothing_due = nothing_due and known and not overdue
+    return Asked(tuple(rows), sync_rows(world), nothing_due)
+
+
+def told_by_agents(world: World, said: Asked, work: Path | None) -> tuple[list[dict[str, Any]], bool]:
+    """As `status_of`, with what the agent of this machine says now: stores may have been asked some time ago."""
+    streams = stream_rows(world, work)
+    rows = [dict(row) for row in said.rows]
+    for row in rows:
+        row["stream"] = streams.get((row["database"], row["store"]))
+        row["sync"] = said.syncs.get(row["database"]) if row["stream"] else None
+        if answers(row):
+            row["lag"] = lag_state(world, row["database"], row["stream"])
+        row["endangered"] = endangered_rows(world.plan, row)
+    return rows, said.nothing_due and all(_fine(row) and not row["endangered"] for row in rows)
 
 
 def _rows(world: World, database: contract.Database, now: datetime) -> list[dict[str, Any]]:

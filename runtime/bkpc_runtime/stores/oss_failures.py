@@ -78,18 +78,8 @@ def failure(problem: Any, store: str, key: str, region: str, action: str) -> Sto
     if problem.status == NOT_SENT:
         return StoreFailed(f"{where}: {problem.message}", help=_CORRECT_KEY)
     request = f" (OSS {problem.code or problem.status}, request {problem.request_id or 'unknown'})"
-    endpoint = getattr(problem, "details", {}).get("Endpoint")
-    if problem.code == "AccessDenied" and endpoint:
-        return StoreUnreachable(
-            f"{where}: the bucket lies in another region{request}",
-            help=f"its endpoint is {endpoint}: correct the policy",
-        )
-    if problem.code == "InvalidArgument" and "signing region" in problem.message.lower():
-        return StoreUnreachable(
-            f"{where}: requests are signed for region `{region}`, which is not the bucket's{request}",
-            help="write the bucket's own region as that of the store's site, or one of its endpoints; "
-            "a region is written without `oss-` and `-internal`",
-        )
+    if elsewhere := _elsewhere(problem, region):
+        return StoreUnreachable(f"{where}: {elsewhere[0]}{request}", help=elsewhere[1])
     if problem.code == "AccessDenied":
         way_out = (
             f"where its role is to (`compile --target iam`), grant it `{action}`; the bucket's policy may deny it, too"
@@ -115,6 +105,20 @@ def failure(problem: Any, store: str, key: str, region: str, action: str) -> Sto
             f"{where}: the service is not able to answer{request}", help="run it again later", retryable=True
         )
     return StoreFailed(f"{where}: {problem.message or 'the request failed'}{request}")
+
+
+def _elsewhere(problem: Any, region: str) -> tuple[str, str] | None:
+    """What is said, and the way out, where the bucket is of another region than what was asked."""
+    endpoint = getattr(problem, "details", {}).get("Endpoint")
+    if problem.code == "AccessDenied" and endpoint:
+        return "the bucket lies in another region", f"its endpoint is {endpoint}: correct the policy"
+    if problem.code == "InvalidArgument" and "signing region" in problem.message.lower():
+        way_out = (
+            "write the bucket's own region as that of the store's site, or one of its endpoints; "
+            "a region is written without `oss-` and `-internal`"
+        )
+        return f"requests are signed for region `{region}`, which is not the bucket's", way_out
+    return None
 
 
 def is_immutable(problem: StoreFailed) -> bool:
