@@ -76,19 +76,31 @@ def _decimal(microseconds: int, unit: int) -> str:
 
 def _rounded(seconds: Fraction, grain: int, *, up: bool) -> int:
     """Microseconds, a multiple of `grain`."""
-    amount, unit = seconds.numerator * _MILLION, seconds.denominator * grain
+    return _to_grain(*seconds.as_integer_ratio(), grain, up=up)
+
+
+def _to_grain(whole: int, parts: int, grain: int, *, up: bool) -> int:
+    """The same of so many parts of a second."""
+    amount, unit = whole * _MILLION, parts * grain
     return grain * (-(-amount // unit) if up else amount // unit)
 
 
 def _grain(seconds: Fraction, against: Fraction | None, *, up: bool) -> int:
     """The usual one for so long a time, or the first finer one that keeps it on its side of `against`."""
-    amount = seconds.numerator * _MILLION // seconds.denominator
-    usual = next((grain for limit, grain in _GRAINS if amount < limit), HOUR)
+    whole, parts = seconds.as_integer_ratio()
+    amount, usual = whole * _MILLION // parts, HOUR
+    for limit, grain in _GRAINS:
+        if amount < limit:
+            usual = grain
+            break
     if against is None:
         return usual
-    promised, unit = against.numerator * _MILLION, against.denominator
-    beyond = seconds.numerator * _MILLION * unit > promised * seconds.denominator
-    for grain in (usual, *(one for one in _FINER if one < usual)):
-        if (_rounded(seconds, grain, up=up) * unit > promised) == beyond:
+    promised, unit = against.as_integer_ratio()
+    promised *= _MILLION
+    beyond = whole * _MILLION * unit > promised * parts
+    if (_to_grain(whole, parts, usual, up=up) * unit > promised) == beyond:
+        return usual
+    for grain in _FINER:
+        if grain < usual and (_to_grain(whole, parts, grain, up=up) * unit > promised) == beyond:
             return grain
     return _FINER[-1]

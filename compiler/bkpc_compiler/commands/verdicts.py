@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -122,8 +123,8 @@ STANDING = (
 
 def counted(checked: Checked) -> str:
     """`checked 2 files, 3 databases, 21 promises: 21 proved`, and what came in beside the files."""
-    numbers = {verdict: sum(one.verdict is verdict for one in checked.answers) for verdict in Verdict}
-    told = ", ".join(f"{number} {verdict.value.lower()}" for verdict, number in numbers.items() if number)
+    numbers = Counter(one.verdict for one in checked.answers)
+    told = ", ".join(f"{numbers[verdict]} {verdict.value.lower()}" for verdict in Verdict if verdict in numbers)
     files = sum(not path.startswith("std/") for path in checked.sources)
     databases = len({answer.database.name for answer in checked.answers})
     parts = [

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+
+from msgspec import Struct
 
 from bkpc_compiler.estate.failures import Machine, machine_of
 from bkpc_compiler.estate.routes import Route, Routes
@@ -16,8 +17,7 @@ from bkpc_grammar.address import one_server
 from bkpc_grammar.quantities import Duration, Rate
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True, eq=False):
     """Something with a capacity. `name` as in a plan; no `capacity`: never the narrow place."""
 
     name: str

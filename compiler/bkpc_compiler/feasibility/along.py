@@ -38,8 +38,10 @@ def along_with(
 
 def in_common(setting: Setting, choices: Mapping[str, Choice]) -> dict[str, Choice]:
     """The choices, each with what the others of its group make of what is promised of its loss."""
-    known: dict[tuple[frozenset[str], Fraction], tuple[Fraction | None, Fraction | None]] = {}
     found = dict(choices)
+    if not setting.grouped:
+        return found
+    known: dict[tuple[frozenset[str], Fraction], tuple[Fraction | None, Fraction | None]] = {}
     for name, choice in choices.items():
         group, promise = setting.grouped.get(name), choice.promise
         if group is None or promise is None or promise.rpo is None:

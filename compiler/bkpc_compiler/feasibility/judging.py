@@ -32,6 +32,8 @@ from bkpc_compiler.feasibility.working import Reaching
 from bkpc_compiler.program.model import Promise, Protection
 from bkpc_grammar.quantities import Duration, no_more
 
+NO_TIME = Fraction(0)
+
 
 class Verdict(StrEnum):
     PROVED = "PROVED"
@@ -161,6 +163,10 @@ class PointJudging(Struct, frozen=True):
         """The member of the group whose line loses most, first of all itself, and how many seconds that is."""
         slowest: tuple[str, Fraction, Line] | None = None
         imaged = 0
+        if self.choice.database.name not in self.commons.setting.grouped:
+            alone = self.choice.line
+            lost = lost_at_most(alone, self.promise.rpo_quantile) if alone else None
+            return None if alone is None or lost is None else (self.choice.database.name, lost, alone)
         for name, choice in ((self.choice.database.name, self.choice), *self.members()):
             line = choice.line
             lost = lost_at_most(line, self.promise.rpo_quantile) if line else None
@@ -174,10 +180,10 @@ class PointJudging(Struct, frozen=True):
     def _late(self) -> Fraction:
         """Seconds until the logs of its group have reached the snapshot of the one that has no log."""
         if self.choice.database.name not in self.commons.setting.grouped:
-            return Fraction(0)
+            return NO_TIME
         lines = self._lines()
         if len(lines) < 2 or self.choice.line is None or all(one.log for one in lines):
-            return Fraction(0)
+            return NO_TIME
         return Fraction(image_before_logs(lines), 1000)
 
     def _lines(self) -> tuple[Line, ...]:

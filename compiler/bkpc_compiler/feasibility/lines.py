@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.asking import frozen_of
 from bkpc_compiler.feasibility.by_turns import any_of_all, lost_at_least_on, taken_by_turns
 from bkpc_compiler.feasibility.demand import Demand
-from bkpc_compiler.feasibility.images import image_copies
+from bkpc_compiler.feasibility.images import ImageCopy, image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_least, lost_at_most
 from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back
 from bkpc_compiler.feasibility.thaw import DAY, asked_of, thaw_days
@@ -147,12 +148,12 @@ def choose(
     ]
     if any(rank < REFUTED for rank, _, _ in special):
         usable = [one for one in usable if one[0] < REFUTED]
-    alone = [
-        (rank, line, place)
-        for rank, line in usable
-        for place in sites
-        if len(sites) == 1 or leads_back(setting, line, place, loss)  # those to the only one are `readable`
-    ]
+    if len(sites) == 1:  # to the only one lead those that are `readable`
+        alone = [(rank, line, sites[0]) for rank, line in usable]
+    else:
+        alone = [
+            (rank, line, place) for rank, line in usable for place in sites if leads_back(setting, line, place, loss)
+        ]
     ways = (*alone, *special)
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
     return Choice(setting, left, loss, database, policy, promise, lines, readable, ways, unplaced)
@@ -172,21 +173,24 @@ def surviving_lines(
     setting: Setting, demand: Demand, database: Database, policy: Policy, loss: Loss
 ) -> tuple[Line, ...]:
     """Every image in a store that survives, alone and continued by every log in a store that survives."""
-    images = [image for image in image_copies(setting.stores, database, demand) if survives(image.store, loss, policy)]
+    images: Sequence[ImageCopy] = image_copies(setting.stores, database, demand)
+    living = demand.streams_by_database.get(database.name, ())
+    if loss.scope is not Scope.CORRUPTION:  # that leaves all stores
+        images = [one for one in images if survives(one.store, loss, policy)]
+        living = [one for one in living if survives(setting.stores[one.store], loss, policy)]
     if not images:
         return ()
-    streams = demand.streams_by_database.get(database.name, ())
-    living = [one for one in streams if survives(setting.stores[one.store], loss, policy)]
-    key = (database.name, *(image.id for image in images), *(one.store for one in living))
-    if key not in demand.lines:
+    key = (database.name, *[one.id for one in images], *[one.store for one in living])
+    found = demand.lines.get(key)
+    if found is None:
         alone = [Line(image, None, None) for image in images]
         alive = [one.store for one in living]
         continued = [
             Line(image, log, setting.stores[log.store], _kept(log.level, alive))
             for image, log in product(images, living)
         ]
-        demand.lines[key] = tuple(sorted((*alone, *continued), key=lambda line: line.name))
-    return demand.lines[key]
+        found = demand.lines[key] = tuple(sorted((*alone, *continued), key=lambda line: line.name))
+    return found
 
 
 def _kept(level: HotLevel, living: list[str]) -> bool:
@@ -212,7 +216,9 @@ def _by_turns(setting: Setting, lines: Sequence[Line], place: Place, loss: Loss,
     if promise is None or promise.rpo is None:
         return []
     alone = [line for line in lines if line.log is None]
-    if len({line.image.jobs[0].id for line in alone}) < 2:  # of one job none is the fresher one by turns
+    if (
+        len(alone) < 2 or len({line.image.jobs[0].id for line in alone}) < 2
+    ):  # of one job none is the fresher one by turns
         return []
     images = [line.image for line in alone if leads_back(setting, line, place, loss)]
     if len({one.store.name for one in images}) < 2:
@@ -233,8 +239,14 @@ def _every_quorum(level: HotLevel, readable: int) -> bool:
 def places(database: Database, loss: Loss) -> tuple[Place, ...]:
     """Where the database may be rebuilt: at home unless the site is lost, then at a standby elsewhere."""
     if database.site not in loss.sites:  # one that goes back with its group may be elsewhere
-        return (Place(database.site, None),)
+        return (at_home(database.site),)
     return tuple(Place(one.site, one) for one in database.standbys if one.site not in loss.sites)
+
+
+@lru_cache(1024)
+def at_home(site: str) -> Place:
+    """Where one is rebuilt that has lost no more than its machine."""
+    return Place(site, None)
 
 
 def felt_as(database: Database, loss: Loss) -> Scope:

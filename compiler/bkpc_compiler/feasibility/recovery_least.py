@@ -10,7 +10,7 @@ of its own way; both through any place that both must pass.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from msgspec import Struct
@@ -214,7 +214,7 @@ def _by_itself(transfer: Transfer, follows: Follows | None) -> tuple[Resource, .
     said = transfer.database.replays if follows else transfer.database.restores
     if said is None or said.origin is Origin.STANDARD:
         return transfer.resources
-    return (*way, replace(host, capacity=said.value, best=None, span=said.span, origin=said.origin))
+    return (*way, replace_struct(host, capacity=said.value, best=None, span=said.span, origin=said.origin))
 
 
 def _passed(ways: Sequence[Recovery], follows: Follows | None) -> Mapping[Resource, tuple[AtBest, ...]]:

@@ -64,13 +64,14 @@ class Setting:
 
     def patience_of(self, policy: Policy) -> Patience:
         """The times that `policy` gives, in milliseconds."""
-        if id(policy) not in self.patience:
+        known = self.patience.get(id(policy))
+        if known is None:
             found = Patience(
                 respond=sum(term.duration.milliseconds_up() for term in _respond(policy)),
                 detect=policy.detect.value.milliseconds_up() if policy.detect else 0,
             )
-            self.patience[id(policy)] = (policy, found)
-        return self.patience[id(policy)][1]
+            known = self.patience[id(policy)] = (policy, found)
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,9 @@ class Left:
 
     def least(self, resources: Iterable[Resource]) -> int | None:
         """Whole bytes per second of the slowest stage; None where none is narrow."""
-        least = None
+        least, rooms = None, self.rooms
         for one in resources:
-            room = self.usable(one)
+            room = rooms[one.name] if one.name in rooms else self.usable(one)
             if room is not None and (least is None or room < least):
                 least = room
         return least

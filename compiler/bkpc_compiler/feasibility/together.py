@@ -276,9 +276,11 @@ def needs_first(
 
 def serves(outage: Outage, name: str) -> int | None:
     """Milliseconds until `name` is in service: loaded, all it needs in service, then checked."""
-    for one in needs_first(outage, name, outage.served):
-        outage.served[one] = _serves(outage, one)
-    return outage.served[name]
+    served = outage.served
+    if name not in served:
+        for one in needs_first(outage, name, served):
+            served[one] = _serves(outage, one)
+    return served[name]
 
 
 def _serves(outage: Outage, name: str) -> int | None:

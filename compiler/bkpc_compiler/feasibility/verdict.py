@@ -110,14 +110,14 @@ class Analysis:
         return self.setting.ways.routes
 
     @once
-    def unproved(self) -> int:
-        """How many answers are not PROVED."""
-        return sum(one.verdict is not Verdict.PROVED for one in self.answers)
+    def unproved(self) -> tuple[Answer, ...]:
+        """The answers that are not PROVED."""
+        return tuple(one for one in self.answers if one.verdict is not Verdict.PROVED)
 
     def outage(self, answer: Answer) -> Outage:
         """The failure that `answer` is about."""
         loss = answer.choice.loss
-        return self.outages[loss.scope.value, loss.lost]
+        return self.outages[loss.scope, loss.lost]
 
 
 def analyse(program: Program) -> Analysis:
@@ -248,10 +248,12 @@ class _Judging:
         )
 
     def _outage(self, loss: Loss) -> Outage:
-        key = (loss.scope.value, loss.lost)
-        if key not in self.outages:
-            self.outages[key] = outage_of(self.setting, self.demand, self._left(loss), loss, self.commons.protections)
-        return self.outages[key]
+        key = (loss.scope, loss.lost)
+        found = self.outages.get(key)
+        if found is None:
+            found = outage_of(self.setting, self.demand, self._left(loss), loss, self.commons.protections)
+            self.outages[key] = found
+        return found
 
     def _left(self, loss: Loss) -> Left:
         """A failure after which all goes on leaves the same for every database."""

@@ -39,7 +39,7 @@ def repeated(statements: Iterable[Clause]) -> list[Diagnostic]:
 
 def _look_into(statement: Clause, found: list[Diagnostic]) -> list[Clause]:
     """What may have blocks in it, too."""
-    inner = [part for part in statement.parts if isinstance(part, Clause)]
+    inner = [part for part in statement.parts if type(part) is Clause]
     is_list = statement.kind in _LISTS
     if not inner and not is_list:
         return []
@@ -52,11 +52,11 @@ def _look_into(statement: Clause, found: list[Diagnostic]) -> list[Clause]:
                 found.append(said_twice(seen[key], part))
             seen.setdefault(key, part)
     # Most clauses are a word and what it says; there is nothing in them.
-    return [one for one in inner if len(one.parts) > _WORD_AND_VALUE or _is_more(one.parts[-1])]
-
-
-def _is_more(last: Clause | Word) -> bool:
-    return isinstance(last, Clause) and last.kind != "value"
+    return [
+        one
+        for one in inner
+        if len(one.parts) > _WORD_AND_VALUE or (type(last := one.parts[-1]) is Clause and last.kind != "value")
+    ]
 
 
 def said_twice(first: Clause | Word, second: Clause | Word) -> Diagnostic:

@@ -233,7 +233,7 @@ def filled(word: Word) -> str:
     text = string(word)
     if not text.strip():
         raise wrong_value(word.span, "this text is empty", None)
-    hidden = next((char for char in text if is_hidden(char)), None)
+    hidden = None if text.isascii() and text.isprintable() else next(filter(is_hidden, text), None)
     if hidden is not None:
         raise wrong_value(word.span, f"`\\u{{{ord(hidden):x}}}` can't be seen", "write it without this character")
     return text

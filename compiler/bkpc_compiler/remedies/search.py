@@ -46,7 +46,7 @@ class Trials:
 
     def __init__(self, analysis: Analysis, answer: Answer) -> None:
         self.analysis, self.answer = analysis, answer
-        share = MOST_DATABASES // (max(1, len(analysis.program.databases)) * max(1, analysis.unproved))
+        share = MOST_DATABASES // (max(1, len(analysis.program.databases)) * max(1, len(analysis.unproved)))
         self.left = min(MOST_TRIALS, share) if share >= LEAST_TRIALS else 0
         self.searches = self.left > 0
 

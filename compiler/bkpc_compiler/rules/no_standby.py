@@ -11,7 +11,7 @@ from bkpc_compiler.rules.words import subject
 
 def no_standby(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per RTO that hangs on an unknown place."""
-    for answer in analysis.answers:
+    for answer in analysis.unproved:
         if answer.kind != "rto" or answer.verdict is not Verdict.REFUTED or not answer.nowhere or answer.choice.cut_off:
             continue
         survivors = sorted({line.image.store.site for line in answer.choice.lines})

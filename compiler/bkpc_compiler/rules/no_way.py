@@ -17,8 +17,9 @@ def no_way(analysis: Analysis) -> Iterator[Diagnostic]:
     for protection in program.protections:
         policy = protection.policy
         levels: tuple[ImageLevel | HotLevel | ColdLevel, ...] = (*policy.images, *policy.hot, *policy.cold)
+        own = databases[protection.database]
         for level in levels:
-            source = databases[protection.database] if not isinstance(level, ColdLevel) else stores[level.source.value]
+            source = stores[level.source.value] if isinstance(level, ColdLevel) else own
             for given in level.stores:
                 target = stores[given.value]
                 if analysis.routes.between(source.site, target.site) is None:

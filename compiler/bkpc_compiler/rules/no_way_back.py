@@ -13,7 +13,7 @@ from bkpc_compiler.rules.words import subject
 def no_way_back(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per database and places to rebuild it that none of its images can be brought to."""
     seen = set()
-    for answer in analysis.answers:
+    for answer in analysis.unproved:
         if answer.choice.cut_off:
             sites = tuple(one.site for one in places(answer.database, answer.choice.loss))
             key = (answer.database.name, sites)

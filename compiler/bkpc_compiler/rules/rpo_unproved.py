@@ -16,7 +16,7 @@ from bkpc_grammar.quantities import Rate
 
 def rpo_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per undecided RPO of a database, unless BKP4003 or BKP5001 says why."""
-    for answer in analysis.answers:
+    for answer in analysis.unproved:
         if answer.kind == "rpo" and answer.verdict is Verdict.UNDECIDED and answer.kept_long_enough:
             yield _diagnostic(analysis, answer)
 

@@ -17,7 +17,7 @@ SHOWN = 3
 
 def rpo_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per refuted RPO of a database; where no links lead back, BKP3004 says so."""
-    for answer in analysis.answers:
+    for answer in analysis.unproved:
         if answer.kind == "rpo" and answer.verdict is Verdict.REFUTED and not answer.choice.cut_off:
             yield _diagnostic(analysis, answer)
 

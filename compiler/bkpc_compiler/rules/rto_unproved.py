@@ -13,7 +13,7 @@ from bkpc_compiler.rules.words import also, labels_of, most_told, subject
 
 def rto_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per undecided RTO, unless BKP3003, BKP4003 or BKP5001 says why."""
-    for answer in analysis.answers:
+    for answer in analysis.unproved:
         if answer.kind != "rto" or answer.verdict is not Verdict.UNDECIDED:
             continue
         if answer.kept_long_enough and answer.choice.recovery is not None:

@@ -14,7 +14,7 @@ from bkpc_compiler.rules.words import also, labels_of, least_told, routed, subje
 def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per refuted RTO of a database; where nothing survives, BKP2001 may have said so already;
     where there is nowhere to rebuild it, BKP3003 or BKP3004 does."""
-    for answer in analysis.answers:
+    for answer in analysis.unproved:
         if answer.kind == "rto" and answer.verdict is Verdict.REFUTED:
             if answer.nowhere or (not answer.choice.lines and answer.promise.rpo is not None):
                 continue

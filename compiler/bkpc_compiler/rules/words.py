@@ -78,7 +78,7 @@ def subject(answer: Answer) -> str:
 def longest_shorts(analysis: Analysis, *, locked: bool) -> tuple[tuple[Answer, Short], ...]:
     """What is not kept, or `locked`, for long enough: the most that any answer needs, by database and scope."""
     found: dict[tuple[str, str], tuple[Answer, Short]] = {}
-    for answer in analysis.answers:
+    for answer in analysis.unproved:
         if answer.verdict is Verdict.REFUTED:
             continue
         for short in answer.shorts:
