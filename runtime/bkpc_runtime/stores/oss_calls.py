@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,6 +32,10 @@ T = TypeVar("T")
 _CONNECTIONS = 2 * AT_ONCE + 16
 """That are kept, for an image and the log after it: one that is made anew for a request costs several times its
 latency."""
+
+_LONG = 10.0
+"""Seconds of a try in vain after which people are told that there was one: the next ones may last minutes."""
+log = logging.getLogger(__name__)
 
 # At debug level oss2 logs what it signs, a session token included.
 logging.getLogger("oss2").setLevel(logging.WARNING)
@@ -103,6 +108,7 @@ class OssCalls:
         """
         trying, renewed = patience.began(), False
         while True:
+            began = time.monotonic()
             try:
                 with self._counting:
                     self.requests += 1
@@ -112,10 +118,13 @@ class OssCalls:
                 if not renewed and is_expired(problem) and self._provider.gives_another():
                     renewed = True
                     continue
+                told = failure(problem, self.described, key, self._region, asked_for())
                 if not is_transient(problem):
-                    raise failure(problem, self.described, key, self._region, asked_for()) from problem
+                    raise told from problem
+                if time.monotonic() - began > _LONG:
+                    log.warning("%s (after %.0f s; it is tried again)", told, time.monotonic() - began)
                 if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
-                    raise failure(problem, self.described, key, self._region, asked_for()) from problem
+                    raise told from problem
             except StoreFailed as problem:  # what lends the key; nothing was sent
                 if not problem.retryable or not trying.wait(0.0, stop):
                     raise

@@ -14,6 +14,7 @@ import pytest
 
 from bkpc_runtime.errors import BadUsage, StoreDenied, StoreFailed, StoreUnreachable
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores import oss_calls
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART
@@ -38,6 +39,17 @@ def test_a_part_that_took_longer_than_patience_is_sent_again(server: OssServer) 
     assert store.put("a", b"x").size == 1
     assert store.get("a") == b"x"
     assert sum(line.startswith("PUT") for line in server.requests) == 2
+
+
+def test_a_try_that_nobody_answers_is_told_before_the_last_one(
+    server: OssServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(oss_calls, "_LONG", 0.1)
+    server.fault("late", method="PUT", seconds=0.6, times=1)
+    store = open_bucket(server, patience=Patience(total=2.0, first=0.001, longest=0.01, answer=0.3))
+    store.put("a", b"x")
+    (line,) = [one.getMessage() for one in caplog.records if one.name == oss_calls.__name__]
+    assert "at a: no answer in time (after 0 s; it is tried again)" in line
 
 
 @pytest.mark.parametrize("asked", ["\u00b2", "-5", "1e3", "", "99999999999999999999"])
