@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import gc
 import importlib
 import io
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -43,6 +45,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 `INTERMIXED`, options may stand between names."""
 
 USAGE = 2
+_BY_SIGNAL = 128
+"""Exit codes above it say which signal ended it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +71,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except KeyboardInterrupt:
         print("bkpc: interrupted", file=sys.stderr)
-        return 130
+        return 130 if arguments is not None else _left(130)
+    except SystemExit as leaving:
+        if arguments is None and isinstance(leaving.code, int) and leaving.code > _BY_SIGNAL:
+            _left(leaving.code)
+        raise
+    return code
+
+
+def _left(code: int) -> int:
+    """All that was to be put right is: threads that wait for a network which says nothing would keep the process."""
+    if threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code)
     return code
 
 

@@ -21,6 +21,8 @@ Each carries one message: what happened, to what, and the way out. No message ev
 
 from __future__ import annotations
 
+import sys
+
 
 class RuntimeFailure(Exception):
     """A problem to tell the person on call; `str()` is the message, `help` the way out (may be empty)."""
@@ -91,3 +93,11 @@ class Refused(RuntimeFailure):
 
 class DamagedBackup(Refused):
     pass
+
+
+def is_leaving() -> bool:
+    """Whether what passes through now is an interruption: then nobody waits for a network that says nothing."""
+    seen = sys.exc_info()[1]
+    while seen is not None and not isinstance(seen, KeyboardInterrupt | SystemExit):
+        seen = seen.__context__
+    return seen is not None

@@ -8,12 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.errors import RuntimeFailure, StoreLocked
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.steps.log_noting import Noting
-from bkpc_runtime.steps.log_parcels import Gap, Parcel
+from bkpc_runtime.steps.log_parcels import Gap, Parcel, same_gap
 from bkpc_runtime.steps.log_start import Start
 from bkpc_runtime.stores.store import Store
 
@@ -127,6 +127,9 @@ class Delivery:
             except Exception as failure:  # a thread that died would lose the log in silence
                 if self._ending and not self._queue:
                     return False
+                if isinstance(failure, StoreLocked) and self._says_the_same(key, body()):
+                    self._report("")
+                    return True
                 if not isinstance(failure, RuntimeFailure):
                     log.exception("putting %s", key)
                 self._report(str(failure) or repr(failure))
@@ -141,6 +144,13 @@ class Delivery:
             if ending:
                 time.sleep(min(pause, 0.2))
             pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _says_the_same(self, key: str, body: bytes) -> bool:
+        """Whether another agent of this log has told of the same gap before, where nothing can be replaced."""
+        try:
+            return same_gap(self.store.get(key), body)
+        except RuntimeFailure:
+            return False
 
     def _report(self, failure: str) -> None:
         if failure == self.failure:

@@ -36,6 +36,15 @@ class Gap:
         return json.dumps(gap, sort_keys=True).encode()
 
 
+def same_gap(one: bytes, other: bytes) -> bool:
+    """Whether two GAP.json say that an epoch begins at the same place, whoever saw it, and when."""
+    try:
+        first, second = json.loads(one), json.loads(other)
+        return bool(first["to"] == second["to"]) and first.get("server") == second.get("server")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class FileEnd:
     """The server's binlog ends at `position`: the server went on to binlog `then`."""

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import oss2
 import requests
 
-from bkpc_runtime.stores.oss_failures import NOT_OF_OSS, NOT_SENT, UNREADABLE, WITHOUT_SUM
+from bkpc_runtime.stores.oss_failures import NOT_OF_OSS, NOT_POSSIBLE, NOT_SENT, UNREADABLE, WITHOUT_SUM
 
 T = TypeVar("T")
 _SUCCESS, _REDIRECTED, _REFUSED, _FAILED = 200, 300, 400, 500
@@ -90,6 +90,8 @@ class OssSession(oss2.Session):  # type: ignore[misc]
             raise Discounted(NOT_SENT, _CANNOT_BE_WRITTEN) from None
         except requests.RequestException as problem:
             raise oss2.exceptions.RequestError(problem) from problem
+        except OSError as problem:  # of this machine: a bundle of certificates that is not there, a disk
+            raise Discounted(NOT_POSSIBLE, f"this machine can't send a request: {problem}") from problem
         return oss2.http.Response(answer)
 
 

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from bkpc_runtime.errors import Spoiled, StoreFailed, StoreUnreachable
+from bkpc_runtime.errors import Spoiled, StoreFailed, StoreUnreachable, is_leaving
 from bkpc_runtime.stores.crc64 import combined, crc64
 from bkpc_runtime.stores.oss_answers import spoiled
 from bkpc_runtime.stores.oss_calls import OssCalls
@@ -73,7 +73,7 @@ class OssReader:
             ahead.give_up()
             answer.close()
             if threads:
-                threads.shutdown(wait=True, cancel_futures=True)
+                threads.shutdown(wait=not is_leaving(), cancel_futures=True)
         if (start, stop) == (0, total):
             self._check(answer, combined(sums))
 

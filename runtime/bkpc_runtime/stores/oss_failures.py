@@ -46,7 +46,7 @@ _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
         "`bkpc restore` asks for what it reads, and waits; for manifests that froze `bkpc apply` does",
     ),
 }
-NOT_OF_OSS, UNREADABLE, WITHOUT_SUM, NOT_SENT = -101, -102, -103, -104
+NOT_OF_OSS, UNREADABLE, WITHOUT_SUM, NOT_SENT, NOT_POSSIBLE = -101, -102, -103, -104, -105
 """In place of an HTTP status: an answer that says nothing of what was asked, or nothing asked (`oss_answers.py`)."""
 _DISCOUNTED = {
     NOT_OF_OSS: "something on the way, or at the endpoint, is not OSS (a proxy, the login page of a network, a rule "
@@ -54,7 +54,10 @@ _DISCOUNTED = {
     UNREADABLE: "run it again; where it stays so, something on the way changes answers (a proxy): find it",
     WITHOUT_SUM: "something on the way changes answers (a proxy), or the endpoint is not OSS: find it, or correct it",
 }
-_CORRECT_KEY = "look at the store's credentials, and set them anew from where the key was made"
+_OF_OURS = {
+    NOT_SENT: "look at the store's credentials, and set them anew from where the key was made",
+    NOT_POSSIBLE: "mend what it names: a bundle of certificates is what REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE says",
+}
 _AGAIN = {"NoSuchUpload", "InvalidPart"}
 """What another try begins anew."""
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
@@ -75,8 +78,8 @@ def failure(problem: Any, store: str, key: str, region: str, action: str) -> Sto
     if problem.status in _DISCOUNTED:
         asked = f" (request {problem.request_id})" if problem.request_id else ""
         return StoreUnreachable(f"{where}: {problem.message}{asked}", help=_DISCOUNTED[problem.status], retryable=True)
-    if problem.status == NOT_SENT:
-        return StoreFailed(f"{where}: {problem.message}", help=_CORRECT_KEY)
+    if problem.status in _OF_OURS:
+        return StoreFailed(f"{where}: {problem.message}", help=_OF_OURS[problem.status])
     request = f" (OSS {problem.code or problem.status}, request {problem.request_id or 'unknown'})"
     if elsewhere := _elsewhere(problem, region):
         return StoreUnreachable(f"{where}: {elsewhere[0]}{request}", help=elsewhere[1])

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked
+from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked, is_leaving
 from bkpc_runtime.stores.crc64 import combined
 from bkpc_runtime.stores.oss_answers import spoiled, told_crc, unless_spoiled
 from bkpc_runtime.stores.oss_body import Body
@@ -33,6 +33,7 @@ SLOWEST_LIMIT, FASTEST_LIMIT = 819_200, 838_860_800
 """Bits per second that the service can keep a connection to."""
 UNDER_WAY = 4
 _STEADY = 5_000
+_LEAVING = 5.0
 _ABORT_PATIENCE = Patience(total=5.0, tries=1)
 
 
@@ -102,9 +103,20 @@ class OssWriter:
                 self._send()
                 continue
             piece = view[:space]
-            self._filling.write(piece)
+            try:
+                self._filling.write(piece)
+            except OSError as problem:
+                raise self._no_room(problem) from problem
             self._size += len(piece)
             view = view[space:]
+
+    def _no_room(self, problem: OSError) -> StoreFailed:
+        size = (UNDER_WAY + 1) * part_size(self._expected_size, len(self._parts) + 1)
+        return StoreFailed(
+            f"store {self._calls.described} at {self._key}: parts of the upload can't wait in the folder for temporary "
+            f"files: {problem.strerror or problem}",
+            help=f"make room for {-(-size // MIB):,} MiB there, or name another folder in TMPDIR",
+        )
 
     def commit(self) -> StoredObject:
         if self._kept_out or self._upload_id:
@@ -124,6 +136,8 @@ class OssWriter:
             return
         self._done = True
         self._given_up.set()
+        if is_leaving() and wait(self._parts, _LEAVING).not_done:
+            return  # what is there of the upload goes with the lifecycle rule, or `sweep`
         self._close()
         if self._upload_id and not self._resumes:
             # Leftover parts cost money but harm nothing; what made us give up is the error to show.

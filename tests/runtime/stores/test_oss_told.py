@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +22,7 @@ from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.oss_upload import SMALLEST_PART
 from bkpc_runtime.stores.patience import Patience
-from tests.oss_server import REGION, OssServer
+from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.accounts import UID, Account
 from tests.runtime.stores.test_oss import open_bucket
 
@@ -134,6 +137,74 @@ def without(action: str) -> str:
             ],
         }
     )
+
+
+def test_a_bundle_of_certificates_that_is_not_there_is_told(server: OssServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/bundle.pem")
+    access = AccessKey(KEY_ID, Secret(KEY_SECRET))
+    store = OssStore("far", "backup", "https://localhost:9", REGION, "", lambda: access)
+    with pytest.raises(StoreFailed, match=r"this machine can't send a request: .*/nonexistent/bundle.pem") as raised:
+        store.put("a", b"x")
+    assert "REQUESTS_CA_BUNDLE" in raised.value.help
+    assert not raised.value.retryable
+
+
+@pytest.mark.parametrize("fails", [OSError(28, "No space left on device"), FileNotFoundError("No usable folder")])
+def test_parts_that_find_no_room_are_told(server: OssServer, monkeypatch: pytest.MonkeyPatch, fails: OSError) -> None:
+    def full() -> object:
+        raise fails
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with open_bucket(server).writer("a", 3 << 40) as writer:
+        writer.write(bytes(16 << 20))
+        with pytest.raises(StoreFailed, match=r"far.* at a: .*folder for temporary files: No (space|usable)") as raised:
+            writer.write(b"x")
+    assert raised.value.help == "make room for 1,575 MiB there, or name another folder in TMPDIR"
+
+
+LEAVING = """
+import sys
+from bkpc_runtime.secret import Secret
+from bkpc_runtime.stores.credentials import AccessKey
+from bkpc_runtime.stores.oss import OssStore
+import bkpc_compiler.main as main
+
+def verify(given):
+    access = AccessKey(sys.argv[2], Secret(sys.argv[3]))
+    store = OssStore("far", "backup", sys.argv[1], "cn-hangzhou", "", lambda: access)
+    print("begun", flush=True)
+    if sys.argv[4] == "down":
+        list(store.read("large"))
+    with store.writer("up", 1) as writer:
+        for _ in range(60):
+            writer.write(bytes(1 << 20))
+
+main._dispatch = verify
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize("way", ["down", "up"])
+def test_an_interruption_waits_for_no_network_that_says_nothing(server: OssServer, way: str) -> None:
+    with open_bucket(server).writer("large", 0) as writer:
+        for _ in range(40):
+            writer.write(bytes(1 << 20))
+        writer.commit()
+    if way == "down":
+        server.fault("delay", seconds=1000.0, match="large", nth=2)
+    else:
+        server.fault("delay", seconds=1000.0, match="partNumber=[2-9]")
+    command = [sys.executable, "-c", LEAVING, server.endpoint, KEY_ID, KEY_SECRET, way]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(1.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        _, said = process.communicate(timeout=30)
+    assert time.monotonic() - began < 15
+    assert (process.returncode, said) == (130, "bkpc: interrupted\n")
 
 
 @pytest.mark.parametrize("left", [1, 3])
