@@ -7,6 +7,7 @@ import shutil
 import struct
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,15 +92,22 @@ def position(server: ThrowawayServer) -> Position:
         connection.close()
 
 
-def wait_for(stream: LogStream, end: Position, patience: float = 30) -> None:
+def wait_for(stream: LogStream, end: Position, patience: float = 60) -> None:
     """Until the log is durable up to `end`."""
-    pause = threading.Event()
-    for _ in range(int(patience / 0.05)):
+
+    def there() -> bool:
         durable = stream.state().durable
-        if durable and (durable.file, durable.offset) >= (end.file, end.offset):
-            return
-        pause.wait(0.05)
-    raise AssertionError(f"not durable up to {end.text}: {stream.state()}")
+        return durable is not None and (durable.file, durable.offset) >= (end.file, end.offset)
+
+    wait_until(there, patience, lambda: f"not durable up to {end.text}: {stream.state()}")
+
+
+def wait_until(true: Callable[[], bool], patience: float = 60, why: Callable[[], str] = str) -> None:
+    """By the clock, not by tries: neither a fast machine nor a slow one must matter."""
+    until = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < until, why()
+        time.sleep(0.05)
 
 
 def binlogs(server: ThrowawayServer) -> dict[str, bytes]:

@@ -19,8 +19,7 @@ from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer
 from tests.servers.kinds_of_store import Switched, opened
-from tests.servers.streaming import Streaming, archived, binlogs, position
-from tests.servers.test_log_stream import await_
+from tests.servers.streaming import Streaming, archived, binlogs, position, wait_until
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def two(
     near, far = places[0], cast("Any", Switched(places[1]))
     streaming = Streaming(server, [near, far], sync=wish)
     with streaming as stream:
-        await_(lambda: stream.state().sync == "on")
+        wait_until(lambda: stream.state().sync == "on")
         yield stream, near, far, streaming.prefix
 
 
@@ -95,7 +94,7 @@ def settled(server: ThrowawayServer) -> None:
         )
 
     if server.flavour == "mariadb":
-        await_(checkpointed)
+        wait_until(checkpointed)
 
 
 def test_a_commit_returns_when_the_quorum_has_it(waiting: ThrowawayServer, places: tuple[Store, Store]) -> None:
@@ -140,7 +139,7 @@ def test_degraded_is_told_and_comes_back(
         quick = Commits(waiting, 200, 20)
         assert quick.done(5), "nobody waits while degraded"
         far.away = False
-        await_(lambda: stream.state().sync == "on")
+        wait_until(lambda: stream.state().sync == "on")
         assert "commits wait for 2 stores again" in caplog.text
         assert Commits(waiting, 300, 5).done(20)
         assert held(near, prefix) == held(far, prefix) == position(waiting)
@@ -163,7 +162,7 @@ def test_the_servers_own_fall_back_is_seen(waiting: ThrowawayServer, places: tup
         assert Commits(waiting, 1).done(10)
         assert "HAS FALLEN BACK" in not_in_force(asked(waiting))
         far.away = False
-        await_(lambda: not_in_force(asked(waiting)) == "")
+        wait_until(lambda: not_in_force(asked(waiting)) == "")
 
 
 def test_a_new_connection_acknowledges_nothing_that_is_not_stored(
@@ -174,7 +173,7 @@ def test_a_new_connection_acknowledges_nothing_that_is_not_stored(
         assert Commits(waiting, 1, 3).done(20)
         far.away = True
         late = Commits(waiting, 100)
-        await_(lambda: stream.state().commit_waits > 0.2)
+        wait_until(lambda: stream.state().commit_waits > 0.2)
         for row in waiting.run("SHOW PROCESSLIST"):
             if str(row[4]).startswith("Binlog Dump"):
                 waiting.run(f"KILL {row[0]}")

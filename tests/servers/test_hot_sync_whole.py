@@ -11,7 +11,7 @@ import pytest
 
 from tests.database_server import ThrowawayServer, start_server
 from tests.servers.command_line import Office
-from tests.servers.test_log_stream import await_
+from tests.servers.streaming import wait_until
 from tests.servers.test_torture import Clerk
 
 POLICY = """\
@@ -69,7 +69,7 @@ def least_privileges(office: Office, server: ThrowawayServer) -> None:
 
 def switched_on_when_the_agent_streams(office: Office, server: ThrowawayServer) -> None:
     """Not before: commits would wait for nobody to come."""
-    await_(lambda: "streaming shop" in (office.folder / "agent.log").read_text())
+    wait_until(lambda: "streaming shop" in (office.folder / "agent.log").read_text())
     shown = office.bkpc("preflight", "plan.json", expect=0).text
     assert "when `bkpc agent` streams, and not before" in shown
     (statement,) = [line.strip() for line in shown.splitlines() if "_enabled = 'ON';" in line]
@@ -81,11 +81,11 @@ def the_servers_fall_back_is_an_alarm(office: Office, server: ThrowawayServer) -
     enabled = "rpl_semi_sync_source_enabled" if server.flavour == "mysql" else "rpl_semi_sync_master_enabled"
     log = office.folder / "agent.log"
     server.run(f"SET GLOBAL {enabled} = OFF", "INSERT INTO w.t VALUES (-1, 'waits for nobody')")
-    await_(lambda: "ALARM: COMMITS DO NOT WAIT FOR STORES" in log.read_text())
+    wait_until(lambda: "ALARM: COMMITS DO NOT WAIT FOR STORES" in log.read_text())
     shown = office.bkpc("status", "plan.json", expect=1)
     assert "switched off" in shown.text
     server.run(f"SET GLOBAL {enabled} = ON")
-    await_(lambda: "commits wait for stores again" in log.read_text())
+    wait_until(lambda: "commits wait for stores again" in log.read_text())
     server.run("INSERT INTO w.t VALUES (-2, 'waits')")
 
 

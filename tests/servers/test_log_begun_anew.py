@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import time
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -15,7 +13,7 @@ from bkpc_runtime.repository import segments
 from bkpc_runtime.steps import log_group, log_stuck
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer
-from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for
+from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for, wait_until
 
 SECOND = 1_700_000_000
 """When all binlogs of a test begin: a session's own clock goes into them."""
@@ -72,13 +70,6 @@ def written_anew(server: ThrowawayServer, *, by_chance: bool) -> None:
         server.run("CREATE DATABASE another")
     write(server, 50)
     server.run("DROP DATABASE IF EXISTS another")
-
-
-def wait_until(true: Callable[[], bool], patience: float = 30) -> None:
-    until = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_what_a_server_has_damaged_is_a_gap_and_the_log_goes_on_behind_it(

@@ -21,6 +21,7 @@ from tests.database_server.throwaway import free_port
 from tests.runtime.test_listening import get
 from tests.servers.command_line import PASSWORD, Office
 from tests.servers.conftest import FLAVOURS
+from tests.servers.streaming import wait_until
 
 ESTATE = """\
 edition 1
@@ -100,10 +101,7 @@ def test_the_agent(servers: dict[str, ThrowawayServer], tmp_path: Path) -> None:
     office.begin()
     agent = office.start("agent", "plan.json", "--listen", "127.0.0.1:0")
     disk = tmp_path / "office" / "backups" / "disk"
-    for _ in range(200):
-        if list(disk.glob("shop/*/images/*/part*")):
-            break
-        time.sleep(0.05)
+    wait_until(lambda: bool(list(disk.glob("shop/*/images/*/part*"))))
     found = re.search(r"metrics at (http://127.0.0.1:\d+)/metrics", (office.folder / "agent.log").read_text())
     assert found
     assert get(found[1], "/healthz") == (200, "ok\n")
@@ -124,10 +122,7 @@ def test_the_agent_told_twice_to_stop(servers: dict[str, ThrowawayServer], tmp_p
     office.begin()
     agent = office.start("agent", "plan.json")
     disk = tmp_path / "office" / "backups" / "disk"
-    for _ in range(200):
-        if list(disk.glob("shop/*/images/*/*")) and list(disk.glob("stock/*/images/*/*")):
-            break
-        time.sleep(0.05)
+    wait_until(lambda: all(list(disk.glob(f"{one}/*/images/*/*")) for one in ("shop", "stock")))
     agent.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     agent.send_signal(signal.SIGTERM)

@@ -22,8 +22,7 @@ from tests.database_server.contents import digests
 from tests.demo.shop import load, objects
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.servers.command_line import Office
-from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for
-from tests.servers.test_log_stream import await_
+from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for, wait_until
 
 POLICY = """\
 edition 1
@@ -248,7 +247,7 @@ def test_log_that_was_spoiled_before_an_outage_is_asked_for_again(
         wait_for(stream, position(fresh_server))
         bucket.fault("garble", method="PUT", match=r"\.zst", times=1)
         fresh_server.run("INSERT INTO w.t VALUES (1)")
-        await_(lambda: any(rule.kind == "status" for rule in bucket.faults.rules))
+        wait_until(lambda: any(rule.kind == "status" for rule in bucket.faults.rules))
     assert not first.all_stored
     bucket.faults.rules.clear()
     store = opened(Patience())

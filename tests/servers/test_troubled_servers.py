@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.mysql.flavour import Position, position_statement, read_facts
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import catalogue
@@ -98,19 +99,18 @@ def test_accounts_in_the_log_come_last_and_those_of_the_target_stay(
     source: ThrowawayServer, store: Store, tmp_path: Path
 ) -> None:
     source.run("CREATE USER before_it")
+    with connect(parse_address(source.url)) as connection:
+        facts = read_facts(connection)
     with Streaming(source, store) as stream:
         image_of(source, [store], [])
-        source.run(
+        ((file, offset, *_),) = source.run(
             "INSERT INTO w.t VALUES (2, 2)", "ALTER USER before_it IDENTIFIED BY 'Another-1'",
             "GRANT SELECT ON w.* TO before_it", "INSERT INTO w.t VALUES (3, 3)", "FLUSH BINARY LOGS",
             "CREATE USER after_it", "CREATE TABLE w.grants (id INT)", "DROP USER before_it",
             "ALTER USER root@localhost IDENTIFIED BY 'not-on-the-rescue-server'", "INSERT INTO w.grants VALUES (4)",
+            position_statement(facts),
         )  # fmt: skip
-        for _ in range(100):
-            stop = stream.state().received
-            if stop and stream.state().durable == stop and stream.state().lag_seconds == 0:
-                break
-            time.sleep(0.1)
+        wait_for(stream, Position(file, offset))
     with start_server(source.flavour, tmp_path / "rescue") as rescue:
         kept = "left out: ALTER USER of 'root'@'localhost', which concerns an account that the target had before"
         done = restore(store, rescue, "latest", [], problems=[kept])
