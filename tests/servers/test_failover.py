@@ -487,6 +487,7 @@ def test_the_commands_over_a_failover(
     first, second = pair
     office = Office.opened(tmp_path / "office", first)
     office.bkpc("apply", "plan.json", "--yes", expect=0)
+    key = ("--identity", "key.txt")
     agent = office.start("agent", "plan.json")
     try:
         write(first)
@@ -502,13 +503,14 @@ def test_the_commands_over_a_failover(
         at = f"{server}/000002/{position(second).text}"
         second.run("DROP TABLE w.wrong")
         office.until_archived(second)
+        drilled = office.bkpc("drill", "plan.json", "shop", "--work", str(tmp_path), *key, expect=0).text
+        assert "compared with the source at the same position" in drilled
     finally:
         agent.terminate()
         agent.wait(30)
     said = (office.folder / "agent.log").read_text()
     assert "goes on by GTID where that of" in said
     assert "a new image of" not in said, "that of the first server is gone on from"
-    key = ("--identity", "key.txt")
     asked: list[tuple[str, ...]] = [
         ("status", "plan.json", "--format", "json"),
         ("verify", "plan.json", *key),

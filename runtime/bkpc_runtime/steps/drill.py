@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
-from bkpc_runtime.errors import DamagedBackup, PolicyBroken, Refused, ToolFailed
+from bkpc_runtime.errors import DamagedBackup, Refused, ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.scratch_server import scratch_server
@@ -28,14 +27,15 @@ from bkpc_runtime.recovery.recover import Means, Silent, recover
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.where_from import reaching_furthest
 from bkpc_runtime.repository import catalogue
-from bkpc_runtime.repository.catalogue import Image, Window
-from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, drills, keep_drill, new_drill_id
+from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.drills import DRILL_VERSION, Drill, keep_drill, new_drill_id
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps.drill_compare import differences, held_by, source_of
+from bkpc_runtime.steps.drill_compare import Held, differences, held_by, source_of
 from bkpc_runtime.steps.drill_instant import go_on, random_instant, start_to
 from bkpc_runtime.steps.drill_pages import restored_pages
+from bkpc_runtime.steps.drill_reach import image_in_turn, image_of, reached
 from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.steps.thaw import cold_of, keys_to_read
 from bkpc_runtime.stores.store import Store
@@ -43,8 +43,6 @@ from bkpc_runtime.transfer.identity import need_key
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
-_LOOK_SECONDS = 0.5
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +75,18 @@ def run_drill(
     """
     began = datetime.now(UTC)
     name, (store, streamed) = store.name, _with_log(world, database.name, store)
-    image, given = _beginning(store, database.name, asked)
-    manifest = image.manifest
-    _openable(world, database.name, store, image, asked)
+    _one_opens(store, database.name, asked)
     source = source_of(world, database)
-    window, stop = _reached(store, image, source.position if source else None, streamed, asked, told)
-    start, means, measuring = start_to(image, window, stop), Means(asked.identities, asked.work), Measuring()
+    image, given = _beginning(world, store, database.name, source if streamed else None, asked)
+    manifest = image.manifest
+    aim = reached(store, image, source, asked.patience_seconds, told, streamed=streamed)
+    start, means, measuring = start_to(image, aim.window, aim.stop), Means(asked.identities, asked.work), Measuring()
     instant = given or random_instant(start, store, asked.identities, asked.seed)
-    told(f"image {manifest.id}, {_by_way_of(instant, asked)}to {stop.text if stop else image.position.text}")
+    told(f"image {manifest.id}, {_by_way_of(instant, asked)}to {aim.point.text}")
     with ExitStack() as stack:
         target, problems = _all_of_it(start, instant, store, means, measuring, stack, told)
         restored = held_by(target, measuring) if target and not problems else None
-    point = stop or image.position
-    at_source = source if restored and source and source.position == point else None
+    at_source = aim.source if restored else None
     problems += differences(at_source, restored, manifest) if at_source and restored else []
     rows = restored.rows.tables if restored else {}
     drill = Drill(
@@ -98,7 +95,7 @@ def run_drill(
         database=database.name,
         store=name,
         image=manifest.id,
-        point=point.text,
+        point=aim.point.text,
         server_version=manifest.server_version,
         began=began.isoformat(),
         finished=datetime.now(UTC).isoformat(),
@@ -124,6 +121,12 @@ def _with_log(world: World, database: str, store: Store) -> tuple[Store, bool]:
     return both, streamed or both.name != store.name
 
 
+def _one_opens(store: Store, database: str, asked: Asked) -> None:
+    """Before the source is asked, which reads all of its tables."""
+    images = catalogue.all_images(store, database)
+    need_key(encrypted=bool(images) and all(one.manifest.encrypted for one in images), identities=asked.identities)
+
+
 def _openable(world: World, database: str, store: Store, image: Image, asked: Asked) -> None:
     need_key(encrypted=image.manifest.encrypted, identities=asked.identities)
     if not any(world.thaws(name) for name in getattr(store, "names", (store.name,))):
@@ -147,10 +150,25 @@ def _by_way_of(instant: Position | None, asked: Asked) -> str:
     return f"by way of {instant.text}, " if asked.to else f"by way of {instant.text} (drawn with --seed {asked.seed}), "
 
 
-def _beginning(store: Store, database: str, asked: Asked) -> tuple[Image, Position | None]:
+def _beginning(
+    world: World, store: Store, database: str, source: Held | None, asked: Asked
+) -> tuple[Image, Position | None]:
     """The image to begin with, and the instant that was asked for."""
+
+    def openable(image: Image) -> None:
+        _openable(world, database, store, image, asked)
+
+    if asked.to is None and asked.image is None:
+        return image_in_turn(store, database, source, openable), None
+    image, instant = _asked_for(store, database, asked)
+    openable(image)
+    return image, instant
+
+
+def _asked_for(store: Store, database: str, asked: Asked) -> tuple[Image, Position | None]:
     if asked.to is None:
-        return _image(store, database, asked.image), None
+        assert asked.image is not None
+        return image_of(store, database, asked.image), None
     newest = next(iter(catalogue.all_images(store, database)), None)
     physical = newest is not None and newest.manifest.physical
     choice = choose(store, database, asked.to, asked.identities, physical=physical)
@@ -177,48 +195,6 @@ def _all_of_it(
 def _room(manifest: Manifest) -> int:
     """A restored database takes more than its dump: indexes, redo and undo log, and the log that is replayed."""
     return 3 * manifest.plain_size
-
-
-def _image(store: Store, database: str, wanted: str | None) -> Image:
-    """The one that is asked for, or whose turn it is: never drilled, then drilled longest ago; newer ones first."""
-    images = catalogue.all_images(store, database)
-    if not images:
-        raise PolicyBroken(f"store `{store.name}` has no image of `{database}`")
-    if wanted:
-        for image in images:
-            if image.manifest.id == wanted:
-                return image
-        known = ", ".join(one.manifest.id for one in images[:_SHOWN])
-        raise PolicyBroken(f"store `{store.name}` has no image {wanted}", help=f"it has: {known}")
-    last = {one.image: one.began for one in reversed(drills(store, database))}
-    return min(images, key=lambda one: last.get(one.manifest.id, ""))
-
-
-def _reached(
-    store: Store, image: Image, stop: Position | None, streamed: bool, asked: Asked, told: Callable[[str], None]
-) -> tuple[Window | None, Position | None]:
-    """The log that continues the image, and where to stop: where the source was asked, once log leads there.
-
-    Without log only the image itself comes back; without the source, all that was archived.
-    """
-    if stop == image.position:
-        return None, None
-    deadline = time.monotonic() + asked.patience_seconds
-    while True:
-        window = catalogue.window(store, image)
-        if stop is None or (window is None and not streamed):
-            return window, window.end if window else None
-        if window and order(window.end) >= order(stop):
-            return window, stop
-        reached = f"ends at {window.end.text}" if window else "does not reach the image"
-        if time.monotonic() > deadline:
-            raise PolicyBroken(
-                f"the log in store `{store.name}` {reached}: {stop.text}, where the source was asked what it holds, "
-                f"did not arrive within {asked.patience_seconds:.0f} s",
-                help="is `bkpc agent` running? `bkpc status` tells how far the log is",
-            )
-        told(f"waiting for the log to {stop.text}: it {reached}")
-        time.sleep(_LOOK_SECONDS)
 
 
 def _back(

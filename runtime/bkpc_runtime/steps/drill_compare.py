@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.engines.inventory import read_contents
 from bkpc_runtime.errors import ServerFailed
+from bkpc_runtime.mysql.binlog.receiver import first_event
 from bkpc_runtime.mysql.fingerprint import Fingerprint, fingerprint
 from bkpc_runtime.mysql.flavour import Position, read_facts
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository.manifest import Inventory, Manifest
+from bkpc_runtime.steps.log_parcels import event_digest
+from bkpc_runtime.steps.log_taking_over import dumping
 from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.world import World
 
@@ -24,10 +27,13 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Rows and objects of a server. `schemas`: None where definitions changed while rows were counted."""
+    """Rows and objects of a server. `schemas`: None where definitions changed while rows were counted. `identity`: the
+    server's; `origin`: the hash of the first event of its binlog; empty where that can't be read."""
 
     rows: Fingerprint
     schemas: tuple[Inventory, ...] | None
+    identity: str = ""
+    origin: str = ""
 
     @property
     def position(self) -> Position | None:
@@ -42,10 +48,23 @@ def source_of(world: World, database: contract.Database) -> Held | None:
     """What the source holds; None where it can't be asked: a drill must be possible when it is gone."""
     address, password = world.login(database)
     try:
-        return _held(Target(address, password))
+        target = Target(address, password)
+        held = _held(target)
+        return replace(held, origin=_origin(target, held.position)) if held.position else held
     except ServerFailed as problem:
         log.warning("rows are not compared: `%s` can't be asked what it holds: %s", database.name, problem)
         return None
+
+
+def _origin(target: Target, position: Position) -> str:
+    with closing(target.connect()) as connection:
+        facts = read_facts(connection)
+    try:
+        with dumping(target.connect) as connection:
+            return event_digest(first_event(connection, facts, position.file))
+    except ServerFailed as problem:
+        log.info("the first event of %s can't be read: %s", position.file, problem)
+        return ""
 
 
 def held_by(target: Target, measuring: Measuring) -> Held:
@@ -60,7 +79,7 @@ def _held(target: Target) -> Held:
     rows = fingerprint(target.address, target.password, facts)
     with closing(target.connect()) as connection:
         after = read_contents(connection)
-    return Held(rows, after.schemas if after.stamp == before.stamp else None)
+    return Held(rows, after.schemas if after.stamp == before.stamp else None, facts.identity)
 
 
 def differences(source: Held, restored: Held, manifest: Manifest) -> list[str]:
