@@ -29,6 +29,7 @@ from bkpc_runtime.recovery.point import (
 from bkpc_runtime.recovery.shown import executed_before, goes_beyond, holds
 from bkpc_runtime.repository import catalogue, windows
 from bkpc_runtime.repository.catalogue import Image, Window
+from bkpc_runtime.repository.known_until import known_until
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
@@ -191,9 +192,9 @@ def starts(
         case AtPosition(stop):
             yield _at_position(store, images, stop)
         case AtTime(moment):
-            start = _at_time(store, images, moment, by_names=by_names)
+            start, complete = _at_time(store, images, moment, by_names=by_names)
             sure = point.beyond or (not by_names and goes_beyond(store, start, moment, identities))
-            yield replace(start, point=AtTime(moment, sure), sure=sure)
+            yield replace(start, point=AtTime(moment, sure, complete), sure=sure or complete)
         case AfterGtids() | BeforeEvent():
             yield from _anywhere(store, images, point, None if by_names else identities)
 
@@ -307,16 +308,19 @@ def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
     )
 
 
-def _at_time(store: Store, images: list[Image], moment: datetime, *, by_names: bool) -> Start:
+def _at_time(store: Store, images: list[Image], moment: datetime, *, by_names: bool) -> tuple[Start, bool]:
+    """And whether it is noted that the log is complete until then."""
     for image in images:
         if datetime.fromisoformat(image.manifest.snapshot or image.manifest.finished) > moment:
             continue
         window = catalogue.window(store, image)
         if window is None:
             break
+        tip = window.tip
+        noted = known_until(store, tip.prefix, tip.epoch, tip.start, window.tip_end)
         if by_names or spared(store):
             window = _up_to(store, window, moment, images)
-        return Start(image, window, AtTime(moment))
+        return Start(image, window, AtTime(moment)), noted is not None and noted >= moment
     raise PolicyBroken(
         f"nothing in store `{store.name}` can be restored to {moment.isoformat()}", help=_windows(store, images)
     )

@@ -51,10 +51,11 @@ class AtPosition:
 @dataclass(frozen=True, slots=True)
 class AtTime:
     """What was committed until a moment. `beyond`: the log is known to go on after it, and its end is not looked at for
-    that again."""
+    that again. `complete`: it is noted that the log holds all that was committed until then (`known_until.py`)."""
 
     moment: datetime
     beyond: bool = field(default=False, compare=False)
+    complete: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,8 @@ def search_for(point: Point, before: Gtids) -> Search:
     match point:
         case AtPosition(stop):
             return _ToPosition(stop)
-        case AtTime(moment):
-            return _ToTime(moment)
+        case AtTime(moment, complete=complete):
+            return _ToTime(moment, complete=complete)
         case AfterGtids(gtids):
             return _ToGtids(gtids, before)
         case BeforeEvent():
@@ -240,8 +241,8 @@ class _ToPosition(_Later):
 class _ToTime(_Later):
     over = False
 
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
+    def __init__(self, moment: datetime, *, complete: bool) -> None:
+        self._moment, self._complete = moment, complete
         self._first_after: Position | None = None
 
     def before(self, one: Transaction) -> bool:
@@ -259,6 +260,8 @@ class _ToTime(_Later):
         return False
 
     def conclude(self, way: Walked) -> Position:
+        if self._first_after is None and self._complete:
+            return max(way.boundary, way.start, key=order)
         if self._first_after is None:
             last = way.last.committed.isoformat() if way.last else "the image itself"
             raise Refused(

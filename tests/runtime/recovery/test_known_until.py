@@ -8,8 +8,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from bkpc_runtime.errors import PolicyBroken
+from bkpc_runtime.errors import PolicyBroken, Refused
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery.choice import choose, starts
 from bkpc_runtime.recovery.common_point import common_point
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest, OfImage
 from bkpc_runtime.repository import catalogue, layout
@@ -76,6 +77,22 @@ def test_a_member_that_has_only_its_image_is_known_to_be_complete() -> None:
     moment, members = common_point(stores, Latest(), (), ())
     assert moment == BEGAN + 480 * SECOND
     assert isinstance(members[0].point, OfImage)
+
+
+@pytest.mark.parametrize("commits", [[60, 70], []])
+def test_a_quiet_database_goes_back_by_itself_to_a_time_after_its_last_commit(commits: list[float]) -> None:
+    quiet, shop = logged("shop", commits)
+    later = AtTime(BEGAN + 400 * SECOND)
+    with pytest.raises(Refused, match="does not show what came until the asked time"):
+        choose(shop, "shop", later, ())
+    noted(quiet, shop, 480.25)
+    noted(quiet, shop, 900, Position(quiet.end.file, quiet.end.offset + 1))
+    assert choose(shop, "shop", later, ()).stop == quiet.end
+    (start,) = starts(shop, "shop", later, ())
+    assert start.sure
+    assert choose(shop, "shop", AtTime(BEGAN + 65 * SECOND), ()).stop == (quiet.edges[1] if commits else quiet.end)
+    with pytest.raises(Refused, match="does not show what came until the asked time"):
+        choose(shop, "shop", AtTime(BEGAN + 480.5 * SECOND), ())
 
 
 @pytest.mark.parametrize(("flavours", "latest", "asked"), [
