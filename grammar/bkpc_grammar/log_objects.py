@@ -14,6 +14,11 @@ LEAST_BINLOG = 16 << 20
 """Bytes of the least `max_binlog_size` that `preflight` lets pass: so long is a binlog that is not ended by request."""
 REQUESTED_MS = 600_000
 """Milliseconds between two binlogs that are ended by request, or connections that are lost, on the average."""
+PIECES = 2
+"""Objects at most that a stream cuts for each `OBJECT` bytes since there are so many: one that is full, and what was
+whole before an event that is too large."""
+BINLOG_ENDS = 3
+"""Requests more where a binlog ends: for what is cut there, for its end, and for how the next one begins."""
 EVENT = 19
 """Bytes of the least event of a binlog: no object holds less."""
 TOGETHER = 8

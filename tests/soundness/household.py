@@ -196,6 +196,7 @@ class Household:
             stream.flush_ms / 1000,
             float(self.database.writes.value.bytes_per_second),
             float(self.database.burst.value.bytes),
+            stream.sync,
         )
 
     def lost_log(self, store: str) -> float:

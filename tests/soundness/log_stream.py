@@ -1,34 +1,36 @@
 """A log stream under an adversary who writes as much as he may, whenever it hurts.
 
-Transactions come with at most `burst + writes * t` bytes in any time `t`. The stream collects a batch from its first
-transaction until `flush` later, or until the batch before is stored if that takes longer; then it stores the batch as
-objects of at most 16 MiB, one after the other. An object's transactions are safe when it is complete.
+Transactions come with at most `burst + writes * t` bytes in any time `t`. The stream cuts an object `flush` after its
+first transaction, or as soon as it has 16 MiB, and stores one after the other. An object's transactions are safe when
+it is complete. Now and then a binlog ends: what there is of it is cut, its end is marked, and the next one begins.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate, repeat
-from math import ceil
 from random import Random
 
 from tests.soundness.images import Stretch
 
 OBJECT = 16 * 2**20
+_TRIED = 8
+"""Of the instants at which objects begin, so many are tried."""
 _MOMENT = 1e-6  # ms: how far a loss of nothing may seem to grow
 
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """One stream into one store: bytes and seconds."""
+    """One stream into one store: bytes and seconds. `awaited`: by commits; then no binlog ends meanwhile."""
 
     rate: float
     latency: float
     flush: float
     writes: float
     burst: float
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,73 +51,68 @@ Adversary = Callable[[int], Habit]
 """The habit in batch number n."""
 
 
-@dataclass(slots=True)
-class Batch:
-    """`opening` bytes come at `opened`, `flowing` evenly until `closed`, `closing` at `closed`."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An object whose first transaction came at `came`, cut at `cut`, and complete at `done`."""
 
-    opened: float
-    closed: float
-    opening: float
-    flowing: float
-    closing: float
-    size: float = field(init=False)
-    objects: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.size = self.opening + self.flowing + self.closing
-        self.objects = max(1, ceil(self.size / OBJECT - 1e-9))
-
-    def came(self, byte: float) -> float:
-        """When the byte at this position was written."""
-        if byte < self.opening or not self.size:
-            return self.opened
-        if byte < self.opening + self.flowing:
-            return self.opened + (byte - self.opening) / self.flowing * (self.closed - self.opened)
-        return self.closed
-
-    def telling(self) -> set[int]:
-        """The objects among which is the one that waits longest: between them the wait is linear."""
-        ends = [ceil(self.opening / OBJECT), ceil((self.opening + self.flowing) / OBJECT)]
-        near = {0, self.objects - 1, *(end - 1 for end in ends), *ends}
-        return {one for one in near if 0 <= one < self.objects}
+    came: float
+    size: float
+    cut: float
+    done: float = 0.0
 
 
-def batches(pipe: Pipe, adversary: Adversary, count: int) -> list[tuple[Batch, float]]:
-    """The first `count` batches and when each starts to be stored."""
-    found: list[tuple[Batch, float]] = []
-    cut, stored, tokens = 0.0, 0.0, pipe.burst
+def cuts(pipe: Pipe, adversary: Adversary, count: int) -> Iterator[Sent]:
+    """What is cut of `count` batches, in order: what is full at once, and what is not when `flush` has passed."""
+    cut, tokens = 0.0, pipe.burst
     for number in range(count):
         habit = adversary(number)
         opened = cut + habit.pause
         tokens = min(pipe.burst, tokens + pipe.writes * habit.pause)
-        opening = tokens * habit.first
-        flow = habit.flow
+        opening, flow = tokens * habit.first, pipe.writes * habit.flow
         if not opening and not flow:  # something must come first
-            opening, flow = (1.0, 0.0) if tokens >= 1 else (0.0, 1.0)
-        tokens -= opening
-        cut = max(opened + pipe.flush, stored)
-        flowing = pipe.writes * flow * (cut - opened)
-        tokens = min(pipe.burst, tokens + pipe.writes * (1 - flow) * (cut - opened))
-        closing = tokens * habit.last
-        tokens -= closing
-        batch = Batch(opened, cut, opening, flowing, closing)
-        stored = cut + batch.objects * pipe.latency + batch.size / pipe.rate
-        found.append((batch, cut))
+            opening, flow = (1.0, 0.0) if tokens >= 1 else (0.0, pipe.writes)
+        due, closing = opened + pipe.flush, (tokens - opening) * habit.last
+        tokens = min(pipe.burst, tokens - opening - closing + (pipe.writes - flow) * pipe.flush)
+        left = yield from _full(opening, opened, opened)
+        first, at = opened, opened
+        while flow and left + flow * (due - at) >= OBJECT and at < opened + 4 * pipe.flush:
+            at += (OBJECT - left) / flow
+            yield Sent(first, OBJECT, at)
+            left, first, due = 0.0, at, at + pipe.flush
+        left, cut = min(left + flow * (due - at), OBJECT), due
+        if left + closing >= OBJECT:
+            left = yield from _full(left + closing, first, due)
+            first, cut = due, due + pipe.flush
+        else:
+            left += closing
+        if left:
+            yield Sent(first, left, cut)
+
+
+def _full(size: float, first: float, at: float) -> Generator[Sent, None, float]:
+    """Cuts what is full; what is left."""
+    while size >= OBJECT:
+        yield Sent(first, OBJECT, at)
+        size, first = size - OBJECT, at
+    return size
+
+
+def objects(pipe: Pipe, adversary: Adversary, count: int, ends: int = 0) -> list[Sent]:
+    """The same, and when each is complete. A full one is all of a binlog but its first event, which was cut before it:
+    so many requests it costs, and those after it. A binlog is ended by request behind object `ends` besides."""
+    found: list[Sent] = []
+    free = 0.0
+    for number, one in enumerate(cuts(pipe, adversary, count)):
+        full = one.size >= OBJECT and not pipe.awaited
+        done = max(free, one.cut) + (2 if full else 1) * pipe.latency + one.size / pipe.rate
+        free = done + (2 if full or (number == ends and not pipe.awaited) else 0) * pipe.latency
+        found.append(replace(one, done=done))
     return found
 
 
-def completed(pipe: Pipe, batch: Batch, begins: float, number: int) -> float:
-    """When object `number` of a batch is complete."""
-    return begins + (number + 1) * pipe.latency + min((number + 1) * OBJECT, batch.size) / pipe.rate
-
-
-def worst(pipe: Pipe, adversary: Adversary, count: int) -> float:
+def worst(pipe: Pipe, adversary: Adversary, count: int, ends: int = 0) -> float:
     """The longest that a transaction was not safe, in seconds."""
-    found = 0.0
-    for batch, begins in batches(pipe, adversary, count):
-        for number in batch.telling():
-            found = max(found, completed(pipe, batch, begins, number) - batch.came(number * OBJECT))
-    return found
+    return max((one.done - one.came for one in objects(pipe, adversary, count, ends)), default=0.0)
 
 
 def steady(_: int) -> Habit:
@@ -154,7 +151,8 @@ def by_chance(random: Random, pipe: Pipe) -> Adversary:
 
 def worst_of_all(pipe: Pipe, random: Random) -> float:
     """The worst any of the adversaries achieves."""
-    return max(worst(pipe, adversary, count) for adversary, count in _adversaries(pipe, random))
+    ends = random.randrange(6)
+    return max(worst(pipe, adversary, count, ends) for adversary, count in _adversaries(pipe, random))
 
 
 def _adversaries(pipe: Pipe, random: Random) -> tuple[tuple[Adversary, int], ...]:
@@ -175,41 +173,10 @@ class Prompt:
     free: float = 0.0
 
     def follow(self, adversary: Adversary, count: int) -> float:
-        pipe, cut, tokens = self.pipe, 0.0, self.pipe.burst
-        for number in range(count):
-            habit = adversary(number)
-            opened = cut + habit.pause
-            tokens = min(pipe.burst, tokens + pipe.writes * habit.pause)
-            opening = tokens * habit.first
-            due, closing = opened + pipe.flush, (tokens - opening) * habit.last
-            tokens -= opening + closing
-            left = self._full(opening, opened, opened)
-            flow, first, at = pipe.writes * habit.flow, opened, opened
-            while flow and left + flow * (due - at) >= OBJECT and at < opened + 4 * pipe.flush:
-                at += (OBJECT - left) / flow
-                self._sent(OBJECT, first, at)
-                left, first, due = 0.0, at, at + pipe.flush
-            left = min(left + flow * (due - at), OBJECT)
-            cut = due
-            if left + closing >= OBJECT:
-                left = self._full(left + closing, first, due)
-                first, cut = due, due + pipe.flush
-            else:
-                left += closing
-            if left:
-                self._sent(left, first, cut)
+        for one in cuts(self.pipe, adversary, count):
+            self.free = max(self.free, one.cut) + one.size / self.pipe.rate
+            self.worst = max(self.worst, self.free + self.pipe.latency - one.came)
         return self.worst
-
-    def _full(self, size: float, first: float, at: float) -> float:
-        """Cuts what is full; what is left."""
-        while size >= OBJECT:
-            self._sent(OBJECT, first, at)
-            size, first = size - OBJECT, at
-        return size
-
-    def _sent(self, size: float, first: float, at: float) -> None:
-        self.free = max(self.free, at) + size / self.pipe.rate
-        self.worst = max(self.worst, self.free + self.pipe.latency - first)
 
 
 def best_of_all(pipe: Pipe, random: Random) -> float:
@@ -221,15 +188,14 @@ def over_time(pipe: Pipe, adversary: Adversary, count: int) -> list[Stretch]:
     """The loss at every instant: the age of the oldest transaction that is not safe, in ms."""
     found: list[Stretch] = []
     safe_until = 0.0
-    for batch, begins in batches(pipe, adversary, count):
-        for number in range(batch.objects):
-            came, done = batch.came(number * OBJECT), completed(pipe, batch, begins, number)
-            start = max(came, safe_until)
-            if came > safe_until:
-                found.append(Stretch(0, 0.0, _MOMENT, (came - safe_until) * 1000 / _MOMENT))
-            if done > start:
-                found.append(Stretch(0, (start - came) * 1000, (done - start) * 1000, 1.0))
-            safe_until = max(safe_until, done)
+    for one in objects(pipe, adversary, count):
+        came, done = one.came, one.done
+        start = max(came, safe_until)
+        if came > safe_until:
+            found.append(Stretch(0, 0.0, _MOMENT, (came - safe_until) * 1000 / _MOMENT))
+        if done > start:
+            found.append(Stretch(0, (start - came) * 1000, (done - start) * 1000, 1.0))
+        safe_until = max(safe_until, done)
     return found
 
 
@@ -246,13 +212,8 @@ class Made:
 
     @classmethod
     def by(cls, pipe: Pipe, adversary: Adversary, count: int) -> Made:
-        made = [
-            (batch, begins, number)
-            for batch, begins in batches(pipe, adversary, count)
-            for number in range(batch.objects)
-        ]
-        came = [batch.came(number * OBJECT) for batch, _, number in made]
-        return cls(came, [completed(pipe, *one) for one in made])
+        made = objects(pipe, adversary, count)
+        return cls([one.came for one in made], [one.done for one in made])
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +295,8 @@ def worst_known(pipe: Pipe, random: Random, apart: float) -> float:
     is asked: best just before something that waits long."""
     worst, chance = 0.0, by_chance(random, pipe)
     for adversary, count in (*_repeatable(pipe), (chance, 30)):
-        opened = [batch.opened for batch, _ in batches(pipe, adversary, min(count, 8))]
-        firsts = {(at - ANSWERED + 1e-9) % apart for at in opened} | {random.uniform(0, apart)}
+        opened = dict.fromkeys(one.came for one in cuts(pipe, adversary, min(count, 8)))
+        firsts = {(at - ANSWERED + 1e-9) % apart for at in list(opened)[:_TRIED]} | {random.uniform(0, apart)}
         made = None
         for first in firsts:
             if made is None or adversary is chance:  # never twice the same

@@ -47,7 +47,7 @@ from bkpc_compiler.timetable.occupancy import Occupancy
 Plant = Callable[[], AbstractContextManager[Any]]
 
 
-def _log(**change: Fraction) -> Plant:
+def _log(**change: Any) -> Plant:
     """A figure of the log's arrivals left out of its bound."""
     true = stream.arrivals_of
     return lambda: patch.object(stream, "arrivals_of", lambda demand: replace(true(demand), **change))

@@ -15,7 +15,9 @@ MIB = 2**20
 def test_the_worst_is_among_the_notes_that_tell(seed: int) -> None:
     random = Random(seed)  # noqa: S311 - a repeatable draw
     burst, latency = random.choice((1, 64, 512)) * MIB, random.choice((0.0, 0.01, 2.0))
-    pipe = Pipe(random.choice((5, 40)) * MIB, latency, random.choice((0, 1, 60)), random.choice((0.2, 4)) * MIB, burst)
+    pipe = Pipe(
+        random.choice((5, 40)) * MIB, latency, random.choice((0.25, 1, 60)), random.choice((0.2, 4)) * MIB, burst
+    )
     for adversary in (steady, all_at_once, after_silence(pipe), before_the_cut(pipe)):
         made, apart = Made.by(pipe, adversary, 12), random.choice((1.0, 5.0, 60.0))
         notes = Notes.of(pipe, made, apart, random.uniform(0, apart))

@@ -160,22 +160,28 @@ def test_burst_comes_on_top() -> None:
 
 
 def test_every_object_costs_its_latency() -> None:
-    """40 MiB after 1 s, in objects of 16, 16 and 8 MiB, each half a second on its way."""
+    """40 MiB in objects of 16, 16 and 8 MiB, the full ones sent at once, each half a second on its way, with one event
+    before each that is full, and two requests behind it where a binlog ends: the last 8 MiB wait for all that."""
     pipe = Pipe(rate=16 * 2**20, latency=0.5, flush=1, writes=0, burst=40 * 2**20)
-    assert log_stream.worst(pipe, log_stream.all_at_once, 1) == pytest.approx(1 + 3 * 0.5 + 2.5)
+    assert log_stream.worst(pipe, log_stream.all_at_once, 1) == pytest.approx(2 * (2 * 0.5 + 1 + 2 * 0.5) + 0.5 + 0.5)
 
 
-def test_next_batch_waits_for_the_one_before() -> None:
-    """90 bytes keep the pipe for 9 s; what comes right after the cut is 9 + 0.1 s late."""
+def test_what_is_cut_waits_for_the_object_before() -> None:
+    """90 bytes keep the pipe for 9 s; what comes right after the cut is cut a second later, and waits for them."""
     pipe = Pipe(rate=10, latency=0, flush=1, writes=0, burst=90)
     adversary = iter([log_stream.Habit(0, 0.99999, 0, 0), log_stream.Habit(0, 1, 0, 0)])
-    (_, first), (second, stored) = log_stream.batches(pipe, lambda _: next(adversary), 2)
-    assert (first, second.opened, round(stored, 2)) == (1, 1, 10)
+    first, second = log_stream.objects(pipe, lambda _: next(adversary), 2)
+    assert (first.cut, second.came, second.cut, round(second.done, 2)) == (1, 1, 2, 10)
+
+
+def test_small_objects_pile_up_where_each_takes_longer_than_they_come() -> None:
+    pipe = Pipe(rate=1e9, latency=1.2, flush=1, writes=1, burst=0)
+    assert log_stream.worst(pipe, log_stream.steady, 80) > 16
 
 
 def test_too_slow_a_stream_falls_behind_for_ever() -> None:
     pipe = Pipe(rate=10, latency=0, flush=1, writes=11, burst=0)
-    assert log_stream.worst(pipe, log_stream.steady, 80) > 1000
+    assert log_stream.worst(pipe, log_stream.steady, 80) > 8
 
 
 def test_steady_log_over_time() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from bkpc_compiler.explanation.sheet import Sheet
+from bkpc_compiler.feasibility.log_delay import ALONE, BEHIND, EACH
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.program.model import Given, Link, Origin, Program
 from bkpc_grammar.log_objects import ANSWERED_MS, KNOWN_LEAST_MS, KNOWN_MOST_MS, KNOWN_SHARE, OBJECT, WHOLE_SECONDS_MS
 from bkpc_grammar.quantities import Size
+
+_A_BYTE = "that a byte costs: of so many there are two objects at most, and a binlog's end with three requests"
 
 
 def links_of(stream: StreamDemand, program: Program) -> list[Link]:
@@ -22,7 +25,9 @@ def logging(sheet: Sheet, one: Logging, program: Program) -> None:
     """A term of the delay of a log."""
     stream = one.stream
     if one.part is Part.LATENCY:
-        latency(sheet, stream, program)
+        late = latency(sheet, stream, program)
+        if not one.best and not stream.level.sync:
+            _requests(sheet, stream, late)
         return
     if one.part is Part.NOTED:
         _noted(sheet, stream, program)
@@ -64,6 +69,9 @@ def _reserved(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part, p
         f"reserved for {stream.id} to `{stream.store}`: the least for its promises; 5/4 of writes where there is room",
     )
     sheet.given("object", OBJECT, "B", "the largest that is written at once")
+    if not stream.level.sync:
+        _one_after_the_other(sheet, (flush, late, writes, burst, rate), part)
+        return
     c = sheet.follows("c", "1 / rate + latency / object", 1 / rate + late / OBJECT, "s/B", "that a byte costs")
     q = sheet.follows("q", "writes * c", writes * c, "", "of its way that the log takes")
     g = max(flush, late / (1 - q))
@@ -83,6 +91,32 @@ def _reserved(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part, p
         sheet.follows("collected", "d" if later else "g", d if later else g, "s", why)
     else:
         sheet.follows("carried", "second" if later else "first", after_it if later else with_burst, "s", why)
+
+
+def _one_after_the_other(sheet: Sheet, figures: tuple[Fraction, ...], part: Part) -> None:
+    """What waits for nothing but to be flushed, or what is cut while others are on their way."""
+    flush, late, writes, burst, rate = figures
+    c = sheet.follows("c", f"1 / rate + {EACH} * latency / object", 1 / rate + EACH * late / OBJECT, "s/B", _A_BYTE)
+    held, ahead = min(burst + writes * flush, Fraction(OBJECT)) / rate, (burst + 2 * writes * flush) * c
+    alone = sheet.follows("alone", "min(burst + writes * flush, object) / rate", held, "s", "it waits for no other")
+    behind = sheet.follows("behind", "(burst + 2 * writes * flush) * c", ahead, "s", "with all that is before it")
+    later = BEHIND * late + behind > flush + ALONE * late + alone
+    one, two = f"flush + {ALONE} * latency + alone", f"{BEHIND} * latency + behind"
+    why = f"{two} is more than {one}" if later else f"{one} is no less than {two}"
+    if part is Part.COLLECTED:
+        sheet.follows("collected", "0" if later else "flush", Fraction(0) if later else flush, "s", why)
+    else:
+        sheet.follows("carried", "behind" if later else "alone", behind if later else alone, "s", why)
+
+
+def _requests(sheet: Sheet, stream: StreamDemand, late: Fraction) -> None:
+    """How often its latency counts beside the bytes."""
+    reserved = stream.reserved
+    if reserved is not None and reserved.behind:
+        why = "it, one that was flushed before it, and twice what is written where a binlog ends"
+        sheet.follows("requests", f"{BEHIND} * latency", BEHIND * late, "s", why)
+    else:
+        sheet.follows("requests", f"{ALONE} * latency", ALONE * late, "s", "it, and how its binlog begins")
 
 
 def _noted(sheet: Sheet, stream: StreamDemand, program: Program) -> None:

@@ -180,9 +180,9 @@ class Workings:
         """What streams and jobs that the failure leaves reserve of a resource."""
         beside, demand = left.background, self.analysis.demand
         detours = [x for x, more in beside.detours if one in more]
-        streams = [x for x in demand.streams if x.database not in beside.silent and one in x.resources]
+        streams = [x for x in demand.streams if one in x.resources and beside.goes_on(x)]
         streams += [x for x in detours if isinstance(x, StreamDemand)]
-        jobs = [x for x in demand.jobs if one in x.resources]
+        jobs = [x for x in demand.jobs if one in x.resources and beside.goes_on(x)]
         jobs += [x for x in detours if isinstance(x, JobDemand)]
         steady = sum(x.rate for x in streams)
         peak = left.background(one.name) - steady

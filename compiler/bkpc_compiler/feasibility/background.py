@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Scope, Store
+from bkpc_compiler.timetable.placement import at_database, taken_first
 
 ELSEWHERE = frozenset({Scope.SITE, Scope.REGION})
 """Scopes after which a database is rebuilt elsewhere: only a new plan has flows for it there."""
@@ -42,7 +44,11 @@ class Beside(Struct, frozen=True, eq=False, dict=True):
 
     def __call__(self, name: str) -> int:
         """Bytes per second reserved on a resource."""
-        return self.background.reserved(name, self.silent, self.loss.sites) + self._more.get(name, 0)
+        return self.background.reserved(name, self.silent, self.loss) + self._more.get(name, 0)
+
+    def goes_on(self, flow: Flow) -> bool:
+        """Whether it goes on where it was planned."""
+        return self.background.goes_on(flow, self.silent, self.loss)
 
     @once
     def _more(self) -> Mapping[str, int]:
@@ -53,6 +59,43 @@ class Beside(Struct, frozen=True, eq=False, dict=True):
         return more
 
 
+@dataclass(slots=True)
+class _Held:
+    """What is planned on one resource. `own`: by database, the rates of its streams, those of its images and how many
+    of these there are; `all`: the same of all, with copies. `fitting`: of streams for which there is room."""
+
+    resource: Resource
+    jobs: list[tuple[JobDemand, int]] = field(default_factory=list)
+    fitting: int = 0
+    all: tuple[int, int, int] = (0, 0, 0)
+    own: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def stream(self, one: StreamDemand) -> None:
+        self.fitting += one.rate if one.fits else 0
+        self._add(one.database, one.rate, 0, 0)
+
+    def job(self, one: JobDemand, rate: int) -> None:
+        self.jobs.append((one, rate))
+        self._add(None if one.source else one.database, 0, rate, 1)
+
+    def _add(self, database: str | None, streams: int, jobs: int, many: int) -> None:
+        of = self.all
+        self.all = of[0] + streams, of[1] + jobs, of[2] + many
+        if database is not None:
+            of = self.own.get(database, (0, 0, 0))
+            self.own[database] = of[0] + streams, of[1] + jobs, of[2] + many
+
+    def without(self, gone: frozenset[str]) -> tuple[int, int, int]:
+        """`all`, but for what is `gone` databases' own."""
+        streams, jobs, many = self.all
+        fewer, more = (gone, self.own) if len(gone) < len(self.own) else (self.own, gone)
+        for one in fewer:
+            if one in more:
+                of = self.own[one]
+                streams, jobs, many = streams - of[0], jobs - of[1], many - of[2]
+        return streams, jobs, many
+
+
 class Background:
     """What is reserved beside the recoveries of a failure, by resource."""
 
@@ -61,24 +104,19 @@ class Background:
     ) -> None:
         self._demand, self._stores, self._databases, self._ways = demand, stores, databases, ways
         self._protected = demand.jobs_by_database.keys() | demand.streams_by_database.keys()
-        self._streams: dict[str, dict[str, int]] = {}
-        self._jobs: dict[str, set[str]] = {}
-        self._copied: dict[str, dict[str, Store]] = {}
+        self._held: dict[str, _Held] = {}
         for stream in demand.streams:
             for one in stream.resources:
-                of = self._streams.setdefault(one.name, {})
-                of[stream.database] = of.get(stream.database, 0) + stream.rate
+                self._held_of(one).stream(stream)
         for job in demand.jobs:
             for one in job.resources:
-                self._jobs.setdefault(one.name, set()).add(job.database)
-                if job.source:
-                    self._copied.setdefault(one.name, {})[job.source] = stores[job.source]
-        self._steady = {name: sum(of.values()) for name, of in self._streams.items()}
-        fitting: dict[str, int] = {}
-        for stream in demand.streams:
-            for one in stream.resources:
-                fitting[one.name] = fitting.get(one.name, 0) + (stream.rate if stream.fits else 0)
-        self._peaks = {name: peak - fitting.get(name, 0) for name, peak in demand.peaks.items()}
+                self._held_of(one).job(job, job.slot.on(one.name) if job.slot else 0)
+
+    def _held_of(self, resource: Resource) -> _Held:
+        found = self._held.get(resource.name)
+        if found is None:
+            found = self._held[resource.name] = _Held(resource)
+        return found
 
     def beside(self, loss: Loss) -> Beside:
         """While what `loss` took down comes back."""
@@ -104,20 +142,37 @@ class Background:
                     found.append((flow, tuple(one for one in self._ways.links(route) if one not in flow.resources)))
         return tuple(found)
 
-    def reserved(self, name: str, gone: frozenset[str], sites: tuple[str, ...]) -> int:
-        """Bytes per second on a resource: by databases that are not `gone`, and copies from stores not at `sites`."""
-        of = self._streams.get(name, {})
-        streams = self._steady.get(name, 0)
-        if of and gone:
-            fewer, more = (gone, of) if len(gone) < len(of) else (of, gone)
-            streams -= sum(of[one] for one in fewer if one in more)
-        peak = self._peaks.get(name, 0)
-        if not peak:
-            return streams
-        jobs = self._jobs.get(name, set())
-        copied = self._copied.get(name, {}).values()
-        busy = not jobs <= gone or any(one.site not in sites or zone_redundant(one) for one in copied)
-        return streams + (peak if busy else 0)
+    def reserved(self, name: str, gone: frozenset[str], loss: Loss) -> int:
+        """Bytes per second on a resource by what goes on: streams, and the most that jobs hold at any instant. That is
+        no more than all jobs hold at any, nor than those that go on hold together; but no less than what jobs take
+        first, since how much of it they take depends on every other resource."""
+        held = self._held.get(name)
+        if held is None:
+            return 0
+        streams, jobs, many = held.without(gone)
+        if loss.sites:
+            rates = [rate for one, rate in held.jobs if self.goes_on(one, gone, loss)]
+            jobs, many = sum(rates), len(rates)
+        peak = self._demand.peaks.get(name, 0) - held.fitting
+        return streams + (min(peak, max(jobs, self._first(held))) if many else 0)
+
+    def _first(self, held: _Held) -> int:
+        """What jobs take first of what streams leave."""
+        usable = self._ways.usable(held.resource)
+        return 0 if usable is None or at_database(held.resource.name) else taken_first(usable - held.fitting)
+
+    def goes_on(self, flow: Flow, gone: frozenset[str], loss: Loss) -> bool:
+        """Whether a job reads and writes what is left, where a copy needs no database; and whether a stream has one."""
+        copied = flow.source if isinstance(flow, JobDemand) else None
+        if copied is None and flow.database in gone:
+            return False
+        if not loss.sites or isinstance(flow, StreamDemand):
+            return True
+        return all(self._left(one, loss) for one in (flow.store, copied) if one)
+
+    def _left(self, store: str, loss: Loss) -> bool:
+        one = self._stores[store]
+        return one.site not in loss.sites or (loss.scope is Scope.SITE and zone_redundant(one))
 
     @once
     def _between(self) -> Mapping[tuple[str, str], list[Flow]]:

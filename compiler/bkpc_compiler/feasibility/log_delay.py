@@ -1,15 +1,14 @@
-"""How long a committed transaction may be on its way into a store, by network calculus over batches.
+"""How long a committed transaction may be on its way into a store, by network calculus over the objects of a log.
 
-The stream collects a batch from its first transaction until `flush` later, or until the batch before is
-stored; then sends it in objects of at most 16 MiB, each costing the way's latency. What is in an object
-counts when the object is whole. Arrivals in any interval t are at most burst + writes·t.
+The stream cuts an object `flush` after its first transaction, or as soon as it is full, 16 MiB, and sends one after the
+other. What is in an object counts when the object is whole. Arrivals in any interval t are at most burst + writes·t.
 
-Let s(x) = latency + x·c be the time x bytes take, c = 1/rate + latency/16MiB, and q = writes·c < 1. Batches are
-cut at most g = max(flush, latency/(1-q)) apart while no burst is in them. A transaction that arrives t after the
-last cut has at most burst + writes·t bytes before it, and is stored with the object that holds it: it waits at
-most g + s(burst + min(writes·g, 16MiB)). A batch with the burst takes d = s(burst + writes·g); the one after it
-has collected for d, and its first transaction waits at most d + s(min(writes·d, 16MiB)). The worst of both is
-the bound. See docs/feasibility.md.
+Each object costs the way's latency T; for 16 MiB there are two at most, and where a binlog ends, 16 MiB long at least,
+three requests more. So let c = 1/rate + 5·T/16MiB be what a byte costs, and writes·c + T/flush < 1: else objects pile
+up, and nothing bounds it. An object that waits for no other is stored at most flush + 2·T + min(burst + writes·flush,
+16MiB)/rate after its first transaction; one that does 8·T + (burst + 2·writes·flush)·c. See docs/feasibility.md.
+
+What commits wait for (`hot sync`) is cut when a quorum of stores has what was cut before.
 """
 
 from __future__ import annotations
@@ -20,29 +19,38 @@ from math import ceil, inf
 
 from msgspec import Struct
 
-from bkpc_grammar.log_objects import OBJECT
+from bkpc_grammar.log_objects import BINLOG_ENDS, LEAST_BINLOG, OBJECT, PIECES
 from bkpc_grammar.quantities import no_more
 
 _OBJECT = Fraction(OBJECT)
+_NOTHING = Fraction(0)
 _BEYOND_DOUBT = 1 + 1e-9
 _RATIO = Fraction.as_integer_ratio
 _REMEMBERED = 4096
 """So many rates are kept: an estate repeats its figures."""
+ALONE = 2
+"""Requests until an object is stored that waits for no other: it may be the first of its binlog."""
+BEHIND = 2 + 2 * BINLOG_ENDS
+"""Of one that waits for others, beside those that their bytes cost: itself, one that was flushed in the `flush` before
+it, and the ends of two binlogs, of one that began before them all and of one that was ended by request."""
+EACH = PIECES + -(-BINLOG_ENDS * OBJECT // LEAST_BINLOG)
+"""Requests for an object's bytes at most."""
 
 
 class Arrivals(Struct, frozen=True):
-    """A log and its way: bytes, seconds, bytes per second."""
+    """A log and its way: bytes, seconds, bytes per second. `in_turns`: an object is cut when that before is stored."""
 
     writes: Fraction
     burst: Fraction
     flush: Fraction
     latency: Fraction
+    in_turns: bool = False
 
 
 class Delay(Struct, frozen=True):
     """The parts of the bound, in seconds: they add up to it.
 
-    `behind`: it is longest for what is written while a batch with the burst is on its way, not for the burst.
+    `behind`: it is longest for what is written while something else is on its way.
     """
 
     collected: Fraction  # until the batch is cut
@@ -60,7 +68,35 @@ class Delay(Struct, frozen=True):
 
 
 def delay(log: Arrivals, rate: Fraction | int) -> Delay | None:
-    """The bound at `rate`; None where the log falls behind for ever."""
+    """The bound at `rate`; None where the log falls behind for ever, or objects pile up."""
+    if log.in_turns:
+        return _delay_in_turns(log, rate)
+    # On numerators and denominators: fractions that are reduced at each step take five times as long.
+    writes, per = log.writes.as_integer_ratio()
+    late, unit = log.latency.as_integer_ratio()
+    bytes_, seconds = rate.as_integer_ratio()
+    flush, parts = log.flush.as_integer_ratio()
+    cost, of = seconds * unit * OBJECT + EACH * late * bytes_, bytes_ * unit * OBJECT
+    if writes * cost >= per * of:
+        return None
+    if late and writes * cost * unit * flush + late * parts * per * of >= per * of * unit * flush:
+        return None
+    burst, grain = log.burst.as_integer_ratio()
+    met, scale = writes * flush, per * parts  # bytes written in a flush
+    held = min(burst * scale + met * grain, OBJECT * grain * scale)
+    ahead = burst * scale + 2 * met * grain
+    # Of the two, the later in floating point where that is beyond doubt; exactly where it is not.
+    first = flush / parts + ALONE * late / unit + held * seconds / (grain * scale * bytes_)
+    second = BEHIND * late / unit + ahead * cost / (grain * scale * of)
+    alone = Delay(log.flush, Fraction(ALONE * late, unit), Fraction(held * seconds, grain * scale * bytes_))
+    if first > second * _BEYOND_DOUBT:
+        return alone
+    behind = Delay(_NOTHING, Fraction(BEHIND * late, unit), Fraction(ahead * cost, grain * scale * of), behind=True)
+    return behind if second > first * _BEYOND_DOUBT or behind.total > alone.total else alone
+
+
+def _delay_in_turns(log: Arrivals, rate: Fraction | int) -> Delay | None:
+    """Where a batch is cut when a quorum of stores has that before."""
     # On numerators and denominators: fractions that are reduced at each step take five times as long.
     writes, per = log.writes.as_integer_ratio()
     late, unit = log.latency.as_integer_ratio()
@@ -109,13 +145,26 @@ def least_rate(log: Arrivals, within: Fraction) -> int | None:
 
     Searched for in floating point, with a margin: whether a promise is kept at that rate, `delay` says exactly.
     """
-    return _least_rate(
-        *(whole / parts for whole, parts in map(_RATIO, (log.writes, log.burst, log.flush, log.latency, within)))
-    )
+    figures = (log.writes, log.burst, log.flush, log.latency, within)
+    found = _least_rate_in_turns if log.in_turns else _least_rate
+    return found(*(whole / parts for whole, parts in map(_RATIO, figures)))
 
 
 @lru_cache(_REMEMBERED)
 def _least_rate(writes: float, burst: float, flush: float, latency: float, within: float) -> int | None:
+    """Each of the two bounds falls as the rate grows: the rate that keeps both, and at which nothing piles up."""
+    limit, requests = within * (1 - 1e-9), EACH * latency / OBJECT
+    alone, behind = limit - flush - ALONE * latency, limit - BEHIND * latency
+    held, ahead = min(burst + writes * flush, OBJECT), burst + 2 * writes * flush
+    piled = 1 - (latency / flush if latency else 0.0) - writes * requests
+    if alone <= 0 or behind - ahead * requests <= 0 or piled <= 0:
+        return None
+    least = max(held / alone, ahead / (behind - ahead * requests), writes / piled)
+    return None if least > 1 << 62 else max(1, ceil(least * (1 + 1e-6)))
+
+
+@lru_cache(_REMEMBERED)
+def _least_rate_in_turns(writes: float, burst: float, flush: float, latency: float, within: float) -> int | None:
     limit = within * (1 - 1e-9)
     spare = limit - flush - latency
     if spare <= 0:
@@ -133,7 +182,7 @@ def _least_rate(writes: float, burst: float, flush: float, latency: float, withi
 
 
 def _estimate(writes: float, burst: float, flush: float, latency: float, rate: float) -> float:
-    """`delay`, near enough to look for a rate."""
+    """`_delay_in_turns`, near enough to look for a rate."""
     cost = 1 / rate + latency / OBJECT
     share = writes * cost
     if share >= 1:

@@ -21,6 +21,7 @@ FLUSHED = "until the log is flushed"
 NOTED = "until it is noted that nothing else was committed"
 SENT_AT_ONCE = "what a commit waits for is sent at once"
 FULL_AT_ONCE = "a full object is sent at once"
+BEHIND = "it is cut while others are on their way"
 
 
 class StreamDemand(Struct, frozen=True, dict=True):
@@ -83,6 +84,8 @@ class StreamDemand(Struct, frozen=True, dict=True):
             return None
         rate, burst, writes = "at the reserved rate", self.burst.span, self.writes.span
         flush = self.level.flush.span
+        if reserved.behind and not self.level.sync:
+            return _terms(self, reserved, (BEHIND, burst, writes, flush), (f"what is before it, {rate}", burst, writes))
         if reserved.behind:
             until = f"while a batch with a burst of {self.burst.value} is on its way, {rate}"
             return _terms(self, reserved, (until, burst, writes, flush), (f"what is written meanwhile, {rate}", writes))
@@ -147,6 +150,7 @@ def arrivals_of(stream: StreamDemand) -> Arrivals:
         stream.burst.value.amount,
         stream.level.flush.value.amount,
         stream.latency.amount,
+        stream.level.sync,
     )
 
 
@@ -166,7 +170,7 @@ def _terms(
     return Bound(
         (
             Term(until[0], Duration(parts.collected), until[1:], origin, cut),
-            Term(way, stream.latency, working=late),
+            Term(way, Duration(parts.latency), working=late),
             Term(through[0], Duration(parts.carried), through[1:], arises, carried),
         )
     )

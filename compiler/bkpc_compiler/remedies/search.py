@@ -14,7 +14,7 @@ from typing import TypeVar
 from bkpc_compiler.diagnostics.diagnostic import Edit
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict, judge_again
 from bkpc_compiler.program.model import Program, Schedule
-from bkpc_compiler.remedies.figures import Figure, changed, figures_at, oftener, schedules_at, written
+from bkpc_compiler.remedies.figures import Figure, Quantity, changed, figures_at, oftener, schedules_at, written
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
 
@@ -88,7 +88,14 @@ def helps(trials: Trials) -> Iterator[Help]:
 
 def _figure(trials: Trials, figure: Figure) -> Help | None:
     steps = figure.steps()
-    best = first_that(steps, lambda value: trials.proves(changed(trials.analysis.program, figure.span, value)))
+
+    def proves(value: Quantity) -> bool:
+        return trials.proves(changed(trials.analysis.program, figure.span, value))
+
+    best = first_that(steps, proves)
+    while best is None and figure.clause == "every" and len(steps) > 1:  # too often, and objects of the log pile up
+        steps = steps[: len(steps) // 2]
+        best = first_that(steps, proves)
     if best is None:
         return None
     old, new = figure.value.amount, best.amount

@@ -143,6 +143,11 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
     return Timetable(slots, planner.peaks())
 
 
+def taken_first(room: int) -> int:
+    """Of what streams leave, what jobs take first."""
+    return room - room * LEFT[0] // 16
+
+
 def at_database(name: str) -> bool:
     """Whether a resource is the machine of a database, rather than on the way to a store."""
     return name.startswith("database:")

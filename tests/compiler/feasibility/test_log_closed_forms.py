@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.log_delay import Arrivals, delay, least_delay, least_rate
 from bkpc_grammar.log_objects import OBJECT
@@ -22,6 +23,16 @@ LOGS = st.builds(Arrivals, RATES | st.just(Fraction(0)), SIZES, TIMES.filter(boo
 
 def as_written_down(log: Arrivals, rate: Fraction) -> Fraction | None:
     """The theorem of docs/feasibility.md, term by term."""
+    latency, largest = log.latency, Fraction(OBJECT)
+    cost = 1 / rate + 5 * latency / largest
+    if log.writes * cost + latency / log.flush >= 1:
+        return None
+    alone: Fraction = log.flush + 2 * latency + min(log.burst + log.writes * log.flush, largest) / rate
+    return max(alone, 8 * latency + (log.burst + 2 * log.writes * log.flush) * cost)
+
+
+def in_turns_as_written_down(log: Arrivals, rate: Fraction) -> Fraction | None:
+    """What it says of `hot sync`."""
     cost = 1 / rate + log.latency / OBJECT
     share = log.writes * cost
     if share >= 1:
@@ -31,6 +42,23 @@ def as_written_down(log: Arrivals, rate: Fraction) -> Fraction | None:
     batch: Fraction = log.latency + (log.burst + log.writes * gap) * cost
     first: Fraction = gap + log.latency + (log.burst + min(log.writes * gap, largest)) * cost
     return max(first, batch + log.latency + min(log.writes * batch, largest) * cost)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(log=LOGS, rate=RATES)
+def test_bound_of_what_commits_wait_for_is_the_theorem(log: Arrivals, rate: Fraction) -> None:
+    found = delay(replace(log, in_turns=True), rate)
+    assert (found.total if found else None) == in_turns_as_written_down(log, rate)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(flush=TIMES.filter(bool), rate=RATES, more=st.fractions(min_value=1, max_value=10))
+def test_objects_that_come_faster_than_they_are_sent_have_no_bound(
+    flush: Fraction, rate: Fraction, more: Fraction
+) -> None:
+    """One is cut each `flush`, and each takes the latency."""
+    assert delay(Arrivals(Fraction(0), Fraction(1), flush, flush * more), rate) is None
+    assert delay(Arrivals(Fraction(0), Fraction(1), flush, flush * Fraction(99, 100)), rate) is not None
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -49,7 +77,7 @@ def test_a_burst_alone_waits_as_in_network_calculus(burst: Fraction, flush: Frac
     assert most is not None
     assert least is not None
     assert least.total == max(flush + min(burst, Fraction(OBJECT)) / rate, burst / rate)
-    assert most.total == flush + burst / rate
+    assert most.total == least.total
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

@@ -226,7 +226,7 @@ def test_a_slot_has_room_for_its_bytes_and_retries() -> None:
     assert len(found) == len(job.reserve)
     assert all(one.startswith("orders/full/near can't move ") for one in found)
     assert all(f"in its slot of {lasts - 1} ms" in one for one in found)
-    tight = replace(job, limit=job.reserve[0].rate - 1)
+    tight = replace(job, limit=job.reserve[0].rate * 999 // 1000)
     assert all("orders/full/near can't move " in one for one in faults(with_job(plan, tight), program))
     assert len(faults(with_job(plan, tight), program)) == len(job.reserve)
 

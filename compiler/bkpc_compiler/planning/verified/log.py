@@ -59,23 +59,46 @@ def _beyond(
 
 def waits(stream: Stream, flow: Flow, estate: Estate) -> int | None:
     """Milliseconds, rounded up, that a transaction waits at most until it is in the store, and of a member of a group
-    until that is known; None: for ever.
-
-    Between two cuts pass at most g; a batch with a burst in it takes d, and the next collects for as long.
-    """
+    until that is known; None: for ever."""
     database = estate.databases[flow.database]
     writes, burst = database.writes.value.amount, database.burst.value.amount
     latency = sum((one.latency.value.amount for one in flow.way), start=Fraction(0))
     if not flow.rate:
         return None
-    cost = Fraction(1, flow.rate) + latency / _OBJECT
+    found = _in_turns if stream.sync else _one_after_the_other
+    late = found(writes, burst, Fraction(stream.flush_ms, 1000), latency, flow.rate)
+    if late is None:
+        return None
+    return ceil((late + (latency if stream.known_ms else 0)) * 1000) + _until_known(stream)
+
+
+def _one_after_the_other(
+    writes: Fraction, burst: Fraction, flush: Fraction, latency: Fraction, rate: int
+) -> Fraction | None:
+    """Objects are cut when they are full or `flush` old. Each costs the latency, and so do three requests where a
+    binlog ends; 16 MiB are of two objects at most, and of one binlog that ends.
+
+    The first of those that wait for one another may have been cut a `flush` before the last was begun, but no sooner
+    than it was full or old enough: both hold what is written in two `flush`es.
+    """
+    cost = Fraction(1, rate) + 5 * latency / _OBJECT
+    busy = writes * cost + (latency / flush if flush else Fraction(bool(latency)))
+    if busy >= 1:
+        return None
+    first = flush + 2 * latency + min(burst + writes * flush, Fraction(_OBJECT)) / rate
+    return max(first, 8 * latency + (burst + 2 * writes * flush) * cost)
+
+
+def _in_turns(writes: Fraction, burst: Fraction, flush: Fraction, latency: Fraction, rate: int) -> Fraction | None:
+    """What commits wait for is cut when that before is stored: between two cuts pass at most g; a batch with a burst in
+    it takes d, and the next collects for as long."""
+    cost = Fraction(1, rate) + latency / _OBJECT
     if writes * cost >= 1:
         return None
-    gap = max(Fraction(stream.flush_ms, 1000), latency / (1 - writes * cost))
+    gap = max(flush, latency / (1 - writes * cost))
     batch = latency + (burst + writes * gap) * cost
     whole = gap + latency + (burst + min(writes * gap, Fraction(_OBJECT))) * cost
-    after = batch + latency + min(writes * batch, Fraction(_OBJECT)) * cost
-    return ceil((max(whole, after) + (latency if stream.known_ms else 0)) * 1000) + _until_known(stream)
+    return max(whole, batch + latency + min(writes * batch, Fraction(_OBJECT)) * cost)
 
 
 def _until_known(stream: Stream) -> int:
