@@ -43,7 +43,7 @@ def look_at(world: World, databases: Iterable[contract.Database]) -> Iterator[Lo
         names |= dict.fromkeys(world.stores_of(database.name))
         yield _database(world, database)
     for name in names:
-        yield _store(world, name)
+        yield look_at_store(world, name)
 
 
 def _database(world: World, database: contract.Database) -> Looked:
@@ -93,7 +93,8 @@ def _sync(
             yield from sync_findings(state, facts, stream.degrade_after_ms)
 
 
-def _store(world: World, name: str) -> Looked:
+def look_at_store(world: World, name: str) -> Looked:
+    """Writes to it, and reads back."""
     stored = next(one for one in world.plan.estate.stores if one.name == name)
     what = f"{stored.kind} {stored.location}"
     try:

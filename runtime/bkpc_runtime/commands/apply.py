@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from bkpc_grammar import plan as contract
@@ -19,7 +19,7 @@ from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.outdated import refuse_outdated
-from bkpc_runtime.preflight import look_at
+from bkpc_runtime.preflight import Looked, look_at, look_at_store
 from bkpc_runtime.repository.plans import put_in_force
 from bkpc_runtime.side_by_side import do_all
 from bkpc_runtime.stores.keys import PROBE
@@ -71,10 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
     ready, not_ready = _preflight(world, arguments.only)
     ready, refused = _begin(world, arguments, ready)
     code = max(code, refused)
-    stores = ready.stores | (ready.denied & settled.to_lock)
+    beside = _beside(world, settled, ready)
+    stores = ready.stores | ((beside.stores | beside.denied) & settled.to_lock)
     if stores and (ready.databases or settled.locks):
         code = max(code, keep_less(world, arguments, stores))
-    settled = _locked(world, settled, ready)
+    settled = _locked(world, settled, beside)
     code = max(code, settled.code)
     if not (ready.databases and ready.stores):
         say(settled.no_image)
@@ -250,14 +251,31 @@ def _preflight(world: World, only: str | None) -> tuple[_Ready, int]:
     if left_out:
         say(f"left out, and what needs them: {', '.join(one.name for one in left_out)}")
     servers, stores = looked[: len(databases)], looked[len(databases) :]
+    ready = _ready_of(frozenset(one.name for one in servers if one.ready), stores)
+    return ready, max((one.failure.exit_code if one.failure else 1 for one in left_out), default=0)
+
+
+def _ready_of(databases: frozenset[str], stores: Sequence[Looked]) -> _Ready:
     denied = frozenset(one.name for one in stores if lacks_permission(one.failure))
-    ready = _Ready(
-        frozenset(one.name for one in servers if one.ready),
+    return _Ready(
+        databases,
         frozenset(one.name for one in stores if one.ready),
         denied,
         frozenset(one.name for one in stores if not one.ready) - denied,
     )
-    return ready, max((one.failure.exit_code if one.failure else 1 for one in left_out), default=0)
+
+
+def _beside(world: World, settled: _Settled, ready: _Ready) -> _Ready:
+    """With the stores of other databases than `--only` names, where a lock would be theirs, too."""
+    others = sorted(settled.to_lock - ready.stores - ready.denied - ready.unusable)
+    looked = [look_at_store(world, name) for name in others]
+    found = [one for one in looked if one.findings]
+    for line in preflight_lines(found) if found else ():
+        say(line)
+    more = _ready_of(frozenset(), looked)
+    return _Ready(
+        ready.databases, ready.stores | more.stores, ready.denied | more.denied, ready.unusable | more.unusable
+    )
 
 
 def _begin(world: World, arguments: argparse.Namespace, ready: _Ready) -> tuple[_Ready, int]:

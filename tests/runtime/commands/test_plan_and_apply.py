@@ -321,7 +321,9 @@ def test_a_key_that_is_no_good_is_not_taken_for_one_that_may_set_buckets_alone(d
         desk.bucket.get_bucket_worm()
 
 
-def test_a_lock_on_what_databases_share_is_set_for_one_of_them_too(desk: Desk) -> None:
+@pytest.mark.parametrize("usable", [True, False])
+def test_a_lock_on_what_databases_share_is_set_for_one_of_them_too(desk: Desk, usable: bool) -> None:
+    """Not where the other's store can't be used, which `--only` does not name."""
     desk.agree(lock="lock 7d")
     path = desk.folder / "shop.bkp"
     text = path.read_text()
@@ -331,5 +333,12 @@ def test_a_lock_on_what_databases_share_is_set_for_one_of_them_too(desk: Desk) -
         text.replace("store far", "store disk", 1).replace("within 1h to disk", "within 1h to disk  lock 7d  keep 14d")
     )
     assert desk.run("compile", "shop.bkp", "-o", "plan.json").returncode == 0
-    desk.run("apply", "plan.json", "--yes", "--yes-lock-forever", "--only", "shop")
-    assert desk.bucket.get_bucket_worm().state == "Locked"
+    if not usable:
+        desk.server.fault("status", match="^PUT .*wiki/probe-", status=403, code="InvalidAccessKeyId")
+    done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever", "--only", "shop")
+    if usable:
+        assert desk.bucket.get_bucket_worm().state == "Locked"
+    else:
+        assert "not locked, since preflight found a problem with disk" in done.stderr
+        with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+            desk.bucket.get_bucket_worm()
