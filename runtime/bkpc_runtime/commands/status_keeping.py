@@ -127,6 +127,12 @@ def untrusted(store: Store, image: Image) -> Iterator[str]:
     verified = marks.newest(told, marks.VERIFIED, image.manifest.id)
     if verified and verified.word == "damaged":
         yield f"DAMAGED when it was read back at {verified.at:%Y-%m-%d %H:%M} UTC"
+    condemned = marks.tombstones(told).get(image.manifest.id)
+    if condemned:
+        yield (
+            f"ABOUT TO GO: expiry has marked it at {condemned.at:%Y-%m-%d %H:%M} UTC, and deletes it after the grace, "
+            "unless this restore can hold it (a key that may only read can't)"
+        )
 
 
 def troubled(row: Mapping[str, Any]) -> bool:

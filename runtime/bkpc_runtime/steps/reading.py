@@ -27,12 +27,22 @@ def hold_for_reading(store: Store, image: Image, now: datetime, *, log_too: bool
     Raises:
         StepFailed: it is being deleted at this moment.
     """
-    mark = None
+    mark, unheld = None, ""
     try:
         mark = marks.put(store, image.prefix, marks.READING, image.manifest.id, "reading", now, why=why)
     except StoreFailed as problem:
-        log.warning("the restore can't hold what it reads in store `%s`: %s", store.name, problem)
+        unheld = str(problem)
     there = marks.marks(store, image.prefix)
+    if unheld:
+        condemned = marks.tombstones(there).get(image.manifest.id)
+        ends = (
+            f"it is to go since {condemned.at:%Y-%m-%d %H:%M} UTC" if condemned else "it may begin to expire meanwhile"
+        )
+        log.warning(
+            "the restore can't hold image %s in store `%s`, so expiry may delete it while it is read: %s; keep expiry "
+            "from running until then: %s",
+            image.manifest.id, store.name, ends, unheld,
+        )  # fmt: skip
     deleting = [one for one in there if one.word == "deleting" and one.at > now - DELETION_LASTS]
     gone = store.head(layout.manifest_key(image.prefix, image.manifest.id)) is None
     if gone or any(_concerns(image, one.subject, log_too) for one in deleting):

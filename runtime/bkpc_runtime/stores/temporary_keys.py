@@ -187,11 +187,14 @@ def of_instance(store: str, role: str, metadata: str) -> Lent:
             name = role or said("GET", path, token).text.strip()
             return _lent(said("GET", path + name, token).json())
     except (requests.RequestException, ValueError) as problem:
-        raise _failure(
-            problem,
-            f"store `{store}`: this machine has no RAM role{f' `{role}`' if role else ''} to take",
-            "attach a role to the ECS instance, or name variables: `credentials env KEY_ID, KEY_SECRET`",
-        ) from None
+        named = f" `{role}`" if role else ""
+        if _is_refused(problem):
+            what = f"store `{store}`: this machine has no RAM role{named} to take"
+            way_out = "attach a role to the ECS instance, or name variables: `credentials env KEY_ID, KEY_SECRET`"
+        else:
+            what = f"store `{store}`: RAM role{named} could not be taken, since {metadata} lends nothing"
+            way_out = "on an ECS instance look whether it can be reached from here; elsewhere name variables: `credentials env KEY_ID, KEY_SECRET`"
+        raise _failure(problem, what, way_out) from None
 
 
 def of_pod(store: str, arn: str, provider: str, token: Path, sts: str) -> Lent:
@@ -264,12 +267,15 @@ def _lent(said: Any) -> Lent:
 
 def _failure(problem: Exception, what: str, way_out: str) -> StoreFailed:
     """An answer that makes no sense, or none, may be another the next time; a refusal stays one."""
-    status = getattr(problem, "status", getattr(getattr(problem, "response", None), "status_code", None))
-    refused = status is not None and 400 <= status < 500 and status not in (408, 429)
-    refused = refused and not getattr(problem, "throttled", False)
-    if refused:
+    if _is_refused(problem):
         return StoreDenied(f"{what}: {_why(problem)}", help=way_out)
     return StoreUnreachable(f"{what}: {_why(problem)}", help=way_out, retryable=True)
+
+
+def _is_refused(problem: Exception) -> bool:
+    status = getattr(problem, "status", getattr(getattr(problem, "response", None), "status_code", None))
+    refused = status is not None and 400 <= status < 500 and status not in (408, 429)
+    return refused and not getattr(problem, "throttled", False)
 
 
 def _why(problem: Exception) -> str:

@@ -116,6 +116,9 @@ def test_held_damaged_and_verified(keeping: Keeping) -> None:
     assert list(untrusted(keeping.store, there[ids[-1]])) == ["HELD: it differs from its predecessors"]
     assert next(untrusted(keeping.store, there[ids[2]])).startswith("DAMAGED when it was read back at ")
     assert list(untrusted(keeping.store, there[ids[1]])) == []
+    marks.put(keeping.store, PREFIX, marks.EXPIRING, ids[1], "due", keeping.now)
+    (about_to_go,) = untrusted(keeping.store, there[ids[1]])
+    assert about_to_go.startswith(f"ABOUT TO GO: expiry has marked it at {keeping.now:%Y-%m-%d %H:%M} UTC")
     told = list(lines(found))
     assert f"problem: image {ids[2]} is damaged: a new one is due" in told
     assert f"expiry: nothing goes: the newest image, {ids[-1]}, is held: it differs from its predecessors" in told
