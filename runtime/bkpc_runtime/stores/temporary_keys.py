@@ -193,7 +193,10 @@ def of_instance(store: str, role: str, metadata: str) -> Lent:
             way_out = "attach a role to the ECS instance, or name variables: `credentials env KEY_ID, KEY_SECRET`"
         else:
             what = f"store `{store}`: RAM role{named} could not be taken, since {metadata} lends nothing"
-            way_out = "on an ECS instance look whether it can be reached from here; elsewhere name variables: `credentials env KEY_ID, KEY_SECRET`"
+            way_out = (
+                "on an ECS instance look whether it can be reached from here; elsewhere name variables: "
+                "`credentials env KEY_ID, KEY_SECRET`"
+            )
         raise _failure(problem, what, way_out) from None
 
 
