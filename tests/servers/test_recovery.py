@@ -221,6 +221,23 @@ def test_to_a_time_it_replays_before_all_is_read_and_is_no_success_before_that(
     assert clean(target)
 
 
+@pytest.mark.parametrize("by", WAYS)
+def test_another_into_the_same_target_is_refused_and_does_no_harm(
+    archive: Archive, target: ThrowawayServer, by: By
+) -> None:
+    """It would take the log in the server's directory for what one that was killed had left."""
+
+    class Twice(Silent):
+        def loaded(self) -> None:
+            with pytest.raises(Refused, match="another restore into .* is running"):
+                restore(archive, target, "latest", by)
+
+    (start,) = starts(archive.store, "shop", parse_point(archive.after["deleted"][1].text), [])
+    recover([start], archive.store, Target(parse_address(target.url), Secret("")), Means(by=by), Twice())
+    assert digests(target) == archive.after["deleted"][2]
+    assert clean(target)
+
+
 def test_before_an_event(archive: Archive, target: ThrowawayServer) -> None:
     _, end, wanted = archive.after["deleted"]
     stop = restore(archive, target, before_event("drop table w.gone")).position

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pymysql
 import pyrage
 import pytest
 
@@ -37,6 +38,37 @@ def test_all_of_it_comes_back(
         with start_server(fresh_server.flavour, tmp_path / f"rescue-{point}") as rescue:
             restore(store, rescue, point, key)
             same(everything(rescue) | accounts(rescue), wanted)
+
+
+def test_a_view_whose_check_option_can_no_longer_be_made_comes_back_without_it(
+    fresh_server: ThrowawayServer,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
+    fresh_server.run(
+        "CREATE DATABASE v",
+        "CREATE TABLE v.t (id INT PRIMARY KEY)",
+        "CREATE VIEW v.under AS SELECT * FROM v.t",
+        "CREATE VIEW v.a AS SELECT id FROM v.under WITH CHECK OPTION",
+        "CREATE VIEW v.fine AS SELECT id FROM v.t WHERE id < 5 AND 1 WITH LOCAL CHECK OPTION",
+        "CREATE VIEW v.user AS SELECT a.id FROM v.a JOIN v.fine USING (id)",
+        "CREATE OR REPLACE VIEW v.under AS SELECT 1 AS id",
+    )
+    image_of(fresh_server, [store], [])
+    with start_server(fresh_server.flavour, tmp_path / "rescue") as rescue:
+        restore(store, rescue, "latest", [])
+        assert "view v.a is back, but without its WITH CHECK OPTION" in caplog.text
+        options = dict(rescue.run("SELECT table_name, check_option FROM information_schema.views"))
+        assert {name: options[name] for name in ("a", "fine", "under", "user")} == {
+            "a": "NONE", "fine": "LOCAL", "under": "NONE", "user": "NONE",
+        }  # fmt: skip
+        assert rescue.run("SELECT id FROM v.a") == [(1,)]
+        rescue.run("INSERT INTO v.fine (id) VALUES (4)")
+        with pytest.raises(pymysql.OperationalError, match="CHECK OPTION failed"):
+            rescue.run("INSERT INTO v.fine (id) VALUES (6)")
 
 
 def test_a_name_with_a_line_end_is_no_statement(

@@ -21,6 +21,7 @@ from bkpc_runtime.commands.status import asked, told_by_agents
 from bkpc_runtime.commands.status_metrics import metrics
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.listening import listening
+from bkpc_runtime.steps.log_outgoing import LEAST_SPOOL
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.work_folder import work_folder
 from bkpc_runtime.world import World
@@ -46,16 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="answer there over HTTP: /metrics, as of status --format prometheus, and /healthz (default: nowhere)",
     )
     parser.add_argument(
-        "--spool", type=_size, default=LIMIT, metavar="SIZE", help="the most log that waits there (default: 4GiB)"
+        "--spool", type=_spool, default=LIMIT, metavar="SIZE", help="the most log that waits there (default: 4GiB)"
     )
 
 
-def _size(text: str) -> int:
+def _spool(text: str) -> int:
     """`4GiB` in bytes."""
     found = re.fullmatch(r"(\d+)([KMGT]?i?B)", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write it as 4GiB")
-    return size(int(found[1]), found[2]).bytes_up()
+    limit = size(int(found[1]), found[2]).bytes_up()
+    if limit < LEAST_SPOOL:
+        raise argparse.ArgumentTypeError(f"{text} is too little: no log is read without room for {LEAST_SPOOL >> 20}MiB")
+    return limit
 
 
 def _address(text: str) -> tuple[str, int]:

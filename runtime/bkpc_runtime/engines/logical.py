@@ -95,8 +95,11 @@ def _write_views(
     certain = {(one.schema, view) for one in contents.schemas for view in one.views} - doubtful
     parts.accounts([one for one in accounts if not one.on_one_of(certain | doubtful)])
     parts.begin("views")
-    write_views(server.connection, contents, parts.write, doubtful)
+    checking = write_views(server.connection, contents, parts.write, doubtful)
     parts.accounts([one for one in accounts if one.on_one_of(certain)])
+    for schema, view in checking:
+        parts.begin("check_option", schema, view)
+        write_view(server.connection, schema, view, parts.write)
     for schema, view in sorted(doubtful):
         parts.begin("doubtful", schema, view)
         write_view(server.connection, schema, view, parts.write)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -12,6 +13,8 @@ from pymysql.connections import Connection
 from bkpc_runtime.engines.inventory import Contents
 from bkpc_runtime.mysql.connection import query, query_bytes
 from bkpc_runtime.mysql.identifiers import quote
+
+_CHECK = re.compile(rb" WITH (CASCADED|LOCAL) CHECK OPTION$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,14 @@ class View:
     @property
     def quoted(self) -> str:
         return quote(self.schema, self.name)
+
+    @property
+    def checks(self) -> bool:
+        """Whether rows that it would not show can't be written through it."""
+        return bool(_CHECK.search(self.statement))
+
+    def without_check(self) -> View:
+        return replace(self, statement=_CHECK.sub(b"", self.statement))
 
 
 def doubtful_views(connection: Connection[Any], contents: Contents) -> frozenset[tuple[str, str]]:
@@ -46,11 +57,12 @@ def write_views(
     contents: Contents,
     write: Callable[[bytes], None],
     doubtful: Collection[tuple[str, str]],
-) -> None:
-    """All views: first a placeholder for each, then the real ones, those that others use before these.
+) -> list[tuple[str, str]]:
+    """All views: first a placeholder for each, which matters to those that use one another in a circle, then the real
+    ones, those that others use before these.
 
-    The order matters to views with a check option, which a placeholder would not let be made; the placeholders
-    to those of which the order can't be told.
+    Returns the views that lack their check option by then: one over a view that has become such that nothing can be
+    written through it stays on the source, and can't be made again.
     """
     names = [(one.schema, name) for one in contents.schemas for name in one.views]
     views = [_read(connection, *name) for name in names if name not in doubtful]
@@ -63,8 +75,10 @@ def write_views(
         )
         fields = ", ".join(f"1 AS {quote(str(row[0]))}" for row in columns)
         write(f"CREATE OR REPLACE VIEW {view.quoted} AS SELECT {fields};\n".encode())
-    for view in in_order(views):
-        _write(view, write)
+    ordered = list(in_order(views))
+    for view in ordered:
+        _write(view.without_check(), write)
+    return [(view.schema, view.name) for view in ordered if view.checks]
 
 
 def write_view(connection: Connection[Any], schema: str, name: str, write: Callable[[bytes], None]) -> None:

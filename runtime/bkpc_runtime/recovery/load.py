@@ -37,6 +37,10 @@ from bkpc_runtime.transfer.inbound import inbound
 log = logging.getLogger(__name__)
 MOST_CLIENTS = 8
 _ATTEMPTS = 3
+_MAY_FAIL = {
+    "doubtful": "was broken before, and can't be made",
+    "check_option": "is back, but without its WITH CHECK OPTION, which can't be made",
+}
 _DEADLOCK = re.compile(r"ERROR (1213|1205) ")
 
 
@@ -167,7 +171,7 @@ def load_image(
         loading.run(sorted(tables, key=lambda part: -part.sums.plain_size), clients or default_clients())
         loading.run([part for part in parts if part.kind == "objects"], 1)
         before_views()
-        loading.run([part for part in parts if part.kind in {"views", "doubtful"}], 1)
+        loading.run([part for part in parts if part.kind in {"views", "check_option", "doubtful"}], 1)
     compare(image, target)
 
 
@@ -250,14 +254,14 @@ class _Loading:
         try:
             self._tried(part, stored)
         except ToolFailed as problem:
-            if part.kind != "doubtful":
+            if part.kind not in _MAY_FAIL:
                 name = ".".join(filter(None, (part.schema, part.table))) or part.kind
                 raise ToolFailed(
                     f"{name} ({part.name}) can't be loaded: {problem}",
                     help="run the same restore again: what is loaded stays",
                     retryable=problem.retryable,
                 ) from problem
-            log.warning("view %s.%s was broken before, and can't be made: %s", part.schema, part.table, problem)
+            log.warning("view %s.%s %s: %s", part.schema, part.table, _MAY_FAIL[part.kind], problem)
         self._noted.loaded(part)
 
     def _tried(self, part: Part, stored: Stored) -> None:

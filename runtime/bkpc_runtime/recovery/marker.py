@@ -7,10 +7,10 @@ it is there the target is not restored.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from pymysql.connections import Connection
 
@@ -53,46 +53,41 @@ def recalled(connection: Connection[Any], what: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-class Marker:
-    """The progress of one restore in its target; used as a context manager, which lets others restore again.
+@contextmanager
+def alone(target: Target) -> Iterator[Connection[Any]]:
+    """In this block nobody else restores into the target; the connection holds its lock.
 
     Raises:
         Refused: another restore into this target is running.
     """
+    with closing(target.connect()) as connection:
+        if query(connection, "SELECT GET_LOCK(%s, 0)", (_LOCK,))[0][0] != 1:
+            raise Refused(
+                f"another restore into {target.address.text} is running",
+                help=f"wait for it, or end its connection: it holds the lock '{_LOCK}'",
+            )
+        query(connection, "SET SESSION wait_timeout = 31536000")
+        yield connection
 
-    def __init__(self, target: Target, image: str) -> None:
-        self._target, self.image = target, image
+
+class Marker:
+    """The progress of one restore in its target. `connection` holds the lock, see `alone`."""
+
+    def __init__(self, connection: Connection[Any], image: str) -> None:
+        self._connection, self.image = connection, image
         self._lock = threading.Lock()
         self.before = Unfinished(image, frozenset(), frozenset(), False)
-
-    def __enter__(self) -> Self:
-        self._connection = self._target.connect()
-        try:
-            if query(self._connection, "SELECT GET_LOCK(%s, 0)", (_LOCK,))[0][0] != 1:
-                raise Refused(
-                    f"another restore into {self._target.address.text} is running",
-                    help=f"wait for it, or end its connection: it holds the lock '{_LOCK}'",
-                )
-            query(self._connection, "SET SESSION wait_timeout = 31536000")
-            found = unfinished(self._connection)
-            if found and found.image:
-                self.before = found
-            else:
-                query(self._connection, f"CREATE DATABASE IF NOT EXISTS {SCHEMA}")
-                query(
-                    self._connection,
-                    f"CREATE TABLE IF NOT EXISTS {SCHEMA}.progress "
-                    "(what VARCHAR(255) PRIMARY KEY, state LONGTEXT NOT NULL) ENGINE = InnoDB",
-                )
-                self._write(_IMAGE, self.image)
-        except BaseException:
-            self._connection.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with closing(self._connection):
-            pass
+        found = unfinished(connection)
+        if found and found.image:
+            self.before = found
+            return
+        query(connection, f"CREATE DATABASE IF NOT EXISTS {SCHEMA}")
+        query(
+            connection,
+            f"CREATE TABLE IF NOT EXISTS {SCHEMA}.progress "
+            "(what VARCHAR(255) PRIMARY KEY, state LONGTEXT NOT NULL) ENGINE = InnoDB",
+        )
+        self._write(_IMAGE, image)
 
     def begin(self, part: str) -> None:
         self._write(_PART + part, "begun")

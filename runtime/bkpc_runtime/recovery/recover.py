@@ -15,7 +15,7 @@ from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.load import load_image, quiet_target, ready_target
-from bkpc_runtime.recovery.marker import Marker
+from bkpc_runtime.recovery.marker import Marker, alone
 from bkpc_runtime.recovery.point import NotHere
 from bkpc_runtime.recovery.replay import open_spool, replay
 from bkpc_runtime.recovery.spool import Spool
@@ -97,18 +97,21 @@ def recover(starts: Iterable[Start], store: Store, target: Target, means: Means,
     Raises:
         RuntimeFailure: the target is not restored. Until the replay begins, running it again goes on.
     """
-    missing: NotHere | None = None
-    for start in starts:
-        facts = ready_target(target, start.image)
-        with _log(start, store, target, facts, means) as (spool, way):
-            if spool and not start.sure:
-                try:
-                    spool.found()
-                except NotHere as problem:
-                    missing = problem
-                    continue
-            teller.certain(start, facts, way)
-            return _restored(start, store, target, facts, means, teller, spool, way)
+    # Before the log is read: its files in the server's directory are those of one restore.
+    with alone(target) as connection:
+        missing: NotHere | None = None
+        for start in starts:
+            facts = ready_target(target, start.image)
+            with _log(start, store, target, facts, means) as (spool, way):
+                if spool and not start.sure:
+                    try:
+                        spool.found()
+                    except NotHere as problem:
+                        missing = problem
+                        continue
+                teller.certain(start, facts, way)
+                marker = Marker(connection, start.image.manifest.id)
+                return _restored(start, store, target, facts, means, teller, marker, spool, way)
     raise missing or PolicyBroken(f"no log in store `{store.name}` holds what was asked for behind an image")
 
 
@@ -138,6 +141,7 @@ def _restored(
     facts: ServerFacts,
     means: Means,
     teller: Teller,
+    marker: Marker,
     spool: Spool | None,
     way: Way | None,
 ) -> Restored:
@@ -148,21 +152,20 @@ def _restored(
             spool.check()
         teller.loading(part, number, of)
 
-    with Marker(target, image.manifest.id) as marker:
-        began = time.monotonic()
-        quiet_target(target)
-        teller.begins(marker)
-        load_image(
-            image, store, target, facts, means.identities, loading, teller.before_views,
-            clients=means.clients, marker=marker,
-        )  # fmt: skip
-        teller.loaded()
-        loaded = time.monotonic()
-        if spool is None or way is None:
-            marker.done()
-            return Restored(image.position, None, (), loaded - began, 0.0)
-        spool.check()
-        marker.replaying()
-        found = replay(spool, target, facts, way, teller.replaying)
+    began = time.monotonic()
+    quiet_target(target)
+    teller.begins(marker)
+    load_image(
+        image, store, target, facts, means.identities, loading, teller.before_views,
+        clients=means.clients, marker=marker,
+    )  # fmt: skip
+    teller.loaded()
+    loaded = time.monotonic()
+    if spool is None or way is None:
         marker.done()
-        return Restored(found.stop, found.last, tuple(spool.accounts), loaded - began, time.monotonic() - loaded)
+        return Restored(image.position, None, (), loaded - began, 0.0)
+    spool.check()
+    marker.replaying()
+    found = replay(spool, target, facts, way, teller.replaying)
+    marker.done()
+    return Restored(found.stop, found.last, tuple(spool.accounts), loaded - began, time.monotonic() - loaded)

@@ -22,14 +22,15 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Closed and frozen, fields by name."""
 
 
-PartKind = Literal["schema", "table", "objects", "views", "accounts", "doubtful", "stream"]
+PartKind = Literal["schema", "table", "objects", "views", "accounts", "check_option", "doubtful", "stream"]
 
 
 class Part(_Record, frozen=True):
     """One object of the image; parts are loaded in their order.
 
     `kind`: `schema` (CREATE DATABASE and sequences), `table` (structure and rows), `objects` (routines,
-    triggers, events), `views`, `accounts` (users, roles and grants; restored apart), `doubtful` (one view, which may
+    triggers, events), `views`, `accounts` (users, roles and grants; restored apart), `check_option` (one view once more, now
+    with its WITH CHECK OPTION: it may fail), `doubtful` (one view, which may
     use things that are not there: it may fail); `stream`: a piece of the one stream that a physical image is.
     """
 
@@ -104,7 +105,7 @@ class Manifest(_Record, frozen=True, omit_defaults=True):
     @property
     def tables(self) -> int:
         """As bounds count them: its objects of a table, a schema or a view alone; one at least."""
-        return max(1, sum(part.kind in {"table", "schema", "doubtful"} for part in self.parts))
+        return max(1, sum(part.kind in {"table", "schema", "check_option", "doubtful"} for part in self.parts))
 
     @property
     def stored_size(self) -> int:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _PACKED_AT_ONCE = 256 << 10
 """What is no larger is packed where it was cut: a thread would take longer to begin."""
 _QUEUED = 2
+LEAST_SPOOL = log_cutting.SEGMENT_BYTES * (_QUEUED + 1)
+"""Room that there must be before more is read."""
 _PROMPT = 0.05
 """Seconds in which stores may take log before it is written to local disk as well."""
 
