@@ -229,7 +229,7 @@ def test_another_into_the_same_target_is_refused_and_does_no_harm(
 
     class Twice(Silent):
         def loaded(self) -> None:
-            with pytest.raises(Refused, match="another restore into .* is running"):
+            with pytest.raises(Refused, match=r"another restore into .* is running"):
                 restore(archive, target, "latest", by)
 
     (start,) = starts(archive.store, "shop", parse_point(archive.after["deleted"][1].text), [])

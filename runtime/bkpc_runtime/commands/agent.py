@@ -58,7 +58,8 @@ def _spool(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write it as 4GiB")
     limit = size(int(found[1]), found[2]).bytes_up()
     if limit < LEAST_SPOOL:
-        raise argparse.ArgumentTypeError(f"{text} is too little: no log is read without room for {LEAST_SPOOL >> 20}MiB")
+        least = f"{LEAST_SPOOL >> 20}MiB"
+        raise argparse.ArgumentTypeError(f"{text} is too little: no log is read without room for {least}")
     return limit
 
 

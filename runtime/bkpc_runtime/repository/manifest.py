@@ -29,9 +29,9 @@ class Part(_Record, frozen=True):
     """One object of the image; parts are loaded in their order.
 
     `kind`: `schema` (CREATE DATABASE and sequences), `table` (structure and rows), `objects` (routines,
-    triggers, events), `views`, `accounts` (users, roles and grants; restored apart), `check_option` (one view once more, now
-    with its WITH CHECK OPTION: it may fail), `doubtful` (one view, which may
-    use things that are not there: it may fail); `stream`: a piece of the one stream that a physical image is.
+    triggers, events), `views`, `accounts` (users, roles and grants; restored apart), `check_option` (one view once
+    more, now with its WITH CHECK OPTION: it may fail), `doubtful` (one view, which may use things that are not there:
+    it may fail); `stream`: a piece of the one stream that a physical image is.
     """
 
     name: str
