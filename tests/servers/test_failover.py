@@ -9,9 +9,8 @@ import json
 import math
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +21,9 @@ import pytest
 
 from bkpc_runtime.errors import BadUsage, Refused
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.mysql.flavour import Position, read_facts
-from bkpc_runtime.recovery.choice import choose, starts
-from bkpc_runtime.recovery.point import parse_point
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery.choice import Start, choose, starts
+from bkpc_runtime.recovery.point import parse_point, point_text
 from bkpc_runtime.recovery.recover import Means, Restored, Silent, recover
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By
@@ -42,94 +41,24 @@ from tests.database_server.contents import digests
 from tests.servers.command_line import Office
 from tests.servers.conftest import FLAVOURS
 from tests.servers.kinds_of_store import Switched
+from tests.servers.replica_set import (
+    caught_up,
+    executed,
+    fill,
+    filled_pair,
+    follow,
+    follow_again,
+    identity,
+    promote,
+    replica_set,
+    replica_word,
+    span,
+    wait_until,
+    write,
+)  # fmt: skip
 from tests.servers.streaming import Streaming, archived, position, wait_for
 
-OPTIONS: dict[str, dict[str, str]] = {
-    "mysql": {"gtid_mode": "ON", "enforce_gtid_consistency": "ON"},
-    "mariadb": {"log_slave_updates": "ON"},
-}
 _SYSTEM = "('mysql', 'sys', 'performance_schema', 'information_schema')"
-
-
-@contextmanager
-def replica_set(flavour: str, folder: Path, count: int) -> Iterator[list[ThrowawayServer]]:
-    """Servers with GTIDs: the first is the primary of the others."""
-    with ExitStack() as running, ThreadPoolExecutor(count) as pool:
-        starting = [start_server(flavour, folder / str(number), **OPTIONS[flavour]) for number in range(count)]
-        found = list(pool.map(running.enter_context, starting))
-        found[0].run("CREATE USER copying IDENTIFIED BY 'it'", "GRANT REPLICATION SLAVE ON *.* TO copying")
-        for one in found[1:]:
-            follow(one, found[0])
-        yield found
-
-
-def follow(replica: ThrowawayServer, primary: ThrowawayServer) -> None:
-    mysql = replica.flavour == "mysql"
-    word = "SOURCE" if mysql else "MASTER"
-    gtid = "SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1" if mysql else "MASTER_USE_GTID = slave_pos"
-    replica.run(
-        f"CHANGE {'REPLICATION SOURCE' if mysql else 'MASTER'} TO {word}_HOST = '127.0.0.1', {word}_PORT = "
-        f"{primary.port}, {word}_USER = 'copying', {word}_PASSWORD = 'it', {word}_CONNECT_RETRY = 1, {gtid}",
-        f"START {_replica(replica)}",
-    )
-
-
-def _replica(server: ThrowawayServer) -> str:
-    return "REPLICA" if server.flavour == "mysql" else "SLAVE"
-
-
-def executed(server: ThrowawayServer) -> str:
-    variable = "gtid_executed" if server.flavour == "mysql" else "gtid_binlog_pos"
-    return str(server.run(f"SELECT @@GLOBAL.{variable}")[0][0]).replace("\n", "")
-
-
-def caught_up(replica: ThrowawayServer, primary: ThrowawayServer) -> None:
-    wait = "WAIT_FOR_EXECUTED_GTID_SET" if replica.flavour == "mysql" else "MASTER_GTID_WAIT"
-    assert replica.run(f"SELECT {wait}('{executed(primary)}', 20)") == [(0,)]
-
-
-def promote(replica: ThrowawayServer) -> None:
-    replica.run(f"STOP {_replica(replica)}", f"RESET {_replica(replica)} ALL")
-
-
-def follow_again(old: ThrowawayServer, primary: ThrowawayServer) -> None:
-    """One that was killed comes back as a replica, and has all."""
-    old.start()
-    if old.flavour == "mariadb":
-        old.run("SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos")
-    follow(old, primary)
-    caught_up(old, primary)
-
-
-def identity(server: ThrowawayServer) -> str:
-    with server.connect() as connection:
-        return read_facts(connection).identity
-
-
-def span(server: ThrowawayServer, first: int, last: int) -> str:
-    """How the server's own transactions of these numbers are called: MariaDB names the last of them."""
-    if server.flavour == "mariadb":
-        return f"0-{server.server_id}-{last}"
-    return f"{identity(server)}:{first}-{last}"
-
-
-def fill(server: ThrowawayServer) -> None:
-    server.run(
-        "CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, b TEXT)",
-        "CREATE TABLE w.counter (n INT)", "INSERT INTO w.counter VALUES (0)",
-    )  # fmt: skip
-
-
-def write(server: ThrowawayServer, count: int = 5) -> None:
-    for _ in range(count):
-        server.run("BEGIN", "INSERT INTO w.t (b) VALUES (UUID())", "UPDATE w.counter SET n = n + 1", "COMMIT")
-
-
-def wait_until(true: Callable[[], bool], patience: float = 60) -> None:
-    until = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.2)
 
 
 @dataclass
@@ -182,7 +111,7 @@ def archive(flavour: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             caught_up(replica, first)
         first.kill()
         promote(second)
-        third.run(f"STOP {_replica(third)}")
+        third.run(f"STOP {replica_word(third)}")
         follow(third, second)
         write(second)
         with found.streaming(second) as stream:
@@ -287,7 +216,10 @@ def test_to_a_position(archive: Archive, target: ThrowawayServer) -> None:
     restore(archive, target, asked)
     assert digests(target) == wanted
     first, inside = archive.moments["stored"][1], window(archive)
-    assert choose(archive.store, "shop", f"{inside.stretches[0].server}/000001/{first.text}", archive.keys)
+    # As the members of a group are: once a point is found, it is asked for again.
+    found = Start(inside.image, inside, parse_point("latest")).to(first)
+    assert point_text(found.fixed) == f"{inside.stretches[0].server}/000001/{first.text}"
+    assert choose(archive.store, "shop", found.fixed, archive.keys).stop == first
 
 
 def test_all_is_read_back(archive: Archive) -> None:
@@ -331,14 +263,9 @@ def test_by_hand(archive: Archive, target: ThrowawayServer, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def pair(
-    flavour: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[ThrowawayServer, ThrowawayServer]]:
-    """A primary with a database, and its replica."""
-    with replica_set(flavour, tmp_path, 2) as (first, second):
-        monkeypatch.setenv("BKPC_MYSQL_BIN", str(first.bin))
-        fill(first)
-        yield first, second
+def pair(flavour: str, tmp_path: Path) -> Iterator[tuple[ThrowawayServer, ThrowawayServer]]:
+    with filled_pair(flavour, tmp_path) as found:
+        yield found
 
 
 def streamed(server: ThrowawayServer, disk: DirectoryStore) -> str:
@@ -384,7 +311,7 @@ def test_what_is_lacking_on_either_side_is_named(
     before = int(executed(first).rpartition("-")[2])
     write(first, 2)
     caught_up(second, first)
-    second.run(f"STOP {_replica(second)}")
+    second.run(f"STOP {replica_word(second)}")
     stored(first, disk)
     lacking = span(first, before + 3, before + 7)
     gone = span(first, before + 1, before + 2)
@@ -482,7 +409,7 @@ def test_stores_that_are_away_while_the_address_moves(
 
 
 def test_the_commands_over_a_failover(
-    tmp_path: Path, target: ThrowawayServer, pair: tuple[ThrowawayServer, ThrowawayServer]
+    flavour: str, tmp_path: Path, target: ThrowawayServer, pair: tuple[ThrowawayServer, ThrowawayServer]
 ) -> None:
     first, second = pair
     office = Office.opened(tmp_path / "office", first)
@@ -517,11 +444,20 @@ def test_the_commands_over_a_failover(
         ("log", "plan.json", "shop", "--find", "drop table w.wrong", *key),
         ("restore", "plan.json", "shop", "--to", at, "--into", target.url, *key, "--dry-run"),
     ]
+    asked += [("drill", "plan.json", "shop", *key)] if flavour == FLAVOURS[0] else []
     with ThreadPoolExecutor(len(asked)) as pool:
         done = list(pool.map(lambda one: office.bkpc(*one), asked))
-    assert [one.code for one in done] == [1, 0, 0, 0], "no agent is at work any more"
-    status, _, found, restoring = (one.text for one in done)
+    assert [one.code for one in done] == [1, *[0] * (len(asked) - 1)], "no agent is at work any more"
+    status, _, found, restoring, *drills = (one.text for one in done)
+    assert all("compared with the source at the same position" in one for one in drills)
     (row,) = json.loads(status[status.index("[\n") : status.rindex("]") + 1])
     assert (row["severed"], row["bytes_not_stored"], row["overdue"]) == ("", 0, [])
     assert found.partition("--to ")[2].split()[0] == at
     assert f"goes on at server {server}, where that of " in restoring
+    if flavour == FLAVOURS[0]:
+        # The server of before at the address, whose log ends earlier and whose files are called alike.
+        second.kill()
+        first.start()
+        said = office.bkpc("status", "plan.json", expect=1).text
+        assert f"the log ends at server {server}, and another one answers now" in said
+        assert "all that the server has written" not in said

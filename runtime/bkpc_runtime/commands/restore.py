@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.group:
 
         def one(member: Member, into: Target) -> None:
-            restore_whole(wish, world, (member.database, member.store), into, means, member.point)
+            restore_whole(wish, world, (member.database, member.store), into, means, member.start.fixed)
 
         return restore_group.restore_group(arguments, world, point, means.identities, one)
     return _one_database(arguments, world, means, point, partial=partial)

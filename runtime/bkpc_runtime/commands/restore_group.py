@@ -139,8 +139,8 @@ def _log(member: Member) -> str:
     if member.until is None:
         return f"has no log: that is the snapshot of its image {point_text(member.start.fixed)}"
     match member.point:
-        case AtPosition(stop):
-            return f"to {stop.text} of its log"
+        case AtPosition():
+            return f"to {point_text(member.start.fixed)} of its log"
         case AtTime():
             return f"to {point_text(member.start.fixed)}, the position is found while its log is read"
         case _:

@@ -32,10 +32,10 @@ from bkpc_runtime.commands.status_stream import (
 )
 from bkpc_runtime.errors import RuntimeFailure, StoreFailed
 from bkpc_runtime.executor import due_jobs
-from bkpc_runtime.mysql.flavour import current_position, read_facts
+from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
 from bkpc_runtime.mysql.preflight import beyond
 from bkpc_runtime.recovery.where_from import with_its_log
-from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.settings.unlocked import unlocked
@@ -181,12 +181,13 @@ def _print_unanswered(row: dict[str, Any]) -> None:
         print(f"  {line}")
 
 
-def _source_position(world: World, database: contract.Database) -> Any:
-    """Where the server writes now; None when it can't be asked."""
+def _source_position(world: World, database: contract.Database) -> tuple[str, Position] | None:
+    """The server's folder in stores, and where it writes now; None when it can't be asked."""
     try:
         connection = world.connect(database)
         try:
-            return current_position(connection, read_facts(connection))
+            facts = read_facts(connection)
+            return layout.prefix_of(database.name, facts.identity), current_position(connection, facts)
         finally:
             connection.close()
     except RuntimeFailure as problem:
@@ -195,19 +196,20 @@ def _source_position(world: World, database: contract.Database) -> Any:
 
 
 def _row(
-    world: World, database: contract.Database, name: str, source: Any, kept: Kept, now: datetime
+    world: World, database: contract.Database, name: str, source: tuple[str, Position] | None, kept: Kept, now: datetime
 ) -> dict[str, Any]:
     store = world.store(name)
     newest = catalogue.newest(store, database.name)
     reached = _reached(world, database, store, newest)
     windows = [one for _, one in reached if one]
     window = max(windows, key=lambda one: one.reach, default=None)
+    server, at = source or ("", None)
     behind = None
-    if window and source:
+    if window and at and window.tip.prefix == server:  # places in the logs of two servers can't be compared
         end = window.tip_end
-        behind = source.offset - end.offset if source.file == end.file else None
-        behind = 0 if order(source) <= order(end) else behind
-    severed = _severed(world, database, name, newest, reached)
+        behind = at.offset - end.offset if at.file == end.file else None
+        behind = 0 if order(at) <= order(end) else behind
+    severed = _severed(world, database, name, newest, reached, server)
     promised = [one.rpo_ms for one in world.plan.objectives if one.database == database.name and one.rpo_ms is not None]
     return {
         "database": database.name,
@@ -223,7 +225,7 @@ def _row(
         "images": len(kept.holding.images),
         "thaws": world.thaws(name),
         "log_to": window.end.text if window else None,
-        "server_at": source.text if source else None,
+        "server_at": at.text if at else None,
         "bytes_not_stored": None if severed else behind,
         "promised_rpo_seconds": min(promised) / 1000 if promised else None,
         **fields(kept, now),
@@ -248,6 +250,7 @@ def _severed(
     name: str,
     newest: Image | None,
     reached: list[tuple[Store, Window | None]],
+    server: str,
 ) -> str:
     """Why the log that a policy wants in a store does not continue the newest image there; empty when it does."""
     streamed = {one for stream in world.plan.streams if stream.database == database.name for one in stream.stores}
@@ -259,6 +262,10 @@ def _severed(
         reasons.append(catalogue.severed_after(one, newest, window))
         if not reasons[-1] and not window:
             reasons[-1] = "no archived log reaches the image: is `bkpc agent` running?"
+        elif not reasons[-1] and window and server and window.tip.prefix != server:
+            reasons[-1] = catalogue.left_behind(one, newest, window) or (
+                f"the log ends at server {window.tip.server}, and another one answers now: is `bkpc agent` running?"
+            )
     return "" if "" in reasons else reasons[0]
 
 

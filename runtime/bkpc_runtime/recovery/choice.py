@@ -72,7 +72,9 @@ class Start:
         """The point as it will still be when the archive has grown."""
         match self.point:
             case Latest() if self.window:
-                return AtPosition(self.window.end)
+                return AtPosition(self.window.in_full(self.window.end))
+            case AtPosition(stop) if self.window:
+                return AtPosition(self.window.in_full(stop))
             case AtPosition() | AtTime() | AfterGtids() | OfImage():
                 return self.point
             case Latest():

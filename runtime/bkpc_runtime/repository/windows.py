@@ -96,6 +96,12 @@ class Window:
         """Grows with what it holds; to compare windows of the same image in several stores."""
         return len(self.stretches), segments.order(self.tip_end)
 
+    def in_full(self, position: Position) -> Position:
+        """A place as it must be asked for: where the log leads through several servers, with that which it is of."""
+        label, file = split_label(position.file)
+        of = next((one.full_label for one in self.way if one.label == label), label)
+        return Position(f"{of}{file}", position.offset)
+
     def repeats(self, one: Transaction) -> bool:
         """Whether a transaction is one that an earlier server's log in this window holds as well."""
         if not self.way or "/" not in one.file or not one.gtid:
