@@ -6,20 +6,26 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-_WITH_SERVERS = ("tests/servers/", "tests/crash/")
+BY_THE_CLOCK = frozenset(
+    f"tests/servers/test_{name}.py"
+    for name in (
+        *("day_on_a_bucket", "demo", "failover", "group", "hot_sync", "hot_sync_whole", "known_until"),
+        *("log_begun_anew", "side_by_side", "through_trouble", "torture", "troubled_servers"),
+    )
+)
+"""Files that judge how many seconds something took, or hold for some what must not happen meanwhile."""
 
 
-class ServersApart(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
-    """One process runs what starts database servers, in order, and the others run the rest, file by file.
-
-    Server tests wait for the clock as often as for the processor: two of them at once would disturb each other's times.
-    """
+class ByTheClockApart(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
+    """One process runs what judges seconds, file after file: two of those at once would disturb each other's times. All
+    else goes file by file to whoever is free, with database servers or without."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "servers" if nodeid.startswith(_WITH_SERVERS) else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        return "by the clock" if file in BY_THE_CLOCK else file
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ServersApart:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByTheClockApart:
     """What `pytest -n 2` deals out tests by."""
-    return ServersApart(config, log)
+    return ByTheClockApart(config, log)

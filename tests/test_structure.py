@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import BY_THE_CLOCK
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for room in ("compiler", "runtime", "grammar") for path in (ROOT / room).rglob("*.py"))
 LONGEST_FILE = 400
@@ -40,3 +42,7 @@ def test_functions_are_short(path: Path) -> None:
 def test_no_rooms_without_a_name(path: Path) -> None:
     vague = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
     assert not vague & set(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_who_judges_seconds_is_there() -> None:
+    assert sorted(name for name in BY_THE_CLOCK if not (ROOT / name).exists()) == []
