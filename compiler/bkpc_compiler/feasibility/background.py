@@ -44,7 +44,8 @@ class Beside(Struct, frozen=True, eq=False, dict=True):
 
     def __call__(self, name: str) -> int:
         """Bytes per second reserved on a resource."""
-        return self.background.reserved(name, self.silent, self.loss) + self._more.get(name, 0)
+        reserved = self.background.reserved(name, self.silent, self.loss)
+        return reserved + self._more.get(name, 0) if self.detours else reserved
 
     def goes_on(self, flow: Flow) -> bool:
         """Whether it goes on where it was planned."""

@@ -310,6 +310,8 @@ def _fitted(streams: Sequence[StreamDemand], usable: Mapping[str, int]) -> tuple
     """Streams at the rates that their promises ask for, a quarter more than is written at least; where those drown a
     resource, without that quarter; where that does, at no more than that quarter."""
     fitted = _lowered(streams, usable, lambda one: one.rate if one.enough is None else one.enough)
+    if fitted is streams:
+        return tuple(streams)
     fitted = _lowered(fitted, usable, lambda one: min(one.rate, one.least))
     drowned = _drowned(fitted, usable)
     return tuple(replace(one, fits=False) if any(r.name in drowned for r in one.resources) else one for one in fitted)

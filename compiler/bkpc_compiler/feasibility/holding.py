@@ -57,6 +57,8 @@ class Short:
 
 def shorts_of(outage: Outage, choice: Choice, members: Sequence[Choice]) -> tuple[Short, ...]:
     """Everything that may be gone when `choice.database` comes back, and with it the other `members` of its group."""
+    if not members and not _goes_on(outage, choice):
+        return ()  # of each store the newest image always stays, and the log from it on
     everyone = (choice, *members)
     common = common_age([one.line for one in everyone]) if members else None
     found = []
@@ -118,13 +120,17 @@ def _keep(
     """
     assert choice.line is not None
     detect, respond = noticed
-    # After other losses what they hit is down: nothing supersedes an image of it, and nothing expires. Of its group
-    # those that are left go on until their restore begins.
-    goes_on = outage.loss.scope in {Scope.CORRUPTION, Scope.INTRUDER} or choice.database.name not in outage.hit
+    goes_on = _goes_on(outage, choice)
     if not goes_on and not grouped:
         return False, None, detect  # of each store the newest image always stays, and the log from it on
     until = _begins(outage, choice, respond) if goes_on else detect
     return False, held_for(choice.policy, choice.line, newest=not grouped and until == 0), until
+
+
+def _goes_on(outage: Outage, choice: Choice) -> bool:
+    """Whether it still takes images: after most losses what they hit is down, so that nothing supersedes an image of
+    it, and nothing expires. Of its group those that are left go on until their restore begins."""
+    return outage.loss.scope in {Scope.CORRUPTION, Scope.INTRUDER} or choice.database.name not in outage.hit
 
 
 def _noticed(choice: Choice, one: Choice) -> tuple[int, int]:
@@ -144,9 +150,11 @@ def _begins(outage: Outage, choice: Choice, respond: int) -> int | None:
         return max(respond, back.moves[0].start) if back else None
     if choice.recovery is None or choice.line is None:
         return respond
+    if not choice.line.frozen:
+        return respond + ready_after(choice.line, choice.recovery.place)
     everyone = outage.thawed if name in outage.choices else None
     queue = thaw_days(asked_of(choice.database, choice.line), everyone)[0] * DAY
-    if outage.asking and choice.line.frozen:
+    if outage.asking:
         queue += outage.asking.duration.milliseconds_up()
     return respond + ready_after(choice.line, choice.recovery.place) + queue
 

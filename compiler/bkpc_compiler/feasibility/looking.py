@@ -129,7 +129,7 @@ class Look(Struct, frozen=True, dict=True):
 
 def look_of(setting: Setting, choices: Mapping[str, Choice]) -> Look:
     """What is looked at before those of `choices` come back."""
-    recoveries = {name: one.recovery for name, one in sorted(choices.items())}
+    recoveries = {name: choices[name].recovery for name in sorted(choices)}
     # What nothing bounds the plan does not bring back.
     back = {name: one for name, one in recoveries.items() if one is not None and one.most is not None}
     if len(back) == 1 and len({one.log.id for name in back for one in choices[name].lines if one.log}) < 2:
