@@ -87,6 +87,7 @@ def _with_facts(program: Program, circumstances: Circumstances) -> tuple[Program
     if document is None:
         return program, []
     from bkpc_compiler.program.measured import measured
+    from bkpc_compiler.rules.measured_ahead import measured_ahead
     from bkpc_compiler.rules.measured_long_ago import measured_long_ago
     from bkpc_compiler.rules.measured_otherwise import measured_otherwise
     from bkpc_compiler.rules.measured_unknown import measured_unknown
@@ -97,6 +98,7 @@ def _with_facts(program: Program, circumstances: Circumstances) -> tuple[Program
         *measured_unknown(put, document.path, unknown),
         *measured_otherwise(put, document.facts.tolerance_percent),
         *measured_long_ago(put, document.facts.oldest_days, circumstances.today),
+        *measured_ahead(put, circumstances.today),
     ]
 
 

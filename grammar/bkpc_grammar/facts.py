@@ -58,7 +58,7 @@ class StoreFact(Fact, frozen=True, tag="store"):
 class LinkFact(Fact, frozen=True, tag="link"):
     """A figure of a link."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=410, description="`A -- B` or `A -> B`")]
+    name: Annotated[str, Meta(min_length=1, max_length=410, description="`A -- B` (or `B -- A`), or `A -> B`")]
     figure: Literal["bandwidth", "latency"]
 
 
@@ -156,7 +156,7 @@ def _contradictions(facts: Facts) -> Iterator[tuple[str, str]]:
         for field in ("name", "source"):
             if not str(getattr(fact, field)).isprintable():
                 yield "this text has characters that can't be shown", f"{place}.{field}"
-        key = (about(fact), fact.name, site_of(fact), fact.figure)
+        key = (about(fact), one_spelling(fact), site_of(fact), fact.figure)
         if key in first:
             yield f"`{fact.figure}` of the same {key[0]} as `$.facts[{first[key]}]`", place
         first.setdefault(key, number)
@@ -165,6 +165,17 @@ def _contradictions(facts: Facts) -> Iterator[tuple[str, str]]:
 def about(fact: AnyFact) -> str:
     """`database`, `store`, `link`, `region`, `class` or `standby`."""
     return str(fact.__struct_config__.tag)
+
+
+def one_spelling(fact: AnyFact) -> str:
+    """Its name; of a link that leads both ways, which may be told from either end, the same from both."""
+    return link_both_ways(fact.name) if isinstance(fact, LinkFact) else fact.name
+
+
+def link_both_ways(name: str) -> str:
+    """`b -- a` as `a -- b`; a link that leads one way as it is."""
+    source, both, target = name.partition(" -- ")
+    return f"{min(source, target)} -- {max(source, target)}" if both else name
 
 
 def site_of(fact: AnyFact) -> str:

@@ -11,7 +11,7 @@ from bkpc_compiler.program.literal import Figure
 from bkpc_compiler.program.measurement import Measurement
 from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, Program, Standby, StorageClass, Store
 from bkpc_compiler.source import Span
-from bkpc_grammar.facts import AnyFact, Facts, about, site_of
+from bkpc_grammar.facts import AnyFact, Facts, LinkFact, about, link_both_ways, one_spelling, site_of
 from bkpc_grammar.quantities import Count, Duration, Rate, Size
 
 T = TypeVar("T", Account, Database, Link, Store, Standby, StorageClass)
@@ -30,7 +30,7 @@ def measured(program: Program, facts: Facts) -> tuple[Program, tuple[AnyFact, ..
 
     A figure keeps the place of the declaration that it overrides; `Program.measured` says what was declared.
     """
-    putting = _Putting(facts)
+    putting = _Putting(facts, {link_both_ways(one.name): one.name for one in program.links})
     changed = replace(
         program,
         accounts=tuple(putting.account(one) for one in program.accounts),
@@ -51,12 +51,16 @@ _Key = tuple[str, str, str, str]
 
 
 class _Putting:
-    """The facts by what they are about, each noted when it is put in place."""
+    """The facts by what they are about, each noted when it is put in place.
 
-    def __init__(self, facts: Facts) -> None:
+    `links`: the names of links as declared, by their one spelling.
+    """
+
+    def __init__(self, facts: Facts, links: Mapping[str, str]) -> None:
         self._facts: dict[tuple[str, str, str], list[AnyFact]] = {}
         for fact in facts.facts:
-            self._facts.setdefault((about(fact), fact.name, site_of(fact)), []).append(fact)
+            name = links.get(one_spelling(fact), fact.name) if isinstance(fact, LinkFact) else fact.name
+            self._facts.setdefault((about(fact), name, site_of(fact)), []).append(fact)
         self.found: dict[_Key, Measurement] = {}
 
     def facts(self) -> Iterator[tuple[_Key, AnyFact]]:

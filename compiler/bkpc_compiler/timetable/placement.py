@@ -181,6 +181,7 @@ class _Planner:
         self._tried: dict[object, tuple[int, int]] = {}
         self._servers = Servers()
         self._images = Counter(one.server for one in requests if one.server)
+        self._always_held: dict[tuple[str, bool, str], int] = {}  # by server, kind of image, and resource
 
     def peaks(self) -> dict[str, int]:
         """What is reserved at most; where jobs pass, at least the part that they take first: how much of it they
@@ -236,9 +237,7 @@ class _Planner:
         """It reads as fast as its database gives, however narrow the way of what it moves is."""
         if not request.sought:
             return request
-        rooms = {
-            name: limit - self._occupied[name].steady for name, limit in zip(request.resources, limits, strict=True)
-        }
+        rooms = {name: self._room(request, name, limit) for name, limit in zip(request.resources, limits, strict=True)}
         machine = [room for name, room in rooms.items() if at_database(name)]
         way = [room for name, room in rooms.items() if not at_database(name)]
         way += [request.ceiling] if request.ceiling else []
@@ -284,7 +283,7 @@ class _Planner:
     def _rates(self, request: Request, window: int, limits: Sequence[int]) -> Iterator[int]:
         """All there is, then less and less down to what the window just allows."""
         pairs = zip(request.resources, limits, strict=True)
-        most = min(request.most(name, limit - self._occupied[name].steady) for name, limit in pairs)
+        most = min(request.most(name, self._room(request, name, limit)) for name, limit in pairs)
         if request.ceiling:
             most = min(most, request.most("", request.ceiling))
         least = max(1, -(-request.least_effort * 1000 // max(1, window - request.lead - request.beside)))
@@ -293,12 +292,11 @@ class _Planner:
 
     def _first_room(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
         pairs = list(zip(request.resources, limits, strict=True))
-        places = self._places(request, rate, pairs)
         if not _cyclic(request.rhythm, length):
-            return self._always(request, window, length, rate, places, request.lead)
+            return self._always(request, window, length, rate, pairs, request.lead)
         shared = [pair for pair in pairs if pair[0] in self._shared]
         crowded = self._places(request, rate, shared)
-        own = [place for place in places if place not in crowded]
+        own = self._places(request, rate, [pair for pair in pairs if pair[0] not in self._shared])
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
         key = (request.rhythm, rate, request.share.as_integer_ratio(), request.lead, *shared)
         offset = max(request.lead, self._from(key, lasts))
@@ -321,9 +319,10 @@ class _Planner:
     def _as_wished(self, request: Request, window: int, length: int, rate: int, limits: Sequence[int]) -> Slot | None:
         """From when it should start on; earlier where that is too late for its window."""
         offset = max(request.lead, min(request.wish or 0, window - length))
-        places = self._places(request, rate, zip(request.resources, limits, strict=True))
+        pairs = list(zip(request.resources, limits, strict=True))
         if not _cyclic(request.rhythm, length):
-            return self._always(request, window, length, rate, places, offset)
+            return self._always(request, window, length, rate, pairs, offset)
+        places = self._places(request, rate, pairs)
         starts, lasts = self._starts(request.rhythm), length + request.rhythm.shift
         while offset + length <= window:
             hop = _conflict(places, starts, offset, lasts) or self._taken(request, offset, length)
@@ -335,22 +334,26 @@ class _Planner:
         return None
 
     def _always(
-        self,
-        request: Request,
-        window: int,
-        length: int,
-        rate: int,
-        places: Sequence[Place],
-        offset: int,
+        self, request: Request, window: int, length: int, rate: int, pairs: Sequence[tuple[str, int]], offset: int
     ) -> Slot | None:
         """Reserved for at every instant: only its server may have it begin later."""
-        if any(occupied.peak + its > limit for occupied, limit, its in places):
-            return None
+        for name, limit in pairs:
+            if self._occupied[name].peak + max(0, request.on(name, rate) - self._held_by(request, name)) > limit:
+                return None
         free = self._from_server(request, window, length, offset)
         return None if free is None else _slot(request, free, length, rate)
 
     def _places(self, request: Request, rate: int, pairs: Iterable[tuple[str, int]]) -> list[Place]:
         return [(self._occupied[name], limit, request.on(name, rate)) for name, limit in pairs]
+
+    def _held_by(self, request: Request, name: str) -> int:
+        """What images of its kind and server hold of a resource at every instant: of these one is taken at a time."""
+        return self._always_held.get((request.server, request.incremental, name), 0) if request.server else 0
+
+    def _room(self, request: Request, name: str, limit: int) -> int:
+        """What is left to it of `limit`: what its own images hold always it may hold, too, if it comes as often."""
+        own = 0 if _cyclic(request.rhythm) else self._held_by(request, name)
+        return limit - self._occupied[name].steady + own
 
     def _from(self, key: object, lasts: int) -> int:
         """Where to begin: one no longer found no room before, and what is reserved stays."""
@@ -364,7 +367,10 @@ class _Planner:
         for name in request.resources:
             occupied = self._occupied[name]
             if not _cyclic(request.rhythm, slot.length):
-                occupied.steady += slot.on(name)
+                held = self._held_by(request, name)
+                occupied.steady += max(0, slot.on(name) - held)
+                if request.server:
+                    self._always_held[request.server, request.incremental, name] = max(held, slot.on(name))
                 continue
             for start in self._starts(request.rhythm):
                 occupied.reserve(start + slot.offset, slot.length + request.rhythm.shift, slot.on(name))

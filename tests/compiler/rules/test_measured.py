@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Severity
+from bkpc_grammar.facts import FactsRejected
 from tests.compiler.facts_made import fact
 from tests.compiler.one_file import SMALL, changed, check_with
 
@@ -88,11 +89,33 @@ def test_a_declared_nothing_is_exceeded_by_anything() -> None:
     assert found.message == "`burst` of `shop` is declared as 0B, but 1B was measured: worse by 1B"
 
 
-@pytest.mark.parametrize(("day", "told"), [("2026-08-26", False), ("2026-08-25", True), ("2027-01-01", False)])
+@pytest.mark.parametrize(("day", "told"), [("2026-08-26", False), ("2026-08-25", True), ("2026-11-25", False)])
 def test_what_is_too_old_is_told_where_today_is_known(day: str, told: bool) -> None:
     made = size(GIB, measured_at=day)
     assert [one.code for one in check_with(SMALL, made, today=TODAY).diagnostics] == ["BKP7004"] * told
     assert check_with(SMALL, made).diagnostics == ()
+
+
+@pytest.mark.parametrize(("day", "ahead"), [("2026-11-26", 2), ("2027-11-20", 361)])
+def test_what_is_of_a_day_to_come_is_told_where_today_is_known(day: str, ahead: int) -> None:
+    made = size(GIB, measured_at=day)
+    (found,) = check_with(SMALL, made, today=TODAY).diagnostics
+    assert (found.code, found.severity, underlined(found)) == ("BKP7006", Severity.WARNING, "size 1GiB")
+    assert found.message.endswith(f"on {day}, {ahead} days after 2026-11-24")
+    assert check_with(SMALL, made).diagnostics == ()
+
+
+@pytest.mark.parametrize("name", ["here -- there", "there -- here"])
+def test_a_link_that_leads_both_ways_is_told_from_either_end(name: str) -> None:
+    checked = check_with(SMALL, fact("link", name, "bandwidth", 125_000_000))
+    assert checked.diagnostics == ()
+    assert checked.program is not None
+    assert [one.name for one in checked.program.measured] == ["here -- there"]
+
+
+def test_a_link_told_from_both_ends_is_told_twice() -> None:
+    with pytest.raises(FactsRejected, match=r"same link as `\$\.facts\[0\]` - at `\$\.facts\[1\]`"):
+        check_with(SMALL, *(fact("link", name, "latency", 9) for name in ("here -- there", "there -- here")))
 
 
 def test_the_document_says_how_old_is_too_old() -> None:
@@ -112,7 +135,7 @@ def test_the_document_says_how_old_is_too_old() -> None:
             "a database with a similar name: `shop`",
         ),
         (fact("store", "shop", "reads", 9), "`reads` of `shop`", None),
-        (fact("link", "there -- here", "latency", 9), "`latency` of link `there -- here`", "`here -- there`"),
+        (fact("link", "there -> here", "latency", 9), "`latency` of link `there -> here`", "`here -- there`"),
         (fact("class", "standard", "thaw", 9), "`thaw` of class `standard`", None),
         (fact("standby", "shop", "provision", 9, site="there"), "`provision` of `shop` at standby `there`", None),
     ],

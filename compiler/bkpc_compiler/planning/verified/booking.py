@@ -14,7 +14,8 @@ class Booking:
 
     def __init__(self, plan: Plan, estate: Estate) -> None:
         self._estate = estate
-        self.calendar = Calendar(job.schedule.timezone for job in plan.jobs)
+        servers = {name: estate.server(name) for name in estate.databases}
+        self.calendar = Calendar((job.schedule.timezone for job in plan.jobs), servers)
         self.held: dict[str, list[Held]] = {}
         self.streams: dict[str, int] = {}
         self._streaming: dict[str, list[str]] = {}

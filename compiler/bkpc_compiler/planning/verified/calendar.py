@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -20,6 +20,7 @@ DENSE = 4 * 3_600_000
 OFTEN = 600_000
 """Slots of jobs that come more often than this are worked out around those of others, rather than all looked at."""
 _SOME = 10_000
+_IMAGES = frozenset({"backup.full", "backup.incremental"})
 _PLAIN = (date(YEAR, 1, 5), date(YEAR, 6, 29))
 _EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -45,9 +46,11 @@ class Calendar:
     """The fortnights looked at for `zones`: winter, summer, and around every change of their clocks.
 
     Jobs that do not come weekly meet others in other weeks too: for what they hold, the whole year is looked at.
+    `servers`: by database; of one server one full image and one incremental one are taken at a time.
     """
 
-    def __init__(self, zones: Iterable[str]) -> None:
+    def __init__(self, zones: Iterable[str], servers: Mapping[str, object] | None = None) -> None:
+        self._servers = servers or {}
         days = {*_PLAIN, *(day for zone in sorted(set(zones)) for day in clock_changes(zone))}
         # From the Monday before: a change is never at the edge.
         before = (day - timedelta(days=1) for day in days)
@@ -57,12 +60,14 @@ class Calendar:
 
     def peak(self, held: Iterable[Held]) -> Peak:
         """The most that `held` add up to, and when first."""
-        steady, weekly = 0, True
+        weekly = True
+        steady: dict[object, int] = {}
         rates: dict[_Slot, int] = {}
         for job, rate in held:
             when = job.schedule
             if when.period_ms < DENSE:
-                steady += rate
+                of = (self._servers.get(job.database, job.database), job.kind) if job.kind in _IMAGES else job.id
+                steady[of] = max(steady.get(of, 0), rate)
                 continue
             weekly = weekly and _is_weekly(when)
             slot = (_release(when), when.offset_ms, when.slot_ms)
@@ -70,7 +75,7 @@ class Calendar:
         peak = Peak(0)
         for first in self.fortnights if weekly else self._year:
             peak = max(peak, self._peak_from(first, rates), key=lambda one: one.rate)
-        return Peak(peak.rate + steady, peak.at)
+        return Peak(peak.rate + sum(steady.values()), peak.at)
 
     def meeting(self, jobs: Sequence[Job]) -> tuple[str, str, datetime] | None:
         """Two of `jobs` whose slots meet, and when first; None where none do. What lasts no time meets nothing."""
