@@ -25,7 +25,7 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import segments
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.directory import DirectoryStore
-from bkpc_runtime.transfer.inbound import unpacked
+from bkpc_runtime.transfer.inbound import segment_opener
 
 FLUSH = 2.0
 _WRITERS = 2
@@ -119,9 +119,7 @@ def report(
         for one in segments.archived_file(store, prefix, 1, file).segments
     ]
     first = segments.files(store, prefix, 1)[0]
-    pieces = segments.read_log(
-        store, prefix, 1, Position(first, 0), None, unpack=lambda one: unpacked(one, "a segment", [key])
-    )
+    pieces = segments.read_log(store, prefix, 1, Position(first, 0), None, unpack=segment_opener([key]))
     inserted = [one for one in transactions(pieces) if one.changes]
     acknowledged = sorted(at for _, at in committed)
     lags = []

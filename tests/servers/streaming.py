@@ -23,7 +23,7 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.log_group import AnotherServer
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.inbound import unpacked
+from bkpc_runtime.transfer.inbound import segment_opener
 from bkpc_runtime.transfer.outbound import packed
 from tests.database_server import ThrowawayServer
 
@@ -135,9 +135,7 @@ def archived(store: Store, prefix: str, epoch: int, start: Position, key: Secret
     """The files as the archive gives them back, from `start`'s file on."""
     found: dict[str, bytes] = {}
     keys = [key] if key else []
-    for file, offset, body in segments.read_log(
-        store, prefix, epoch, start, None, unpack=lambda one: unpacked(one, "a segment", keys)
-    ):
+    for file, offset, body in segments.read_log(store, prefix, epoch, start, None, unpack=segment_opener(keys)):
         assert offset == len(found.get(file, b""))
         found[file] = found.get(file, b"") + body
     return {name: cleared(body) for name, body in found.items()}

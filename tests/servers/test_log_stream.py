@@ -24,7 +24,7 @@ from bkpc_runtime.steps.log_group import AnotherServer
 from bkpc_runtime.steps.log_leftover import deliver_leftover
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.inbound import unpacked
+from bkpc_runtime.transfer.inbound import segment_opener
 from tests.database_server import ThrowawayServer, start_server
 from tests.servers.kinds_of_store import BOTH, Switched, keys, opened
 from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for, wait_until
@@ -225,9 +225,7 @@ def test_the_transactions_of_the_log(writing: ThrowawayServer, store: Store) -> 
         wait_for(stream, position(writing))
 
     def pieces() -> Iterator[tuple[str, int, bytes]]:
-        yield from read_log(
-            store, streaming.prefix, 1, Position(first, 0), None, unpack=lambda one: unpacked(one, "x", [])
-        )
+        yield from read_log(store, streaming.prefix, 1, Position(first, 0), None, unpack=segment_opener([]))
 
     found = list(transactions(pieces()))
     kinds = [one.changes[0].kind if one.changes else one.statements[0].text.split()[0] for one in found]

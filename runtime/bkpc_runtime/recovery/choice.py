@@ -34,7 +34,7 @@ from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.thawing import spared
-from bkpc_runtime.transfer.inbound import unpacked
+from bkpc_runtime.transfer.inbound import segment_opener
 
 log = logging.getLogger(__name__)
 _CLOCKS_DIFFER = timedelta(hours=1)
@@ -257,7 +257,7 @@ def log_pieces(store: Store, start: Start, identities: Sequence[Secret]) -> Iter
         start.image.position,
         # Beyond the point too: what lies across it is named with both its ends. But not where that must thaw.
         (spared(store) and start.reach) or start.window.end,
-        unpack=lambda packed: unpacked(packed, "a log segment", identities),
+        unpack=segment_opener(identities),
         skip=start.skips_to > 0,
     )
 
@@ -269,7 +269,7 @@ def log_of(store: Store, window: Window, identities: Sequence[Secret]) -> Iterat
         window,
         window.image.position,
         window.end,
-        unpack=lambda packed: unpacked(packed, "a log segment", identities),
+        unpack=segment_opener(identities),
     )
     return (one for one in transactions(pieces) if not window.repeats(one))
 

@@ -17,7 +17,7 @@ from bkpc_runtime.repository import windows
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.inbound import unpacked
+from bkpc_runtime.transfer.inbound import segment_opener
 
 if TYPE_CHECKING:
     from bkpc_runtime.recovery.choice import Start
@@ -84,7 +84,7 @@ def _walked(
     reader = Reader(began.offset)
     pieces = windows.read(
         store, start.window, began, start.window.end,
-        unpack=lambda packed: unpacked(packed, "a log segment", identities), skip=True,
+        unpack=segment_opener(identities), skip=True,
     )  # fmt: skip
     for piece in pieces:
         for one in reader.feed(*piece):

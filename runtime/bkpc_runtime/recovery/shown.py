@@ -23,7 +23,7 @@ from bkpc_runtime.repository.catalogue import Window
 from bkpc_runtime.repository.segments import archived_file
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.inbound import unpacked
+from bkpc_runtime.transfer.inbound import segment_opener
 
 if TYPE_CHECKING:
     from bkpc_runtime.recovery.choice import Start
@@ -71,7 +71,7 @@ def _pieces(
     """One binlog from its beginning to `end`."""
     return windows.read(
         store, window, Position(end.file, FIRST), end,
-        unpack=lambda packed: unpacked(packed, "a log segment", identities),
+        unpack=segment_opener(identities),
     )  # fmt: skip
 
 

@@ -272,7 +272,7 @@ def read_log(
     start: Position,
     end: Position | None,
     *,
-    unpack: Callable[[bytes], bytes],
+    unpack: Callable[[bytes, int], bytes],
     skip: bool = False,
 ) -> Iterator[tuple[str, int, bytes]]:
     """Archived log as `(binlog, offset, bytes)`, in order, every byte once; several objects are fetched ahead.
@@ -362,7 +362,7 @@ def _pieces_of(archived: ArchivedFile, file: str, *, limit: int | None, needed: 
         raise LogGap(f"the archived log lacks bytes {at} to {needed} of {file}")
 
 
-def _fetched(store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes], bytes]) -> tuple[_Piece, bytes]:
+def _fetched(store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes, int], bytes]) -> tuple[_Piece, bytes]:
     segment = piece.segment
     try:
         body = _fetch(store, prefix, segment, unpack)
@@ -374,7 +374,7 @@ def _fetched(store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes],
 
 
 def _instead(
-    store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes], bytes], problem: DamagedBackup
+    store: Store, prefix: str, piece: _Piece, unpack: Callable[[bytes, int], bytes], problem: DamagedBackup
 ) -> tuple[Segment, bytes]:
     """Another segment with the bytes of a damaged one; raises `problem` where no other is right."""
     for other in piece.others():
@@ -385,12 +385,12 @@ def _instead(
     raise problem
 
 
-def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes], bytes]) -> bytes:
+def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes, int], bytes]) -> bytes:
     key = segment.key(prefix)
     packed = store.get(key)
     if hashlib.sha256(packed).hexdigest() != segment.sha256:
         raise DamagedBackup(f"{key} in {store.name} is not what was written: its hash differs")
-    body = unpack(packed)
+    body = unpack(packed, segment.end - segment.start)
     if len(body) != segment.end - segment.start:
         raise DamagedBackup(f"{key} in {store.name} holds {len(body)} bytes, not {segment.end - segment.start}")
     return body

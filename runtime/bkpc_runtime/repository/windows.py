@@ -136,7 +136,7 @@ def read(
     start: Position,
     end: Position,
     *,
-    unpack: Callable[[bytes], bytes],
+    unpack: Callable[[bytes, int], bytes],
     skip: bool = False,
 ) -> Iterator[tuple[str, int, bytes]]:
     """Archived log from `start` to `end`, both in the window; as `segments.read_log`, for all of its servers."""

@@ -14,7 +14,7 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.inbound import inbound, unpacked
+from bkpc_runtime.transfer.inbound import inbound, segment_opener
 from bkpc_runtime.transfer.ranges import read_checked
 from bkpc_runtime.transfer.throttle import Throttle
 
@@ -135,12 +135,9 @@ def _manifest_problems(image: Image) -> Iterator[str]:
 
 
 def _log_problems(store: Store, window: catalogue.Window, identities: Sequence[Secret]) -> Iterator[str]:
-    def unpack(packed: bytes) -> bytes:
-        return unpacked(packed, "a log segment", identities)
-
     if identities or not _sealed(store, window):
         try:
-            pieces = windows.read(store, window, window.image.position, window.end, unpack=unpack)
+            pieces = windows.read(store, window, window.image.position, window.end, unpack=segment_opener(identities))
             for _ in pieces:
                 pass
         except Refused as problem:

@@ -6,7 +6,8 @@ import hashlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Protocol
+from contextlib import closing
+from typing import IO, Protocol, cast
 
 import zstandard
 
@@ -17,6 +18,9 @@ from bkpc_runtime.transfer.pipes import Pulled, Pushed
 from bkpc_runtime.transfer.sums import Sums
 
 _WAITING = 8
+_BLOCK = 1024 * 1024
+_LARGEST_WINDOW = 8 * 1024 * 1024
+"""What an object may ask of whoever expands it: many are open at once. `Outbound` asks for half a MiB."""
 
 
 def inbound(
@@ -59,15 +63,38 @@ def _hashed(chunks: Iterable[bytes], digest: _Digest) -> Iterator[bytes]:
 
 
 def _expanded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    expander = zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
-    for chunk in chunks:
-        if expander.eof:
-            raise zstandard.ZstdError("bytes follow the end")
-        plain = expander.decompress(chunk)
-        if plain:
-            yield plain
-    if not expander.eof:
+    """Blocks of a MiB at most, however small the chunk is that they are in: a chunk may hold gigabytes."""
+    source = _last_byte_alone(chunks)
+    exhausted = False
+
+    def next_chunk() -> bytes:
+        nonlocal exhausted
+        chunk = next(source, b"")
+        exhausted = not chunk
+        return chunk
+
+    expander = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+    # It copies what it reads into `read_size` bytes: `Pulled` gives no more than it is asked for.
+    yield from expander.read_to_iter(cast(IO[bytes], Pulled(next_chunk)), read_size=_BLOCK, write_size=_BLOCK)
+    # It tells neither; but it asks for the last byte of a frame, and for nothing after it.
+    if exhausted:
         raise zstandard.ZstdError("it ends too early")
+    if next(source, None) is not None:
+        raise zstandard.ZstdError("bytes follow the end")
+
+
+def _last_byte_alone(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, the very last as a chunk of its own."""
+    waiting = b""
+    for chunk in chunks:
+        if chunk:
+            if waiting:
+                yield waiting
+            waiting = chunk
+    if len(waiting) > 1:
+        yield waiting[:-1]
+    if waiting:
+        yield waiting[-1:]
 
 
 class _Digest(Protocol):
@@ -143,7 +170,18 @@ def _named(problem: BaseException, name: str) -> BaseException:
 _AGE_MAGIC = b"age-encryption.org/"
 
 
-def unpacked(packed: bytes, name: str, identities: Sequence[Secret]) -> bytes:
-    """A small object, opened in memory; whether it is encrypted shows in its first bytes."""
-    encrypted = packed.startswith(_AGE_MAGIC)
-    return b"".join(inbound([packed], name=name, encrypted=encrypted, identities=identities))
+def segment_opener(identities: Sequence[Secret]) -> Callable[[bytes, int], bytes]:
+    """What opens a log segment in memory, given what is stored and how many bytes its name says; no more are expanded.
+    Whether it is encrypted shows in its first bytes."""
+
+    def opened(packed: bytes, size: int) -> bytes:
+        name, plain = "a log segment", bytearray()
+        encrypted = packed.startswith(_AGE_MAGIC)
+        with closing(inbound([packed], name=name, encrypted=encrypted, identities=identities)) as blocks:
+            for block in blocks:
+                plain += block
+                if len(plain) > size:
+                    raise DamagedBackup(f"{name} holds more than the {size} bytes that its name says")
+        return bytes(plain)
+
+    return opened

@@ -25,7 +25,7 @@ def put(store: DirectoryStore, start: int, end: int, *, encrypted: bool = False,
 
 def read(store: DirectoryStore, *, start: int = 0, end: int = 100) -> bytes:
     begin, stop = Position(FILE, start), Position(FILE, end)
-    return b"".join(body for _, _, body in read_log(store, PREFIX, 1, begin, stop, unpack=lambda packed: packed))
+    return b"".join(body for _, _, body in read_log(store, PREFIX, 1, begin, stop, unpack=lambda packed, _: packed))
 
 
 @pytest.mark.parametrize("other", [(20, 60), (20, 80), (10, 90)])

@@ -69,7 +69,7 @@ def test_it_leads_on_once_there_is_log(store: MemoryStore) -> None:
     assert (found.end.text, found.tip_end.text) == (f"{LATER}/000002/binlog.000006:70", "binlog.000006:70")
     assert order(alone.end) < order(Position(f"{LATER}/000002/{made.binlog(1)}", 4)) < order(found.end)
     assert found.reach > alone.reach
-    pieces = windows.read(store, found, found.image.position, found.end, unpack=lambda _: bytes(100))
+    pieces = windows.read(store, found, found.image.position, found.end, unpack=lambda _, size: bytes(size))
     with pytest.raises(DamagedBackup, match="is not what was written"):
         list(pieces)
     keys = list(windows.keys(store, found, found.image.position, found.end, skip=True))

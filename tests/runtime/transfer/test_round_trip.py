@@ -13,7 +13,7 @@ import pytest
 from bkpc_runtime.errors import DamagedBackup, Refused
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.transfer.identity import read_identities
-from bkpc_runtime.transfer.inbound import inbound
+from bkpc_runtime.transfer.inbound import inbound, segment_opener
 from bkpc_runtime.transfer.outbound import Outbound, packed
 from bkpc_runtime.transfer.throttle import Throttle
 
@@ -71,6 +71,41 @@ def test_a_cut_object_is_found(encrypted: bool) -> None:
     stored = packed(PLAIN, (public,) if encrypted else ())
     with pytest.raises(DamagedBackup, match="part"):
         b"".join(inbound([stored[:-100_000]], name="part", encrypted=encrypted, identities=(secret,)))
+
+
+@pytest.mark.parametrize("step", [1, 1000, 1 << 20])
+def test_what_follows_or_lacks_a_byte_is_found_however_it_comes(step: int) -> None:
+    for plain in (b"", b"x", bytes(1 << 20), PLAIN[:1000], bytes(131_073)):
+        whole = packed(plain)
+
+        def back(stored: bytes) -> bytes:
+            return b"".join(inbound((stored[at : at + step] for at in range(0, len(stored), step)), name="part",
+                                    encrypted=False))  # fmt: skip
+
+        assert back(whole) == plain
+        for wrong in (whole[:-1], whole[:-5], whole + b"x", whole + whole, b""):
+            with pytest.raises(DamagedBackup, match="part is damaged"):
+                back(wrong)
+
+
+def test_equal_rows_are_expanded_in_bounded_pieces() -> None:
+    parts: list[bytes] = []
+    outbound = Outbound(parts.append)
+    for _ in range(64):
+        outbound.write(bytes(1 << 20))
+    sums = outbound.finish()
+    assert sums.stored_size < 10_000  # one chunk of what is stored
+    back = inbound([b"".join(parts)], name="part", encrypted=False, expected=sums)
+    assert max(map(len, back)) <= 1 << 20
+
+
+def test_a_log_segment_expands_to_no_more_than_its_name_says() -> None:
+    public, secret = key()
+    assert segment_opener([secret])(packed(b"log", (public,)), 3) == b"log"
+    seen = len(threading.enumerate())
+    with pytest.raises(DamagedBackup, match="more than the 3 bytes"):
+        segment_opener([secret])(packed(bytes(100 << 20), (public,)), 3)
+    assert len(threading.enumerate()) == seen
 
 
 def test_another_object_in_its_place_is_found() -> None:
