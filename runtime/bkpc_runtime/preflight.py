@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -101,7 +102,17 @@ def look_at_store(world: World, name: str) -> Looked:
         world.store(name).probe()
     except RuntimeFailure as problem:
         return Looked(name, what, (_failed(problem),), problem)
-    return Looked(name, what, tuple(_slow_sums()) if stored.kind == "oss" else ())
+    return Looked(name, what, (*_temporary_folder(), *_slow_sums()) if stored.kind == "oss" else ())
+
+
+def _temporary_folder() -> Iterator[Finding]:
+    """Parts of uploads wait there where there is no memory for them."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(1 << 20))
+    except OSError as problem:
+        text = f"nothing can be written to the folder for temporary files, where parts of uploads wait: {problem}"
+        yield Finding("problem", text, ("name another folder in TMPDIR; in a container mount an emptyDir there",))
 
 
 def _slow_sums() -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from bkpc_grammar import plan as contract
 from bkpc_grammar.address import host_and_port
 from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
 from bkpc_grammar.quantities import Duration
-from bkpc_runtime.errors import BadUsage, Refused, StepFailed, StoreUnreachable
+from bkpc_runtime.errors import BadUsage, Refused, StepFailed
 from bkpc_runtime.mysql.address import Address, SslMode, can_log_in
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
@@ -96,9 +96,7 @@ class World:
         return str(self.folder / stored.location) if stored.kind == "directory" else stored.location
 
     def bucket(self, name: str) -> BucketSettings:
-        """The settings of the bucket of a store, which is no directory; raises as `store`, and where it is away."""
-        if name in self.away:
-            raise StoreUnreachable(self.away[name], retryable=True)
+        """The settings of the bucket of a store, which is no directory; raises as `store`."""
         return open_settings(self._stored(name), self.folder, self.environ)
 
     def _stored(self, name: str) -> contract.Store:

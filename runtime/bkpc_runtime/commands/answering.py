@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.errors import StoreUnreachable
 from bkpc_runtime.repository import layout
 from bkpc_runtime.stores.patience import Patience
@@ -27,6 +28,18 @@ def with_those_that_answer(world: World) -> World:
     return replace(world, away=_away(world, sorted(names)))
 
 
+def with_those_to_read(world: World, databases: Iterable[str]) -> World:
+    """The same of what keeps something of these, for whom waits for a database: which are passed over is told. Where
+    none answers all are left to the patience of who reads them."""
+    names = {name for one in databases for name in (*world.stores_of(one), *world.replicas_of(one))}
+    away = _away(world, sorted(names))
+    if len(away) == len(names):
+        return world
+    for name, why in away.items():
+        say(f"warning: store `{name}` is passed over: {why}; `--store {name}` waits for it")
+    return replace(world, away=away)
+
+
 def _away(world: World, names: Iterable[str]) -> dict[str, str]:
     """Why each of those that don't answer does not."""
     found: dict[str, str] = {}
@@ -38,6 +51,9 @@ def _away(world: World, names: Iterable[str]) -> dict[str, str]:
                 break
             found[name] = ""
         except StoreUnreachable as problem:
+            if not problem.retryable:  # it answers, and is not what it should be
+                found[name] = ""
+                return
             passed = time.monotonic() - began
             found[name] = f"{problem} (asked for {passed:.0f} s)" if passed >= 1 else str(problem)
         except Exception:  # noqa: BLE001 - an answer, too, or told where the store is used

@@ -6,6 +6,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 
+from bkpc_runtime.commands.answering import with_those_to_read
 from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, say, world_of
 from bkpc_runtime.mysql.binlog.search import Query, did, parse_query
 from bkpc_runtime.mysql.binlog.transactions import Transaction
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     query = parse_query(arguments.find)
     world = world_of(arguments)
     (database,) = world.databases(arguments.database)
+    if not arguments.store:
+        world = with_those_to_read(world, [database.name])
     store = store_to_read(world, database.name, arguments.store)
     identities = identities_of(arguments)
     walked: set[tuple[str, int, Position]] = set()

@@ -11,6 +11,7 @@ from typing import Any
 
 from bkpc_grammar import plan as contract
 from bkpc_runtime.commands import keeping
+from bkpc_runtime.commands.answering import with_those_that_answer
 from bkpc_runtime.commands.buckets import Looked, lines, look_at_buckets
 from bkpc_runtime.commands.keeping_json import history_row, store_row
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, world_of
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
-    seen = _looked_at(world_of(arguments), arguments.only)
+    seen = _looked_at(with_those_that_answer(world_of(arguments)), arguments.only)
     print(json.dumps(_document(seen), indent=2)) if arguments.format == "json" else _print(seen)
     for problem in seen.problems:
         complain(problem)

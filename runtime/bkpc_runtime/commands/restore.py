@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from bkpc_runtime.commands import restore_group, restore_scope, restore_tables, thaw_first
+from bkpc_runtime.commands.answering import with_those_to_read
 from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
@@ -128,6 +129,8 @@ def _check_usage(arguments: argparse.Namespace, *, partial: bool) -> None:
 
 def _one_database(arguments: argparse.Namespace, world: World, means: Means, point: Point, *, partial: bool) -> int:
     (database,) = world.databases(arguments.database)
+    if not arguments.store:
+        world = with_those_to_read(world, [database.name])
     store = store_to_read(world, database.name, arguments.store)
     folder = Path(arguments.into_datadir[0]) if arguments.into_datadir else None
     address = None if folder else parse_address(arguments.into[0])

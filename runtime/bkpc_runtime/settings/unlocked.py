@@ -12,6 +12,8 @@ def unlocked(world: World, store: str) -> str:
     for wanted in wanted_of(world.plan, [store]):
         if not wanted.lock_days:
             continue
+        if why := world.away.get(store):
+            return f"whether bucket `{wanted.bucket}` is locked is not known: {why}"
         try:
             found = world.bucket(store).retention()
         except StoreDenied:

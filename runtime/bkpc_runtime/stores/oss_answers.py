@@ -19,11 +19,13 @@ import oss2
 import requests
 
 from bkpc_runtime.stores.oss_failures import NOT_OF_OSS, NOT_POSSIBLE, NOT_SENT, UNREADABLE, WITHOUT_SUM
+from bkpc_runtime.stores.patience import Patience
 
 T = TypeVar("T")
 _SUCCESS, _REDIRECTED, _REFUSED, _FAILED = 200, 300, 400, 500
 _BUSY = (408, 429)
 _LONGEST = 200
+_LITTLE = 256 * 1024
 _DECIMAL = re.compile(r"[0-9]{1,20}")
 _CANNOT_BE_WRITTEN = "a request can't be written: a key or a name in it has a line break, or letters that none can have"
 _UNREADABLE = (ElementTree.ParseError, RuntimeError, ValueError, LookupError, AttributeError, TypeError)
@@ -67,12 +69,14 @@ class Discounted(oss2.exceptions.OssError):  # type: ignore[misc]  # oss2 carrie
 class OssSession(oss2.Session):  # type: ignore[misc]
     """Follows no redirection, and takes nothing for an answer that OSS did not give."""
 
-    def __init__(self, pool_size: int) -> None:
+    def __init__(self, pool_size: int, patience: Patience) -> None:
         super().__init__(pool_size)
+        self._patience = patience
         self.session.hooks["response"].append(_counts)
 
     def do_request(self, req: Any, timeout: Any) -> Any:
         _asked.action = _action(req.method, req.params or ())
+        timeout = (self._patience.connect, self._answer(req))  # requests takes both, whatever oss2 calls it
         try:
             answer = self.session.request(
                 req.method,
@@ -93,6 +97,13 @@ class OssSession(oss2.Session):  # type: ignore[misc]
         except OSError as problem:  # of this machine: a bundle of certificates that is not there, a disk
             raise Discounted(NOT_POSSIBLE, f"this machine can't send a request: {problem}") from problem
         return oss2.http.Response(answer)
+
+    def _answer(self, req: Any) -> float:
+        """A dead connection is to be noticed before a log lags; what puts an upload together may take its time, and so
+        may much that waits in this machine's own buffers."""
+        if (req.method == "POST" and "uploadId" in (req.params or ())) or len(req.data or b"") > _LITTLE:
+            return self._patience.answer
+        return min(self._patience.quick, self._patience.answer)
 
 
 def _counts(answer: requests.Response, **_: Any) -> None:

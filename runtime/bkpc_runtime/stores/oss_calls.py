@@ -79,7 +79,7 @@ class OssCalls:
         self.described, self._region = described, region
         self.requests = 0
         self._counting = threading.Lock()
-        session = OssSession(pool_size=_CONNECTIONS)
+        session = OssSession(_CONNECTIONS, patience)
         # Otherwise requests would replace our signature by a password from a .netrc file.
         session.session.auth = lambda request: request
         self._provider = _Provider(credentials)
@@ -89,7 +89,6 @@ class OssCalls:
                 endpoint,
                 bucket,
                 session=session,
-                connect_timeout=(patience.connect, patience.answer),  # requests takes both, whatever oss2 calls it
                 enable_crc=False,  # crcmod gives a third of a GB/s, and 3 MB/s without its C extension: see crc64.py
                 region=region,
                 is_path_style=path_style,

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+
+import requests
+import urllib3
 
 from bkpc_runtime.errors import Spoiled, StoreFailed, StoreUnreachable, is_leaving
 from bkpc_runtime.stores.crc64 import combined, crc64
@@ -29,7 +33,14 @@ MIB = 1024 * 1024
 RANGE = 8 * MIB
 CONNECTIONS = 4
 _CHUNK = MIB
+_WATCHED = 30.0
+_LEAST = 8 * 1024
+"""Bytes per second, over so many seconds of waiting: OSS limits no connection below 100 KB/s."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+class Trickling(OSError):
+    """A connection that is as good as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,7 @@ class OssReader:
             finally:
                 answer.close()
                 answer = None
-            if position > before:
+            if position > before and not isinstance(problem, Trickling):
                 trying = self._patience.began()
             if position < end and not trying.wait(0.0, self._given_up):
                 why = network_cause(problem) if problem else "the body ended early"
@@ -209,8 +220,34 @@ def _counted(chunks: Iterator[bytes], sums: list[tuple[int, int]]) -> Iterator[b
 
 
 def _body(answer: Any) -> Iterator[bytes]:
-    """In large chunks: oss2's own iterator gives 8 KiB at a time, and has read an empty body already."""
+    """As it arrives: oss2's own iterator gives 8 KiB at a time, and has read an empty body already.
+
+    Raises OSError where it breaks off, `Trickling` where next to nothing comes: each byte counts as a sign of life.
+    """
     if answer.content_length == 0:
-        return iter(())
-    chunks: Iterator[bytes] = answer.resp.response.iter_content(_CHUNK)
-    return chunks
+        return
+    raw = answer.resp.response.raw
+    pieces: list[bytes] = []
+    room, waited, got = _CHUNK, 0.0, 0
+    try:
+        while True:
+            began = time.monotonic()
+            piece = raw.read1(room)
+            waited, got = waited + time.monotonic() - began, got + len(piece)
+            pieces.append(piece)
+            room -= len(piece)
+            if not (piece and room):
+                yield b"".join(pieces)
+                pieces, room = [], _CHUNK
+            if not piece:
+                return
+            if waited >= _WATCHED:
+                if got < _LEAST * waited:
+                    raise Trickling(f"only {got:,} bytes in {waited:.0f} s")
+                waited, got = 0.0, 0
+    except urllib3.exceptions.HTTPError as problem:
+        yield b"".join(pieces)
+        raise requests.ConnectionError(problem) from problem
+    except Trickling:
+        yield b"".join(pieces)
+        raise

@@ -16,7 +16,8 @@ class Patience:
     A try counts for `total / tries` at most, however long it lasted: what moved bytes for a minute and lost its answer
     was no minute of silence. So there are `tries` at least, unless what the service asks to wait for is too long.
     `first` doubles with each failure up to `longest`; a service that is busy is given `busy` times as long. `connect`
-    and `answer`: after how many seconds a connection is not made, or says nothing.
+    and `answer`: after how many seconds a connection is not made, or says nothing; `quick` where little was sent and
+    little is to be done.
     """
 
     total: float = 60.0
@@ -25,6 +26,7 @@ class Patience:
     busy: float = 5.0
     connect: float = 10.0
     answer: float = 60.0
+    quick: float = 15.0
     tries: int = 4
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform

@@ -7,11 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bkpc_runtime.commands import answering
+from bkpc_runtime.commands.buckets import look_at_buckets
 from bkpc_runtime.commands.status import status_of
 from bkpc_runtime.errors import BadUsage, StoreUnreachable
 from bkpc_runtime.stores.directory import DirectoryStore
@@ -89,3 +92,20 @@ def test_seconds_are_told_and_other_troubles_are_left_to_those_who_use_the_store
     assert answering.with_those_that_answer(there).away == {}
     with pytest.raises(BadUsage, match="OSS_KEY_ID"):
         status_of(there, None)
+
+
+def test_who_reads_passes_over_what_is_silent_and_says_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answering.with_those_to_read(world, ["shop"])
+    assert sorted(found.away) == list(SILENT)
+    assert "store `far0` is passed over: " in capsys.readouterr().err
+    only = replace(world, plan=msgspec.structs.replace(world.plan, streams=()))
+    jobs = tuple(one for one in world.plan.jobs if "disk" not in one.stores)
+    alone = replace(only, plan=msgspec.structs.replace(only.plan, jobs=jobs))
+    assert answering.with_those_to_read(alone, ["shop"]).away == {}, "where all are silent their patience counts"
+
+
+def test_plan_asks_silent_buckets_once(world: World) -> None:
+    began = time.monotonic()
+    looked = look_at_buckets(answering.with_those_that_answer(world), None)
+    assert [bool(one.failure) for one in looked] == [True] * len(SILENT)
+    assert time.monotonic() - began < 5

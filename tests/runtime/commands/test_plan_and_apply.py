@@ -15,6 +15,7 @@ from typing import Any
 import oss2
 import pytest
 
+from bkpc_runtime import preflight
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.accounts import UID, Account
 from tests.oss_server.certificate import tls_context
@@ -342,3 +343,17 @@ def test_a_lock_on_what_databases_share_is_set_for_one_of_them_too(desk: Desk, u
         assert "not locked, since preflight found a problem with disk" in done.stderr
         with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
             desk.bucket.get_bucket_worm()
+
+
+def test_preflight_tries_the_folder_in_which_parts_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose root can't be written to: small images would succeed, and larger ones fail."""
+    assert list(preflight._temporary_folder()) == []
+
+    def none(*_: object) -> object:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", none)
+    (found,) = preflight._temporary_folder()
+    assert found.kind == "problem"
+    assert "where parts of uploads wait: No usable" in found.text
+    assert "emptyDir" in found.mend[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +174,38 @@ def test_a_busy_service_is_left_alone_for_longer_and_no_two_come_back_at_once() 
         asked.wait(0.0, stop)
         told.wait(0.0, stop, busy=True)
     assert most == [0.4, 2.0, 0.8, 4.0, 1.6, 8.0]
+
+
+def test_a_connection_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is a sign of life to a time-out: all that was read so would last for ever."""
+    monkeypatch.setattr(oss_download, "_WATCHED", 0.3)
+    began: list[int] = []
+
+    class Trickles(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            start = int(self.headers["Range"].partition("=")[2].partition("-")[0])
+            began.append(start)
+            self.send_response(206)
+            told = {"x-oss-request-id": "1", "ETag": '"e"', "Content-Length": str(MIB - start)}
+            for name, value in {**told, "Content-Range": f"bytes {start}-{MIB - 1}/{MIB}"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"x")
+                    time.sleep(0.02)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Trickles) as other:
+        threading.Thread(target=other.serve_forever, args=(0.01,), daemon=True).start()
+        access = AccessKey(KEY_ID, Secret(KEY_SECRET))
+        place = f"http://127.0.0.1:{other.server_port}"
+        patience = Patience(total=1.0, first=0.001, longest=0.01, tries=3)
+        store = OssStore("far", "backup", place, REGION, "", lambda: access, patience)
+        with pytest.raises(StoreUnreachable, match=r"far.* at a: the connection failed: only \d+ bytes in 0 s"):
+            store.get("a")
+        other.shutdown()
+    assert 2 < len(began) < 6
+    assert began == sorted(set(began)), "each goes on where the one before it broke off"
