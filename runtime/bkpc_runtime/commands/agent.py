@@ -21,6 +21,7 @@ from bkpc_runtime.commands.status import asked, told_by_agents
 from bkpc_runtime.commands.status_metrics import metrics
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.listening import listening
+from bkpc_runtime.memory import give_back
 from bkpc_runtime.steps.log_outgoing import LEAST_SPOOL
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.work_folder import work_folder
@@ -84,6 +85,7 @@ def _metrics(world: World, work: Path) -> Callable[[], str]:
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
+    give_back()
     world = world_of(arguments)
     stop = threading.Event()
 

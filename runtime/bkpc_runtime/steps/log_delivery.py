@@ -14,6 +14,7 @@ from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.steps.log_noting import Noting
 from bkpc_runtime.steps.log_parcels import Gap, Parcel, same_gap
+from bkpc_runtime.steps.log_room import turn_to_put
 from bkpc_runtime.steps.log_start import Start
 from bkpc_runtime.stores.store import Store
 
@@ -114,16 +115,17 @@ class Delivery:
                 continue
             epoch = self.epoch + isinstance(parcel.content, Gap)
             for key, body in parcel.objects(self.prefix, epoch):
-                if not self._put(key, body):
+                if not self._put(key, body, parcel.size):
                     return
             self._arrived(parcel, epoch)
 
-    def _put(self, key: str, body: Callable[[], bytes]) -> bool:
+    def _put(self, key: str, body: Callable[[], bytes], size: int) -> bool:
         """False only when nobody waits for it any more."""
         pause = 0.5
         while True:
             try:
-                self.store.put(key, body())
+                with turn_to_put(self.store.name, size):
+                    self.store.put(key, body())
             except Exception as failure:  # a thread that died would lose the log in silence
                 if self._ending and not self._queue:
                     return False

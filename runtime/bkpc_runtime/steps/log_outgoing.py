@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from math import inf
 
 from bkpc_runtime.errors import StepFailed
@@ -19,6 +21,7 @@ from bkpc_runtime.steps import log_cutting
 from bkpc_runtime.steps.log_cutting import Cut
 from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_parcels import FileEnd, Gap, Parcel
+from bkpc_runtime.steps.log_room import ROOM
 from bkpc_runtime.steps.log_spool import Spool
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,9 @@ LEAST_SPOOL = log_cutting.SEGMENT_BYTES * (_QUEUED + 1)
 """Room that there must be before more is read."""
 _PROMPT = 0.05
 """Seconds in which stores may take log before it is written to local disk as well."""
+
+_POOL = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "packing")
+"""Of all streams of a process: each that packs has three times an object in memory."""
 
 
 class Outgoing:
@@ -54,7 +60,6 @@ class Outgoing:
         self._lock = threading.Lock()
         self._queue: queue.Queue[Parcel | Future[Parcel] | None] = queue.Queue()
         self._oldest: list[float] = []
-        self._pool = ThreadPoolExecutor(2, "packing")
         self._thread = threading.Thread(target=self._run, name="log to spool", daemon=True)
         self._thread.start()
 
@@ -78,12 +83,14 @@ class Outgoing:
             if isinstance(item, Gap):
                 for one in self.deliveries:
                     one.expect(item)
+        if isinstance(item, Cut):
+            ROOM.take(len(item.body))
         if not isinstance(item, Cut):
             self._queue.put(Parcel(item, arrived=time.time()))
         elif len(item.body) <= _PACKED_AT_ONCE:
             self._queue.put(self._packed(item))
         else:
-            self._queue.put(self._pool.submit(self._packed, item))
+            self._queue.put(_POOL.submit(self._packed, item))
 
     def adopt(self, delivery: Delivery) -> None:
         """One more store from now on."""
@@ -105,16 +112,22 @@ class Outgoing:
         self._closing, self._keeps = True, keep
         self._queue.put(None)
         self._thread.join()
-        self._pool.shutdown()
 
     def _packed(self, cut: Cut) -> Parcel:
-        packed = self._pack(cut.body)
+        size = 0
+        try:
+            packed = self._pack(cut.body)
+            size = len(packed)
+        finally:
+            ROOM.leave(len(cut.body) - size)
         digest = hashlib.sha256(packed).hexdigest()
         said = self._encrypted, cut.part, cut.gtids, cut.ending
         segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, *said)
-        return Parcel(
+        parcel = Parcel(
             segment, packed, arrived=cut.arrived, committed=cut.committed, origin=cut.origin, before=cut.before
         )
+        parcel.left_memory = partial(ROOM.leave, size)
+        return parcel
 
     def _run(self) -> None:
         while True:
@@ -122,15 +135,16 @@ class Outgoing:
             try:
                 if item is None:
                     return
-                if self.broken:
-                    continue
                 parcel = item.result() if isinstance(item, Future) else item
+                if self.broken:
+                    parcel.leave_memory()
+                    continue
                 self._hand_on(parcel)
                 if not isinstance(parcel.content, Known):
                     self.acknowledged = parcel.end
             except Exception as problem:
                 log.exception("packing log")
-                self.broken = problem
+                self.broken = self.broken or problem
             finally:
                 self._queue.task_done()
                 self._told()
@@ -142,6 +156,8 @@ class Outgoing:
             for delivery in deliveries:
                 delivery.add(parcel)
             self._oldest.pop(0)
+        if not deliveries:
+            parcel.leave_memory()
         if isinstance(parcel.content, Gap | Known):
             return
         if not any(one.failure for one in deliveries):

@@ -30,7 +30,7 @@ SEMI_SYNC = 0xEF
 _FULL_PACKET = 0xFFFFFF
 _LOOKED_AT = 4096
 """Bytes of last events that are kept: to tell files apart that began within one second."""
-_READ = 512 * 1024
+_READ = 256 * 1024
 
 
 class LogUnreadable(ServerFailed):
@@ -105,6 +105,8 @@ class StreamParser:
         self.awaited = 0
         self.buffer = bytearray(2 * _READ)
         self.filled = 0
+        self.coming = 0
+        """Bytes of a packet that `buffer` has no room for yet."""
         self.file = start.file
         self.skip_until = start.offset
         self.expected = asked
@@ -126,6 +128,8 @@ class StreamParser:
 
     def read(self) -> list[Received]:
         """What the next bytes of the socket complete; waits for them. What came before a failure is given first."""
+        if self.coming:
+            self.buffer = bytearray(self.buffer[: self.filled]).ljust(self.coming + _READ, b"\0")
         count = self.sock.recv_into(memoryview(self.buffer)[self.filled :])
         if not count:
             raise ServerFailed("the server closed the binlog stream", retryable=True)
@@ -137,8 +141,9 @@ class StreamParser:
                 self.failure, used, needed = failure, filled, 0
             self._close_chunk(complete=self.long is None)
         self.filled = filled - used
-        if needed > len(self.buffer):
-            self.buffer = bytearray(self.buffer[used:filled]).ljust(needed + _READ, b"\0")
+        self.coming = needed if needed > len(self.buffer) else 0
+        if not needed and self.filled <= 2 * _READ < len(self.buffer):
+            self.buffer = bytearray(self.buffer[used:filled]).ljust(2 * _READ, b"\0")
         elif used:
             self.buffer[: self.filled] = self.buffer[used:filled]
         ready, self.ready = self.ready, []
