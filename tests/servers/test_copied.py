@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymysql.connections import Connection
 
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery import copied
+from bkpc_runtime.recovery import beside, copied, kept_triggers
 from bkpc_runtime.recovery.copied import Destination, copy_tables
+from bkpc_runtime.recovery.marker import alone
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.secret import Secret
 from tests.database_server import ThrowawayServer, start_server
@@ -23,6 +27,27 @@ HELD = (
     "CREATE TRIGGER v.kept AFTER INSERT ON v.t FOR EACH ROW INSERT INTO v.log_ VALUES (NEW.id)",
     "CREATE TABLE v.child (id INT)",
 )  # fmt: skip
+
+
+WITH_TRIGGERS = (
+    "CREATE DATABASE g", "CREATE TABLE g.p (id INT PRIMARY KEY)", "CREATE TABLE g.seen (id INT)",
+    "CREATE TABLE g.t (id INT PRIMARY KEY, price INT)",
+    "CREATE TABLE g.c (id INT PRIMARY KEY, price INT, FOREIGN KEY (id) REFERENCES g.p (id))",
+    *(
+        statement
+        for table in ("t", "c")
+        for statement in (
+            f"INSERT INTO g.{'p' if table == 'c' else 'seen'} VALUES (7)",
+            f"INSERT INTO g.{table} VALUES (7, 7)",
+            f"CREATE TRIGGER g.{table}_one BEFORE INSERT ON g.{table} FOR EACH ROW SET @one = 'ä'",
+            f"CREATE TRIGGER g.{table}_two AFTER INSERT ON g.{table} FOR EACH ROW INSERT INTO g.seen VALUES (NEW.id)",
+        )
+    ),
+)  # fmt: skip
+ASKED = ("CREATE DATABASE g", "CREATE TABLE g.p (id INT PRIMARY KEY)", "INSERT INTO g.p VALUES (1), (2)",
+         "CREATE TABLE g.t (id INT PRIMARY KEY)", "INSERT INTO g.t VALUES (1)",
+         "CREATE TABLE g.c (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES g.p (id))",
+         "INSERT INTO g.c VALUES (1)")  # fmt: skip
 
 
 def target(server: ThrowawayServer) -> Target:
@@ -63,3 +88,80 @@ def test_the_old_one_stays(server: ThrowawayServer, tmp_path: Path, monkeypatch:
                  "CREATE TRIGGER v.still AFTER INSERT ON v.`bkpc~replaced` FOR EACH ROW SET @a = 1")  # fmt: skip
         with pytest.raises(Refused, match="with the triggers still, which the new one lacks"):
             copy_tables(target(server), into, [("v", "t")])
+
+
+def triggers(server: ThrowawayServer) -> list[tuple[object, ...]]:
+    return server.run(
+        "SELECT event_object_table, trigger_name, action_statement, definer FROM information_schema.triggers "
+        "WHERE trigger_schema = 'g' ORDER BY trigger_name"
+    )
+
+
+def ours(server: ThrowawayServer) -> list[str]:
+    return [str(name) for (name,) in server.run("SHOW TABLES IN g") if "bkpc" in str(name)]
+
+
+class Killed(BaseException):
+    """As `kill -9`: nothing is put in order after it."""
+
+
+def test_triggers_of_what_is_replaced_are_never_lost(
+    server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(server.bin))
+    server.run(*ASKED)
+    with start_server(server.flavour, tmp_path / "held") as held:
+        held.run(*WITH_TRIGGERS)
+        into = Destination(target(held), "", frozenset({"g"}))
+        before = triggers(held)
+        assert len(before) == 4
+        # One that can't be made on the table as it was: nothing is changed, beside or in place.
+        for table in ("t", "c"):
+            held.run(f"CREATE TRIGGER g.z BEFORE UPDATE ON g.{table} FOR EACH ROW SET NEW.price = 1")
+            with pytest.raises(ToolFailed, match=rf"g\.{table} can't be copied, and is as it was: its trigger z can't"):
+                copy_tables(target(server), into, [("g", table)])
+            assert held.run(f"SELECT id, price FROM g.{table}") == [(7, 7)]
+            held.run("DROP TRIGGER g.z")
+            assert triggers(held) == before
+            assert ours(held) == []
+        # Killed when the old one has gone, and between any two triggers.
+        for table, place in (("t", beside), ("c", copied)):
+            for left in (2, 1):
+                with monkeypatch.context() as patch:
+                    patch.setattr(place, "put_back", killed_after(held, left))
+                    with pytest.raises(Killed):
+                        copy_tables(target(server), into, [("g", table)])
+                assert len([one for one in triggers(held) if one[0] == table]) == 2 - left
+                assert kept_triggers.KEPT in ours(held)
+                copy_tables(target(server), into, [("g", table)])
+                assert held.run(f"SELECT * FROM g.{table}") == [(1,)]
+                assert triggers(held) == before
+                assert ours(held) == []
+        held.run("INSERT INTO g.t VALUES (2)")
+        assert held.run("SELECT id FROM g.seen") == [(7,), (2,)]
+
+
+def killed_after(server: ThrowawayServer, left: int) -> Callable[..., None]:
+    """In place of giving the triggers back: that ends when so many are left to be made."""
+
+    def ends(into: Connection[Any], goes: tuple[str, str]) -> None:
+        names = [name for (name,) in server.run(f"SELECT name FROM g.`{kept_triggers.KEPT}` ORDER BY number")]
+        for name in names[: len(names) - left]:
+            held = server.run(f"SELECT statement FROM g.`{kept_triggers.KEPT}` WHERE name = '{name}'")[0][0]
+            server.run(f"DROP TRIGGER IF EXISTS g.{name}", "USE g", held.decode())
+        assert goes[0] == "g"
+        raise Killed
+
+    return ends
+
+
+def test_two_into_one_schema_wait_for_one_another(server: ThrowawayServer) -> None:
+    with (
+        alone(target(server), ["w", "v"]),
+        alone(target(server), ["x"]),
+        pytest.raises(Refused, match=r"another restore into schema V of .* is running"),
+        alone(target(server), ["u", "V"]),
+    ):
+        pass
+    with alone(target(server), ["v"]), alone(target(server)):
+        pass

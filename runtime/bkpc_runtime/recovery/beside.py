@@ -6,7 +6,8 @@ rename would take them with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +16,10 @@ from pymysql.connections import Connection
 from bkpc_runtime.errors import DamagedBackup, Refused
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.recovery.kept_triggers import KEPT, NEW, OLD, TriggersLacking, left_behind, make_again
 
 Table = tuple[str, str]
-NEW, OLD = "bkpc~restored", "bkpc~replaced"
-"""What tables are called meanwhile, in the schema of the one that is replaced."""
+log = logging.getLogger(__name__)
 
 
 def why_in_place(source: Connection[Any], into: Connection[Any], table: Table, goes: Table) -> str:
@@ -54,44 +55,63 @@ def called(connection: Connection[Any], table: Table, name: str) -> Iterator[Tab
         query(connection, f"RENAME TABLE {quote(*other)} TO {quote(*table)}")
 
 
-def _triggers_left(into: Connection[Any], schema: str) -> list[str]:
-    """Those of a table that has been replaced."""
-    rows = query(
-        into,
-        "SELECT trigger_name FROM information_schema.triggers "
-        "WHERE event_object_schema = %s AND event_object_table = %s",
-        (schema, OLD),
-    )
-    return [str(name) for (name,) in rows]
+@contextmanager
+def shaped(connection: Connection[Any], table: Table, name: str) -> Iterator[Table]:
+    """An empty table of our own server that is like another in this block, without its foreign keys."""
+    other = (table[0], name)
+    query(connection, f"CREATE TABLE {quote(*other)} LIKE {quote(*table)}")
+    try:
+        yield other
+    finally:
+        query(connection, f"DROP TABLE {quote(*other)}")
 
 
 def forget_killed(into: Connection[Any], schema: str) -> None:
-    """What a restore has left that was killed.
+    """What a restore has left that was killed: triggers that it had kept are made, as far as they can be.
 
     Raises:
-        Refused: it was killed just when it moved triggers to a new table: somebody must look at what is left.
+        Refused: a table that was replaced has triggers that nobody kept: somebody must look at what is left.
     """
-    left = _triggers_left(into, schema)
+    left = left_behind(into, schema)
     if left:
         raise Refused(
             f"{schema}.{OLD} is a table that a restore replaced before it was killed, with the triggers "
             f"{', '.join(left)}, which the new one lacks",
             help=f"make them on the new table, and DROP TABLE {quote(schema, OLD)}; nothing was changed",
         )
+    for problem in make_again(into, schema):
+        log.warning("kept in %s.%s since a restore broke off, and not made yet: %s", schema, KEPT, problem)
     for name in (NEW, OLD):
         query(into, f"DROP TABLE IF EXISTS {quote(schema, name)}")
 
 
-def take_place(into: Connection[Any], goes: Table, again: Callable[[], None]) -> None:
-    """The loaded table becomes `goes`, at once; `again` makes the triggers of the old one on it."""
+def take_place(into: Connection[Any], goes: Table) -> None:
+    """The loaded table becomes `goes`, at once, and gets the triggers of the old one.
+
+    Raises:
+        TriggersLacking: it did not get all of them.
+    """
     schema = goes[0]
     there = query(into, "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s", goes)
     aside = f"{quote(*goes)} TO {quote(schema, OLD)}, " if there else ""
     query(into, f"RENAME TABLE {aside}{quote(schema, NEW)} TO {quote(*goes)}")
-    for trigger in _triggers_left(into, schema):
-        query(into, f"DROP TRIGGER {quote(schema, trigger)}")
-    again()
+    put_back(into, goes)
     query(into, f"DROP TABLE IF EXISTS {quote(schema, OLD)}")
+
+
+def put_back(into: Connection[Any], goes: Table) -> None:
+    """The triggers of the table that was there.
+
+    Raises:
+        TriggersLacking: some can't be made.
+    """
+    problems = make_again(into, goes[0])
+    if problems:
+        raise TriggersLacking(
+            f"{'.'.join(goes)} is restored, and lacks triggers: {'; '.join(problems)}",
+            help=f"their statements are in {quote(goes[0], KEPT)}: run the same restore again, or make them by hand "
+            "and drop that table",
+        )
 
 
 def count(source: Connection[Any], into: Connection[Any], table: Table, loaded: Table) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +11,22 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.engines.dump import PROLOGUE
 from bkpc_runtime.engines.process import Program
-from bkpc_runtime.errors import BadUsage, Refused, ServerFailed, ToolFailed
-from bkpc_runtime.mysql.connection import query, query_bytes
+from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, ServerFailed, StepFailed, ToolFailed
+from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, SYSTEM_SCHEMAS
 from bkpc_runtime.mysql.tools import client_options, find_tool
-from bkpc_runtime.recovery.beside import NEW, called, count, forget_killed, take_place, why_in_place
+from bkpc_runtime.recovery.beside import called, count, forget_killed, put_back, shaped, take_place, why_in_place
+from bkpc_runtime.recovery.kept_triggers import NEW, TriggersLacking, keep, make_again, try_out
 from bkpc_runtime.recovery.load import client_command
 from bkpc_runtime.recovery.target import Target
 
 Table = tuple[str, str]
+
+
+class NotBegun(StepFailed):
+    """A table could not be copied, and what was there is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,8 @@ def copy_tables(
     """Definition and rows of each table, one after the other; then they are counted. Where that can be, a table is
     loaded beside the one that it replaces, which stays until then.
 
-    Triggers of a table that is overwritten are made again; a table that is new has none. With `drops` tables that are
+    Triggers of a table that is overwritten are made again, once it is known that they can be; a table that is new has
+    none. With `drops` tables that are
     not there are dropped from the destination; returns them.
 
     Raises:
@@ -141,13 +147,16 @@ def copy_tables(
             goes = destination.of(table)
             in_place = why_in_place(source, into, table, goes)
             state = f"is incomplete ({in_place}: it was loaded over)" if in_place else "is as it was"
+            so_far = f"copied before it: {', '.join(done) or 'nothing'}; nothing else was touched"
             try:
                 _copy(beside, destination, table, source, into, in_place=bool(in_place))
-            except ToolFailed as problem:
-                raise ToolFailed(
-                    f"{'.'.join(goes)} can't be copied, and {state}: {problem}",
-                    help=f"copied before it: {', '.join(done) or 'nothing'}; nothing else was touched",
-                ) from problem
+            except TriggersLacking as problem:
+                raise TriggersLacking(str(problem), help=f"{problem.help}; {so_far}") from problem
+            except (StepFailed, DamagedBackup) as problem:
+                kind = DamagedBackup if isinstance(problem, DamagedBackup) else ToolFailed
+                state = "is as it was" if isinstance(problem, NotBegun) else state
+                out = "; ".join(filter(None, (problem.help, so_far)))
+                raise kind(f"{'.'.join(goes)} can't be copied, and {state}: {problem}", help=out) from problem
             done.append(".".join(goes))
         query(into, "SET SESSION foreign_key_checks = 0")
         for schema, _ in dict.fromkeys(map(destination.of, gone)):
@@ -170,45 +179,34 @@ def _copy(
         (table[0],),
     )[0]
     query(into, f"CREATE DATABASE IF NOT EXISTS {quote(schema)} CHARACTER SET {charset} COLLATE {collation}")
-    triggers = list(_triggers(into, schema, name))
-
-    def again() -> None:
-        for settings, text in triggers:
-            query(into, f"USE {quote(schema)}")
-            query(into, "SET SESSION sql_mode = %s, character_set_client = %s, collation_connection = %s", settings)
-            query(into, text)
-            query(into, "SET NAMES utf8mb4")
-
-    if in_place:
-        _pipe(beside, destination.target, table, schema)
-        again()
-        count(source, into, table, (schema, name))
-        return
     forget_killed(into, schema)
-    with called(source, table, NEW) as renamed:
-        try:
-            _pipe(beside, destination.target, renamed, schema)
-            count(source, into, renamed, (schema, NEW))
-        except BaseException:
-            with suppress(ServerFailed):  # it may be gone
-                query(into, f"DROP TABLE IF EXISTS {quote(schema, NEW)}")
-            raise
-    take_place(into, (schema, name), again)
+    triggers = keep(into, (schema, name))
+    with _as_it_was(into, schema), called(source, table, NEW) if not in_place else shaped(source, table, NEW) as other:
+        if triggers or not in_place:
+            _pipe(beside, destination.target, other, schema)
+            count(source, into, other, (schema, NEW))
+            try_out(into, schema, triggers)
+    if not in_place:
+        take_place(into, (schema, name))
+        return
+    query(into, f"DROP TABLE IF EXISTS {quote(schema, NEW)}")
+    _pipe(beside, destination.target, table, schema)
+    put_back(into, (schema, name))
+    count(source, into, table, (schema, name))
 
 
-def _triggers(connection: Connection[Any], schema: str, table: str) -> Iterator[tuple[Sequence[str], str]]:
-    """The settings each was made with, and the statement that makes it again."""
-    rows = query(
-        connection,
-        "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = %s AND "
-        "event_object_table = %s ORDER BY action_timing, event_manipulation, action_order",
-        (schema, table),
-    )
-    for (name,) in rows:
-        shown = query_bytes(connection, f"SHOW CREATE TRIGGER {quote(schema, str(name))}")[0]
-        mode, text, client, collation = (bytes(one) for one in shown[1:5])
-        charset = client.decode() if text.isascii() else "utf8mb4"
-        yield (mode.decode(), charset, collation.decode()), text.decode("utf-8", "surrogateescape")
+@contextmanager
+def _as_it_was(into: Connection[Any], schema: str) -> Iterator[None]:
+    """What breaks off in this block leaves nothing of ours."""
+    try:
+        yield
+    except BaseException as problem:
+        with suppress(ServerFailed):  # it may be gone
+            query(into, f"DROP TABLE IF EXISTS {quote(schema, NEW)}")
+            make_again(into, schema)
+        if isinstance(problem, StepFailed):
+            raise NotBegun(str(problem), help=problem.help) from problem
+        raise
 
 
 def _pipe(beside: Target, into: Target, table: Table, schema: str) -> None:

@@ -7,9 +7,10 @@ it is there the target is not restored.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from pymysql.connections import Connection
@@ -54,18 +55,21 @@ def recalled(connection: Connection[Any], what: str) -> str | None:
 
 
 @contextmanager
-def alone(target: Target) -> Iterator[Connection[Any]]:
-    """In this block nobody else restores into the target; the connection holds its lock.
+def alone(target: Target, schemas: Iterable[str] = ()) -> Iterator[Connection[Any]]:
+    """In this block nobody else restores into the target, or tables into one of these schemas of it; the connection
+    holds the locks.
 
     Raises:
-        Refused: another restore into this target is running.
+        Refused: another restore is running there.
     """
+    locks = {f"{_LOCK} {sha256(one.lower().encode()).hexdigest()[:32]}": f"schema {one} of " for one in schemas}
     with closing(target.connect()) as connection:
-        if query(connection, "SELECT GET_LOCK(%s, 0)", (_LOCK,))[0][0] != 1:
-            raise Refused(
-                f"another restore into {target.address.text} is running",
-                help=f"wait for it, or end its connection: it holds the lock '{_LOCK}'",
-            )
+        for lock, of in sorted((locks or {_LOCK: ""}).items()):
+            if query(connection, "SELECT GET_LOCK(%s, 0)", (lock,))[0][0] != 1:
+                raise Refused(
+                    f"another restore into {of}{target.address.text} is running",
+                    help=f"wait for it, or end its connection: it holds the lock '{lock}'",
+                )
         query(connection, "SET SESSION wait_timeout = 31536000")
         yield connection
 

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused
+from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused, StepFailed
 from bkpc_runtime.mysql.binlog.search import mentioned
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.scratch_server import scratch_server
 from bkpc_runtime.recovery.choice import Start, log_pieces, starts
 from bkpc_runtime.recovery.copied import Destination, copy_tables
+from bkpc_runtime.recovery.marker import alone
 from bkpc_runtime.recovery.narrowing import Narrowing, Survey, Table, Watching, narrowed, of_image
 from bkpc_runtime.recovery.point import AtPosition, NotHere, Point
 from bkpc_runtime.recovery.recover import Means, Restored, Teller, recover
@@ -154,9 +155,18 @@ def bring_back(
         RuntimeFailure: the target has what `copied.copy_tables` says, else nothing of it.
     """
     manifest = prepared.start.image.manifest
-    with scratch_server(
-        manifest.flavour, means.work, manifest.variables, needed_bytes=_ROOM * prepared.plain + 2 * prepared.log
-    ) as scratch:
+    with (
+        alone(destination.target, [destination.of(table)[0] for table in prepared.asked]),
+        scratch_server(
+            manifest.flavour, means.work, manifest.variables, needed_bytes=_ROOM * prepared.plain + 2 * prepared.log
+        ) as scratch,
+    ):
         beside = Target(scratch.address, Secret(""))
-        restored = recover([prepared.start], store, beside, means, teller)
+        try:
+            restored = recover([prepared.start], store, beside, means, teller)
+        except StepFailed as problem:
+            # Its help is of a target that is restored as a whole.
+            raise type(problem)(
+                f"in the scratch server: {problem}", help="the target was not changed", retryable=problem.retryable
+            ) from problem
         return restored, copy_tables(beside, destination, prepared.asked, drops=drops)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.events import Statement
+from bkpc_runtime.mysql.binlog.search import mentioned
 from bkpc_runtime.mysql.binlog.transactions import Change, Transaction
 from bkpc_runtime.recovery.blanks import blanked
 from bkpc_runtime.recovery.narrowing import Narrowing, Survey, kind_of
@@ -55,6 +56,13 @@ def test_what_is_replayed() -> None:
     assert everything.wants(transaction(changed="w.other"))
     assert everything.wants(transaction("UPDATE t SET a = 1"))
     assert not everything.wants(transaction("CREATE VIEW v AS SELECT 1"))
+
+
+def test_a_parent_without_its_schema_is_of_that_of_the_child() -> None:
+    child = Statement("other", "CREATE TABLE w.child (p INT, FOREIGN KEY (p) REFERENCES parent (id))")
+    assert {("w", "child"), ("w", "parent")} <= mentioned(child)
+    added = Statement("", "ALTER TABLE `w`.child ADD FOREIGN KEY (q) REFERENCES parent (id)")
+    assert ("w", "parent") in mentioned(added)
 
 
 def test_where_the_log_does_not_tell_tables_apart() -> None:

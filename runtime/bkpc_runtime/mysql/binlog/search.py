@@ -134,12 +134,16 @@ def _touched(head: re.Match[str], rest: str, current: str) -> Iterator[tuple[str
 
 
 def mentioned(statement: Statement) -> set[tuple[str, str]]:
-    """Every schema and table that a statement may mean: all it names, what is no table among it."""
+    """Every schema and table that a statement may mean: all it names, what is no table among it.
+
+    What stands without a schema may be of that of the table which is defined, as the parents of foreign keys are.
+    """
     text = _COMMENT.sub(" ", statement.text)
+    schemas = {statement.schema} | {schema for schema, _ in defined(statement)}
     found = set()
     for match in _QUALIFIED.finditer(text):
         first, second = (_bare(one) if one else "" for one in match.groups())
-        found.add((first, second) if second else (statement.schema, first))
+        found |= {(first, second)} if second else {(schema, first) for schema in schemas}
     return found
 
 
