@@ -36,13 +36,17 @@ def changed(sheet: Sheet, job: JobDemand, beside: Sequence[JobDemand], suffix: s
     after, within = between(sheet, job, f"{suffix}_held"), window(sheet, job, f"{suffix}_held")
     fulls = [one for one in beside if not one.source and not one.incremental]
     least = shortest(sheet, job, f"{suffix}_held") if fulls else ""
-    parts = []
-    for number, one in enumerate(fulls, 1):
-        parts.append(f"ceil(({window(sheet, one, f'{suffix}_held_{number}')} + {within}) / {least})")
-    left_out = left_out_at_most(job, beside)
     note = f"images in a row that full ones may meet: {job.id} is left out then"
-    sheet.follows(f"left_out{suffix}", " + ".join(parts) or "0", left_out, "", note)
-    since = Fraction(job.rhythm.gap + left_out * job.rhythm.period + job.window.milliseconds_up(), 1000)
+    if job.presumed == left_out_at_most(job, beside):
+        parts = []
+        for number, one in enumerate(fulls, 1):
+            parts.append(f"ceil(({window(sheet, one, f'{suffix}_held_{number}')} + {within}) / {least})")
+        sheet.follows(f"left_out{suffix}", " + ".join(parts) or "0", job.presumed, "", note)
+    else:
+        sheet.follows(
+            f"left_out{suffix}", f"{job.presumed}", job.presumed, "", f"{note}, in the slots that are planned"
+        )
+    since = Fraction(job.rhythm.gap + job.presumed * job.rhythm.period + job.window.milliseconds_up(), 1000)
     note = f"from when the image before {job.id} begins until it is whole"
     expression = f"{after} + left_out{suffix} * {f'period{suffix}_held'} + {within}"
     sheet.follows(f"since{suffix}", expression, since, "s", note)

@@ -42,7 +42,8 @@ class JobDemand(Struct, frozen=True):
     incremental one holds of each time; None: all that there is. `swift`: milliseconds that its slot may last if what is
     promised of its image is to be kept; None: nothing is that depends on it. `server`: of whose images one is taken at
     a time. `whole`: what an incremental one reads at its database to find what changed; None: no more than it moves.
-    `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many.
+    `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many. `presumed`:
+    so many are counted in what one holds.
     `beside`: milliseconds that it takes beside its bytes, to start and for its tables.
     """
 
@@ -63,6 +64,7 @@ class JobDemand(Struct, frozen=True):
     swift: int | None = None
     server: str = ""
     left_out: int | None = 0
+    presumed: int = 0
     whole: Given[Size] | None = None
     beside: int = 0
 

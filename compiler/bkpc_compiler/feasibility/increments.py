@@ -32,19 +32,23 @@ class Increments(Struct, frozen=True):
     bounded: bool
 
 
-def limited_by_changes(job: JobDemand, beside: Sequence[JobDemand]) -> JobDemand:
+def limited_by_changes(
+    job: JobDemand, beside: Sequence[JobDemand], left_out: Mapping[str, int] | None = None
+) -> JobDemand:
     """An incremental one holds what changed since the image before it began, at most; that may be a full one.
 
     `beside`: all jobs of its server. Where it meets a full image of it, it may be left out: the next one holds what
-    changed meanwhile. All of the database is read to find it.
+    changed meanwhile: `left_out` in a row by its id, or as many as windows allow. To find it all is read.
     """
     if not job.incremental or job.changes is None:
         return job
-    since = job.rhythm.gap + left_out_at_most(job, beside) * job.rhythm.period + job.window.milliseconds_up()
+    without = left_out_at_most(job, beside) if left_out is None else left_out.get(job.id, 0)
+    since = job.rhythm.gap + without * job.rhythm.period + job.window.milliseconds_up()
     most = _changed(job.changes, since)
     if most >= job.size.value.bytes_up():
-        return job
-    return replace(job, size=Given(Size(Fraction(most)), job.changes.span, job.changes.origin), whole=job.size)
+        return replace(job, presumed=without)
+    size = Given(Size(Fraction(most)), job.changes.span, job.changes.origin)
+    return replace(job, size=size, whole=job.size, presumed=without)
 
 
 def left_out_at_most(job: JobDemand, beside: Sequence[JobDemand]) -> int:

@@ -39,8 +39,11 @@ def jobs_of(ways: Ways, stores: Mapping[str, Store], database: Database, policy:
     return tuple(jobs)
 
 
-def with_increments(jobs: Sequence[JobDemand]) -> list[JobDemand]:
-    """`jobs` of all databases, each incremental one with what it may hold, and copies with what they move of them."""
+def with_increments(jobs: Sequence[JobDemand], left_out: Mapping[str, int] | None = None) -> list[JobDemand]:
+    """`jobs` of all databases, each incremental one with what it may hold, and copies with what they move of them.
+
+    `left_out`: how many in a row are, by id; None: as many as windows allow.
+    """
     mixed = {job.database for job in jobs if job.incremental}
     if not mixed:
         return list(jobs)
@@ -49,7 +52,7 @@ def with_increments(jobs: Sequence[JobDemand]) -> list[JobDemand]:
     for job in jobs:
         if job.server in servers:
             beside.setdefault(job.server, []).append(job)
-    found = [limited_by_changes(job, beside[job.server]) if job.incremental else job for job in jobs]
+    found = [limited_by_changes(job, beside[job.server], left_out) if job.incremental else job for job in jobs]
     of: dict[str, list[JobDemand]] = {}
     for job in found:
         if job.database in mixed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -33,6 +33,9 @@ from bkpc_compiler.feasibility.together import Outage, outage_of
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Given, Policy, Program, Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
+
+MOST_COUNTED = 8
+"""Times that what is left out in slots is counted anew in what they hold."""
 
 __all__ = ["Analysis", "Answer", "Verdict", "analyse", "demand_of", "judge_again"]
 
@@ -142,6 +145,10 @@ def demand_of(program: Program) -> Demand:
     return _Judging(program).demand
 
 
+def _late(demand: Demand) -> int:
+    return sum(one.late for one in demand.jobs)
+
+
 def _turning(pairs: Iterable[tuple[Database, Policy]]) -> frozenset[str]:
     return frozenset(database.name for database, policy in pairs if any(promise.rpo for promise in policy.promises))
 
@@ -158,7 +165,6 @@ class _Judging:
         pairs = [(self.databases[one.database], one.policy) for one in program.protections]
         self.protected = frozenset(one.database for one in program.protections)
         jobs = [job for database, policy in pairs for job in jobs_of(ways, self.stores, database, policy)]
-        jobs = behind_thaws(with_increments(jobs), self.stores)
         losses = Losses(program)
         self.losses = losses
         limits = self._limits()
@@ -169,8 +175,7 @@ class _Judging:
                 ways, self.stores, limits[database.name], database, policy, grouped=self._grouped(database.name)
             )
         ]
-        jobs = self._swift(pairs, jobs, streams)
-        self.demand = settle(jobs, streams, program.headroom.value, program.retries.value, _turning(pairs))
+        self.demand = self._settled(pairs, self._swift(pairs, jobs, streams), streams)
         self.background = Background(self.demand, self.stores, self.databases, ways)
         protections = {one.database: one for one in program.protections}
         overfilled = Overfilled(self.setting, self.demand, losses, protections)
@@ -207,6 +212,31 @@ class _Judging:
             for one, policy in pairs
         }
         return [swift_enough(job, unserved[job.database]) for job in jobs]
+
+    def _settled(
+        self, pairs: Sequence[tuple[Database, Policy]], jobs: Sequence[JobDemand], streams: Sequence[StreamDemand]
+    ) -> Demand:
+        """What an incremental image holds depends on how many were left out before it, and that on what slots hold. So
+        first as many are as windows allow. Where one is late for that, as many as are in slots that count no fewer."""
+
+        def settled(left_out: Mapping[str, int] | None) -> Demand:
+            sized = behind_thaws(with_increments(jobs, left_out), self.stores)
+            return settle(sized, streams, self.program.headroom.value, self.program.retries.value, _turning(pairs))
+
+        found = settled(None)
+        if not any(one.presumed and (one.late or one.left_out is None) for one in found.jobs):
+            return found
+        counted: dict[str, int] = {}
+        for _ in range(MOST_COUNTED):
+            again = settled(counted)
+            without = {one.id: one.left_out for one in again.jobs if one.incremental}
+            if any(count is None for count in without.values()):
+                return found
+            more = {name: count for name, count in without.items() if count and count > counted.get(name, 0)}
+            if not more:
+                return again if _late(again) < _late(found) else found
+            counted |= more
+        return found
 
     def analysis(self) -> Analysis:
         answers = [
