@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate, repeat
 from random import Random
+
+import msgspec
 
 from tests.soundness.images import Stretch
 
@@ -51,8 +53,7 @@ Adversary = Callable[[int], Habit]
 """The habit in batch number n."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """An object whose first transaction came at `came`, cut at `cut`, and complete at `done`."""
 
     came: float
@@ -106,7 +107,7 @@ def objects(pipe: Pipe, adversary: Adversary, count: int, ends: int = 0) -> list
         full = one.size >= OBJECT and not pipe.awaited
         done = max(free, one.cut) + (2 if full else 1) * pipe.latency + one.size / pipe.rate
         free = done + (2 if full or (number == ends and not pipe.awaited) else 0) * pipe.latency
-        found.append(replace(one, done=done))
+        found.append(Sent(one.came, one.size, one.cut, done))
     return found
 
 
