@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository.segments import NOTE, epochs, file_folder, files, keys_of, origin, sequence
+from bkpc_runtime.repository.notes import NOTE, TIME
+from bkpc_runtime.repository.segments import epochs, file_folder, files, keys_of, origin, sequence
 from bkpc_runtime.stores.store import Store
 
 _NAME = re.compile(r"(\d{12,})\.(\d{8}T\d{6}\.\d{6})Z" + re.escape(NOTE))
-_TIME = "%Y%m%dT%H%M%S.%f"
 _LOOKED_AT = 8
 """Binlogs at the end of a log in which the newest is looked for: with each the server has been asked again."""
 
@@ -35,7 +35,7 @@ class Known:
 
     def key(self, prefix: str, epoch: int) -> str:
         folder = file_folder(prefix, epoch, self.position.file)
-        return f"{folder}{self.position.offset:012d}.{self.until.astimezone(UTC).strftime(_TIME)}Z{NOTE}"
+        return f"{folder}{self.position.offset:012d}.{self.until.astimezone(UTC).strftime(TIME)}Z{NOTE}"
 
 
 def parse_known(key: str) -> Known | None:
@@ -45,7 +45,7 @@ def parse_known(key: str) -> Known | None:
     if found is None:
         return None
     try:
-        until = datetime.strptime(found[2], _TIME).replace(tzinfo=UTC)
+        until = datetime.strptime(found[2], TIME).replace(tzinfo=UTC)
     except ValueError:
         return None
     return Known(Position(file, int(found[1])), until)
@@ -80,8 +80,12 @@ def known_elsewhere(
 
 
 def superseded(store: Store, prefix: str, epoch: int, file: str) -> Iterator[Known]:
-    """Those of a binlog that say nothing beyond the newest."""
-    yield from sorted(_in_binlog(store, prefix, epoch, file), key=_age)[:-1]
+    """Those of a binlog that say nothing beyond the newest; listed as they are taken, for there may be millions."""
+    newest = max(_in_binlog(store, prefix, epoch, file), key=_age, default=None)
+    for stored in store.list(file_folder(prefix, epoch, file)):
+        known = parse_known(stored.key)
+        if known and newest and _age(known) < _age(newest):
+            yield known
 
 
 def _age(known: Known) -> tuple[int, datetime]:

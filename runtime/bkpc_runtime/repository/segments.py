@@ -26,6 +26,7 @@ from functools import partial
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.log_names import told
+from bkpc_runtime.repository.notes import NOTE, listed
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.ahead import ahead
 
@@ -37,8 +38,6 @@ _NAME = re.compile(
 _END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
 _EPOCH = re.compile(r"\d{6}")
-NOTE = ".known"
-"""How the names of notes end."""
 
 
 class LogGap(Refused):
@@ -76,8 +75,8 @@ class Segment:
 class ArchivedFile:
     """What a store holds of one binlog: segments by start, the longest first.
 
-    `end` is where the server's file ends, once the server is known to have gone on to the next. `notes`: how often it
-    is noted until when it is complete (`known_until.py`).
+    `end` is where the server's file ends, once the server is known to have gone on to the next. `notes`: how many
+    notes of until when it is complete (`known_until.py`) are there, of which two of a place count.
     """
 
     segments: tuple[Segment, ...]
@@ -173,9 +172,9 @@ def end_key(prefix: str, epoch: int, file: str, end: int) -> str:
 
 
 def keys_of(store: Store, prefix: str, epoch: int, file: str) -> list[str]:
-    """All that is in a binlog's folder."""
+    """All that is in a binlog's folder, but for notes that tell nothing."""
     folder = file_folder(prefix, epoch, file)
-    return told(store, folder, lambda: (stored.key for stored in store.list(folder)))
+    return told(store, folder, lambda: listed(store, folder))
 
 
 def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedFile:

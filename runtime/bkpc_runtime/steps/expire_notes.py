@@ -18,7 +18,7 @@ def drop_superseded(store: Store, holding: Holding, before: datetime) -> tuple[i
     for prefix, epochs in holding.logs:
         for epoch in epochs:
             for binlog in (one for one in epoch.binlogs if one.notes > 1):
-                old = [one for one in superseded(store, prefix, epoch.number, binlog.file) if one.until < before]
+                old = (one for one in superseded(store, prefix, epoch.number, binlog.file) if one.until < before)
                 keys = (one.key(prefix, epoch.number) for one in old)
                 while batch := list(islice(keys, _AT_ONCE)):
                     kept = store.delete_many(batch)
