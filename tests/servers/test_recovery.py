@@ -61,6 +61,8 @@ def archive(server: ThrowawayServer, tmp_path_factory: pytest.TempPathFactory) -
         server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY, b LONGTEXT)")
         server.run("CREATE TABLE w.gone (id INT PRIMARY KEY)", "INSERT INTO w.gone VALUES (1), (2)")
         server.run(*(f"CREATE TABLE w.more{number} AS SELECT * FROM w.gone" for number in range(3)))
+        server.run("CREATE TABLE w.fleeting (id INT) ENGINE = MEMORY", "INSERT INTO w.fleeting VALUES (1)")
+        server.run("CREATE TRIGGER w.too BEFORE UPDATE ON w.fleeting FOR EACH ROW SET NEW.id = NEW.id")
         server.run("CREATE TRIGGER w.kept BEFORE UPDATE ON w.t FOR EACH ROW SET NEW.b = NEW.b")
         with Streaming(server, found.store) as stream:
             server.run("INSERT INTO w.t VALUES (1, 'before the image')")
@@ -350,13 +352,16 @@ def test_it_goes_on_where_it_broke_off(archive: Archive, target: ThrowawayServer
     # As after a power cut: some of what was begun is there, whatever was noted.
     objects = next(one for one in parts if one.kind == "objects")
     target.run(f"UPDATE bkpc_restore.progress SET state = 'begun' WHERE what = 'part {objects.name}'")
+    target.run("DELETE FROM w.fleeting")
     target.run("CREATE DATABASE somebody", "CREATE TABLE somebody.t (id INT)")
     with pytest.raises(Refused, match="not empty: it holds somebody"):
         restore(archive, target, "latest")
     target.run("DROP DATABASE somebody")
     second = Breaking(0)
     restore(archive, target, archive.after["deleted"][1].text, teller=second)
-    assert set(second.parts) == {objects.name, parts[-1].name}
+    (fleeting,) = [one for one in parts if one.table == "fleeting"]
+    assert set(second.parts) == {objects.name, parts[-1].name, fleeting.name}
+    assert len(target.run("SHOW TRIGGERS IN w")) == 2
     assert digests(target) == archive.after["deleted"][2]
     assert clean(target)
 

@@ -158,8 +158,9 @@ def load_image(
         DamagedBackup: a part is not what was stored, or something is missing after the load.
     """
     before = marker.before if marker else Unfinished("", frozenset(), frozenset(), False)
-    parts = [part for part in image.manifest.parts if part.kind != "accounts" and part.name not in before.loaded]
-    if any(part.kind == "objects" and part.name in before.begun for part in parts):
+    loaded = before.loaded - _perhaps_lost(image, target) if before.loaded else before.loaded
+    parts = [part for part in image.manifest.parts if part.kind != "accounts" and part.name not in loaded]
+    if any(part.kind == "objects" and part.name in before.loaded | before.begun for part in parts):
         _drop_triggers(image, target)
     with client_options(target.address, facts.flavour) as options:
         loading = _Loading(
@@ -173,6 +174,21 @@ def load_image(
         before_views()
         loading.run([part for part in parts if part.kind in {"views", "check_option", "doubtful"}], 1)
     compare(image, target)
+
+
+def _perhaps_lost(image: Image, target: Target) -> frozenset[str]:
+    """Parts of tables whose engine may lose them when a server dies, though they were loaded; and what made their
+    triggers."""
+    with closing(target.connect()) as connection:
+        rows = query(
+            connection,
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE engine IN (SELECT engine FROM information_schema.engines WHERE COALESCE(transactions, '') <> 'YES')",
+        )
+    held = {(str(schema), str(table)) for schema, table in rows}
+    lost = frozenset(part.name for part in image.manifest.parts if (part.schema, part.table) in held)
+    objects = frozenset(part.name for part in image.manifest.parts if part.kind == "objects")
+    return lost | objects if lost else lost
 
 
 def default_clients() -> int:
