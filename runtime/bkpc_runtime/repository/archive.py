@@ -5,7 +5,7 @@ An archive has hundreds of thousands of segments. One listing of each binlog's f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,6 +78,13 @@ def archive_of(store: Store, prefix: str) -> tuple[Epoch, ...]:
         binlogs = dict(zip(pairs, listed, strict=True))
     found = [Epoch(number, tuple(binlogs[number, file] for file in there)) for number, there in files.items()]
     return _bounded(found, [_seen(store, prefix, one.number) for one in found])
+
+
+def with_joins(epochs: tuple[Epoch, ...], prefix: str, begun: Mapping[tuple[str, int], int]) -> tuple[Epoch, ...]:
+    """The same, where some have begun as another server's log went on in them; when, by folder and number."""
+    moments = [begun.get((prefix, one.number)) for one in epochs]
+    told = [datetime.fromtimestamp(at, UTC) if at else one.began for one, at in zip(epochs, moments, strict=True)]
+    return _bounded(epochs, told)
 
 
 def _bounded(found: Iterable[Epoch], began: list[datetime | None]) -> tuple[Epoch, ...]:

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.mysql.gtid import parse_state, writers
 from bkpc_runtime.repository import layout, segments
-from bkpc_runtime.repository.joins import Join, begun, ended_at, joins_of
+from bkpc_runtime.repository.joins import Ended, Join, begun, ended_at, joins_of, left_at
 from bkpc_runtime.repository.manifest import Manifest, decode_manifest
 from bkpc_runtime.repository.windows import Stretch, Window
 from bkpc_runtime.stores.store import Store
@@ -203,11 +204,13 @@ def left_behind(store: Store, image: Image, reached: Window | None) -> str:
     """Why log of another server is not reached; empty where there is none, or it ended before, or holds nothing that is
     not reached."""
     known = {one.prefix for one in reached.stretches} if reached else {image.prefix}
+    here = ended_at(store, reached.tip.prefix, reached.tip.epoch) if reached else _stands(image)
+    since = datetime.fromisoformat(image.manifest.began).timestamp()
     all_ = prefixes(store, image.manifest.database)
     for prefix in all_:
         newest = max(segments.epochs(store, prefix), default=0) if prefix not in known else 0
         end = segments.newest_end(store, prefix, newest) if newest else None
-        if not newest or (end and _ended_before(store, prefix, newest, end, reached, all_)):
+        if not newest or (end and _ended_before(store, prefix, newest, end, here, since, all_)):
             continue
         if end and any(images(store, prefix)):
             place = f"{prefix.rpartition('/')[2]}/{newest:06d}/{end.text}"
@@ -218,21 +221,38 @@ def left_behind(store: Store, image: Image, reached: Window | None) -> str:
 
 
 def _ended_before(
-    store: Store, prefix: str, epoch: int, end: Position, reached: Window | None, all_: Iterable[str]
+    store: Store, prefix: str, epoch: int, end: Position, here: Ended | None, since: float, all_: Iterable[str]
 ) -> bool:
     """Whether a server's log is none that is missed: another one went on where it ends, or began anew then; or it holds
-    nothing more."""
-    told = {one.end.text for one in joins_of(store, prefix, epoch) if begun(store, one)}
+    nothing more than is `here`."""
+    told = {one.end.text for one in joins_of(store, prefix, epoch) if begun(store, one)} | left_at(store, prefix, epoch)
     told |= {position for one in all_ for position in segments.broke_off(store, one, prefix.rpartition("/")[2])}
     if end.text in told:
         return True
     there = ended_at(store, prefix, epoch)
-    here = ended_at(store, reached.tip.prefix, reached.tip.epoch) if reached else None
     if there and here and there.gtids and here.gtids:
         # Numbers of MariaDB are the same for two servers that have parted.
         parted = there.gtids.servers and not there.writers <= here.writers
         return not parted and there.gtids.less(here.gtids).empty
-    return not told and any(images(store, prefix))
+    return not told and any(images(store, prefix)) and _begun_at(store, prefix, epoch, all_) <= since
+
+
+def _begun_at(store: Store, prefix: str, epoch: int, all_: Iterable[str]) -> float:
+    """When an epoch was begun, if a gap or the log of another server before it tells; else 0."""
+    joins = (
+        one.joined_at
+        for other in all_
+        for number in segments.epochs(store, other)
+        for one in joins_of(store, other, number)
+        if (one.prefix_there, one.epoch_there) == (prefix, epoch)
+    )
+    return max(segments.gap(store, prefix, epoch)[1], *joins, 0.0)
+
+
+def _stands(image: Image) -> Ended:
+    """What is executed where an image stands that no log leads on from."""
+    gtids = image.manifest.gtid
+    return Ended(image.prefix, 0, image.position, parse_state(gtids) if gtids else None, writers(gtids))
 
 
 def _unreached(store: Store, image: Image, newest: int, end: Position | None) -> str:

@@ -188,9 +188,9 @@ class _Choosing:
         before = [one for one in self.trusted if one.finished <= since]
         bases = before[-1:]
         # Another epoch or server may be the only way to points after `since`, if its log went on until then.
-        newest = {(image.prefix, store, epoch): image for image in before for store, epoch, _ in image.windows}
-        for (prefix, store, epoch), image in sorted(newest.items(), key=lambda one: one[0]):
-            end = self.ends.get((prefix, store, epoch)) or superseded(prefix, self.images)
+        newest = {(store, *image.tip(store)): image for image in before for store, _, _ in image.windows}
+        for (store, prefix, epoch), image in sorted(newest.items(), key=lambda one: one[0]):
+            end = self.ends.get((prefix, store, epoch)) or superseded(prefix, self.images, image.id)
             if end is None or end > since:
                 bases.append(image)
         yield from ((image, f"{words} go back to it") for image in bases)
@@ -238,10 +238,11 @@ _UNITS: tuple[tuple[str, str, Callable[[date], int]], ...] = (
 """How each is called, and its number: the same for all its days, one more for the next."""
 
 
-def superseded(prefix: str, images: Iterable[KnownImage]) -> datetime | None:
-    """When another server had taken the place of one: its first image after the last of this; None: it has not."""
+def superseded(prefix: str, images: Iterable[KnownImage], after: str = "") -> datetime | None:
+    """When another server had taken the place of one: its first image after the last of this, and after that of the id
+    `after`; None: it has not."""
     known = list(images)
-    last = max((one.id for one in known if one.prefix == prefix), default="")
+    last = max((after, *(one.id for one in known if one.prefix == prefix)))
     return min((one.began for one in known if one.prefix != prefix and one.id > last), default=None)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout, marks, segments
-from bkpc_runtime.repository.archive import Epoch, archive_of
+from bkpc_runtime.repository.archive import Epoch, archive_of, with_joins
 from bkpc_runtime.repository.joins import Join, joins_of
 from bkpc_runtime.repository.marks import Mark
 from bkpc_runtime.stores.store import Store
@@ -55,6 +55,12 @@ class KnownImage:
     @property
     def key(self) -> tuple[str, str]:
         return (self.prefix, self.id)
+
+    def tip(self, log: str) -> tuple[str, int]:
+        """Folder and epoch of the log to which that in the store `log` leads in the end."""
+        links = [(prefix, epoch) for store, prefix, epoch, _ in self.later if store == log]
+        own = [(self.prefix, epoch) for store, epoch, _ in self.windows if store == log]
+        return (links or own)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,8 @@ class _Look:
             for prefix in several
             for epoch in self.logs[prefix]
         }
+        begun = {(one.prefix_there, one.epoch_there): one.joined_at for found in self.joins.values() for one in found}
+        self.logs = {prefix: with_joins(epochs, prefix, begun) for prefix, epochs in self.logs.items()}
 
     def _read_images(self, prefix: str) -> None:
         for name, found in catalogue.survey(self.store, prefix):

@@ -10,7 +10,9 @@ tells which comes later.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,7 +27,7 @@ from bkpc_runtime.stores.store import Store
 
 FORMAT_VERSION = 1
 _NONE = "none"
-_JOINS = "JOIN"
+_JOINS, _LEFT = "JOIN", "LEFT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +159,22 @@ def _decoded(document: str, key: str, prefix: str, epoch: int) -> Join:
 def _position(text: str) -> Position:
     file, _, offset = text.rpartition(":")
     return Position(file, int(offset))
+
+
+def leave(store: Store, ended: Ended, prefix: str, epoch: int, reason: str) -> None:
+    """Notes that a log was left where it ends, for that of a server which went on by itself: an image of that, taken
+    later, misses nothing by it."""
+    key = f"{epoch_folder(ended.prefix, ended.epoch)}{_LEFT}/{epoch:06d}.{prefix.rpartition('/')[2]}.json"
+    told = {"format_version": FORMAT_VERSION, "position": ended.end.text, "reason": reason, "left_at": int(time.time())}
+    if ended.end.text not in left_at(store, ended.prefix, ended.epoch):
+        store.put(key, json.dumps(told, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def left_at(store: Store, prefix: str, epoch: int) -> set[str]:
+    """Where a log was left for that of another server."""
+    found = set()
+    folder = f"{epoch_folder(prefix, epoch)}{_LEFT}/"
+    for one in store.list(folder) if _LEFT in segments.folders(store, prefix, epoch) else ():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            found.add(str(json.loads(store.get(one.key))["position"]))
+    return found

@@ -6,7 +6,7 @@ Images that are damaged, or build on one that is or that is missing, bring nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.expiry import Decision, chain, superseded
 from bkpc_runtime.repository.holdings import Holding, KnownImage
 from bkpc_runtime.repository.segments import order, sequence
+from bkpc_runtime.repository.windows import split_label
 
 Span = tuple[datetime, datetime]
 """From, and until."""
@@ -88,7 +89,7 @@ def stretches(
             epoch=epoch,
             since=min(one.finished for one in images),
             end=end,
-            until=_ended(prefix, end, images, known, ended.get((prefix, log, epoch))),
+            until=_ended(log, end, images, known, ended),
             images=frozenset(one.id for one in images),
         )
         for (prefix, log, epoch, end), images in found.items()
@@ -97,17 +98,23 @@ def stretches(
 
 
 def _ended(
-    prefix: str, end: Position, images: Collection[KnownImage], known: Sequence[KnownImage], seen: datetime | None
+    log: str,
+    end: Position,
+    images: Collection[KnownImage],
+    known: Sequence[KnownImage],
+    seen: Mapping[tuple[str, str, int], datetime | None],
 ) -> datetime | None:
     """When log had ended: when that was seen, when an image of the server stood beyond its end, or that of another
-    server had taken its place; the first of these."""
-    last = max(one.id for one in images)
+    server had taken its place; the first of these. It is the log to which it leads in the end that counts."""
+    last = max(images, key=lambda one: one.id)
+    prefix, epoch = last.tip(log)
+    place = Position(split_label(end.file)[1], end.offset)
     beyond = (
         one.finished
         for one in known
-        if one.prefix == prefix and one.id > last and one.position.file and order(one.position) > order(end)
+        if one.prefix == prefix and one.id > last.id and one.position.file and order(one.position) > order(place)
     )
-    moments = (seen, superseded(prefix, known), min(beyond, default=None))
+    moments = (seen.get((prefix, log, epoch)), superseded(prefix, known, last.id), min(beyond, default=None))
     return min((one for one in moments if one is not None), default=None)
 
 

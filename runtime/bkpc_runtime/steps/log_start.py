@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
 from bkpc_runtime.repository.ending import stored_ending
-from bkpc_runtime.repository.joins import Join
+from bkpc_runtime.repository.joins import Join, leave
 from bkpc_runtime.repository.segments import begins_at, epochs, newest_end, origin, sequence
 from bkpc_runtime.steps.log_join import NoJoin, find_join
 from bkpc_runtime.steps.log_parcels import Gap
@@ -85,6 +85,7 @@ def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, 
             "log stream of %s to %s: %s can't go on at this one: %s",
             prefix, store.name, joined.ended.text, joined.reason,
         )  # fmt: skip
+        leave(store, joined.ended, prefix, epoch + (gap is not None), joined.reason)
     return Start(epoch, position, marks, gap)
 
 

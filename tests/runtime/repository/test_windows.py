@@ -11,8 +11,10 @@ from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.mysql.gtid import parse_gtids
 from bkpc_runtime.repository import catalogue, windows
+from bkpc_runtime.repository.expiry import decide
 from bkpc_runtime.repository.holdings import holdings_of
 from bkpc_runtime.repository.joins import Join, joins_of
+from bkpc_runtime.repository.restorable import restorable
 from bkpc_runtime.repository.segments import archived_file, files, order
 from bkpc_runtime.steps.expire import Source, expire
 from bkpc_runtime.steps.log_join import NoJoin, find_join
@@ -135,6 +137,35 @@ def test_log_of_the_later_server_stays_while_an_image_of_the_earlier_leads_throu
     found = catalogue.window(store, newest)
     assert found
     assert catalogue.left_behind(store, newest, found) == "", "what is left of the first stands in nobody's way"
+
+
+def test_back_at_the_first_server_its_log_of_before_goes_when_no_image_needs_it(store: MemoryStore) -> None:
+    joined(store)
+    begun(store)
+    gtids = parse_gtids("0-2-80")
+    assert gtids
+    back = int((BEGAN + 2 * DAY).timestamp())
+    end, file = Position(made.binlog(6), 70), made.binlog(3)
+    join = Join(THERE, 2, end, PREFIX, 3, file, gtids, Position(file, 40), back)
+    store.put(join.key, join.body())
+    made.put_log(store, 3, 3, 0, 100)
+    found = window(store)
+    assert [(one.server, one.epoch) for one in found.stretches] == [(SERVER, 1), (LATER, 2), (SERVER, 3)]
+    assert found.in_full(found.image.position).text == f"{SERVER}/000001/{made.binlog(1)}:4"
+    (held,) = holdings_of([store], "shop", BEGAN)
+    assert held.images[0].tip("near") == (PREFIX, 3)
+    (span,) = restorable([held], decide([held], {"near": rules(7 * DAY)}, BEGAN + 4 * DAY), BEGAN + 4 * DAY).spans
+    assert span[1] == BEGAN + 4 * DAY, "the log goes on in the newest epoch"
+    kept = {"near": rules(7 * DAY, grace=timedelta(0), fresh=2 * DAY)}
+    for day in range(3, 13):
+        at = Position(file, 50)
+        made.put_image(store, made.manifest(BEGAN + day * DAY, at, origin=made.origin_of(3, 3)))
+    for _ in range(2):
+        now = BEGAN + 12 * DAY + HOUR
+        expire([store], "shop", kept, Source(SERVER, now), now)
+    # The newest binlog of a server stays.
+    left = _there(store, PREFIX, 1), _there(store, THERE, 2), _there(store, PREFIX, 3)
+    assert left == ([], [made.binlog(6)], [file])
 
 
 def test_a_log_that_does_not_tell_is_not_gone_on_from(store: MemoryStore) -> None:
