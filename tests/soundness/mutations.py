@@ -336,7 +336,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("a thaw is seen at once", _seen_at_once, "quota"),
     ("a group knows its point in common at once", _found_at_once, "grouped"),
     ("refuted: all of the log is replayed", _always_the_log, None),
-    ("refuted: the log comes after the image", _one_after_the_other, None),
+    ("refuted: the log comes after the image", _one_after_the_other, "quota"),
     ("refuted: the oldest image counts", _oldest_of_all_stores, None),
     ("refuted: each store is judged alone", _each_store_alone, None),
 )
