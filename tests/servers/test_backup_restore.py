@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from msgspec.structs import replace
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
@@ -21,6 +22,7 @@ from bkpc_runtime.recovery.recover import Means, Restored, Silent, recover
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By, ByApplier, ByClient, Way
 from bkpc_runtime.repository import catalogue
+from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.backup import Source, take_image
@@ -167,6 +169,9 @@ def test_an_image_comes_back_whole(
     image_of(shop, [store], [key[0]])
     target = Target(parse_address(rescue.url), Secret(""))
     (image,) = catalogue.all_images(store, "shop")
+    other = {**image.manifest.variables, "lower_case_table_names": "1"}
+    with pytest.raises(Refused, match=r"lower_case_table_names of the target .* is 0, of its source 1"):
+        ready_target(target, Image(image.prefix, replace(image.manifest, variables=other)))
     load_image(image, store, target, ready_target(target, image), [key[1]], lambda *_: None)
     assert fingerprint(rescue) == fingerprint(shop)
     # A second restore into what is now full is refused, and changes nothing.

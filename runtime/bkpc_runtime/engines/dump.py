@@ -25,11 +25,12 @@ PROLOGUE = """\
 /* Written by bkpc: this part loads on its own into a server of the same flavour. */
 SET NAMES utf8mb4;
 SET SESSION time_zone = '+00:00';
-SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_DIR_IN_CREATE';
 SET SESSION foreign_key_checks = 0;
 SET SESSION unique_checks = 0;
 """
-"""What comes before the dump tool's own text in every part."""
+"""What comes before the dump tool's own text in every part. Files of tables stay in the data directory: where they lay
+on the source (DATA DIRECTORY) its own may still lie."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Position, current_position, read_facts, time_of
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.placement import lost_places
 from bkpc_runtime.mysql.preflight_privileges import may_read_accounts
 from bkpc_runtime.mysql.schemas import not_transactional, rounded_columns
 from bkpc_runtime.mysql.tools import client_options
@@ -168,4 +169,4 @@ def _loose(server: Server) -> tuple[str, ...]:
     rows = f"one moment for tables without transactions (rows may be missing or twice): {', '.join(loose)}"
     rounded = rounded_columns(server.connection)
     digits = f"digits of FLOAT values beyond the sixth (DOUBLE keeps all): {', '.join(rounded)}"
-    return (*([rows] if loose else []), *([digits] if rounded else []))
+    return (*([rows] if loose else []), *([digits] if rounded else []), *lost_places(server.connection))

@@ -19,6 +19,7 @@ from bkpc_runtime.engines.row_counts import estimated_rows
 from bkpc_runtime.errors import ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Flavour, Position, time_of
+from bkpc_runtime.mysql.placement import lost_places
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.repository import manifest
 
@@ -73,8 +74,8 @@ class PageCopy:
             raise ToolFailed(f"{self.name} gave {size:,} bytes of a server that holds at least {least:,}")
         contents, loose = there_throughout(before, after)
         rows = estimated_rows(server.connection, server.facts.flavour)
-        lsn = (points.from_lsn, points.to_lsn)
-        return Taken(position, gtid, contents, loose=loose, lsn=lsn, rows=rows, moment=moment)
+        lsn, lost = (points.from_lsn, points.to_lsn), lost_places(server.connection)
+        return Taken(position, gtid, contents, lost, loose=loose, lsn=lsn, rows=rows, moment=moment)
 
     def _stream(self, options: Path, notes: Path, sink: Sink) -> int:
         """The tool's bytes in parts; returns how many."""

@@ -15,6 +15,7 @@ from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import Flavour, ServerFacts, position_statement
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.placement import elsewhere
 from bkpc_runtime.mysql.preflight_privileges import (
     LOGICAL,
     may_read_accounts,
@@ -60,6 +61,7 @@ def look(
         lambda: _tls(connection, wanted),
         lambda: _contents(connection, facts),
         lambda: _not_as_they_are(connection) if "logical" in engines else iter(()),
+        lambda: _elsewhere(connection, engines),
         lambda: _many(connection, tables) if "logical" in engines and tables else iter(()),
         lambda: _tools(facts, wanted, engines),
     ]
@@ -259,6 +261,18 @@ def _not_as_they_are(connection: Connection[Any]) -> Iterator[Finding]:
     """What SQL does not hold as the server does."""
     yield from engine_findings(connection)
     yield from _rounded(connection)
+
+
+def _elsewhere(connection: Connection[Any], engines: Collection[Engine]) -> Iterator[Finding]:
+    names = elsewhere(connection)
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        text = f"files outside the data directory (DATA DIRECTORY): {', '.join(names[:_NAMED])}{more}"
+        copied = sorted({"clone", "xtrabackup"} & set(engines))
+        if copied:
+            yield Finding("problem", f"{text}; images by {copied[0]} can't hold them", ("say `by logical`",))
+        else:
+            yield Finding("warning", f"{text}; they come back in the data directory, which must have room for them", ())
 
 
 def _rounded(connection: Connection[Any]) -> Iterator[Finding]:

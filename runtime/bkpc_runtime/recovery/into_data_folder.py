@@ -13,6 +13,7 @@ from bkpc_runtime.mysql.scratch_server import find_server, server_over
 from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.data_folder import DataFolder, claimed
 from bkpc_runtime.recovery.load import compare
+from bkpc_runtime.recovery.opening import refuse_unreadable, unreadable
 from bkpc_runtime.recovery.pages import Progress, bring_back, needed_bytes
 from bkpc_runtime.recovery.point import OfImage
 from bkpc_runtime.recovery.recover import Means, way_of
@@ -38,7 +39,8 @@ def restore_into_folder(
 
     Raises:
         Refused: the folder is not empty, or log is to be replayed and the server's program is not installed.
-        DamagedBackup: a part is not what was stored, or something is missing.
+        DamagedBackup: a part is not what was stored, or something is missing. The same where tables can't be read: they
+            are named, and all else is there.
         ToolFailed: a tool is missing or failed.
         ServerFailed: no server starts on what was restored.
     """
@@ -51,13 +53,15 @@ def restore_into_folder(
             spool = stack.enter_context(open_spool(start, store, identities, ByClient(folder.work, "not known yet")))
         bring_back(chain, store, folder.work, identities, say)
         loaded()
-        stop = start.image.position
+        stop, unread = start.image.position, list[str]()
         if runs:
-            stop = _look_and_replay(start, spool, folder, say)
+            stop, unread = _look_and_replay(start, spool, folder, say)
         else:
             say("no server's program is installed here: what was restored is not compared with what was")
         stack.close()
-        return folder.settle(), stop
+        owner = folder.settle()
+        refuse_unreadable(unread, help=f"all else is restored to {stop.text}, and stays in {path}")
+        return owner, stop
 
 
 def _server_there(image: Image, *, needed: bool) -> bool:
@@ -73,17 +77,21 @@ def _server_there(image: Image, *, needed: bool) -> bool:
     return True
 
 
-def _look_and_replay(start: Start, spool: Spool | None, folder: DataFolder, say: Progress) -> Position:
+def _look_and_replay(
+    start: Start, spool: Spool | None, folder: DataFolder, say: Progress
+) -> tuple[Position, list[str]]:
+    """Where it stands then, and which tables can't be read."""
     manifest = start.image.manifest
     with server_over(manifest.flavour, folder.work, manifest.variables, {"max_allowed_packet": "1G"}) as server:
         target = Target(server.address, server.address.password())
         compare(start.image, target)
+        unread = unreadable(manifest, target)
         if spool is None:
-            return start.image.position
+            return start.image.position, unread
         facts = facts_of(target)
         way = way_of(target, facts, Means(work=folder.work))
         say("  log, by the server's own applier" if isinstance(way, ByApplier) else f"  log, by client ({way.because})")
-        return replay(spool, target, facts, way, lambda *_: None).stop
+        return replay(spool, target, facts, way, lambda *_: None).stop, unread
 
 
 def facts_of(target: Target) -> ServerFacts:
@@ -105,4 +113,5 @@ def try_out(chain: Sequence[Image], store: Store, work: Path, identities: Sequen
     with claimed(work, needed_bytes(chain)) as folder:
         bring_back(chain, store, folder.work, identities, say)
         if runs:
-            _look_and_replay(Start(image, None, OfImage(image.manifest.id)), None, folder, say)
+            _, unread = _look_and_replay(Start(image, None, OfImage(image.manifest.id)), None, folder, say)
+            refuse_unreadable(unread)

@@ -66,6 +66,13 @@ def ready_target(target: Target, image: Image) -> ServerFacts:
             f"the target {target.address.text} takes packets of {int(packet):,} bytes, its source {int(needed):,}",
             help=f"SET GLOBAL max_allowed_packet = {needed}; nothing was changed",
         )
+    case = image.manifest.variables.get("lower_case_table_names", "")
+    if case and facts.variable("lower_case_table_names") != case:
+        raise Refused(
+            f"lower_case_table_names of the target {target.address.text} is "
+            f"{facts.variable('lower_case_table_names')}, of its source {case}: names would not be what they were",
+            help=f"set up a server with lower_case_table_names = {case}; nothing was changed",
+        )
     events = any(one.events for one in image.manifest.inventory)
     if events and facts.variable("event_scheduler") == "DISABLED":
         raise Refused(

@@ -47,7 +47,9 @@ def bring_back(chain: Sequence[Image], store: Store, work: Path, identities: Seq
         folder.mkdir(mode=0o750, exist_ok=True)
         say(f"  [{number + 1}/{len(chain)}] image {image.manifest.id}, {image.manifest.plain_size:,} bytes")
         _unpack(image, store, folder, identities)
+        _forget_links(folder)
         _prepare(image.manifest.engine, data, folder if number else None, last=last)
+        _forget_links(data)
         if number:
             shutil.rmtree(folder)
 
@@ -70,6 +72,13 @@ def _unpack(image: Image, store: Store, folder: Path, identities: Sequence[Secre
                     names.see(chunk)
                 program.feed(chunk)
         program.finish()
+
+
+def _forget_links(folder: Path) -> None:
+    """What leads a server of MariaDB to files outside its data directory (DATA DIRECTORY): those of the source, which
+    may be live. The files themselves lie in their place here."""
+    for link in folder.rglob("*.isl"):
+        link.unlink()
 
 
 def unpacker(engine: Engine, folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.mysql.placement import names_a_place, without_places
 from bkpc_runtime.recovery.accounts import is_of_accounts
 from bkpc_runtime.recovery.event_status import is_of_event
 from bkpc_runtime.recovery.point import Course
@@ -296,6 +297,8 @@ class Spool:
 
     def _keep(self, into: _File, one: Transaction) -> None:
         self.server_ids.add(one.server_id)
+        if any(names_a_place(statement.text) for statement in one.statements):
+            self._forget_places(into, one)
         self.of_events += filter(is_of_event, one.statements)
         if one.kind == events.MARIADB_GTID:
             into.gtids[one.gtid.partition("-")[0]] = one.gtid
@@ -311,6 +314,19 @@ class Spool:
             into.out.write(_anonymous(event, self._reader.checksums, first=not into.begun))
         into.begun = True
 
+    def _forget_places(self, into: _File, one: Transaction) -> None:
+        """Files of tables stay in the data directory: where they lay on the source its own may still lie."""
+        at, end = one.start - into.removed, one.end - into.removed
+        while at < end:
+            into.out.seek(at)
+            header = into.out.read(events.HEADER)
+            size = events.size_of(header)
+            if header[_KIND_AT] == events.QUERY:
+                event = header + into.out.read(size - events.HEADER)
+                into.out.seek(at)
+                into.out.write(_without_places(event, self._reader.checksums))
+            at += size
+
 
 def _put(into: _File, offset: int, body: bytes, at: int, end: int) -> int:
     """Writes what of a piece, that begins at `offset`, lies between `at` and `end`; how far all is written then."""
@@ -319,6 +335,16 @@ def _put(into: _File, offset: int, body: bytes, at: int, end: int) -> int:
     into.out.seek(at - into.removed)
     into.out.write(body[at - offset : end - offset])
     return end
+
+
+def _without_places(event: bytes, checksums: bool) -> bytes:
+    """A statement that says nowhere in which directory files lie, as long as it was."""
+    end = len(event) - (4 if checksums else 0)
+    at = events.text_at(event)
+    # Each byte a character, so that nothing moves.
+    text = without_places(event[at:end].decode("latin-1")).encode("latin-1")
+    kept = event[:at] + text
+    return kept + zlib.crc32(kept).to_bytes(4, "little") if checksums else kept
 
 
 def _anonymous(event: bytes, checksums: bool, *, first: bool) -> bytes:

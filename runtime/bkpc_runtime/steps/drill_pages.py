@@ -15,6 +15,7 @@ from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.data_folder import claimed
 from bkpc_runtime.recovery.into_data_folder import facts_of
 from bkpc_runtime.recovery.load import compare
+from bkpc_runtime.recovery.opening import refuse_unreadable, unreadable
 from bkpc_runtime.recovery.pages import bring_back, needed_bytes
 from bkpc_runtime.recovery.recover import Means, way_of
 from bkpc_runtime.recovery.replay import open_spool, replay
@@ -51,6 +52,7 @@ def _restored(
         server = stack.enter_context(server_over(manifest.flavour, folder.work, manifest.variables, options))
     target = Target(server.address, server.address.password())
     compare(start.image, target)
+    refuse_unreadable(unreadable(manifest, target))
     if spool:
         facts = facts_of(target)
         moved: list[int] = []

@@ -163,6 +163,12 @@ def statement_of(event: Event) -> Statement:
     return Statement(schema.decode("utf-8", "replace"), text.decode("utf-8", "replace"), mode)
 
 
+def text_at(event: bytes) -> int:
+    """Where the text of a whole QUERY event begins."""
+    schema_length, status_length = struct.unpack_from("<8xBxxH", event, HEADER)
+    return HEADER + 13 + int(status_length) + int(schema_length) + 1
+
+
 def _sql_mode(status: bytes) -> int:
     """Of the status variables of a statement: flags (0) come first, the mode (1) follows."""
     at = 5 if status[:1] == b"\0" else 0
