@@ -256,7 +256,9 @@ def test_by_hand(archive: Archive, target: ThrowawayServer, tmp_path: Path) -> N
             (tmp_path / f"{number}-{name}").write_bytes(body)
         files = [str(tmp_path / f"{number}-{name}") for name in there]
         text = subprocess.run(target.binlog_command(*command, *files), check=True, capture_output=True).stdout
-        client = target.client_command("--binary-mode", "--comments")
+        # The client before MySQL 9 sends the tool's comments, too, where only rows may come.
+        comments = "--skip-comments" if mysql and target.series < (9, 0) else "--comments"
+        client = target.client_command("--binary-mode", comments)
         done = subprocess.run(client, input=text, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
     assert digests(target) == archive.moments["last"][3]

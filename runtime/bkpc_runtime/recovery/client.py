@@ -28,6 +28,8 @@ _DONE = b"all of it is executed\n"
 _LAST = b"\nSELECT '" + _DONE.strip() + b"';\n"
 """What comes behind the log: a client that has not answered it has not come to its end, whatever its status says."""
 _EMPTY = "the target is not restored: empty it, then restore to a position before that"
+_DELIMITER = b"/*!*/;\n"
+_ROWS_COME = b" START TRANSACTION\n" + _DELIMITER
 _KEPT = 4 << 20
 """Bytes of text in which the failing statement is looked for: more than a pipe and the client's own buffer hold."""
 _AT_LINE = re.compile(r" at line (\d+)")
@@ -56,7 +58,8 @@ def replay_by_client(
         feeding = _Feeding(spool.stream(after), reader, progress)
         place = _Place()
         answers = stack.enter_context(ThreadPoolExecutor(1)).submit(_end_of, client)
-        for chunk in harmless(reader.chunks(), lambda: spool.broken_names):
+        text = harmless(reader.chunks(), lambda: spool.broken_names)
+        for chunk in uncommented(text) if facts.flavour == "mysql" else text:
             place.note(chunk)
             try:
                 client.feed(chunk)
@@ -103,6 +106,38 @@ def harmless(chunks: Iterable[bytes], names: Callable[[], Collection[tuple[str, 
         if cut:
             yield text[:cut]
         waiting = text[cut:]
+    if waiting:
+        yield waiting
+
+
+def uncommented(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The binlog tool's text, without its comments between a `CREATE TABLE … START TRANSACTION` and its end: that is
+    what MySQL's log has of `CREATE TABLE … SELECT`. Nothing but rows may come there, and the client before MySQL 9
+    sends comments as statements.
+    """
+    waiting, inside, between = b"", False, False
+    for chunk in chunks:
+        text, at = waiting + chunk, 0
+        kept: list[bytes] = []
+        while True:
+            wanted = b"\n" if inside else _ROWS_COME
+            found = text.find(wanted, at)
+            if found < 0:
+                break
+            line, at = text[at : found + len(wanted)], found + len(wanted)
+            if not inside:
+                inside = between = True
+            elif between and (line.startswith(b"#") or line == b"\n"):
+                continue
+            else:
+                between = line.endswith(_DELIMITER)
+                inside = not (between and line.startswith((b"COMMIT", b"ROLLBACK")))
+            kept.append(line)
+        # What may be the beginning of something waits for the rest.
+        sure = at if inside else max(at, len(text) - len(_ROWS_COME) + 1)
+        if news := b"".join(kept) + text[at:sure]:
+            yield news
+        waiting = text[sure:]
     if waiting:
         yield waiting
 
