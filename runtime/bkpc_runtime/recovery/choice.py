@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bkpc_runtime.errors import BadUsage, DamagedBackup, PolicyBroken, Refused
 from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction, transactions
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.gtid import NONE, Gtids
+from bkpc_runtime.recovery.moment import Stored, stored_with
 from bkpc_runtime.recovery.narrowing import Narrowing
 from bkpc_runtime.recovery.point import (
     AfterGtids,
@@ -46,7 +47,7 @@ class Start:
     """Where a recovery to `point` begins: load `image`, then follow the log of `window`; None: no log.
 
     `sure`: the point lies behind this image, or nowhere; else only the log can tell, and an older image may do.
-    `narrowing`: only some tables are recovered.
+    `narrowing`: only some tables are recovered. `stored`: see `moment`.
     """
 
     image: Image
@@ -55,10 +56,11 @@ class Start:
     before: Gtids = NONE
     sure: bool = True
     narrowing: Narrowing | None = None
+    stored: Stored | None = field(default=None, compare=False, repr=False)
 
     def course(self) -> Course:
         assert self.window is not None
-        search = search_for(self.point, self.before)
+        search = search_for(self.point, self.before, self.stored)
         return Course(self.image.position, self.window.end, search, self.window.repeats)
 
     def to(self, stop: Position) -> Start:
@@ -196,7 +198,8 @@ def starts(
         case AtTime(moment):
             start, complete = _at_time(store, images, moment, by_names=by_names)
             sure = point.beyond or (not by_names and goes_beyond(store, start, moment, identities))
-            yield replace(start, point=AtTime(moment, sure, complete), sure=sure or complete)
+            stored = stored_with(store, start.window) if start.window else None
+            yield replace(start, point=AtTime(moment, sure, complete), sure=sure or complete, stored=stored)
         case AfterGtids() | BeforeEvent():
             yield from _anywhere(store, images, point, None if by_names else identities)
 

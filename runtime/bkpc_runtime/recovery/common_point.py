@@ -13,8 +13,10 @@ from types import MappingProxyType
 from bkpc_grammar.log_objects import TOGETHER
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.errors import BadUsage, PolicyBroken, RuntimeFailure
+from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
 from bkpc_runtime.recovery.log_tail import ending, kept, stop_at
+from bkpc_runtime.recovery.moment import Shown, stored_with
 from bkpc_runtime.recovery.point import AtTime, Latest, Point
 from bkpc_runtime.repository.known_until import known_elsewhere, known_until
 from bkpc_runtime.secret import Secret
@@ -54,12 +56,13 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class _End:
     """A member at the end of its log, and when the last transaction in it was committed; None: there is none after its
-    image, of `began`. `kept` is its store, with what was read of it."""
+    image, of `began`. `kept` is its store, with what was read of it. `tail`: that last transaction."""
 
     member: Member
     last: datetime | None
     kept: Store
     began: datetime
+    tail: Transaction | None = None
 
     @property
     def whole_seconds(self) -> bool:
@@ -72,6 +75,20 @@ class _End:
             return _until(self.last, whole_seconds=self.whole_seconds) <= moment
         manifest = self.member.start.image.manifest
         return datetime.fromisoformat(manifest.snapshot or manifest.finished) <= moment
+
+    def all_for(self, moment: datetime, *, idle: bool) -> bool:
+        """Whether all of its log is restored. Raises `Refused` where its end does not tell that it was committed by
+        then."""
+        if self.member.until is None:
+            return True
+        if not self.all_by(moment) and not (idle and self.last and self.last <= moment):
+            return False
+        window = self.member.start.window
+        if self.tail and window:
+            shown = Shown(moment, stored_with(self.kept, window))
+            shown.before(self.tail)
+            shown.settle(None)
+        return True
 
 
 def common_point(
@@ -173,18 +190,16 @@ def _end(name: str, store: Store, identities: Sequence[Secret], logs: Sequence[S
     said = [known_until(store, *log_), *(known_elsewhere(one, store, *log_) for one in logs)]
     # Without any transaction after it, the image at least says how far it is known.
     until = max(one for one in (end.last or began, *said) if one is not None)
-    return _End(Member(name, store, start.to(end.stop), until), end.last, read, began)
+    return _End(Member(name, store, start.to(end.stop), until), end.last, read, began, end.tail)
 
 
 def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool) -> Member:
     """All of its log where nothing in it is later."""
     member, last = end.member, end.last
     manifest = member.start.image.manifest
-    if member.until is None or end.all_by(moment):
-        return member
-    if idle and last and last <= moment:
-        return member
     try:
+        if end.all_for(moment, idle=idle):
+            return member
         point = AtTime(moment, beyond=True)
         start = next(starts(member.store, member.database, point, identities, physical=manifest.physical))
         if last is None and _nothing_between(end, start, moment, identities):

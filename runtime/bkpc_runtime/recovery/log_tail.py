@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from bkpc_grammar.log_objects import AT_ONCE, IN_MEMORY, LOOKED_OBJECTS
-from bkpc_runtime.mysql.binlog.transactions import Reader
+from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.point import OUT_OF_ORDER, AtTime, Course, Latest
 from bkpc_runtime.repository import windows
@@ -34,12 +34,13 @@ _TIMES = 4
 class Ending:
     """Where a log ends, between transactions, and when its last was committed; None: there is none after the image.
 
-    `gtid`: of that last one, where it has any.
+    `gtid`: of that last one, where it has any; `tail`: itself.
     """
 
     stop: Position
     last: datetime | None
     gtid: str = ""
+    tail: Transaction | None = field(default=None, compare=False)
 
 
 def ending(store: Store, start: Start, identities: Sequence[Secret]) -> Ending:
@@ -52,7 +53,7 @@ def ending(store: Store, start: Start, identities: Sequence[Secret]) -> Ending:
         if course.last or began == start.image.position:
             # Where a transaction was whole, what follows it is seen from its beginning on.
             last = course.last
-            return Ending(course.conclude(), last.committed if last else None, last.gtid if last else "")
+            return Ending(course.conclude(), last.committed if last else None, last.gtid if last else "", last)
     raise AssertionError("the image's own position comes last")
 
 

@@ -13,6 +13,7 @@ from bkpc_runtime.mysql.binlog.search import Query, did, parse_query
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.gtid import Gtids, parse_gtids, split_gtid
+from bkpc_runtime.recovery.moment import Shown, Stored
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.segments import order
 
@@ -175,13 +176,13 @@ class Walked:
     boundary: Position
 
 
-def search_for(point: Point, before: Gtids) -> Search:
-    """`before`: what was executed when the image's binlog began (for GTIDs)."""
+def search_for(point: Point, before: Gtids, stored: Stored | None = None) -> Search:
+    """`before`: what was executed when the image's binlog began (for GTIDs); `stored`: for times."""
     match point:
         case AtPosition(stop):
             return _ToPosition(stop)
         case AtTime(moment, complete=complete):
-            return _ToTime(moment, complete=complete)
+            return _ToTime(moment, stored, complete=complete)
         case AfterGtids(gtids):
             return _ToGtids(gtids, before)
         case BeforeEvent():
@@ -241,14 +242,17 @@ class _ToPosition(_Later):
 class _ToTime(_Later):
     over = False
 
-    def __init__(self, moment: datetime, *, complete: bool) -> None:
+    def __init__(self, moment: datetime, stored: Stored | None, *, complete: bool) -> None:
         self._moment, self._complete = moment, complete
         self._first_after: Position | None = None
+        self._shown, self._settled = Shown(moment, stored), False
 
     def before(self, one: Transaction) -> bool:
         if self._first_after is None and one.committed + one.uncertainty <= self._moment:
+            self._shown.before(one)
             return True
         self._first_after = self._first_after or Position(one.file, one.start)
+        self._settled = self._settled or self._shown.after(one)
         if one.committed < self._moment - OUT_OF_ORDER:
             # A session may set its own clock, and MariaDB writes when a statement began.
             first = self._first_after.text
@@ -260,6 +264,8 @@ class _ToTime(_Later):
         return False
 
     def conclude(self, way: Walked) -> Position:
+        if not self._settled and (self._first_after or self._complete):
+            self._shown.settle(None)
         if self._first_after is None and self._complete:
             return max(way.boundary, way.start, key=order)
         if self._first_after is None:

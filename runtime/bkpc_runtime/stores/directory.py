@@ -8,6 +8,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,7 +86,8 @@ class DirectoryStore:
     def head(self, key: str) -> StoredObject | None:
         with self._failures(key):
             try:
-                return StoredObject(key, self._path(key).stat().st_size)
+                found = self._path(key).stat()
+                return StoredObject(key, found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
             except (FileNotFoundError, NotADirectoryError):
                 return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,7 +92,7 @@ class OssStore:
             return None
         told = found.headers
         one = as_stored(key, found.content_length, told.get("x-oss-storage-class", ""), told.get("x-oss-restore", ""))
-        return replace(one, crc64=told_crc(found))
+        return replace(one, crc64=told_crc(found), modified=datetime.fromtimestamp(found.last_modified, UTC))
 
     def thaw(self, one: StoredObject, days: int, tier: Tier) -> None:
         thaw(self._calls, one, self._object_name(one.key), days, tier)

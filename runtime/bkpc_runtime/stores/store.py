@@ -22,7 +22,7 @@ class StoredObject:
 
     `cold`: it can't be read: `frozen` until a thaw is asked for, then `thawing`. `thawed_until`: then it freezes again;
     None: never, or it is cold. `storage_class`: the class it must thaw from, empty where none. `crc64`: of its bytes,
-    where `head` was asked and the store keeps one.
+    where `head` was asked and the store keeps one; `modified`: when the store got it, where `head` was asked.
     """
 
     key: str
@@ -31,6 +31,7 @@ class StoredObject:
     thawed_until: datetime | None = None
     storage_class: str = ""
     crc64: int | None = field(default=None, compare=False)
+    modified: datetime | None = field(default=None, compare=False)
 
 
 class ObjectWriter(Protocol):

@@ -17,6 +17,8 @@ QUERY, STOP, ROTATE, FORMAT_DESCRIPTION, XID, TABLE_MAP = 2, 3, 4, 15, 16, 19
 ROWS_QUERY, GTID, ANONYMOUS_GTID, PREVIOUS_GTIDS, XA_PREPARE, PAYLOAD, TAGGED_GTID = 29, 33, 34, 35, 38, 40, 42
 ANNOTATE_ROWS, MARIADB_GTID, GTID_LIST, QUERY_COMPRESSED = 160, 162, 163, 165
 CHECKPOINT, START_ENCRYPTION = 161, 164
+STATEMENTS = frozenset({QUERY, QUERY_COMPRESSED})
+"""Events with a statement in words."""
 OF_THE_FILE = frozenset({STOP, ROTATE, FORMAT_DESCRIPTION, PREVIOUS_GTIDS, CHECKPOINT, GTID_LIST, START_ENCRYPTION})
 """Events that tell of the file they are in, and change nothing."""
 BEGINS = frozenset({GTID, ANONYMOUS_GTID, TAGGED_GTID, MARIADB_GTID})
@@ -31,7 +33,7 @@ HEADER = 19
 _MAGIC = b"\xfebin"
 _KEPT = 64 * 1024
 _CRC32 = 1
-_STANDALONE = 1
+_STANDALONE, _WAITED = 1, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,16 @@ def gtid_of(event: Event) -> str:
 def opens_block(event: Event) -> bool:
     """Whether statements up to a COMMIT belong to what this event of `BEGINS` announces (MariaDB's flag)."""
     return event.kind == MARIADB_GTID and len(event.body) > 12 and not event.body[12] & _STANDALONE
+
+
+def waited(event: Event) -> bool:
+    """Whether what this event of `BEGINS` announces has waited for a row's lock (MariaDB's flag)."""
+    return event.kind == MARIADB_GTID and len(event.body) > 12 and bool(event.body[12] & _WAITED)
+
+
+def ended(event: Event) -> int:
+    """When the statement of a QUERY event was done, in Unix seconds by the server's clock, not its session's."""
+    return event.timestamp + int.from_bytes(event.body[4:8], "little", signed=True)
 
 
 def commit_microseconds(event: Event) -> int | None:

@@ -27,7 +27,8 @@ class Transaction:
     """A complete transaction at `[start, end)` of `file`.
 
     `committed` is exact to the microsecond where the server writes it (MySQL), else a whole second that
-    the commit lies in: then `uncertainty` is one second. `opaque`: compressed, its content is not looked at.
+    the commit lies in: then `uncertainty` is one second; but where that is not `shown`, its only statement began then,
+    and ended whenever. `waited`: it had to, for a row's lock. `opaque`: compressed, its content is not looked at.
     `kind` is that of the event it begins with; `server_id` the server that first committed it.
     """
 
@@ -42,11 +43,14 @@ class Transaction:
     opaque: bool = False
     kind: int = 0
     server_id: int = 0
+    shown: bool = True
+    waited: bool = False
 
 
 @dataclass(slots=True)
 class _Open:
-    """A transaction whose end is not seen yet."""
+    """A transaction whose end is not seen yet. `began`, `ended`: its last statement, as far as they are told; `told`:
+    its end is. `own`: by the server whose log this is."""
 
     file: str
     start: int
@@ -57,6 +61,11 @@ class _Open:
     begun: bool = False
     kind: int = 0
     server_id: int = 0
+    own: bool = False
+    waited: bool = False
+    began: int = 0
+    ended: int = 0
+    told: bool = False
 
 
 def transactions(pieces: Iterable[tuple[str, int, bytes]]) -> Iterator[Transaction]:
@@ -81,6 +90,7 @@ class Reader:
         self._tables: dict[int, tuple[str, str]] = {}
         self.boundary = 0
         self.head = 0
+        self._server_id = 0
 
     @property
     def open_at(self) -> int | None:
@@ -107,6 +117,8 @@ class Reader:
             self._running = _Open(event.file, event.start, events.gtid_of(event), events.commit_microseconds(event))
             self._running.kind, self._running.server_id = event.kind, event.server_id
             self._running.begun = events.opens_block(event)
+            self._running.own = event.server_id == self._server_id
+            self._running.waited = events.waited(event)
             self._tables.clear()
         elif running is not None and _ends(event, running, self._tables):
             self._running = None
@@ -116,13 +128,16 @@ class Reader:
             if "\n" in "".join(names):
                 self.broken_names.add((names[0], names[1]))
         elif event.kind == events.FORMAT_DESCRIPTION and not self.head:
-            self.head = event.end
+            self.head, self._server_id = event.end, event.server_id
         return None
 
 
 def _ends(event: Event, running: _Open, tables: dict[int, tuple[str, str]]) -> bool:
     """Takes an event of a transaction; whether it is the last."""
     if event.kind in {events.XID, events.XA_PREPARE, events.PAYLOAD}:
+        return True
+    told = event.kind in events.STATEMENTS
+    if told and _statement_ends(events.statement_of(event), running):
         return True
     if event.kind == events.TABLE_MAP:
         number, schema, table = events.table_of(event)
@@ -131,8 +146,8 @@ def _ends(event: Event, running: _Open, tables: dict[int, tuple[str, str]]) -> b
         named = tables.get(events.table_number(event))
         if named:
             running.changes[Change(events.ROWS[event.kind], *named)] = None
-    elif event.kind in {events.QUERY, events.QUERY_COMPRESSED}:
-        return _statement_ends(events.statement_of(event), running)
+    running.began, running.told = max(running.began, event.timestamp), told
+    running.ended = max(running.ended, events.ended(event) if told else event.timestamp)
     return False
 
 
@@ -150,7 +165,8 @@ def _statement_ends(statement: events.Statement, running: _Open) -> bool:
 
 def _closed(running: _Open, last: Event) -> Transaction:
     exact = running.microseconds
-    seconds = datetime.fromtimestamp(last.timestamp, UTC)
+    ended, shown = _ended(running, last)
+    seconds = datetime.fromtimestamp(ended, UTC)
     return Transaction(
         running.file,
         running.start,
@@ -163,4 +179,17 @@ def _closed(running: _Open, last: Event) -> Transaction:
         last.kind == events.PAYLOAD,
         running.kind,
         running.server_id,
+        bool(exact) or shown,
+        running.waited,
     )
+
+
+def _ended(running: _Open, last: Event) -> tuple[int, bool]:
+    """When a transaction was committed at the earliest, and whether that is shown. What another server has committed
+    counts as of its time there."""
+    if not running.own:
+        return last.timestamp, True
+    if last.kind in events.STATEMENTS:
+        return events.ended(last), True
+    # A COMMIT that somebody sent has a time of its own.
+    return max(last.timestamp, running.ended), running.told or last.timestamp > running.began
