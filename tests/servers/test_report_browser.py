@@ -18,9 +18,12 @@ from selenium.webdriver.common.keys import Keys
 from bkpc_compiler.backends.report import report_html
 from bkpc_compiler.backends.runbook import runbook_html
 from tests.compiler.backends.made import made_plan
+from tests.compiler.backends.test_large_report import FEW, planned
 from tests.compiler.backends.test_pages import GROWTH, evil_plan
 
 WIDTHS = (375, 1440)
+MOST_PIXELS = 30_000
+"""Of a large report, as it is opened: it was ten times that."""
 SECTIONS = ("promises", "estate", "day", "recoveries", "growth", "assumptions")
 _WIDER = """
   return [...document.querySelectorAll('body *')].filter(one => {
@@ -82,6 +85,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "runbook": runbook_html(made_plan()),
         "hostile report": report_html(evil_plan()),
         "hostile runbook": runbook_html(evil_plan()),
+        "large report": report_html(planned(FEW)),
     }
     for name, page in made.items():
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
@@ -112,13 +116,18 @@ def requests(browser: Chrome) -> list[str]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["report", "runbook", "hostile report", "hostile runbook"])
+@pytest.mark.parametrize("name", ["report", "runbook", "hostile report", "hostile runbook", "large report"])
 def test_nothing_is_wider_than_the_window(name: str, width: int, browser: Chrome, pages: dict[str, str]) -> None:
     show(browser, pages[name], width)
     open_all(browser)
     assert asked(browser, "return innerWidth") == width
     assert asked(browser, "return document.documentElement.scrollWidth") <= width
     assert asked(browser, _WIDER) == []
+
+
+def test_a_large_report_is_folded(browser: Chrome, pages: dict[str, str]) -> None:
+    show(browser, pages["large report"], 375)
+    assert asked(browser, "return document.documentElement.scrollHeight") < MOST_PIXELS
 
 
 @pytest.mark.parametrize("name", ["report", "runbook", "hostile report", "hostile runbook"])

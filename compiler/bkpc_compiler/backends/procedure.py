@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bkpc_compiler.backends import words
@@ -87,9 +88,12 @@ def _together(plan: Plan, recovery: Recovery, physical: frozenset[str]) -> froze
     return frozenset(grouped | (back - physical - alone)) if grouped else frozenset()
 
 
-def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
-    """One per recovery of the plan, in its order."""
+def procedures_of(plan: Plan, recoveries: Sequence[Recovery] | None = None) -> tuple[Procedure, ...]:
+    """One per recovery of the plan, in its order; or of some of them."""
     physical = _physical(plan)
+    promised: dict[tuple[str, str], list[Objective]] = {}
+    for one in plan.objectives:
+        promised.setdefault((one.scope, one.database), []).append(one)
     return tuple(
         Procedure(
             recovery,
@@ -97,13 +101,13 @@ def procedures_of(plan: Plan) -> tuple[Procedure, ...]:
             _phases(recovery),
             tuple(
                 one
-                for one in plan.objectives
-                if one.scope == recovery.scope and one.database in recovery.down
+                for name in sorted(set(recovery.down))
+                for one in promised.get((recovery.scope, name), ())
             ),
             physical=physical,
             together=_together(plan, recovery, physical),
         )
-        for recovery in plan.recoveries
+        for recovery in (plan.recoveries if recoveries is None else recoveries)
     )  # fmt: skip
 
 

@@ -6,14 +6,14 @@ drawn as if they fell on it: nothing that shares a resource is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from bkpc_compiler.backends import words
-from bkpc_grammar.plan import Job, Plan, Reservation, Resource, Schedule
+from bkpc_grammar.plan import Job, Plan, Resource, Schedule
 
 DAY = date(2026, 1, 14)
 """A Wednesday."""
@@ -83,7 +83,15 @@ class Load:
 
     @property
     def peak(self) -> int:
-        return max(self.reserved(stretch) for stretch in self.stretches)
+        edges: dict[int, int] = {}
+        for slot in self.slots:
+            edges[slot.begin] = edges.get(slot.begin, 0) + slot.rate
+            edges[slot.end] = edges.get(slot.end, 0) - slot.rate
+        most = now = 0
+        for _, change in sorted(edges.items()):
+            now += change
+            most = max(most, now)
+        return self.baseline + most
 
     @property
     def jobs(self) -> tuple[tuple[int, str, str, str], ...]:
@@ -93,24 +101,22 @@ class Load:
 
 def loads_of(plan: Plan) -> tuple[Load, ...]:
     """Each resource with a capacity that a job or a stream reserves some of: links first."""
-    found = [_load(plan, resource) for resource in plan.resources]
+    streams: dict[str, list[tuple[str, int]]] = {}
+    for stream in plan.streams:
+        for held in stream.reserve:
+            streams.setdefault(held.resource, []).append((stream.id, held.rate))
+    jobs: dict[str, list[tuple[Job, int]]] = {}
+    for job in plan.jobs:
+        for held in job.reserve:
+            jobs.setdefault(held.resource, []).append((job, held.rate))
+    found = [_load(one, streams.get(one.name, ()), jobs.get(one.name, ())) for one in plan.resources]
     drawn = [load for load in found if load.slots or load.streams]
     return tuple(sorted(drawn, key=lambda load: (not load.resource.name.startswith("link:"), load.resource.name)))
 
 
-def _load(plan: Plan, resource: Resource) -> Load:
-    streams = tuple((one.id, rate) for one in plan.streams for rate in _rates(one.reserve, resource))
-    slots: list[Slot] = []
-    number = 0
-    for job in plan.jobs:
-        for rate in _rates(job.reserve, resource):
-            number += 1
-            slots += _slots(job, rate, number)
-    return Load(resource, streams, tuple(slots))
-
-
-def _rates(reserve: tuple[Reservation, ...], resource: Resource) -> Iterator[int]:
-    return (one.rate for one in reserve if one.resource == resource.name)
+def _load(resource: Resource, streams: Sequence[tuple[str, int]], jobs: Sequence[tuple[Job, int]]) -> Load:
+    slots = [slot for number, (job, rate) in enumerate(jobs, 1) for slot in _slots(job, rate, number)]
+    return Load(resource, tuple(streams), tuple(slots))
 
 
 def _slots(job: Job, rate: int, number: int) -> Iterator[Slot]:

@@ -18,8 +18,8 @@ _LEAST_LABELLED = DAY_MS // 48
 _COLOURS = 6
 
 
-def day_chart(load: Load) -> Markup:
-    """An SVG as wide as its place; text and lines keep their size."""
+def day_chart(load: Load, *, apart: bool = True) -> Markup:
+    """An SVG as wide as its place; text and lines keep their size. `apart`: each job in a colour of its own."""
     top = max(load.resource.capacity, load.peak, 1)
     summary = (
         f"{load.title} over 24 hours: at most {words.rate(load.peak)} reserved "
@@ -29,7 +29,7 @@ def day_chart(load: Load) -> Markup:
         "svg",
         element("title", summary),
         *_grid(),
-        *_areas(load, top),
+        *(_areas(load, top) if apart else _together(load, top)),
         *_lines(load, top),
         role="img",
         width="100%",
@@ -51,9 +51,7 @@ def _grid() -> Iterator[Markup]:
 
 
 def _areas(load: Load, top: int) -> Iterator[Markup]:
-    if load.baseline:
-        y = _y(load.baseline, top)
-        yield element("rect", x=0, width="100%", y=y, height=HEIGHT - y, class_="stream")
+    yield from _streams(load, top)
     labelled: set[int] = set()
     for stretch in load.stretches:
         below = load.baseline
@@ -69,6 +67,22 @@ def _areas(load: Load, top: int) -> Iterator[Markup]:
                 yield element(
                     "text", str(slot.number), x=middle, y=(low + high) / 2 + 4, text_anchor="middle", class_="on-job"
                 )
+
+
+def _streams(load: Load, top: int) -> Iterator[Markup]:
+    if load.baseline:
+        y = _y(load.baseline, top)
+        yield element("rect", x=0, width="100%", y=y, height=HEIGHT - y, class_="stream")
+
+
+def _together(load: Load, top: int) -> Iterator[Markup]:
+    """All jobs as one."""
+    yield from _streams(load, top)
+    for stretch in load.stretches:
+        low, high = _y(load.baseline, top), _y(load.reserved(stretch), top)
+        if low > high:
+            x, width = percent(stretch.begin, DAY_MS), percent(stretch.end - stretch.begin, DAY_MS)
+            yield element("rect", x=x, width=width, y=high, height=low - high, class_="job1")
 
 
 def _lines(load: Load, top: int) -> Iterator[Markup]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
@@ -17,11 +17,12 @@ _STEPS_MS = [minutes * 60_000 for minutes in (1, 5, 10, 15, 30, 60, 120, 180, 36
 _MOST_MARKS = 6
 
 
-def gantt(procedure: Procedure) -> Markup:
-    """An SVG as wide as its place; text keeps its size."""
+def gantt(procedure: Procedure, shown: Sequence[Phase] | None = None) -> Markup:
+    """An SVG as wide as its place; text keeps its size. `shown`: some of its steps; None: all."""
+    phases = procedure.phases if shown is None else shown
     whole = max(procedure.recovery.expect_ms, *(phase.end_ms for phase in procedure.phases), 1)
-    height = _ROW * len(procedure.phases)
-    critical = [str(phase.number) for phase in procedure.phases if phase.critical]
+    height = _ROW * len(phases)
+    critical = [str(phase.number) for phase in phases if phase.critical]
     summary = (
         f"{procedure.title}: {words.many(len(procedure.phases), 'step')} in {words.span(whole)}; "
         f"steps {', '.join(critical)} decide when all is done; the table below says the same"
@@ -30,7 +31,7 @@ def gantt(procedure: Procedure) -> Markup:
         "svg",
         element("title", summary),
         *_marks(whole, height),
-        *(mark for row, phase in enumerate(procedure.phases) for mark in _row(phase, row * _ROW, whole)),
+        *(mark for row, phase in enumerate(phases) for mark in _row(phase, row * _ROW, whole)),
         role="img",
         width="100%",
         height=height + _AXIS,
