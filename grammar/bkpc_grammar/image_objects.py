@@ -14,6 +14,18 @@ JOB_AT_ONCE = 32
 """Small objects that one job stores or copies at once at most: several jobs run side by side."""
 JOB_MEMORY = 8 << 20
 """Bytes of them that wait in memory at most."""
+STORED_ROUND = JOB_MEMORY - SMALL
+"""Of what is stored at once, fewer than `JOB_AT_ONCE` objects hold more than so many bytes."""
+COPIED_ROUND = JOB_MEMORY // 2 - SMALL
+"""The same of what is copied: each waits as it was read, and as it is written."""
+LARGE_STORED = 3
+"""Requests of a larger object that may have the way for themselves: to begin it, its last part, to put it together."""
+LARGE_READ = 1
+"""Those beside, where it is copied."""
+PARTS = 32 << 20
+"""Bytes of the parts of a larger object that are under way at once: four."""
+PARTS_AHEAD = 24 << 20
+"""Those that are ahead of the one that is sent: where they take longer than a request, the way never waits for one."""
 CLIENTS = 2
 """Larger objects that are loaded side by side at least."""
 PIECE = 1 << 30

@@ -14,6 +14,12 @@ LEAST_BINLOG = 16 << 20
 """Bytes of the least `max_binlog_size` that `preflight` lets pass: so long is a binlog that is not ended by request."""
 REQUESTED_MS = 600_000
 """Milliseconds between two binlogs that are ended by request, or connections that are lost, on the average."""
+LARGEST_BINLOG = 1 << 30
+"""Bytes of the largest `max_binlog_size` that servers take; a binlog is longer only by the transaction that ends it."""
+HANDED_MS = 500
+"""Milliseconds in which a replay hands binlogs to the applier, or sees that it has executed them, each time."""
+HANDED_PARTS = (20, 60, 200)
+"""Handing on costs in all no more than one such part of the time that all of a log takes, and half of so many times."""
 PIECES = 2
 """Objects at most that a stream cuts for each `OBJECT` bytes since there are so many: one that is full, and what was
 whole before an event that is too large."""

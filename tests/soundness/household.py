@@ -9,7 +9,7 @@ from random import Random
 from bkpc_grammar.plan import Job, Plan
 from tests.soundness import chains, images, log_stream
 from tests.soundness.images import Shelf, Stretch
-from tests.soundness.recovery import AT_ONCE, Line
+from tests.soundness.recovery import A_SECOND, AT_ONCE, Line
 from tests.soundness.releases import Window, windows
 from tests.soundness.topology import Topology
 
@@ -114,7 +114,27 @@ class Household:
         begins = float(starts.value.seconds) * 1000 if starts else 0.0
         if table and (job.kind == "copy" or (job.kind == "backup.full" and job.engine == "logical")):
             begins += self._tables * float(table.value.seconds) * 1000
-        return begins
+        return begins + self._requested(job)
+
+    def _requested(self, job: Job) -> float:
+        """Milliseconds in which its objects, tables of one size or pieces, keep the way without using it."""
+        stores = self.topology.stores
+        source = stores[job.source_store].site if job.source_store else self.database.site
+        latency = max(self.topology.latency(source, stores[one].site) for one in job.stores) * 1000
+        reads = 1 if job.kind == "copy" else 0
+        tables, each = self._tables if job.kind == "copy" or job.engine == "logical" else 0, 0
+        if tables:
+            size = self.size / tables
+            each = 3 + reads if size > 8 * SMALL else 1 + reads if size > SMALL else 0
+        turns = float(each * tables or ceil(tables / 32))
+        kept = any(one.engine == "physical" for one in self.jobs) if job.kind == "copy" else job.engine == "physical"
+        if kept:
+            turns = max(turns, (3 + reads) * (self.size // PIECE))
+        return turns * latency if self.database.tables else 0.0
+
+    def asking(self, job: Job) -> float:
+        """Milliseconds in which a copy asks for the objects of an image, one by one."""
+        return self.objects(job.source_store or "") * 1000 / A_SECOND
 
     def _begun(self, draw: images.Draw) -> images.Draw:
         """Runs that take their time to start besides."""

@@ -28,6 +28,7 @@ from bkpc_compiler.feasibility import (
     left_out,
     levels,
     lines,
+    log_delay,
     log_reading,
     looking,
     recovery_least,
@@ -277,6 +278,21 @@ def _all_tables_at_once() -> AbstractContextManager[Any]:
     return patch.object(image_reading.Objects, "wait", property(lambda self: 0))
 
 
+def _stored_at_once() -> AbstractContextManager[Any]:
+    """What requests for the objects of an image cost a job is in no slot."""
+    return patch.object(levels, "objects_moved", lambda *_: None)
+
+
+def _two_flushes_at_once() -> AbstractContextManager[Any]:
+    """A log waits for nothing that was cut before it."""
+    return patch.object(log_delay, "BEHIND", 1)
+
+
+def _handed_on_by_the_byte() -> AbstractContextManager[Any]:
+    """A log is replayed as it is read."""
+    return patch.object(recovery_time, "handing", lambda *_: 0)
+
+
 def _asked_in_no_time() -> AbstractContextManager[Any]:
     """All objects are asked to thaw at once."""
     return patch.object(together, "asked_by", lambda frozen: None)
@@ -332,6 +348,9 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("a month has 30 days", _short_months, "monthly"),
     ("the pieces of a log come at once", _asked_for_all_at_once, None),
     ("the objects of an image come at once", _all_tables_at_once, None),
+    ("the objects of an image are stored at once", _stored_at_once, None),
+    ("a log waits for one object only", _two_flushes_at_once, None),
+    ("binlogs are replayed while they come", _handed_on_by_the_byte, None),
     ("a thaw is asked for in no time", _asked_in_no_time, "quota"),
     ("a thaw is seen at once", _seen_at_once, "quota"),
     ("a group knows its point in common at once", _found_at_once, "grouped"),

@@ -15,6 +15,8 @@ LOOKED = 64 << 20
 """Bytes of the end of each log that a group reads before anything is loaded, where its point is that far from it."""
 AT_ONCE = 128
 """Objects of a log that a restore asks for at once."""
+BINLOG = 1 << 30
+"""Bytes of the largest binlog, but for the transaction that ends it."""
 A_SECOND = 100
 """Objects that are asked to thaw in a second."""
 # What must be over before a step of a kind begins, within one database, whatever the plan says.
@@ -227,6 +229,9 @@ class Rehearsal:
         else:
             size = self._log(step, age)
             beside = ceil(self._objects_of_log(step, age) / AT_ONCE) * self._latency(step)
+            # The last binlog, as long as they may be, is there before any of it is replayed.
+            last = min(size, BINLOG + float(database.burst.value.bytes))
+            beside += last / rate_of(step) * 1000 if rate_of(step) else 0.0
         rate = rate_of(step)
         return beside + size / rate * 1000 if rate else inf
 

@@ -39,9 +39,18 @@ def waits(asks: Sequence[Ask], quota: float) -> list[int]:
 
 
 class Thawing:
-    """What copies ask to thaw, and how long they and recoveries wait. `moves`: by job, the bytes that it reads."""
+    """What copies ask to thaw, and how long they and recoveries wait. `moves`: by job, the bytes that it reads;
+    `asking`: milliseconds in which it asks for them."""
 
-    def __init__(self, topology: Topology, plan: Plan, moves: Mapping[str, float], random: Random) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        plan: Plan,
+        moves: Mapping[str, float],
+        random: Random,
+        asking: Mapping[str, float] | None = None,
+    ) -> None:
+        self._asking = asking or {}
         self.topology, self.random = topology, random
         self.quotas: dict[str, float] = {}
         for store in topology.stores.values():
@@ -71,6 +80,7 @@ class Thawing:
             for id_, wait in longest.items():
                 job = known[id_]
                 takes = thaw_seconds(self.topology.stores[job.source_store or ""]) * 1000 + wait
+                takes += self._asking.get(id_, 0.0)
                 if takes > job.thaw_ms:
                     yield job, takes
 

@@ -46,7 +46,8 @@ class World:
             one.name: Household(self.topology, plan, one.name, random, self.year) for one in program.databases
         }
         moves = {job.id: self.households[job.database].moves(job) for job in plan.jobs if job.kind == "copy"}
-        self.thawing = Thawing(self.topology, plan, moves, random)
+        asking = {job.id: self.households[job.database].asking(job) for job in plan.jobs if job.kind == "copy"}
+        self.thawing = Thawing(self.topology, plan, moves, random, asking)
         self.recoveries = {(one.scope, name): one for one in plan.recoveries for name in one.down if one.databases}
 
     def line(self, database: str, failure: Failure, hit: str) -> Line | None:
@@ -229,6 +230,7 @@ class World:
         if at.offset_ms + at.slot_ms > at.window_ms:
             yield Fault("window", whose, f"{job.id} is done {at.offset_ms + at.slot_ms} ms after its release")
         thaw = thaw_seconds(self.topology.stores[job.source_store]) * 1000 if job.source_store else 0.0
+        thaw += household.asking(job) if thaw else 0.0
         if job.thaw_ms < thaw or job.schedule.offset_ms < job.thaw_ms:
             yield Fault("slot", whose, f"{job.id} reads what takes {thaw:.0f} ms to thaw")
         reads = {f"store:{job.source_store}:reads"} if self._reads(job.source_store) else set()

@@ -98,16 +98,17 @@ def increments(sheet: Sheet, of: Of, store: str, suffix: str = "", *, planned: b
     return name
 
 
-def counted(sheet: Sheet, of_: Of, store: str) -> str:
+def counted(sheet: Sheet, of_: Of, store: str, suffix: str = "", *, planned: bool = True) -> str:
     """How many incremental images a full one in `store` has behind it: an expression."""
-    increments(sheet, of_, store)
-    jobs = of_.jobs
-    behind = increments_in(jobs)
+    if not any(one.name == f"increments{suffix}" for one in sheet.cells):
+        increments(sheet, of_, store, suffix, planned=planned)
+    jobs, kind = of_.jobs, "in" if planned else "ever_in"
+    behind = increments_in(jobs, planned=planned)
     numbers = {one: number for number, one in enumerate(dict.fromkeys(job.store for job in jobs), 1)}
 
     def of(at: str, passed: frozenset[str]) -> str:
         adding = sum(1 for job in jobs if job.incremental and job.store == at)
-        parts = [f"images_in_{numbers[at]}_{number}" for number in range(1, adding + 1)]
+        parts = [f"images{suffix}_{kind}_{numbers[at]}_{number}" for number in range(1, adding + 1)]
         sources = {job.source for job in jobs if job.store == at and job.source}
         carried = [
             of(one, passed | {at}) for one in sorted(sources) if one not in passed and one != at and one in behind

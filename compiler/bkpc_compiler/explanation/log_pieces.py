@@ -6,9 +6,22 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from bkpc_compiler.explanation.sheet import Sheet
+from bkpc_compiler.feasibility.handing import milliseconds
 from bkpc_compiler.feasibility.log_reading import LOOKS, SINGLE, Reading
+from bkpc_compiler.feasibility.recovery_schedule import Move
 from bkpc_compiler.program.model import Link
-from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
+from bkpc_grammar.log_objects import (
+    AT_ONCE,
+    EVENT,
+    HANDED_MS,
+    HANDED_PARTS,
+    LARGEST_BINLOG,
+    LISTED,
+    OBJECT,
+    REQUESTED_MS,
+    ROUND,
+    SYNC_APART_MS,
+)
 
 
 def fetching(sheet: Sheet, reading: Reading) -> None:
@@ -62,3 +75,20 @@ def latency(sheet: Sheet, name: str, links: Sequence[Link]) -> None:
         sheet.given(f"{name}_{number}", link.latency.value, "s", f"link {link.name}", link.latency.span)
     parts = " + ".join(f"{name}_{number}" for number in range(1, len(links) + 1))
     sheet.follows(name, parts, sum((one.latency.value.amount for one in links), start=Fraction(0)), "s")
+
+
+def handing(sheet: Sheet, move: Move) -> None:
+    """What it costs that an applier gets whole binlogs; the sheet has the bytes, the burst, the rate and what all of it
+    takes."""
+    transfer, rate = move.transfer, move.rate
+    one = milliseconds(min(transfer.bytes, LARGEST_BINLOG + transfer.database.burst.value.bytes_up()), rate)
+    last = f"ceil(min(bytes, {LARGEST_BINLOG} + ceil(burst)) * 1000 / rate) / 1000"
+    sheet.follows("last", last, Fraction(one, 1000), "s", "of the largest `max_binlog_size`, and a transaction")
+    whole = milliseconds(transfer.bytes, rate)
+    handed = [-(-whole // part) + HANDED_MS * part // 2 for part in HANDED_PARTS]
+    parts = (f"ceil(takes * 1000 / {part}) / 1000 + {HANDED_MS * part // 2} / 1000" for part in HANDED_PARTS)
+    often = f"min({', '.join(parts)})"
+    sheet.follows("often", often, Fraction(min(handed), 1000), "s", "handed on again and again, half a second each")
+    found = f"min(last + often, takes) + {HANDED_MS} / 1000"
+    words = "no more than where all is handed on at once"
+    sheet.follows("handed", found, Fraction(transfer.handed(rate), 1000), "s", words)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
-from bkpc_compiler.explanation.chains import Of, changed, increments
+from bkpc_compiler.explanation import image_pieces
+from bkpc_compiler.explanation.chains import Of, changed, counted, increments
 from bkpc_compiler.explanation.rhythms import between
 from bkpc_compiler.explanation.sheet import Sheet
 from bkpc_compiler.feasibility.demand import JobDemand, effort_of, sought_of
@@ -34,7 +35,8 @@ def slot(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> 
         note = f"nothing on the way of {job.id} is known to be narrow"
         sheet.follows(name, beside, Fraction(job.slot.length, 1000), "s", note)
         return name
-    size(sheet, job, analysis, suffix)
+    if not any(one.name == f"size{suffix}" for one in sheet.cells):
+        size(sheet, job, analysis, suffix)
     expression = f"ceil(size{suffix} * (1 + retries))"
     effort = sheet.follows(f"effort{suffix}", expression, effort_of(job, retries.value), "B")
     sheet.given(f"slot_rate{suffix}", job.slot.rate, "B/s", f"reserved for {job.id}")
@@ -67,24 +69,45 @@ def _reading(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str, besi
 
 
 def _beside(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> str:
-    """What a job takes to start, and for its tables, failed attempts included: its name; empty: no time."""
+    """What a job takes to start, for its tables and requests, failed attempts included: its name; empty: no time."""
     if not job.beside:
         return ""
     database, parts = analysis.setting.databases[job.database], []
     starts, tables, each = database.starts, database.tables, database.table
-    rest = job.beside
+    rest = job.beside - (job.objects.wait if job.objects else 0)
     if starts and starts.value.amount:
         sheet.given(f"starts{suffix}", starts.value, "s", "until it moves anything", starts.span)
         parts.append(f"ceil(starts{suffix} * 1000)")
         rest -= starts.value.milliseconds_up()
     if rest and tables and each:
-        sheet.given(f"tables{suffix}", tables.value, "", "and schemas", tables.span)
+        sheet.once(f"tables{suffix}", tables.value, "", "and schemas", tables.span)
         sheet.given(f"table{suffix}", each.value, "s", "what one of them takes beside its bytes", each.span)
         parts.append(f"tables{suffix} * ceil(table{suffix} * 1000)")
+    if job.objects and job.objects.wait:
+        parts.append(f"{_requests(sheet, job, analysis, suffix)} * 1000")
     takes = Fraction(tried_again(job.beside, analysis.program.retries.value), 1000)
     expression = f"ceil(({' + '.join(parts)}) * (1 + retries)) / 1000"
     sheet.follows(f"beside{suffix}", expression, takes, "s", "beside its bytes")
     return f"beside{suffix}"
+
+
+def _requests(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> str:
+    """What requests for the objects of its image take."""
+    assert job.objects is not None
+    return image_pieces.storing(sheet, job.objects, _held(sheet, job, analysis, suffix), suffix)
+
+
+def _held(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> tuple[str, str]:
+    """The name of the bytes of its image, and how many are behind a full one, as what is added."""
+    behind, database = "", analysis.setting.databases[job.database]
+    bytes_ = f"all{suffix}" if job.incremental else f"size{suffix}"
+    if job.incremental:
+        sheet.once(bytes_, database.size.value, "B", f"of `{job.database}`", database.size.span)
+    elif not any(one.name == bytes_ for one in sheet.cells):
+        size(sheet, job, analysis, suffix)
+    if job.behind and job.source:
+        behind = f" + {counted(sheet, of_database(analysis, job.database), job.source, suffix, planned=False)}"
+    return bytes_, behind
 
 
 def of_database(analysis: Analysis, database: str) -> Of:
@@ -115,10 +138,15 @@ def lead(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> 
     if job.thaw is None or job.source is None:
         return ""
     sheet.once(f"thaw{suffix}", job.thaw.value, "s", f"before `{job.source}` can be read", job.thaw.span)
-    if not job.queue:
-        return f"thaw{suffix}"
-    told = f"(thaw{suffix} + queue{suffix})"
-    if any(one.name == f"queue{suffix}" for one in sheet.cells):
+    parts = [f"thaw{suffix}"]
+    if job.objects:
+        if not any(one.name == f"asked{suffix}" for one in sheet.cells):
+            image_pieces.asking(sheet, job.objects, _held(sheet, job, analysis, suffix), suffix)
+        parts.append(f"asked{suffix}")
+    if job.queue:
+        parts.append(f"queue{suffix}")
+    told = f"({' + '.join(parts)})" if len(parts) > 1 else parts[0]
+    if not job.queue or any(one.name == f"queue{suffix}" for one in sheet.cells):
         return told
     storage = _class_of(job, analysis)
     assert storage is not None

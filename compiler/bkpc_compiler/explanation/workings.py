@@ -34,6 +34,7 @@ from bkpc_compiler.feasibility.working import (
     Fetching,
     Finding,
     Forced,
+    Handing,
     Listing,
     Logging,
     Looking,
@@ -67,7 +68,12 @@ class Workings:
         match term.working:
             case Creating(recovery):
                 image_pieces.creating(sheet, recovery.database)
-            case Moving(recovery, move) | Fetching(recovery, move) | Preparing(recovery, move) as shown:
+            case (
+                Moving(recovery, move)
+                | Fetching(recovery, move)
+                | Handing(recovery, move)
+                | Preparing(recovery, move) as shown
+            ):
                 self._moving(sheet, recovery, move, shown)
             case Waiting(recovery, move):
                 self._waiting(sheet, recovery, move)
@@ -94,7 +100,9 @@ class Workings:
                 pass
         return tuple(sheet.cells)
 
-    def _moving(self, sheet: Sheet, recovery: Recovery, move: Move, shown: Moving | Fetching | Preparing) -> None:
+    def _moving(
+        self, sheet: Sheet, recovery: Recovery, move: Move, shown: Moving | Fetching | Handing | Preparing
+    ) -> None:
         """What the bytes of a transfer take at its rate; or what the pieces of a log, or preparing, cost besides."""
         transfer = move.transfer
         if isinstance(shown, Preparing):
@@ -125,6 +133,8 @@ class Workings:
                 "rate", f"floor(left * {part} / {PARTS})", move.rate, "B/s", f"the part with room beside {beside}"
             )
         sheet.takes(Fraction(transfer.bytes), Fraction(move.rate))
+        if isinstance(shown, Handing):
+            log_pieces.handing(sheet, move)
 
     def _preparing(self, sheet: Sheet, recovery: Recovery, move: Move) -> None:
         database, image = recovery.database, recovery.line.image

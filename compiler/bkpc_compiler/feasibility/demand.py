@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.estate.resources import Resource, derated
+from bkpc_compiler.feasibility.job_objects import JobObjects
 from bkpc_compiler.feasibility.left_out import shared_servers, with_left_out
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
 from bkpc_compiler.feasibility.starting import tried_again
@@ -44,7 +45,7 @@ class JobDemand(Struct, frozen=True):
     a time. `whole`: what an incremental one reads at its database to find what changed; None: no more than it moves.
     `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many. `presumed`:
     so many are counted in what one holds.
-    `beside`: milliseconds that it takes beside its bytes, to start and for its tables.
+    `beside`: milliseconds that it takes beside its bytes, to start, for its tables, and for requests for its `objects`.
     """
 
     id: str
@@ -67,6 +68,7 @@ class JobDemand(Struct, frozen=True):
     presumed: int = 0
     whole: Given[Size] | None = None
     beside: int = 0
+    objects: JobObjects | None = None
 
     @property
     def incremental(self) -> bool:
@@ -86,7 +88,9 @@ class JobDemand(Struct, frozen=True):
     @property
     def lead(self) -> int:
         """Milliseconds between its choice of an image and its first byte."""
-        return (self.thaw.value.milliseconds_up() if self.thaw else 0) + (self.queue or 0)
+        if self.thaw is None:
+            return self.queue or 0
+        return self.thaw.value.milliseconds_up() + (self.queue or 0) + (self.objects.asked if self.objects else 0)
 
     @property
     def begins(self) -> int:

@@ -12,6 +12,7 @@ from bkpc_compiler.estate.failures import Loss, Losses, survives
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.increments import Increments, increments_in, limited_by_changes
+from bkpc_compiler.feasibility.job_objects import objects_moved, with_more
 from bkpc_compiler.feasibility.log_delay import least_rate
 from bkpc_compiler.feasibility.starting import job_starting
 from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
@@ -63,7 +64,14 @@ def with_increments(jobs: Sequence[JobDemand], left_out: Mapping[str, int] | Non
 
 def _carrying(job: JobDemand, behind: Mapping[str, Increments]) -> JobDemand:
     """A copy moves the newest image with all that it builds on."""
-    return replace(job, behind=behind[job.source].bytes) if job.source and job.source in behind else job
+    if not job.source or job.source not in behind:
+        return job
+    more = behind[job.source]
+    if job.objects is None:
+        return replace(job, behind=more.bytes)
+    objects = with_more(job.objects, more.bytes, more.count)
+    beside = job.beside + objects.wait - job.objects.wait
+    return replace(job, behind=more.bytes, objects=objects, beside=beside)
 
 
 def _job(
@@ -79,6 +87,8 @@ def _job(
     if way is None:
         return None
     reading = ways.reads_of(source) if source else (ways.dumps_of(database),)
+    route = ways.routes.between(source.site if source else database.site, store.site)
+    objects = objects_moved(database, policy, level, route.links if route else (), way[1])
     return JobDemand(
         id=f"{database.name}/{'cold' if isinstance(level, ColdLevel) else level.kind}/{store.name}",
         database=database.name,
@@ -91,7 +101,8 @@ def _job(
         limit=policy.flow.limit if policy.flow else None,
         changes=database.changes,
         server=ways.server_of(database),
-        beside=job_starting(database, policy, level),
+        beside=job_starting(database, policy, level) + (objects.wait if objects else 0),
+        objects=objects,
     )
 
 

@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from bkpc_compiler.estate.resources import Resource
 from bkpc_compiler.feasibility.bounds import Term
+from bkpc_compiler.feasibility.handing import milliseconds
 from bkpc_compiler.feasibility.log_reading import Reading, reading_of
-from bkpc_compiler.feasibility.recovery_time import Recovery, Setting, milliseconds, reading_any
+from bkpc_compiler.feasibility.recovery_time import Recovery, Setting, reading_any
 from bkpc_compiler.feasibility.thaw import log_to_replay
 from bkpc_compiler.feasibility.working import Finding, Listing
 from bkpc_compiler.once import once

@@ -13,9 +13,10 @@ from fractions import Fraction
 from msgspec import Struct
 
 from bkpc_compiler.feasibility.bounds import Bound, Term
-from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, milliseconds, preparing
+from bkpc_compiler.feasibility.handing import milliseconds
+from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Transfer, preparing
 from bkpc_compiler.feasibility.starting import creating_term, starting_term
-from bkpc_compiler.feasibility.working import Fetching, Moving, Preparing, Waiting
+from bkpc_compiler.feasibility.working import Fetching, Handing, Moving, Preparing, Waiting
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.occupancy import Occupancy
 from bkpc_grammar.log_objects import AT_ONCE
@@ -76,6 +77,7 @@ class Return(Struct, frozen=True):
             terms += _started(self.recovery, move)
             terms += _fetched(self.recovery, move)
             terms.append(_moved(self.recovery, move))
+            terms += _handed(self.recovery, move)
             terms += _prepared(self.recovery, move)
         return self._checked(Bound(tuple(terms)))
 
@@ -142,14 +144,14 @@ def _move(transfer: Transfer, ready: int, left: Left, occupied: dict[str, Occupa
     if found is None:
         return Move(transfer, ready, transfer.waits, 0, ready, "")
     fastest, slowest = found
-    rooms, waits = _rooms(transfer, left, occupied), transfer.waits
+    rooms = _rooms(transfer, left, occupied)
     best: tuple[int, int, int] | None = None
     waited = ""
     for numerator, denominator in SHARES:
         rate = fastest * numerator // denominator
         if rate <= 0:
             break
-        lasts = milliseconds(transfer.bytes, rate) + waits
+        lasts = transfer.lasts(rate)
         latest = FOREVER if best is None else best[0] - lasts - 1
         if ready > latest:
             break
@@ -222,6 +224,16 @@ def _fetched(recovery: Recovery, move: Move) -> tuple[Term, ...]:
     return (Term(words, takes, asking.spans, asking.links[0].latency.origin, Fetching(recovery, move)),)
 
 
+def _handed(recovery: Recovery, move: Move) -> tuple[Term, ...]:
+    """What it costs that an applier gets whole binlogs, if anything."""
+    takes = move.transfer.handed(move.rate) if move.rate else 0
+    if not takes:
+        return ()
+    words = "until whole binlogs are there and executed"
+    working = Handing(recovery, move)
+    return (Term(words, Duration(Fraction(takes, 1000)), move.transfer.spans, working=working),)
+
+
 def _prepared(recovery: Recovery, move: Move) -> tuple[Term, ...]:
     """What preparing physical images takes, if any are loaded."""
     count, each = move.transfer.prepared, move.transfer.database.prepares
@@ -234,8 +246,8 @@ def _prepared(recovery: Recovery, move: Move) -> tuple[Term, ...]:
 
 def _moved(recovery: Recovery, move: Move) -> Term:
     """The transfer as a term; at its full rate it names the slowest stage."""
-    lasts = Duration(Fraction(move.lasts - move.transfer.waits, 1000))
     if not move.rate:
         return Term(move.transfer.what, ZERO_DURATION, working=Moving(recovery, move))
+    lasts = Duration(Fraction(milliseconds(move.transfer.bytes, move.rate), 1000))
     slowest = next(one for one in move.transfer.resources if one.words == move.narrow)
     return move.transfer.term(slowest, lasts, Moving(recovery, move))

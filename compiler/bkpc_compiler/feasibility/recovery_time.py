@@ -19,6 +19,7 @@ from bkpc_compiler.estate.failures import Loss
 from bkpc_compiler.estate.resources import Resource, Ways
 from bkpc_compiler.feasibility.background import Beside
 from bkpc_compiler.feasibility.bounds import Term, given_term
+from bkpc_compiler.feasibility.handing import handing, milliseconds
 from bkpc_compiler.feasibility.image_reading import Objects, objects_of
 from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.log_reading import Reading, reading_of
@@ -159,6 +160,14 @@ class Transfer(Struct, frozen=True, dict=True):
             return (self.database.size.span,)
         return (self.database.writes.span, *dict.fromkeys(job.schedule.span for job in self.follows.counted))
 
+    def lasts(self, rate: int) -> int:
+        """Milliseconds at most at a rate."""
+        return milliseconds(self.bytes, rate) + self.waits + self.handed(rate)
+
+    def handed(self, rate: int) -> int:
+        """Milliseconds of it in which a log is there, or executed, and the one who does the rest does not yet know."""
+        return handing(self.bytes, self.database.burst.value.bytes_up(), rate) if self.follows else 0
+
     def rate(self, left: Left) -> tuple[int, Resource] | None:
         """Whole bytes per second of its slowest stage, and which that is; None where none is narrow."""
         return left.rate(self.resources) if self.bytes else None
@@ -171,11 +180,6 @@ class Transfer(Struct, frozen=True, dict=True):
 def preparing(database: Database, images: int) -> int:
     """Milliseconds that preparing so many physical images takes."""
     return images * database.prepares.value.milliseconds_up() if images and database.prepares else 0
-
-
-def milliseconds(bytes_: int, rate: int) -> int:
-    """What `bytes_` take at `rate`, rounded up: the plan's grain."""
-    return -(-bytes_ * 1000 // rate)
 
 
 class Recovery(Struct, frozen=True, eq=False, dict=True):
@@ -244,7 +248,7 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
             if rate is not None:
                 if rate <= 0:
                     return None
-                total += milliseconds(transfer.bytes, rate)
+                total += transfer.lasts(rate) - transfer.waits
             total += transfer.waits
         return total
 

@@ -52,6 +52,13 @@ class Fetching(Struct, frozen=True):
     move: Move
 
 
+class Handing(Struct, frozen=True):
+    """A log that is handed on in whole binlogs."""
+
+    recovery: Recovery
+    move: Move
+
+
 class Preparing(Struct, frozen=True):
     """Physical images that are prepared, one onto the other."""
 
@@ -169,6 +176,7 @@ class Reaching(Struct, frozen=True):
 Working = (
     Moving
     | Fetching
+    | Handing
     | Preparing
     | Creating
     | Waiting

@@ -170,7 +170,7 @@ def _thawing(jobs: list[JobDemand]) -> tuple[str, ...]:
 def _starting(jobs: list[JobDemand]) -> tuple[str, ...]:
     """What a job of a window takes beside its bytes, where that is much of it."""
     return tuple(
-        f"{one.id} takes {Duration(Fraction(one.beside, 1000)).human()} beside its bytes (`starts`, `table` for each)"
+        f"{one.id} takes {Duration(Fraction(one.beside, 1000)).human()} beside its bytes (`starts`, `table`, latency)"
         for one in jobs
         if one.slot is None and one.beside * SLIGHT > one.window.milliseconds_down()
     )

@@ -19,6 +19,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from bkpc_grammar.log_objects import HANDED_MS
 from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.binlog.events import HEADER, OF_THE_FILE
 from bkpc_runtime.mysql.connection import query, server_errors
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 _CHANNEL = "bkpc"
 _MAGIC = b"\xfebin"
 _SINCE = (8, 0, 23)
-_SHORTEST, _LONGEST = 0.02, 0.5
+_SHORTEST, _LONGEST = 0.02, HANDED_MS / 1000 / 4
+"""What is proved of a recovery counts on that: what is left is for the server to begin and to stop."""
 _FEWEST_WORKERS = 16
 """MySQL's coordinator burns processor time while it waits for one that is free: measured, five times with 4."""
 _EMPTY = "the target is not restored: empty it, then restore to a position before that"

@@ -16,7 +16,8 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part, encode_manifest
 from bkpc_runtime.steps.backup import verify_sizes
 from bkpc_runtime.steps.reading import spare_leftovers
-from bkpc_runtime.stores.store import Store
+from bkpc_runtime.steps.storing import Storing
+from bkpc_runtime.stores.store import ObjectWriter, Store
 from bkpc_runtime.transfer.ahead import ahead
 from bkpc_runtime.transfer.ranges import read_checked, stored_crc64
 from bkpc_runtime.transfer.throttle import Throttle
@@ -46,32 +47,35 @@ def copy_image(
     throttle = Throttle(limit) if limit else None
     moved = 0
     pace = Pace(limit, throttle, go_on)
-    # Small ones beside what is copied in its turn: what a request takes is not paid for each.
-    coming = ahead(
-        (_beside(key, part, source, target, pace) for key, part in missing(image, target, pace)),
-        most=JOB_AT_ONCE, room=JOB_MEMORY,
-    )  # fmt: skip
-    with closing(coming):
-        for size, copy in coming:
-            copy()
-            moved += size
-            progress(moved)
+    # Small ones beside what is copied in its turn: what a request takes is not paid for each. Of that the last bytes
+    # are written while the next is read.
+    with Storing() as storing:
+        coming = ahead(
+            (_beside(key, part, source, target, pace, storing) for key, part in missing(image, target, pace)),
+            most=JOB_AT_ONCE, room=JOB_MEMORY,
+        )  # fmt: skip
+        with closing(coming):
+            for size, copy in coming:
+                copy()
+                moved += size
+                progress(moved)
+        storing.finish()
     verify_sizes(target, image.prefix, image.manifest)
     target.put(layout.manifest_key(image.prefix, image.manifest.id), encode_manifest(image.manifest))
     return moved
 
 
 def _beside(
-    key: str, part: Part, source: Store, target: Store, pace: Pace
+    key: str, part: Part, source: Store, target: Store, pace: Pace, storing: Storing
 ) -> tuple[int, Callable[[], tuple[int, Callable[[], None]]]]:
     """A small part is copied ahead: read, and held once more to be written. A larger one in its turn, by who has it."""
     size = part.sums.stored_size
     copy = partial(_copy_part, key, part, source, target, pace)
     if size > SMALL:
-        return 0, lambda: (size, copy)
+        return 0, lambda: (size, lambda: storing.commit([copy()], size))
 
     def now() -> tuple[int, Callable[[], None]]:
-        copy()
+        copy().commit()
         return size, lambda: None
 
     return 2 * size, now
@@ -117,9 +121,11 @@ def _is_right(key: str, part: Part, target: Store, pace: Pace) -> bool:
     return digest.hexdigest() == part.sums.stored_sha256
 
 
-def _copy_part(key: str, part: Part, source: Store, target: Store, pace: Pace) -> None:
+def _copy_part(key: str, part: Part, source: Store, target: Store, pace: Pace) -> ObjectWriter:
+    """What has all bytes of the part, and is still to be committed."""
     digest = hashlib.sha256()
-    with target.writer(key, part.sums.stored_size, resumes=True, limit=pace.limit) as writer:
+    writer = target.writer(key, part.sums.stored_size, resumes=True, limit=pace.limit)
+    try:
         for chunk in read_checked(source, key, part.sums, limit=pace.limit):
             pace.go_on()
             if pace.throttle:
@@ -128,4 +134,7 @@ def _copy_part(key: str, part: Part, source: Store, target: Store, pace: Pace) -
             writer.write(chunk)
         if digest.hexdigest() != part.sums.stored_sha256:
             raise DamagedBackup(f"{key} in store `{source.name}` is not what was written: its SHA-256 differs")
-        writer.commit()
+    except BaseException:
+        writer.abort()
+        raise
+    return writer

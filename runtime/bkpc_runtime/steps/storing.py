@@ -1,4 +1,5 @@
-"""Small parts of an image on their way into stores: many at once, so that what a request takes is not paid for each."""
+"""Parts of an image on their way into stores: many small ones at once, so that what a request takes is not paid for
+each; and of a large one the last bytes beside the next one, so that its way does not wait for them."""
 
 from __future__ import annotations
 
@@ -15,26 +16,30 @@ class Storing:
     """Used as a context manager, which gives up what is not stored when it is left."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(JOB_AT_ONCE, thread_name_prefix="store")
+        self._pool = ThreadPoolExecutor(JOB_AT_ONCE + 1, thread_name_prefix="store")
         self._waiting: deque[tuple[int, Sequence[ObjectWriter], Future[None]]] = deque()
         self._held = 0
+        self._large: tuple[Sequence[ObjectWriter], Future[None]] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for waiting in self._waiting:
-            for one in waiting[1]:
+        given_up = [waiting[1] for waiting in self._waiting]
+        for writers in (*given_up, *((self._large[0],) if self._large else ())):
+            for one in writers:
                 one.abort()
 
     def commit(self, writers: Sequence[ObjectWriter], size: int) -> None:
-        """Of a part of `size` bytes that has been written: a small one is stored later, before `finish` returns.
+        """Of a part of `size` bytes that has been written: it is stored later, before `finish` returns; of larger ones
+        when the one before it is, so that no more than two are in memory.
 
-        Raises what storing this one or one before it did.
+        Raises what storing one before it did.
         """
         if size > SMALL:
-            _commit(writers)
+            self._large_stored()
+            self._large = writers, self._pool.submit(_commit, writers)
             return
         while self._waiting and (
             len(self._waiting) >= JOB_AT_ONCE or self._held + size > JOB_MEMORY or self._first_done
@@ -45,8 +50,14 @@ class Storing:
 
     def finish(self) -> None:
         """All are stored, or what storing the first that is not did is raised."""
+        self._large_stored()
         while self._waiting:
             self._first()
+
+    def _large_stored(self) -> None:
+        if self._large:
+            self._large[1].result()
+            self._large = None
 
     @property
     def _first_done(self) -> bool:

@@ -37,13 +37,13 @@ def typed(text: str) -> list[str]:
 def test_the_image_alone_is_restored_where_the_bound_is_of_it(host: str) -> None:
     text = policy("corruption { rpo 10s }", f"host {{ {host} }}")
     table = verdict_table(check(text))
-    assert "≤ 8min 48s  from the image alone; with the log ≤ 3h 3" in table
+    assert "≤ 8min 48s  from the image alone; with the log ≤ 3h 4" in table
     assert "were no other to come back" in table
     page = runbook_markdown(planned(text))
     assert f"{WHOLE} image \\" in page
     assert f"# or, with the log:\n# {WHOLE} latest \\\n#   --into" in page
     assert "as the plan does: at most 24h" in page
-    assert "back after at most 3h 3" in page
+    assert "back after at most 3h 4" in page
     assert [line for line in typed(text) if "--to latest" in line] == []
 
 

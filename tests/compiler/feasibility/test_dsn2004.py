@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from bkpc_compiler.feasibility.handing import milliseconds
 from bkpc_compiler.feasibility.log_delay import Arrivals, delay
 from bkpc_compiler.feasibility.recovery_least import least_back
-from bkpc_compiler.feasibility.recovery_time import milliseconds
 from bkpc_compiler.feasibility.staleness import Leg, staleness_of, unaligned
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, analyse
 from bkpc_compiler.program.model import Cadence, Program, Schedule, Scope, Standby

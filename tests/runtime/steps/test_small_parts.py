@@ -61,11 +61,30 @@ def test_small_parts_are_stored_side_by_side_and_all_in_the_end() -> None:
     assert all(one.stored and not one.aborted for one in writers)
 
 
-def test_large_parts_are_stored_in_their_turn_and_few_bytes_wait() -> None:
+def test_a_large_part_is_stored_beside_the_next_and_before_that_is() -> None:
+    go = threading.Event()
+    first, second = Writer(cast("threading.Barrier", go)), Writer()
     with Storing() as storing:
-        large = Writer()
-        storing.commit([large], SMALL + 1)
-        assert large.stored
+        storing.commit([first], SMALL + 1)
+        assert not first.stored, "the next one may come meanwhile"
+        threading.Timer(0.2, go.set).start()
+        storing.commit([second], SMALL + 1)
+        assert first.stored, "no more than two are in memory"
+        storing.finish()
+    assert second.stored
+
+
+def test_a_large_part_that_fails_is_told_and_given_up() -> None:
+    broken = Writer(problem=StoreFailed("full"))
+    with Storing() as storing:
+        storing.commit([broken], SMALL + 1)
+        with pytest.raises(StoreFailed, match="full"):
+            storing.finish()
+    assert broken.aborted
+
+
+def test_few_bytes_of_small_parts_wait() -> None:
+    with Storing() as storing:
         go = threading.Event()
         waiting = [Writer() for _ in range(JOB_MEMORY // SMALL + 1)]
         for one in waiting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from math import ceil
+from math import ceil, isqrt
 
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.prepared import taken_into
@@ -36,6 +36,17 @@ def pieces_take(step: Step, estate: Estate, streams: Mapping[tuple[str, str], St
     listed = (count + notes + 3 * files) // LISTED + ceil(Fraction(files, AT_ONCE))
     turns = ceil(Fraction(count, AT_ONCE)) + step.bytes // ROUND + _LISTS * listed + _SINGLE
     return int(turns * latency * 1000)
+
+
+def handing_takes(step: Step, estate: Estate) -> int:
+    """Milliseconds of a `restore.log` in which bytes are there that the applier has not been given yet: a whole binlog
+    at most, and half a second each time it is given some, which are the more the less often; or all, at the end."""
+    rate = min((one.rate for one in step.reserve), default=0)
+    if not rate or not step.bytes:
+        return 0
+    whole, burst = Fraction(step.bytes * 1000, rate), estate.databases[step.database].burst.value.amount
+    one = min(Fraction(step.bytes), (1 << 30) + burst) * 1000 / rate
+    return int(min(one + isqrt(int(1000 * whole)), whole)) + 500
 
 
 def starting_takes(step: Step, plan: Plan, estate: Estate) -> int:

@@ -9,7 +9,7 @@ from bkpc_compiler.planning.verified.booking import Booking
 from bkpc_compiler.planning.verified.calendar import Peak
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.flow import Flow
-from bkpc_compiler.planning.verified.pieces import objects_take, pieces_take, starting_takes
+from bkpc_compiler.planning.verified.pieces import handing_takes, objects_take, pieces_take, starting_takes
 from bkpc_compiler.planning.verified.prepared import preparing_takes
 from bkpc_grammar.plan import Plan, Step, Stream
 
@@ -38,7 +38,8 @@ def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
 def _too_short(step: Step, plan: Plan, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> Iterator[str]:
     waits, what = 0, ""
     if step.kind == "restore.log":
-        waits, what = pieces_take(step, estate, streams), "the latency of its objects"
+        waits = pieces_take(step, estate, streams) + handing_takes(step, estate)
+        what = "the latency of its objects and whole binlogs"
     if step.kind == "restore.image":
         waits = preparing_takes(step, plan, estate) + objects_take(step, plan, estate)
         waits += starting_takes(step, plan, estate)

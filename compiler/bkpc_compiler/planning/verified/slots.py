@@ -9,7 +9,9 @@ from math import ceil
 from bkpc_compiler.planning.verified.calendar import Calendar, shortest_month
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.program.model import Cadence, ColdLevel, ImageLevel
+from bkpc_grammar.image_objects import JOB_AT_ONCE, JOB_MEMORY, OTHERS, PIECE, SMALL
 from bkpc_grammar.plan import UPKEEP, Job, Plan
+from bkpc_grammar.thaws import A_SECOND, TURN_MS
 
 
 def late(plan: Plan, estate: Estate, calendar: Calendar) -> Iterator[str]:
@@ -41,8 +43,20 @@ def _too_soon(job: Job, estate: Estate) -> Iterator[str]:
         yield f"{job.id} asks for what it reads {job.thaw_ms - job.schedule.offset_ms} ms before its release"
     storage = estate.stores[job.source_store].storage_class if job.source_store else None
     thaw = storage.value.thaw.value.milliseconds_up() if storage and storage.value.thaw else 0
-    if job.thaw_ms < thaw:
-        yield f"{job.id} reads {job.thaw_ms} ms after it asked for what takes {thaw} ms to thaw"
+    asks = ceil(_objects(job, estate) * Fraction(1000, A_SECOND)) + TURN_MS if thaw else 0
+    if job.thaw_ms < thaw + asks:
+        words = f"what takes {asks} ms to be asked for and {thaw} ms to thaw"
+        yield f"{job.id} reads {job.thaw_ms} ms after it asks for {words}"
+
+
+def _objects(job: Job, estate: Estate) -> int:
+    """Those that a copy has to ask for one by one, at most, of a full image."""
+    database, policy = estate.databases[job.database], estate.policies.get(job.database)
+    engines = {one.engine for one in policy.images if one.kind == "full"} if policy else set()
+    if database.tables is None:
+        return 0
+    pieces = job.expect_bytes // PIECE + 1 if "physical" in engines else 0
+    return max(pieces, database.tables.value.number + OTHERS if "logical" in engines else 0)
 
 
 def _holding(job: Job) -> Iterator[str]:
@@ -93,7 +107,8 @@ def _reads_too_long(job: Job, estate: Estate) -> Iterator[str]:
 
 
 def _starting(job: Job, estate: Estate) -> int:
-    """Milliseconds that pass beside its bytes: until it moves any, and for each table of a logical image."""
+    """Milliseconds that pass beside its bytes: until it moves any, for each table of a logical image, and while nothing
+    but requests is on the way."""
     database, policy = estate.databases[job.database], estate.policies.get(job.database)
     takes = database.starts.value.milliseconds_up() if database.starts else 0
     logical = job.kind == "backup.full" and job.engine == "logical"
@@ -101,7 +116,27 @@ def _starting(job: Job, estate: Estate) -> int:
         logical = any(one.kind == "full" and one.engine == "logical" for one in policy.images)
     if logical and database.tables and database.table:
         takes += database.tables.value.number * database.table.value.milliseconds_up()
-    return takes
+    latency = sum((estate.latency(one.resource) for one in job.reserve), start=Fraction(0))
+    return takes + int(_turns(job, estate) * latency * 1000)
+
+
+def _turns(job: Job, estate: Estate) -> int:
+    """How often a request may have the way for itself: many small objects go at once, each larger one takes three, and
+    one more where it has to be read."""
+    database, policy = estate.databases[job.database], estate.policies.get(job.database)
+    if database.tables is None:
+        return 0
+    levels = [(job.kind == "backup.full", job.engine)]
+    if job.kind == "copy":
+        levels = [(one.kind == "full", one.engine) for one in policy.images] if policy else []
+    each, held, turns = (4, JOB_MEMORY // 2, [0]) if job.kind == "copy" else (3, JOB_MEMORY, [0])
+    if any(full and engine == "logical" for full, engine in levels):
+        count = database.tables.value.number + OTHERS
+        small = ceil(Fraction(count, JOB_AT_ONCE)) + min(job.expect_bytes, count * SMALL) // (held - SMALL)
+        turns.append(small + each * min(count, job.expect_bytes // SMALL))
+    if any(engine == "physical" for _, engine in levels):
+        turns.append(each * (job.expect_bytes // PIECE + 1))
+    return max(turns) + 10
 
 
 def _held_by(job: Job, estate: Estate, left_out: int) -> int:
