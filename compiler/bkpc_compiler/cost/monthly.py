@@ -10,13 +10,12 @@ as the minimum size at least.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
 from bkpc_compiler.cost.prices import ClassPrice, Prices, amount
-from bkpc_grammar.plan import Plan, Retention, Store
+from bkpc_grammar.plan import Job, Plan, Retention, Store, Stream
 
 GIB = 1 << 30
 DAY = 86_400_000
@@ -66,22 +65,44 @@ class Cost:
 def costs_of(plan: Plan, prices: Prices) -> tuple[Cost, ...]:
     """By database, then store: those in OSS."""
     stores = {one.name: one for one in plan.estate.stores}
+    found = _Found(plan)
     return tuple(
-        _cost(plan, kept, stores[kept.store], prices) for kept in plan.retention if stores[kept.store].kind == "oss"
+        _cost(found, kept, stores[kept.store], prices) for kept in plan.retention if stores[kept.store].kind == "oss"
     )
 
 
-def _cost(plan: Plan, kept: Retention, store: Store, prices: Prices) -> Cost:
+class _Found:
+    """What a plan has of a database in a store, looked up: an estate has thousands of both."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.databases = {one.name: one for one in plan.estate.databases}
+        self.jobs: dict[tuple[str, str], list[Job]] = {}
+        self.streams: dict[tuple[str, str], Stream] = {}
+        self.recovered: dict[tuple[str, str | None], int] = {}  # bytes that the largest recovery reads
+        for job in plan.jobs:
+            for name in job.stores if job.kind in _IMAGES else ():
+                self.jobs.setdefault((job.database, name), []).append(job)
+        for stream in plan.streams:
+            for name in stream.stores:
+                self.streams.setdefault((stream.database, name), stream)
+        for recovery in plan.recoveries:
+            read: dict[tuple[str, str | None], int] = {}
+            for one in recovery.steps:
+                read[one.database, one.store] = read.get((one.database, one.store), 0) + one.bytes
+            for key, bytes_ in read.items():
+                self.recovered[key] = max(self.recovered.get(key, 0), bytes_)
+
+
+def _cost(found: _Found, kept: Retention, store: Store, prices: Prices) -> Cost:
     named, redundancy = store.storage_class or "standard", store.redundancy or "lrs"
     price = prices.of(named, redundancy)
-    jobs = [
-        job for job in plan.jobs if job.database == kept.database and job.kind in _IMAGES and store.name in job.stores
-    ]
-    streams = [one for one in plan.streams if one.database == kept.database and store.name in one.stores][:1]
+    key = (kept.database, store.name)
+    jobs = found.jobs.get(key, [])
+    streams = [found.streams[key]] if key in found.streams else []
     flushes = [one.flush_ms for one in streams]
     segments = Fraction(MONTH, max(1, flushes[0])) if flushes else Fraction(0)
     segments += sum(Fraction(MONTH, one.known_ms) for one in streams if one.known_ms)
-    (database,) = [one for one in plan.estate.databases if one.name == kept.database]
+    database = found.databases[kept.database]
     least = price.minimum_size if price else 0
     # Bytes of log in a millisecond, as they are billed: a segment that is smaller is billed as the least.
     rate = max(Fraction(database.log_rate, 1000), Fraction(least, max(1, flushes[0]))) if flushes else Fraction(0)
@@ -97,7 +118,9 @@ def _cost(plan: Plan, kept: Retention, store: Store, prices: Prices) -> Cost:
         count = sum(numbers)
         stored = sum((Fraction(number * job.expect_bytes) for number, job in zip(numbers, jobs, strict=True)), stored)
         stored += rate * (held + max((job.schedule.period_ms for job in jobs), default=0))
-    return Cost(kept.database, store.name, named, redundancy, count, stored, price, segments, _recovered(plan, kept))
+    return Cost(
+        kept.database, store.name, named, redundancy, count, stored, price, segments, found.recovered.get(key, 0)
+    )
 
 
 def _held(kept: Retention, price: ClassPrice | None) -> int | None:
@@ -107,13 +130,3 @@ def _held(kept: Retention, price: ClassPrice | None) -> int | None:
         return None
     stay = price.minimum_stay_days * DAY if price else 0
     return max((kept.keep_ms or 0) + kept.grace_ms + DAY, kept.lock_ms or 0, stay)
-
-
-def _recovered(plan: Plan, kept: Retention) -> int:
-    """Bytes that the largest recovery of the database reads from the store."""
-    return max(_reads(plan, kept), default=0)
-
-
-def _reads(plan: Plan, kept: Retention) -> Iterator[int]:
-    for recovery in plan.recoveries:
-        yield sum(one.bytes for one in recovery.steps if (one.database, one.store) == (kept.database, kept.store))

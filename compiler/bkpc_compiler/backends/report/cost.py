@@ -43,10 +43,10 @@ def bill_of(plan: Plan, prices: Prices) -> Bill:
         )
         for one in costs
     ]
-    totals = [
-        (name, _told(_total([one for one in costs if one.database == name]), prices.currency))
-        for name in dict.fromkeys(one.database for one in costs)
-    ]
+    of: dict[str, list[Cost]] = {}
+    for one in costs:
+        of.setdefault(one.database, []).append(one)
+    totals = [(name, _told(_total(its), prices.currency)) for name, its in of.items()]
     used = {(one.price.name, one.price.redundancy): one.price for one in costs if one.price}
     sources = [f"{name}, {kind}: {one.source}, {one.read_on}" for (name, kind), one in sorted(used.items())]
     return Bill(tuple(told), tuple(totals), tuple(sources))
