@@ -60,7 +60,7 @@ class _Copying:
     def __init__(self, world: World, job: contract.Job, step: Step | None = None) -> None:
         assert job.source_store is not None
         self._step = step
-        self._job, self._go_on = job, world.go_on
+        self._job, self._go_on, self._clock = job, world.go_on, world.clock
         self._source, self._stores = world.store(job.source_store), world.plan.estate.stores
         self._targets = [world.store(name) for name in job.stores]
 
@@ -90,14 +90,15 @@ class _Copying:
 
     def of_turn(self, asks: datetime) -> Image | None:
         """The newest image that was whole at a moment, or the first there is; None: all targets have it, or newer."""
-        held = [catalogue.newest(one, self._job.database) for one in self._targets]
+        database, now = self._job.database, self._clock()
+        held = [catalogue.newest_by(one, database, now) for one in self._targets]
 
         def whole(finished: str) -> bool:
             return datetime.fromisoformat(finished) <= asks
 
-        image = catalogue.newest(self._source, self._job.database, lambda one: whole(one.finished))
+        image = catalogue.newest_by(self._source, database, now, lambda one: whole(one.finished))
         if image is None and not any(held):
-            image = catalogue.newest(self._source, self._job.database)
+            image = catalogue.newest_by(self._source, database, now)
         if image and all(one and one.manifest.id >= image.manifest.id for one in held):
             return None
         return image
@@ -127,7 +128,9 @@ class _Copying:
         return [key for key, size in keys.items() if any(one.get(key) != size for one in held)]
 
     def _newest(self) -> Image:
-        image = catalogue.newest(self._source, self._job.database)
+        image = catalogue.newest_by(self._source, self._job.database, self._clock()) or catalogue.newest(
+            self._source, self._job.database
+        )
         if image is None:
             raise StepFailed(
                 f"store `{self._source.name}` has no image of `{self._job.database}` to copy", retryable=True

@@ -99,11 +99,12 @@ def _image(world: World, job: contract.Job, step: events.Step) -> str:
         return told
 
 
-def newest_image(world: World, job: contract.Job) -> Image | None:
-    """The newest image that every store of a job holds; of a full level a full one as it takes them."""
+def newest_image(world: World, job: contract.Job, now: datetime) -> Image | None:
+    """The newest image that every store of a job holds, and none of the future; of a full level a full one as it takes
+    them."""
     newest: Image | None = None
     for name in job.stores:
-        found = catalogue.newest(world.store(name), job.database, lambda manifest: _is_of(manifest, job))
+        found = catalogue.newest_by(world.store(name), job.database, now, lambda one: _is_of(one, job))
         if found is None:
             return None
         if newest is None or found.manifest.id < newest.manifest.id:
@@ -153,17 +154,17 @@ def _is_due(world: World, job: contract.Job, due: Sequence[contract.Job], now: d
     """Beside those that are `due`."""
     if job.thaw_ms:
         return is_copy_due(world, job, now)
-    newest = newest_image(world, job)
+    newest = newest_image(world, job, now)
     if newest and job.kind == "backup.full" and _useless(world, job, newest):
         newest = None
     if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
         return False  # the full image that is due is all that changed
     if newest is None:
-        return True
+        return job.kind != "copy" or not _copied_all(world, job, now)
     began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC)
     if job.kind == "backup.incremental":
         return began < last_taken(job, fulls_beside(world.plan, job), now)
-    return is_due(job.schedule, began, now) and not _nothing_newer(world, job, newest, due)
+    return is_due(job.schedule, began, now) and not _nothing_newer(world, job, newest, due, now)
 
 
 def can_begin(world: World, job: contract.Job) -> bool:
@@ -171,12 +172,22 @@ def can_begin(world: World, job: contract.Job) -> bool:
     return job.source_store is None or catalogue.newest(world.store(job.source_store), job.database) is not None
 
 
-def _nothing_newer(world: World, job: contract.Job, copied: Image, due: Sequence[contract.Job]) -> bool:
+def _nothing_newer(world: World, job: contract.Job, copied: Image, due: Sequence[contract.Job], now: datetime) -> bool:
     """Whether a copy has brought all there is: what it copied began before it, and would be due for ever."""
     if job.source_store is None or any(one.id in job.requires for one in due):
         return False
-    there = catalogue.newest(world.store(job.source_store), job.database)
+    there = catalogue.newest_by(world.store(job.source_store), job.database, now)
     return there is not None and there.manifest.id <= copied.manifest.id
+
+
+def _copied_all(world: World, job: contract.Job, now: datetime) -> bool:
+    """Whether all that a copy could bring is of the future, and there."""
+    source = world.store(job.source_store or "")
+    if catalogue.newest_by(source, job.database, now):
+        return False
+    newest = catalogue.newest(source, job.database)
+    held = [catalogue.newest(world.store(name), job.database) for name in job.stores]
+    return newest is not None and all(one and one.manifest.id >= newest.manifest.id for one in held)
 
 
 def due_upkeep(jobs: Sequence[contract.Job], done: Mapping[str, datetime], now: datetime) -> list[contract.Job]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from bkpc_runtime.executor import due_jobs
+from bkpc_runtime.commands.status import _fine, _print, status_of
+from bkpc_runtime.commands.status_metrics import metrics
+from bkpc_runtime.executor import due_jobs, run_job
 from bkpc_runtime.repository import layout, plans
 from bkpc_runtime.repository.manifest import Manifest, encode_manifest
 from bkpc_runtime.world import World
@@ -53,6 +56,40 @@ def test_a_copy_that_brought_all_there_is_is_not_due_again(world: World) -> None
     assert due(world) == ["shop/cold/far"]
     keep(world, "far", taken(23))
     assert due(world) == []
+
+
+def test_an_image_of_the_future_is_none_of_todays(world: World) -> None:
+    """A clock was wrong for a moment: until that day comes, images are taken and copied as if it were not there."""
+    wrong = replace(taken(23), id="20270923T021000Z-00000000", began="2027-09-23T02:10:00+00:00")
+    keep(world, "disk", wrong)
+    assert due(world) == ["shop/full/disk", "shop/cold/far"]
+    keep(world, "far", wrong)
+    assert due(world) == ["shop/full/disk"]  # there is nothing else to copy
+    keep(world, "disk", taken(23))
+    assert due(world) == ["shop/cold/far"]
+    (cold,) = (one for one in world.plan.jobs if one.kind == "copy")
+    assert taken(23).id in run_job(dataclasses.replace(world, clock=lambda: NOON), cold)
+    assert due(world) == []
+    soon = NOON.replace(minute=4)
+    keep(world, "disk", replace(taken(23), id="20261123T120400Z-00000000", began=soon.isoformat()))
+    assert due(world) == ["shop/cold/far"]  # clocks differ
+
+
+def test_status_names_an_image_of_the_future(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.now(UTC)
+    today = replace(taken(23), id=f"{now:%Y%m%dT%H%M%SZ}-00000000", began=now.isoformat(), finished=now.isoformat())
+    keep(world, "disk", today)
+    (right, *_), _ = status_of(world, None)
+    keep(world, "disk", replace(today, id="99980923T021000Z-00000000", began="9998-09-23T02:10:00+00:00"))
+    (row, *_), fine = status_of(world, None)
+    assert (row["image"], row["ahead"], right["ahead"]) == (today.id, "99980923T021000Z-00000000", "")
+    assert row["image_age_seconds"] < 3600
+    assert not _fine({**row, "severed": ""})
+    assert _fine({**row, "severed": "", "ahead": ""})
+    assert not fine
+    _print(row)
+    assert "problem: image 99980923T021000Z-00000000 is of the future: a clock was wrong" in capsys.readouterr().out
+    assert any(line.startswith("bkpc_image_of_the_future{") and line.endswith(" 1") for line in metrics([row], fine))
 
 
 def test_an_incremental_image_left_out_for_a_full_one_is_not_due(tmp_path: Path) -> None:

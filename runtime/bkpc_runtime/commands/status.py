@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -165,6 +166,7 @@ def _fine(row: dict[str, Any]) -> bool:
         or not (row["image"] or row["continues"])
         or row["severed"]
         or row["unlocked"]
+        or row["ahead"]
         or row["lag"] == "fail"
     ):
         return False
@@ -199,7 +201,9 @@ def _row(
     world: World, database: contract.Database, name: str, source: tuple[str, Position] | None, kept: Kept, now: datetime
 ) -> dict[str, Any]:
     store = world.store(name)
-    newest = catalogue.newest(store, database.name)
+    last = catalogue.newest(store, database.name)
+    ahead = last is not None and catalogue.ahead(last.manifest, now)
+    newest = (catalogue.newest_by(store, database.name, now) if ahead else None) or last
     reached = _reached(world, database, store, newest)
     windows = [one for _, one in reached if one]
     window = max(windows, key=lambda one: one.reach, default=None)
@@ -215,6 +219,7 @@ def _row(
         "database": database.name,
         "store": name,
         "image": newest.manifest.id if newest else None,
+        "ahead": last.manifest.id if last and ahead else "",
         "continues": [] if newest else _continued_by(world, database, store),
         "severed": severed,
         "image_age_seconds": round((now - datetime.fromisoformat(newest.manifest.finished)).total_seconds())
@@ -298,12 +303,8 @@ def _print(row: dict[str, Any]) -> None:
         print(f"  {sync_line(row['sync'], row['stream'])}")
     for line in stream_lines(row["stream"]) if row["stream"] else ():
         print(f"  {line}")
-    if row["lag"] in {"warn", "fail"}:
-        print(f"  problem: the log lags more than the policy allows ({row['lag']})")
-    if row["severed"]:
-        print(f"  problem: {row['severed']}")
-    if row["unlocked"]:
-        print(f"  problem: {row['unlocked']}")
+    for problem in _problems(row):
+        print(f"  problem: {problem}")
     for line in (*drill_lines(row["drill"]), *keeping_lines(row)):
         print(f"  {line}")
     if row["promised_rpo_seconds"] is not None:
@@ -313,6 +314,20 @@ def _print(row: dict[str, Any]) -> None:
     if row["overdue"]:
         print(f"  overdue: {', '.join(row['overdue'])}")
         say("bkpc apply takes what is overdue")
+
+
+def _problems(row: dict[str, Any]) -> Iterator[str]:
+    if row["lag"] in {"warn", "fail"}:
+        yield f"the log lags more than the policy allows ({row['lag']})"
+    if row["severed"]:
+        yield row["severed"]
+    if row["ahead"]:
+        yield (
+            f"image {row['ahead']} is of the future: a clock was wrong. It counts for no schedule, and while it is "
+            "there nothing expires: delete its folder once a newer image is whole"
+        )
+    if row["unlocked"]:
+        yield row["unlocked"]
 
 
 def _print_images(row: dict[str, Any]) -> None:

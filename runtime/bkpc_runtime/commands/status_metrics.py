@@ -44,6 +44,8 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
      lambda row: int(answers(row))),
     ("bkpc_images", "complete images in the store", lambda row: row["images"]),
     ("bkpc_image_age_seconds", "age of the newest image", lambda row: row["image_age_seconds"]),
+    ("bkpc_image_of_the_future", "1 while an image says that it was begun later than now",
+     lambda row: int(bool(row["ahead"]))),
     ("bkpc_images_held", "images that wait for a release", lambda row: len(row["held"])),
     ("bkpc_images_damaged", "images found damaged when they were last read", lambda row: len(row["damaged"])),
     ("bkpc_images_expiring", "images that are to go", lambda row: len(row["expiring"])),

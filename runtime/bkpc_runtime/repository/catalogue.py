@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing
 from bkpc_runtime.mysql.flavour import Position
@@ -17,11 +17,13 @@ from bkpc_runtime.repository.windows import Stretch, Window
 from bkpc_runtime.stores.store import Store
 
 __all__ = [
-    "Image", "Stretch", "Window", "all_images", "chain", "images", "left_behind", "newest", "prefixes", "severed",
-    "severed_after", "survey", "unreadable", "unreadable_of", "window",
+    "Image", "Stretch", "Window", "ahead", "all_images", "chain", "images", "left_behind", "newest", "newest_by",
+    "prefixes", "severed", "severed_after", "survey", "unreadable", "unreadable_of", "window",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""As much as expiry lets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,19 @@ def newest(store: Store, database: str, fits: Callable[[Manifest], bool] = lambd
         elif image is not None:
             log.error("not counted: %s", image)
     return None
+
+
+def newest_by(
+    store: Store, database: str, now: datetime, fits: Callable[[Manifest], bool] = lambda _: True
+) -> Image | None:
+    """As `newest`, of those that are not `ahead`."""
+    return newest(store, database, lambda manifest: not ahead(manifest, now) and fits(manifest))
+
+
+def ahead(manifest: Manifest, now: datetime) -> bool:
+    """Whether an image says that it was begun later than now: a clock was wrong. It is none of today's, nor of any day
+    until that comes, but can be restored as any other."""
+    return datetime.fromisoformat(manifest.began) > now + _CLOCKS_DIFFER
 
 
 def all_images(store: Store, database: str) -> list[Image]:

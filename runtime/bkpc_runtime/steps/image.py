@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from pymysql.connections import Connection
@@ -92,7 +93,7 @@ def _continued(
 ) -> tuple[Manifest | None, str]:
     """The image that an incremental one may continue; or why there is none."""
     prefix = layout.prefix_of(job.database, facts.identity)
-    found = [newest_to_continue(store, prefix, name) for store in stores]
+    found = [newest_to_continue(store, prefix, name, world.clock()) for store in stores]
     images = [one for one, _ in found if one is not None]
     if len(images) < len(found):
         return None, next(why for one, why in found if one is None)
@@ -104,12 +105,13 @@ def _continued(
     return (None, reason) if reason else (newest.manifest, "")
 
 
-def newest_to_continue(store: Store, prefix: str, engine: Engine) -> tuple[Image | None, str]:
+def newest_to_continue(store: Store, prefix: str, engine: Engine, now: datetime) -> tuple[Image | None, str]:
     """The newest image in a store by an engine that builds on the newest full one; or why there is none.
 
-    Not on an older one, though an image of that may be newer: chains would grow for ever.
+    Not on an older one, though an image of that may be newer: chains would grow for ever. Nor on one of the future:
+    what continues an image has a later name.
     """
-    all_ = list(catalogue.images(store, prefix))
+    all_ = [one for one in catalogue.images(store, prefix) if not catalogue.ahead(one.manifest, now)]
     fitting = [one for one in all_ if one.manifest.engine == engine]
     if not fitting:
         return None, f"store `{store.name}` has no image by {engine} of this server"

@@ -138,8 +138,8 @@ def test_what_is_to_go_and_when(keeping: Keeping) -> None:
 def test_metrics_are_those_of_the_page_and_names_are_escaped(keeping: Keeping) -> None:
     keeping.fill(3)
     whole = row(keeping) | {
-        "database": 'sh"op', "store": "disk", "images": 3, "image_age_seconds": 60, "severed": "", "overdue": [],
-        "bytes_not_stored": None, "stream": {"lag_seconds": 1.5}, "promised_rpo_seconds": 10.0,
+        "database": 'sh"op', "store": "disk", "images": 3, "image_age_seconds": 60, "ahead": "", "severed": "",
+        "overdue": [], "bytes_not_stored": None, "stream": {"lag_seconds": 1.5}, "promised_rpo_seconds": 10.0,
         "drill": {"passed": False, "age_seconds": 60, "overdue": True}, "endangered": [{}, {}],
     }  # fmt: skip
     told = list(metrics([whole], fine=True))

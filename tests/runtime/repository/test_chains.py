@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -92,11 +93,14 @@ def test_what_comes_next_builds_on_the_newest_full_image(tmp_path: Path) -> None
     first, full, while_taken = image(1), image(2), image(3, 1, (100, 200))
     for one in (first, full, while_taken):
         store.put(manifest_key(PREFIX, one.id), encode_manifest(one))
-    found, _ = newest_to_continue(store, PREFIX, "mariabackup")
+    now = datetime.fromisoformat(while_taken.began)
+    found, _ = newest_to_continue(store, PREFIX, "mariabackup", now)
     assert found is not None
     assert found.manifest == full
+    before, why = newest_to_continue(store, PREFIX, "mariabackup", now - timedelta(days=400))
+    assert (before, "has no image by mariabackup" in why) == (None, True)  # all are of the future
     following = image(4, 2, (100, 300))
     store.put(manifest_key(PREFIX, following.id), encode_manifest(following))
-    found, _ = newest_to_continue(store, PREFIX, "mariabackup")
+    found, _ = newest_to_continue(store, PREFIX, "mariabackup", now)
     assert found is not None
     assert found.manifest == following
