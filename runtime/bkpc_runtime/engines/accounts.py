@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,9 +176,3 @@ def parse_accounts(part: bytes) -> tuple[AccountStatement, ...]:
         found.append(_statement(AccountName(head["user"], head["host"]), part[match.end() : end].decode()))
         match = _HEAD.match(part, end + len(b";\n"))
     return tuple(found)
-
-
-def other_settings(connection: Connection[Any]) -> Sequence[str]:
-    """What else the server keeps in its own schema, that no image holds."""
-    kinds = {"func": "loadable functions (CREATE FUNCTION … SONAME)", "servers": "servers (CREATE SERVER)"}
-    return [words for table, words in kinds.items() if query(connection, f"SELECT 1 FROM mysql.{table} LIMIT 1")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,15 @@ from bkpc_runtime.engines.accounts import (
     ACCOUNTS,
     Accounts,
     AccountStatement,
-    other_settings,
     read_accounts,
     write_accounts,
 )
 from bkpc_runtime.engines.engine import Server, Sink, Taken
 from bkpc_runtime.engines.inventory import Contents, read_contents
 from bkpc_runtime.engines.row_counts import RowCounter
+from bkpc_runtime.engines.server_objects import ServerObjects, read_server_objects, write_server_objects
 from bkpc_runtime.engines.split import Piece
-from bkpc_runtime.engines.views import doubtful_views, write_view, write_views
+from bkpc_runtime.engines.views import doubtful_views, ordered, views_using, write_view, write_views
 from bkpc_runtime.errors import ServerFailed, ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import Position, current_position, read_facts, time_of
@@ -44,15 +43,19 @@ class Logical:
     def take(self, server: Server, sink: Sink) -> Taken:
         refuse_prepared(server.connection)
         before = read_contents(server.connection)
-        with client_options(server.address, server.facts.flavour) as options:
-            parts = _Parts(sink, RowCounter(server.facts.flavour), server.connection)
+        flavour = server.facts.flavour
+        objects = read_server_objects(server.connection, flavour, passwords=sink.encrypted)
+        with client_options(server.address, flavour) as options:
+            parts = _Parts(sink, RowCounter(flavour), server.connection)
+            parts.objects(objects)
             snapshot = _write_tables(server, parts, options, before)
             # Read after the snapshot: what changed since then is in the log after it, and comes once more.
             accounts = _accounts(server, passwords=sink.encrypted)
-            doubtful = _write_views(server, parts, before, accounts.statements)
-        if read_contents(server.connection).stamp != before.stamp:
+            doubtful = _write_views(server, parts, before, accounts.statements, objects.functions)
+        after = read_server_objects(server.connection, flavour, passwords=sink.encrypted)
+        if read_contents(server.connection).stamp != before.stamp or after != objects:
             raise ToolFailed("the schema changed while the image was taken", retryable=True)
-        lost = (*accounts.lost, *_loose(server))
+        lost = (*accounts.lost, *objects.lost, *_loose(server))
         rows = parts.counter.rows()
         contents = before.without_views(doubtful)
         return Taken(snapshot.position, snapshot.gtid, contents, lost, rows=rows, moment=parts.moment)
@@ -86,13 +89,17 @@ def _nothing(server: Server) -> dump.Snapshot:
 
 
 def _write_views(
-    server: Server, parts: _Parts, contents: Contents, accounts: Sequence[AccountStatement]
+    server: Server,
+    parts: _Parts,
+    contents: Contents,
+    accounts: Sequence[AccountStatement],
+    functions: Sequence[str],
 ) -> frozenset[tuple[str, str]]:
     """Views, and accounts before them: who defines a view must be there, and must be allowed to use what it uses.
 
-    Returns the views that may use things that are not there.
+    Returns the views that may use things that are not there, such as loadable `functions`.
     """
-    doubtful = doubtful_views(server.connection, contents)
+    doubtful = doubtful_views(server.connection, contents) | views_using(server.connection, contents, functions)
     certain = {(one.schema, view) for one in contents.schemas for view in one.views} - doubtful
     parts.accounts([one for one in accounts if not one.on_one_of(certain | doubtful)])
     parts.begin("views")
@@ -101,7 +108,7 @@ def _write_views(
     for schema, view in checking:
         parts.begin("check_option", schema, view)
         write_view(server.connection, schema, view, parts.write)
-    for schema, view in sorted(doubtful):
+    for schema, view in ordered(server.connection, doubtful):
         parts.begin("doubtful", schema, view)
         write_view(server.connection, schema, view, parts.write)
     parts.accounts([one for one in accounts if one.on_one_of(doubtful)])
@@ -111,8 +118,7 @@ def _write_views(
 def _accounts(server: Server, *, passwords: bool) -> Accounts:
     if not may_read_accounts(server.connection):
         return Accounts((), (f"{ACCOUNTS} (the backup's account may not read them: GRANT SELECT ON `mysql`.*)",))
-    found = read_accounts(server.connection, server.facts.flavour, passwords=passwords)
-    return replace(found, lost=(*found.lost, *other_settings(server.connection)))
+    return read_accounts(server.connection, server.facts.flavour, passwords=passwords)
 
 
 class _Parts:
@@ -136,6 +142,12 @@ class _Parts:
         if statements:
             self.begin("accounts")
             write_accounts(statements, self.write)
+
+    def objects(self, found: ServerObjects) -> None:
+        """A part of what tables need of their server, where there is anything."""
+        if found.objects:
+            self.begin("server")
+            write_server_objects(found.objects, self.write)
 
     def see_moment(self) -> None:
         """The snapshot has just been taken."""

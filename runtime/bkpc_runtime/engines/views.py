@@ -48,6 +48,26 @@ def doubtful_views(connection: Connection[Any], contents: Contents) -> frozenset
     return frozenset((one.schema, view) for one in contents.schemas for view in one.views) - whole
 
 
+def views_using(
+    connection: Connection[Any], contents: Contents, functions: Collection[str]
+) -> frozenset[tuple[str, str]]:
+    """Views that use a loadable function, or a view that does: where its library is missing they can't be made."""
+    if not functions:
+        return frozenset()
+    views = [_read(connection, one.schema, view) for one in contents.schemas for view in one.views]
+    names = "|".join(map(re.escape, functions)).encode()
+    calls = re.compile(rb"\b(?:" + names + rb")`?\(", re.IGNORECASE)
+    found = {view.quoted for view in views if calls.search(view.statement)}
+    while more := {view.quoted for view in views if any(one.encode() in view.statement for one in found)} - found:
+        found |= more
+    return frozenset((view.schema, view.name) for view in views if view.quoted in found)
+
+
+def ordered(connection: Connection[Any], names: Collection[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Used views before their users."""
+    return ((view.schema, view.name) for view in in_order([_read(connection, *one) for one in sorted(names)]))
+
+
 def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 

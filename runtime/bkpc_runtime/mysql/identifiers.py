@@ -11,6 +11,11 @@ def quote(*names: str) -> str:
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
 
 
+def option_text(text: str) -> str:
+    """A string where the grammar takes no expression; right unless the sql_mode has NO_BACKSLASH_ESCAPES."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def literal(text: str) -> str:
     """A string literal that is right under every sql_mode: only quotes double, backslashes go in as hex."""
     if "\\" in text or "\0" in text:

@@ -1,4 +1,4 @@
-"""Tables whose files lie elsewhere than in the data directory, as their own definitions say."""
+"""Where the files of tables lie, as their own definitions say."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from bkpc_runtime.mysql.schemas import not_system
 _OPTIONS_AT = b"\n) "
 """Where the columns of a shown definition end, whose comments may say anything."""
 _PLACE = re.compile(rb"\b(?:DATA|INDEX) DIRECTORY ?= ?'")
+_TABLESPACE = re.compile(rb"/\*!50100 TABLESPACE `((?:[^`]|``)+)` \*/")
+_BLOCK = re.compile(rb" ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=(\d+)")
 _VERSIONED_COMMENT = re.compile(r"/\*M?!\d*")
 _NAMES_A_PLACE = re.compile(r"\bDIRECTORY\b|\bDATAFILE\b", re.IGNORECASE)
 _KINDS = {"DATA", "INDEX"}
@@ -25,12 +27,27 @@ _PARTS = {"PARTITION", "SUBPARTITION"}
 
 def elsewhere(connection: Connection[Any]) -> list[str]:
     """Tables with a DATA DIRECTORY or INDEX DIRECTORY, of their own or of a partition; as `schema.table`."""
+    return [name for name, options in _definitions(connection) if _PLACE.search(options)]
+
+
+def _definitions(connection: Connection[Any]) -> Iterator[tuple[str, bytes]]:
+    """Each table, and its options."""
     rows = query(
         connection,
         "SELECT table_schema, table_name FROM information_schema.tables "
         f"WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND {not_system('table_schema')} ORDER BY 1, 2",
     )
-    return [f"{schema}.{name}" for schema, name in rows if _is_elsewhere(connection, str(schema), str(name))]
+    for schema, name in rows:
+        yield f"{schema}.{name}", _options(connection, str(schema), str(name))
+
+
+def _options(connection: Connection[Any], schema: str, name: str) -> bytes:
+    """What its definition says behind its columns."""
+    try:
+        text = bytes(query_bytes(connection, f"SHOW CREATE TABLE {quote(schema, name)}")[0][1])
+    except ServerFailed:  # gone meanwhile, or broken: others say so
+        return b""
+    return text[max(0, text.find(_OPTIONS_AT)) :]
 
 
 def lost_places(connection: Connection[Any]) -> tuple[str, ...]:
@@ -41,12 +58,23 @@ def lost_places(connection: Connection[Any]) -> tuple[str, ...]:
     )
 
 
-def _is_elsewhere(connection: Connection[Any], schema: str, name: str) -> bool:
-    try:
-        text = bytes(query_bytes(connection, f"SHOW CREATE TABLE {quote(schema, name)}")[0][1])
-    except ServerFailed:  # gone meanwhile, or broken: others say so
-        return False
-    return bool(_PLACE.search(text, max(0, text.find(_OPTIONS_AT))))
+def used_tablespaces(connection: Connection[Any]) -> list[tuple[str, int, bool]]:
+    """General tablespaces that tables of MySQL name: their name, block size (0: the server's), whether encrypted."""
+    found: dict[str, tuple[int, bool]] = {}
+    for _, definition in _definitions(connection):
+        named = _TABLESPACE.search(definition)
+        name = named[1].replace(b"``", b"`").decode() if named else ""
+        if name and not name.startswith("innodb_"):
+            block = _BLOCK.search(definition)
+            found[name] = (int(block[1]) * 1024 if block else 0, b" ENCRYPTION='Y'" in definition)
+    return [(name, *rest) for name, rest in sorted(found.items())]
+
+
+def tablespace_of(connection: Connection[Any], table: tuple[str, str]) -> str:
+    """The general tablespace that a table lies in; empty where it has a file of its own."""
+    named = _TABLESPACE.search(_options(connection, *table))
+    name = named[1].replace(b"``", b"`").decode() if named else ""
+    return "" if name.startswith("innodb_") else name
 
 
 def names_a_place(statement: str) -> bool:

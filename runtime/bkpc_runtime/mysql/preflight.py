@@ -261,6 +261,7 @@ def _not_as_they_are(connection: Connection[Any]) -> Iterator[Finding]:
     """What SQL does not hold as the server does."""
     yield from engine_findings(connection)
     yield from _rounded(connection)
+    yield from _libraries(connection)
 
 
 def _elsewhere(connection: Connection[Any], engines: Collection[Engine]) -> Iterator[Finding]:
@@ -273,6 +274,17 @@ def _elsewhere(connection: Connection[Any], engines: Collection[Engine]) -> Iter
             yield Finding("problem", f"{text}; images by {copied[0]} can't hold them", ("say `by logical`",))
         else:
             yield Finding("warning", f"{text}; they come back in the data directory, which must have room for them", ())
+
+
+def _libraries(connection: Connection[Any]) -> Iterator[Finding]:
+    """What no SQL brings to another server."""
+    if not may_read_accounts(connection):
+        return
+    rows = query(connection, "SELECT name, dl FROM mysql.func ORDER BY 1")
+    if rows:
+        names = ", ".join(f"{name} ({library})" for name, library in rows[:_NAMED])
+        text = f"loadable functions: {names}; views of theirs can be restored only where these libraries are installed"
+        yield Finding("warning", text, ())
 
 
 def _rounded(connection: Connection[Any]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bkpc_runtime.errors import BadUsage, DamagedBackup, Refused, ServerFailed, 
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.placement import tablespace_of
 from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, SYSTEM_SCHEMAS
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.recovery.beside import called, count, forget_killed, put_back, shaped, take_place, why_in_place
@@ -22,6 +24,7 @@ from bkpc_runtime.recovery.kept_triggers import NEW, TriggersLacking, keep, make
 from bkpc_runtime.recovery.load import client_command
 from bkpc_runtime.recovery.target import Target
 
+log = logging.getLogger(__name__)
 Table = tuple[str, str]
 
 
@@ -145,6 +148,7 @@ def copy_tables(
         done: list[str] = []
         for table in there:
             goes = destination.of(table)
+            _leave_tablespace(source, into, table)
             in_place = why_in_place(source, into, table, goes)
             state = f"is incomplete ({in_place}: it was loaded over)" if in_place else "is as it was"
             so_far = f"copied before it: {', '.join(done) or 'nothing'}; nothing else was touched"
@@ -165,6 +169,18 @@ def copy_tables(
         for table in gone:
             query(into, f"DROP TABLE IF EXISTS {quote(*destination.of(table))}")
         return gone
+
+
+def _leave_tablespace(source: Connection[Any], into: Connection[Any], table: Table) -> None:
+    """A table of a general tablespace that the destination has not gets a file of its own."""
+    name = tablespace_of(source, table)
+    if not name:
+        return
+    asked = "SELECT 1 FROM information_schema.innodb_tablespaces WHERE name = %s"
+    with suppress(ServerFailed):  # who may not ask finds out
+        if not query(into, asked, (name,)):
+            query(source, f"ALTER TABLE {quote(*table)} TABLESPACE = `innodb_file_per_table`")
+            log.warning("%s gets a file of its own: there is no tablespace %s", ".".join(table), name)
 
 
 def _copy(

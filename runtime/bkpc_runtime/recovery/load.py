@@ -26,6 +26,7 @@ from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.recovery.accounts_back import existing_accounts
 from bkpc_runtime.recovery.marker import KEPT, SCHEMA, Marker, Unfinished, recalled, refuse_others, unfinished
 from bkpc_runtime.recovery.parts_ahead import PartsAhead, Stored
+from bkpc_runtime.recovery.server_objects import make_server_objects
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 MOST_CLIENTS = 8
 _ATTEMPTS = 3
 _MAY_FAIL = {
-    "doubtful": "was broken before, and can't be made",
+    "doubtful": "was broken before, or uses what is not here: it can't be made",
     "check_option": "is back, but without its WITH CHECK OPTION, which can't be made",
 }
 _DEADLOCK = re.compile(r"ERROR (1213|1205) ")
@@ -166,9 +167,11 @@ def load_image(
     """
     before = marker.before if marker else Unfinished("", frozenset(), frozenset(), False)
     loaded = before.loaded - _perhaps_lost(image, target) if before.loaded else before.loaded
-    parts = [part for part in image.manifest.parts if part.kind != "accounts" and part.name not in loaded]
+    apart = {"accounts", "server"}
+    parts = [part for part in image.manifest.parts if part.kind not in apart and part.name not in loaded]
     if any(part.kind == "objects" and part.name in before.loaded | before.begun for part in parts):
         _drop_triggers(image, target)
+    make_server_objects(image, store, target, identities)
     with client_options(target.address, facts.flavour) as options:
         loading = _Loading(
             image, store, client_command(facts, str(options)), identities, _Noted(progress, marker, parts)
@@ -281,7 +284,7 @@ class _Loading:
                 name = ".".join(filter(None, (part.schema, part.table))) or part.kind
                 raise ToolFailed(
                     f"{name} ({part.name}) can't be loaded: {problem}",
-                    help="run the same restore again: what is loaded stays",
+                    help="mend that, and run the same restore again: what is loaded stays",
                     retryable=problem.retryable,
                 ) from problem
             log.warning("view %s.%s %s: %s", part.schema, part.table, _MAY_FAIL[part.kind], problem)

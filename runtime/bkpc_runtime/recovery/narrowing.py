@@ -34,7 +34,9 @@ Table = tuple[str, str]
 _VERBS = {"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"}
 _ON_TABLES = {"TABLE", "TABLES", "INDEX", "SEQUENCE"}
 _ON_SCHEMAS = {"DATABASE", "SCHEMA"}
-_ON_ELSE = {"VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE", "USER", "ROLE", "SERVER", "TABLESPACE"}
+_ON_ELSE = {"VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE", "USER", "ROLE"}
+_ON_SERVER = {"SERVER", "TABLESPACE", "REFERENCE"}
+"""What tables need of their server; REFERENCE: a spatial reference system."""
 _ROWS_AS_TEXT = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH"}
 _STATEMENT_END = 1
 _NAME = rb"`(?:[^`]|``)+`"
@@ -44,14 +46,17 @@ _LONGEST_DEFINITION = 1 << 20
 
 
 def kind_of(statement: Statement) -> str:
-    """What a statement is about: `table`, `schema`, `rows` (as text), `xa`, or `` for what concerns no rows."""
+    """What a statement is about: `table`, `schema`, `server` (what tables need of it), `rows` (as text), `xa`, or ``
+    for what concerns no rows."""
     words = [one.word for one in tokens(statement.text[:2000])]
     if not words:
         return ""
     if words[0] == "TRUNCATE":
         return "table"
     if words[0] in _VERBS:
-        what = next((one for one in words[1:] if one in _ON_TABLES | _ON_SCHEMAS | _ON_ELSE), "")
+        what = next((one for one in words[1:] if one in _ON_TABLES | _ON_SCHEMAS | _ON_SERVER | _ON_ELSE), "")
+        if what in _ON_SERVER:
+            return "server"
         return "table" if what in _ON_TABLES else "schema" if what in _ON_SCHEMAS else ""
     return "rows" if words[0] in _ROWS_AS_TEXT else "xa" if words[0] == "XA" else ""
 
@@ -87,7 +92,7 @@ class Narrowing:
         kind = kind_of(statement)
         if kind == "table":
             return self.all_of_them or bool(mentioned(statement) & self.tables)
-        return kind == "schema" or (self.all_of_them and kind in {"rows", "xa"})
+        return kind in {"schema", "server"} or (self.all_of_them and kind in {"rows", "xa"})
 
 
 @dataclass(slots=True)
@@ -215,7 +220,7 @@ def of_image(image: Image, narrowing: Narrowing) -> Image:
     parts = [
         part
         for part in manifest.parts
-        if part.kind == "schema" or (part.kind == "table" and narrowing.holds((part.schema, part.table)))
+        if part.kind in {"server", "schema"} or (part.kind == "table" and narrowing.holds((part.schema, part.table)))
     ]
     sequences = set(_sequences(manifest))
     inventory = [

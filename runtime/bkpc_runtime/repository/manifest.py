@@ -22,16 +22,17 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Closed and frozen, fields by name."""
 
 
-PartKind = Literal["schema", "table", "objects", "views", "accounts", "check_option", "doubtful", "stream"]
+PartKind = Literal["server", "schema", "table", "objects", "views", "accounts", "check_option", "doubtful", "stream"]
 
 
 class Part(_Record, frozen=True):
     """One object of the image; parts are loaded in their order.
 
-    `kind`: `schema` (CREATE DATABASE and sequences), `table` (structure and rows), `objects` (routines,
-    triggers, events), `views`, `accounts` (users, roles and grants; restored apart), `check_option` (one view once
-    more, now with its WITH CHECK OPTION: it may fail), `doubtful` (one view, which may use things that are not there:
-    it may fail); `stream`: a piece of the one stream that a physical image is.
+    `kind`: `server` (what tables need of the server itself: tablespaces, spatial reference systems, servers, loadable
+    functions; made where they are not there), `schema` (CREATE DATABASE and sequences), `table` (structure and rows),
+    `objects` (routines, triggers, events), `views`, `accounts` (users, roles and grants; restored apart),
+    `check_option` (one view once more, now with its WITH CHECK OPTION: it may fail), `doubtful` (one view, which may
+    use things that are not there: it may fail); `stream`: a piece of the one stream that a physical image is.
     """
 
     name: str
