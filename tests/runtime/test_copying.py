@@ -71,7 +71,8 @@ class Estate:
         self.world = World(plan, folder, environ, lambda: self.now)
         self.world.store("back").put(f"{layout.PLANS}any.json", b"{}")  # as `apply` begins it
         (self.job,) = (one for one in plan.jobs if one.kind == "copy")
-        self.asks = MORNING.replace(hour=4, minute=0) + timedelta(milliseconds=self.job.schedule.offset_ms) - 5 * HOUR
+        self.asks = MORNING.replace(hour=4, minute=0) + timedelta(milliseconds=self.job.schedule.offset_ms)
+        self.asks -= timedelta(milliseconds=self.job.thaw_ms)
 
     def image(self, at: datetime) -> str:
         return made.put_image(self.world.store("tape"), made.manifest(at, Position("", 0), took=HOUR / 2)).id
@@ -104,7 +105,8 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
 
 
 def test_the_plan_asks_as_long_before_as_the_class_takes(estate: Estate) -> None:
-    assert estate.job.thaw_ms == 5 * 3_600_000
+    """And 2010 objects, a hundred a second, and a second besides."""
+    assert estate.job.thaw_ms == 5 * 3_600_000 + 21_100
     assert estate.job.schedule.offset_ms >= estate.job.thaw_ms
 
 
