@@ -21,7 +21,7 @@ from bkpc_runtime.recovery.load import MOST_CLIENTS, ready_target
 from bkpc_runtime.recovery.point import Point, before_event, parse_point
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
-from bkpc_runtime.recovery.where_from import store_to_read
+from bkpc_runtime.recovery.where_from import store_for, store_to_read
 from bkpc_runtime.steps.reading import Reading
 from bkpc_runtime.transfer.identity import identity_file, need_key
 from bkpc_runtime.world import World
@@ -131,8 +131,11 @@ def _one_database(arguments: argparse.Namespace, world: World, means: Means, poi
     (database,) = world.databases(arguments.database)
     if not arguments.store:
         world = with_those_to_read(world, [database.name])
-    store = store_to_read(world, database.name, arguments.store)
     folder = Path(arguments.into_datadir[0]) if arguments.into_datadir else None
+    if arguments.store:
+        store = store_to_read(world, database.name, arguments.store)
+    else:
+        store = store_for(world, database.name, point, means.identities, physical=bool(folder))
     address = None if folder else parse_address(arguments.into[0])
     target = Target(address, address.password()) if address else None
     thaws = Thaws(world, terms_of(arguments))

@@ -11,14 +11,17 @@ With `hot sync to 2 of …` only that one may have the last of them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
-from bkpc_runtime.errors import DamagedBackup, StoreFailed
+from bkpc_runtime.errors import DamagedBackup, PolicyBroken, RuntimeFailure, StoreFailed
+from bkpc_runtime.recovery.choice import starts
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Point
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
 from bkpc_runtime.repository.log_names import remembered
+from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.two_stores import ImagesAndLog
 from bkpc_runtime.world import World
@@ -90,6 +93,40 @@ def stores_to_read(
         return images, logs
     log.info("log is read from store `%s`, which has most of it", store.name)
     return ImagesAndLog(images, store), logs
+
+
+def store_for(world: World, database: str, point: Point, identities: Sequence[Secret], *, physical: bool) -> Store:
+    """As `store_to_read`; but where the log of that has a gap at a time or position, the first store in which it leads
+    there, if there is one. What must thaw is not looked into."""
+    first = store_to_read(world, database, None)
+    if not isinstance(point, AtTime | AtPosition) or _leads(world, first, database, point, identities, physical):
+        return first
+    for name in world.stores_of(database):
+        for one in with_its_log(world, database, remembered(world.store(name))):
+            if _leads(world, one, database, point, identities, physical):
+                log.warning("read from store `%s`: the log in `%s` does not lead to that point", one.name, first.name)
+                return one
+    return first
+
+
+def _leads(
+    world: World, store: Store, database: str, point: Point, identities: Sequence[Secret], physical: bool
+) -> bool:
+    """Whether the log of an image there leads to a point, or no other store's could better: it is read only where it
+    has a gap. Of what can't be known before it has thawed, or can't be decrypted, that is said later."""
+    if any(world.thaws(name) for name in getattr(store, "names", (store.name,))):
+        return True
+    try:
+        start = next(starts(store, database, point, identities, physical=physical, by_names=True))
+        window = catalogue.window(store, start.image)
+        if window and isinstance(point, AtTime) and catalogue.severed_after(store, start.image, window):
+            start = next(starts(store, database, point, identities, physical=physical))
+            return start.sure
+    except (PolicyBroken, StoreFailed, DamagedBackup):
+        return False
+    except RuntimeFailure:
+        pass
+    return True
 
 
 class _Opened:

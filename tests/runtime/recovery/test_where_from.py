@@ -18,7 +18,7 @@ from bkpc_runtime.recovery.choice import starts
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest
 from bkpc_runtime.recovery.replay import open_spool
 from bkpc_runtime.recovery.way import ByClient
-from bkpc_runtime.recovery.where_from import store_to_read
+from bkpc_runtime.recovery.where_from import store_for, store_to_read
 from bkpc_runtime.repository.segments import order, parse_key
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.world import World
@@ -100,6 +100,42 @@ def test_the_copy_is_read_where_nothing_else_answers(tmp_path: Path, caplog: pyt
         there.service.unmake("copy")
         with pytest.raises(StoreFailed):
             store_to_read(both, "shop", None)
+
+
+def test_a_point_in_a_gap_of_one_log_is_restored_from_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Both logs go as far, and the first is read elsewhere: but there the store was away for a while."""
+    both = in_folders(tmp_path)
+    stream = msgspec.structs.replace(PLAN.streams[0], database="shop", stores=("one", "two"))
+    both = World(msgspec.structs.replace(both.plan, streams=(stream,)), Path(), {})
+    log = Log()
+    for hour in range(3):
+        log.begin_file()
+        for second in range(5):
+            log.commit(BEGAN + hour * 3600 * SECOND + (60 + second) * SECOND)
+    late = BEGAN + 2 * 3600 * SECOND
+    for name, image in (
+        ("one", made.manifest(late, Position(made.binlog(3), log.edges[12].offset), took=SECOND)),
+        ("two", None),
+    ):
+        store = both.store(name)
+        for key, body in log.store([], log.edges[0]).objects.items():
+            segment = parse_key(key)
+            begun_anew = image is not None and segment is not None and segment.file == made.binlog(3)
+            if image is None or made.binlog(2) not in key:
+                store.put(key.replace("/000001/", "/000002/", 1) if begun_anew else key, body)
+        if image is not None:
+            made.put_image(store, msgspec.structs.replace(image, flavour="mysql"))
+    at = {hour: AtTime(BEGAN + hour * 3600 * SECOND + 62 * SECOND) for hour in range(3)}
+    chosen = {hour: store_for(both, "shop", point, (), physical=False).name for hour, point in at.items()}
+    assert chosen == {0: "one", 1: "two", 2: "one"}
+    assert "read from store `two`: the log in `one` does not lead to that point" in caplog.text
+    assert (
+        store_for(both, "shop", AtPosition(Position(made.binlog(2), log.edges[8].offset)), (), physical=False).name
+        == "two"
+    )
+    assert store_for(both, "shop", Latest(), (), physical=False).name == "one"
+    gone = AtTime(BEGAN - SECOND)
+    assert store_for(both, "shop", gone, (), physical=False).name == "one"  # what is wrong is said where it is read
 
 
 def test_a_recovery_asks_each_store_once_for_the_names_of_a_log(
