@@ -283,9 +283,14 @@ def _stored_at_once() -> AbstractContextManager[Any]:
     return patch.object(levels, "objects_moved", lambda *_: None)
 
 
-def _two_flushes_at_once() -> AbstractContextManager[Any]:
-    """A log waits for nothing that was cut before it."""
-    return patch.object(log_delay, "BEHIND", 1)
+def _waits_for_no_other() -> AbstractContextManager[Any]:
+    """An object of a log waits for none that was cut before it."""
+
+    def delay(log: Any, rate: Any) -> log_delay.Delay:
+        held = min(log.burst + log.writes * log.flush, Fraction(16 << 20))
+        return log_delay.Delay(log.flush, 2 * log.latency, held / rate)
+
+    return patch.object(stream, "delay", delay)
 
 
 def _handed_on_by_the_byte() -> AbstractContextManager[Any]:
@@ -349,7 +354,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("the pieces of a log come at once", _asked_for_all_at_once, None),
     ("the objects of an image come at once", _all_tables_at_once, None),
     ("the objects of an image are stored at once", _stored_at_once, None),
-    ("a log waits for one object only", _two_flushes_at_once, None),
+    ("an object of a log waits for no other", _waits_for_no_other, None),
     ("binlogs are replayed while they come", _handed_on_by_the_byte, None),
     ("a thaw is asked for in no time", _asked_in_no_time, "quota"),
     ("a thaw is seen at once", _seen_at_once, "quota"),
