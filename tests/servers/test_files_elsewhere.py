@@ -8,6 +8,7 @@ import pytest
 
 from bkpc_grammar.plan import Preflight
 from bkpc_runtime.engines.page_copy import PageCopy
+from bkpc_runtime.engines.picking import lacking
 from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import connect
@@ -50,6 +51,15 @@ def went_on(server: ThrowawayServer, elsewhere: Path) -> None:
     )
 
 
+def of_mysql(server: ThrowawayServer, elsewhere: Path, name: str) -> None:
+    """A table in a tablespace whose file lies elsewhere."""
+    server.run(
+        f"CREATE TABLESPACE {name} ADD DATAFILE '{elsewhere}/{name}.ibd'",
+        f"CREATE TABLE dd.in_{name} (id INT PRIMARY KEY) TABLESPACE {name}",
+        f"INSERT INTO dd.in_{name} VALUES (1)",
+    )
+
+
 def rows(server: ThrowawayServer) -> dict[str, object]:
     return {name: server.run(f"SELECT * FROM dd.{name} ORDER BY id") for name in TABLES}
 
@@ -84,8 +94,12 @@ def test_from_a_dump_and_the_log_beside_the_source(
         monkeypatch.setenv("BKPC_MYSQL_BIN", str(source.bin))
         filled(source, elsewhere)
         with Streaming(source, store) as stream:
+            if flavour == "mysql":
+                of_mysql(source, elsewhere, "first")
             image = image_of(source, [store], [])
             went_on(source, elsewhere)
+            if flavour == "mysql":
+                of_mysql(source, elsewhere, "second")
             wait_for(stream, position(source))
         assert [one for one in image.not_included if "DATA DIRECTORY" in one and "dd.ext, dd.halves" in one]
         assert ("warning", "dd.ext, dd.halves, dd.later; they come back in the data d") in told(source)
@@ -95,6 +109,14 @@ def test_from_a_dump_and_the_log_beside_the_source(
             restore(store, rescue, "latest", [], "client" if flavour == "mysql" else "applier")
             assert rows(rescue) == rows(source)
             assert lie_within(rescue)
+            if flavour == "mysql":
+                assert [rescue.run(f"SELECT * FROM dd.in_{name}") for name in ("first", "second")] == [[(1,)], [(1,)]]
+                beyond = "SELECT name FROM information_schema.innodb_tablespaces_brief WHERE path LIKE '/%'"
+                assert not rescue.run(beyond)
+                with connect(parse_address(source.url)) as connection:
+                    facts = read_facts(connection)
+                    found = [one.text for one in lacking(connection, facts, parse_address(source.url), ["physical"])]
+                assert [one for one in found if one.endswith("outside the data directory: first, second")]
 
 
 def physical(server: ThrowawayServer, store: Store, parent: Manifest | None = None) -> Manifest:

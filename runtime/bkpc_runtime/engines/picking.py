@@ -18,12 +18,13 @@ from bkpc_runtime.engines.engine import Engine
 from bkpc_runtime.engines.logical import Logical
 from bkpc_runtime.engines.page_copy import STREAMS, PageCopy
 from bkpc_runtime.engines.page_copy import Name as PagesBy
-from bkpc_runtime.errors import PolicyBroken, ToolFailed
+from bkpc_runtime.errors import PolicyBroken, ServerFailed, ToolFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.finding import Finding
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.mysql.preflight_privileges import denied
 from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, not_transactional, with_history
 from bkpc_runtime.mysql.tools import find_tool
 from bkpc_runtime.repository import manifest
@@ -161,8 +162,23 @@ def _clone_lacks(connection: Connection[Any], facts: ServerFacts) -> Iterator[Fi
         mends = tuple(f"ALTER TABLE {quote(str(row[0]), str(row[1]))} ENGINE = InnoDB;" for row in others[:5])
         text = f"CLONE leaves out the rows of {names}: a physical image would lack them"
         yield Finding("problem", text, (*mends, "or say `by logical`"))
+    yield from _tablespaces_outside(connection)
     if not list(_not_here(facts, _SOMEWHERE)):
         yield from _folder_lacks(facts)
+
+
+def _tablespaces_outside(connection: Connection[Any]) -> Iterator[Finding]:
+    asked = "SELECT name FROM information_schema.innodb_tablespaces_brief"
+    try:
+        rows = query(connection, f"{asked} WHERE space_type = 'General' AND path LIKE '/%'")
+    except ServerFailed as problem:
+        if not denied(problem):
+            raise
+        return  # that the privilege is missing is a finding of its own
+    if rows:
+        names = ", ".join(str(name) for (name,) in rows[:5])
+        text = f"CLONE can't copy tablespaces whose files lie outside the data directory: {names}"
+        yield Finding("problem", text, ("say `by logical`",))
 
 
 _SOMEWHERE = Address("", "", 0, "/", "disabled", "", "", "")
