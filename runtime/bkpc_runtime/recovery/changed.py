@@ -9,6 +9,7 @@ from datetime import datetime
 from bkpc_runtime.errors import PolicyBroken
 from bkpc_runtime.mysql.binlog.search import defined
 from bkpc_runtime.recovery.choice import Start
+from bkpc_runtime.recovery.moment import stored_with
 from bkpc_runtime.recovery.narrowing import Survey, Table, parents
 from bkpc_runtime.recovery.point import AtPosition
 from bkpc_runtime.recovery.some_tables import Surveyed, walk
@@ -81,7 +82,7 @@ def _followed(
     for image in older:
         window = catalogue.window(store, image)
         if image.prefix == found.start.image.prefix and window and order(window.end) >= order(stop):
-            survey = Survey(moment)
+            survey = Survey(moment, stored=stored_with(store, window))
             walk(store, Start(image, window, AtPosition(stop)), identities, survey)
             return survey
     return None

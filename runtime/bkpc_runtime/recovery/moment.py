@@ -45,16 +45,16 @@ class Shown:
     def __init__(self, moment: datetime, stored: Stored | None) -> None:
         self._moment, self._stored = moment, stored
         self._latest = datetime.min.replace(tzinfo=UTC)
-        self._unsure: Transaction | None = None
-        """What began at `_latest`, and may have ended at any time since."""
-        self._last: Transaction | None = None
+        self._unsure: list[Transaction] = []
+        """What began at `_latest`, and may have ended at any time since, and what waited for it."""
 
     def before(self, one: Transaction) -> None:
-        self._last = one
         if one.shown:
-            self._unsure = None
-        elif self._unsure is None or not one.waited:
-            self._unsure = one
+            self._unsure = []
+        elif one.waited:
+            self._unsure.append(one)
+        else:
+            self._unsure = [one]
         # Who waited for a lock began while another statement ran, and says nothing of its end.
         if one.shown or not one.waited:
             self._latest = max(self._latest, one.committed)
@@ -72,20 +72,27 @@ class Shown:
         Raises:
             Refused: what is before the moment may have been committed well after it.
         """
-        if self._unsure is None or self._last is None or self._stored is None or self._soon(next_):
+        doubtful, until = self.doubtful(next_)
+        if not doubtful or until is None or self._stored is None:
             return
-        stored = self._stored(self._last)
-        if self._soon(stored) or not (known := [one for one in (next_, stored) if one]):
-            return
-        began, ended = self._latest.isoformat(), min(known).isoformat()
-        first = Position(self._unsure.file, self._unsure.start).text
-        after = Position(self._last.file, self._last.end).text
+        began, ended = doubtful[0].committed.isoformat(), until.isoformat()
+        first = Position(doubtful[0].file, doubtful[0].start).text
+        after = Position(doubtful[-1].file, doubtful[-1].end).text
         raise Refused(
             f"the log does not tell whether what begins at {first} was committed by then: "
             f"its statement began at {began}, and may have ended at any time until {ended}",
             help=f"--to {first} leaves it out, --to {after} has it; in a group --to {began} leaves it out, "
             f"--to {ended} has it",
         )
+
+    def doubtful(self, next_: datetime | None) -> tuple[list[Transaction], datetime | None]:
+        """What is before the moment, but may have been committed after it, and until when at the latest, if that is
+        known. `next_` as in `settle`."""
+        if not self._unsure or self._soon(next_):
+            return [], None
+        stored = self._stored(self._unsure[-1]) if self._stored else None
+        known = [one for one in (next_, stored) if one]
+        return ([], None) if self._soon(stored) else (self._unsure, min(known, default=None))
 
     def _soon(self, ended: datetime | None) -> bool:
         return ended is not None and (ended <= self._moment or ended - self._latest <= SOON)

@@ -20,6 +20,7 @@ from bkpc_runtime.mysql.binlog.events import Event, Statement
 from bkpc_runtime.mysql.binlog.search import mentioned
 from bkpc_runtime.mysql.binlog.transactions import Reader, Transaction
 from bkpc_runtime.recovery.accounts import is_of_accounts
+from bkpc_runtime.recovery.moment import Shown, Stored
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Inventory, Manifest, Part
@@ -100,7 +101,7 @@ class Survey:
     """What a log says of tables: which statements define them, and which changed rows of several at once.
 
     `changed` are those that were changed after `since`, `dropped` schemas that went then, `others` statements of then
-    about all else but accounts.
+    about all else but accounts. What may have been committed then counts, unless `stored` (see `moment`) tells better.
     """
 
     since: datetime | None = None
@@ -111,10 +112,13 @@ class Survey:
     changed: set[Table] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
     others: list[str] = field(default_factory=list)
+    stored: Stored | None = None
+    _shown: Shown | None = None
+    _past: bool = False
 
     def take(self, one: Transaction) -> None:
-        if self.since and one.committed + one.uncertainty > self.since:
-            self._changes(one)
+        if self.since:
+            self._later(one, self.since)
         if one.opaque:
             self.because = self.because or "compressed transactions"
         self.seen |= {(change.schema, change.table) for change in one.changes}
@@ -125,6 +129,27 @@ class Survey:
             elif kind in {"rows", "xa"}:
                 words = {"rows": "rows that are changed by statements", "xa": "XA transactions"}
                 self.because = self.because or words[kind]
+
+    def _later(self, one: Transaction, since: datetime) -> None:
+        """The log is in the order of commits: what follows one that is later is later, whenever it began."""
+        if not self._past:
+            self._shown = self._shown or Shown(since, self.stored)
+            self._past = one.committed + one.uncertainty > since
+        if self._past:
+            if one.shown or not one.waited:
+                self._settle(one.committed)
+            self._changes(one)
+        elif self._shown:
+            self._shown.before(one)
+
+    def _settle(self, next_: datetime | None) -> None:
+        for one in self._shown.doubtful(next_)[0] if self._shown else ():
+            self._changes(one)
+        self._shown = None
+
+    def end(self) -> None:
+        """All is taken."""
+        self._settle(None)
 
     def _changes(self, one: Transaction) -> None:
         self.changed |= {(change.schema, change.table) for change in one.changes}

@@ -18,6 +18,7 @@ from bkpc_runtime.mysql.scratch_server import scratch_server
 from bkpc_runtime.recovery.choice import Start, log_pieces, starts
 from bkpc_runtime.recovery.copied import Destination, copy_tables
 from bkpc_runtime.recovery.marker import alone
+from bkpc_runtime.recovery.moment import stored_with
 from bkpc_runtime.recovery.narrowing import Narrowing, Survey, Table, Watching, narrowed, of_image
 from bkpc_runtime.recovery.point import AtPosition, NotHere, Point
 from bkpc_runtime.recovery.recover import Means, Restored, Teller, recover
@@ -78,6 +79,7 @@ def look_through(
         survey = Survey(since)
         if start.window is None:
             return Surveyed(start, None, survey)
+        survey.stored = stored_with(store, start.window)
         try:
             return Surveyed(start, walk(store, start, identities, survey), survey)
         except NotHere as problem:
@@ -99,6 +101,7 @@ def walk(store: Store, start: Start, identities: Sequence[Secret], survey: Surve
         course.passed(Position(file, reader.boundary))
         if course.over:
             break
+    survey.end()
     return course.conclude()
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bkpc_runtime.errors import Refused
-from bkpc_runtime.mysql.binlog.transactions import Transaction
+from bkpc_runtime.mysql.binlog.events import Statement
+from bkpc_runtime.mysql.binlog.search import defined
+from bkpc_runtime.mysql.binlog.transactions import Change, Transaction
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.gtid import NONE
+from bkpc_runtime.recovery.narrowing import Survey
 from bkpc_runtime.recovery.point import AtTime, Course, search_for
 
 START = datetime(2026, 11, 27, 14, tzinfo=UTC)
@@ -95,3 +99,36 @@ def test_what_was_committed_before_it_began_later_stays_out() -> None:
 def test_the_end_of_a_log_that_is_known_to_be_complete_is_looked_at_as_well() -> None:
     assert stop(log((0, ""), (2, "")), 10, 4, complete=True) == 2
     refused(log((0, ""), (2, "")), 10, 17, complete=True)
+
+
+def changed(made: Sequence[Transaction], since: float, stored: float | None = None) -> set[str]:
+    survey = Survey(at(since), stored=lambda _: None if stored is None else at(stored))
+    for number, one in enumerate(made):
+        survey.take(replace(one, changes=(Change("delete", "w", f"t{number}"),)))
+    survey.end()
+    return {table for _, table in survey.changed}
+
+
+def test_what_may_have_changed_since_counts_as_changed() -> None:
+    assert changed(log(*LONG), 10) == changed(log(*LONG), 10, 17) == {"t1", "t2"}
+    assert changed(log(*LONG), 10, 9) == {"t2"}
+    assert changed(log((0, ""), (2, ""), (6, "")), 5) == {"t2"}
+    waiting = [(0, ""), (2, ""), (4, "waited"), (12, "waited"), (18, "")]
+    assert changed(log(*waiting), 10, 17) == {"t1", "t2", "t3", "t4"}
+    assert changed(log((0, ""), (2, "")), 10, 17) == {"t1"}
+    assert changed(log((0, ""), (2, "")), 10, 4) == set()
+    assert changed(log((9, ""), (11, ""), (2, ""), (3, "waited")), 10) == {"t1", "t2", "t3"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE INDEX i ON same (id)",
+        "CREATE UNIQUE INDEX i ON w.same (id)",
+        "CREATE SEQUENCE w.q",
+        "DROP INDEX i ON w.same",
+    ],
+)
+def test_an_index_is_no_table(text: str) -> None:
+    assert defined(Statement("w", text)) == set()
+    assert defined(Statement("w", "TRUNCATE same")) == {("w", "same")}

@@ -151,7 +151,8 @@ def defined(statement: Statement) -> set[tuple[str, str]]:
     """The tables that a CREATE, ALTER, DROP, RENAME or TRUNCATE TABLE is about."""
     text = _COMMENT.sub(" ", statement.text).strip()
     head = _DDL_HEAD.match(text)
-    if not head or (head["what"] or "TABLE").upper() not in {"TABLE", "TABLES"}:
+    # Only TRUNCATE does without the word: `CREATE INDEX` names no table so.
+    if not head or (head["what"] or head["verb"]).upper() not in {"TABLE", "TABLES", "TRUNCATE"}:
         return set()
     named = set(_touched(head, text[head.end() :], statement.schema))
     if head["verb"].upper() == "ALTER":
