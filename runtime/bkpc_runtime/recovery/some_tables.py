@@ -132,6 +132,11 @@ def _insist(asked: Iterable[Table], found: Surveyed) -> None:
     for schema, table in asked:
         if (schema, table) in held | found.survey.seen or (schema, table) in named:
             continue
+        if f"{schema}.{table}" in manifest.sequences:
+            raise BadUsage(
+                f"{schema}.{table} is a sequence: those come back with all that there is, not by --tables",
+                help="restore all of it into an empty server, and take its value from there",
+            )
         close = difflib.get_close_matches(f"{schema}.{table}", [".".join(one) for one in sorted(held)], n=1)
         raise BadUsage(
             f"image {manifest.id} has no table {schema}.{table}, nor has the log after it",

@@ -10,13 +10,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.mysql.binlog import events
 from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.binlog.search import mentioned
 from bkpc_runtime.mysql.binlog.transactions import Change, Transaction
+from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.blanks import blanked
+from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.narrowing import Narrowing, Survey, kind_of
+from bkpc_runtime.recovery.point import Latest
+from bkpc_runtime.recovery.some_tables import Surveyed, _insist
+from bkpc_runtime.repository.catalogue import Image
+from tests.runtime.retention import made
 
 ORDERS = Narrowing(frozenset({("w", "orders")}))
 
@@ -112,3 +120,12 @@ def test_only_other_tables_are_blank(cuts: list[int], checksums: bool) -> None:
             assert (found[at + 4], found[at + 17]) == (28, 0x80)
             end = at + size - 4
             assert not checksums or zlib.crc32(found[at:end]) == int.from_bytes(found[end : end + 4], "little")
+
+
+def test_a_sequence_is_told_from_a_table_that_is_not_there() -> None:
+    image = made.manifest(datetime(2026, 6, 1, tzinfo=UTC), Position("b.000001", 4))
+    start = Start(Image("shop/x", replace(image, sequences=("w.numbers",))), None, Latest())
+    with pytest.raises(BadUsage, match=r"w\.numbers is a sequence"):
+        _insist([("w", "numbers")], Surveyed(start, None, Survey()))
+    with pytest.raises(BadUsage, match=r"has no table w\.other"):
+        _insist([("w", "other")], Surveyed(start, None, Survey()))
