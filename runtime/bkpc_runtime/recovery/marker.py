@@ -24,6 +24,8 @@ _IMAGE, _REPLAY, _PART = "image", "replay", "part "
 KEPT = "accounts that were there"
 """What is remembered under this: accounts that are the target's own, as pairs of user and host in JSON."""
 _LOCK = "bkpc restore"
+_PATIENCE = 3
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def alone(target: Target, schemas: Iterable[str] = ()) -> Iterator[Connection[An
     locks = {f"{_LOCK} {sha256(one.lower().encode()).hexdigest()[:32]}": f"schema {one} of " for one in schemas}
     with closing(target.connect()) as connection:
         for lock, of in sorted((locks or {_LOCK: ""}).items()):
-            if query(connection, "SELECT GET_LOCK(%s, 0)", (lock,))[0][0] != 1:
+            # MySQL gives back the lock of a restore that has ended a moment after its connection has.
+            if query(connection, f"SELECT GET_LOCK(%s, {_PATIENCE})", (lock,))[0][0] != 1:
                 raise Refused(
                     f"another restore into {of}{target.address.text} is running",
                     help=f"wait for it, or end its connection: it holds the lock '{lock}'",
