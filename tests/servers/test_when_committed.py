@@ -11,10 +11,12 @@ import pytest
 
 from bkpc_runtime.errors import Refused
 from bkpc_runtime.mysql.binlog.transactions import Transaction, transactions
+from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery import common_point as common_point_
 from bkpc_runtime.recovery import moment
 from bkpc_runtime.recovery.choice import choose
 from bkpc_runtime.recovery.common_point import common_point
-from bkpc_runtime.recovery.point import AtTime
+from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer
 from tests.servers.streaming import Streaming, position, wait_for
@@ -42,6 +44,7 @@ def test_a_long_statement_is_not_taken_for_committed_when_it_began(
     monkeypatch.setattr(moment, "SOON", timedelta(seconds=1))
     writing.run("INSERT INTO w.t VALUES (1), (2)")
     image(writing, disk)
+    time.sleep(1)  # MariaDB's times are whole seconds
     with Streaming(writing, disk) as stream:
         began = now()
         ran(writing, "DELETE FROM w.t WHERE SLEEP(1.5) = 0")
@@ -56,6 +59,13 @@ def test_a_long_statement_is_not_taken_for_committed_when_it_began(
         assert long.committed <= began
         with pytest.raises(Refused, match=f"`shop`: .* begins at {long.file}:{long.start} was committed"):
             common_point({"shop": disk}, AtTime(middle), ["shop"], [])
+        # The latest that all have is before it, until something shows that it has ended.
+        with monkeypatch.context() as patch:
+            patch.setattr(moment, "stored_with", lambda *_: lambda _: ended)
+            patch.setattr(common_point_, "stored_with", lambda *_: lambda _: ended)
+            found, (member,) = common_point({"shop": disk}, Latest(), [], [])
+        assert found == long.committed
+        assert member.start.point == AtPosition(Position(long.file, long.start))
         time.sleep(1)
         ran(writing, "BEGIN", "INSERT INTO w.t VALUES (3)", "DO SLEEP(1.1)", "COMMIT")
         assert last(writing).shown

@@ -16,7 +16,7 @@ from bkpc_runtime.errors import BadUsage, PolicyBroken, RuntimeFailure
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
 from bkpc_runtime.recovery.log_tail import ending, kept, stop_at
-from bkpc_runtime.recovery.moment import Shown, stored_with
+from bkpc_runtime.recovery.moment import NotTold, Shown, stored_with
 from bkpc_runtime.recovery.point import AtTime, Latest, Point
 from bkpc_runtime.repository.known_until import known_elsewhere, known_until
 from bkpc_runtime.secret import Secret
@@ -56,13 +56,15 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class _End:
     """A member at the end of its log, and when the last transaction in it was committed; None: there is none after its
-    image, of `began`. `kept` is its store, with what was read of it. `tail`: that last transaction."""
+    image, of `began`. `kept` is its store, with what was read of it. `tail`: that last transaction. `said`: when the
+    server said that its log ends there."""
 
     member: Member
     last: datetime | None
     kept: Store
     began: datetime
     tail: Transaction | None = None
+    said: datetime | None = None
 
     @property
     def whole_seconds(self) -> bool:
@@ -84,7 +86,7 @@ class _End:
         if not self.all_by(moment) and not (idle and self.last and self.last <= moment):
             return False
         window = self.member.start.window
-        if self.tail and window:
+        if self.tail and window and not (self.said and self.said <= moment):
             shown = Shown(moment, stored_with(self.kept, window))
             shown.before(self.tail)
             shown.settle(None)
@@ -118,6 +120,12 @@ def common_point(
     def at(one: _End) -> Member:
         return _at(one, moment, identities, idle=one.member.database in idle)
 
+    def earlier(problem: NotTold) -> datetime:
+        """The latest that all have leaves out what nobody can tell to have been committed by then."""
+        if alone or not isinstance(wanted, Latest) or problem.began >= moment:
+            raise problem
+        return problem.began
+
     with ThreadPoolExecutor(TOGETHER, thread_name_prefix="group") as pool:
         ends = dict(zip(stores, pool.map(end, stores), strict=True))
         known = {name: one.member.until for name, one in ends.items() if one.member.until and name not in idle}
@@ -126,7 +134,16 @@ def common_point(
             moment = _told_by_all(_moment(wanted, known), wanted, [*ends.values()])
         else:
             moment, ends[alone.database] = _snapshot(wanted, known, alone, physical=alone.database in physical)
-        return moment, [*pool.map(at, ends.values())]
+        untold: NotTold | None = None
+        while True:
+            try:
+                return moment, [*pool.map(at, ends.values())]
+            except NotTold as problem:
+                moment, untold = earlier(problem), problem
+            except PolicyBroken as problem:
+                if untold is None:
+                    raise
+                raise untold from problem
 
 
 def _without_log(members: Sequence[Member]) -> Member | None:
@@ -190,7 +207,8 @@ def _end(name: str, store: Store, identities: Sequence[Secret], logs: Sequence[S
     said = [known_until(store, *log_), *(known_elsewhere(one, store, *log_) for one in logs)]
     # Without any transaction after it, the image at least says how far it is known.
     until = max(one for one in (end.last or began, *said) if one is not None)
-    return _End(Member(name, store, start.to(end.stop), until), end.last, read, began, end.tail)
+    known = max((one for one in said if one), default=None)
+    return _End(Member(name, store, start.to(end.stop), until), end.last, read, began, end.tail, known)
 
 
 def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool) -> Member:
@@ -205,6 +223,8 @@ def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool
         if last is None and _nothing_between(end, start, moment, identities):
             return member
         stop = stop_at(end.kept, start, identities)
+    except NotTold as problem:
+        raise problem.within(member.database) from problem
     except RuntimeFailure as problem:
         if last is None and end.began <= moment and isinstance(problem, PolicyBroken):
             return member  # there is no older image, and what this has of after the moment is of while it was taken

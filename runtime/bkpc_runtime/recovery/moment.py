@@ -39,6 +39,18 @@ def stored_with(store: Store, window: Window) -> Stored:
     return stored
 
 
+class NotTold(Refused):
+    """What is before a moment may have been committed after it: `began` is a moment that leaves it out."""
+
+    def __init__(self, message: str, *, help: str, began: datetime) -> None:  # noqa: A002
+        super().__init__(message, help=help)
+        self.began = began
+
+    def within(self, database: str) -> NotTold:
+        """The same, of one database among others."""
+        return NotTold(f"`{database}`: {self}", help=self.help, began=self.began)
+
+
 class Shown:
     """Sees the transactions before a moment in order, then those after it."""
 
@@ -70,7 +82,7 @@ class Shown:
         """`next_`: when what comes after the moment was committed; None: nothing does.
 
         Raises:
-            Refused: what is before the moment may have been committed well after it.
+            NotTold: what is before the moment may have been committed well after it.
         """
         doubtful, until = self.doubtful(next_)
         if not doubtful or until is None or self._stored is None:
@@ -78,11 +90,12 @@ class Shown:
         began, ended = doubtful[0].committed.isoformat(), until.isoformat()
         first = Position(doubtful[0].file, doubtful[0].start).text
         after = Position(doubtful[-1].file, doubtful[-1].end).text
-        raise Refused(
+        raise NotTold(
             f"the log does not tell whether what begins at {first} was committed by then: "
             f"its statement began at {began}, and may have ended at any time until {ended}",
             help=f"--to {first} leaves it out, --to {after} has it; in a group --to {began} leaves it out, "
             f"--to {ended} has it",
+            began=doubtful[0].committed,
         )
 
     def doubtful(self, next_: datetime | None) -> tuple[list[Transaction], datetime | None]:
