@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -117,14 +117,11 @@ def common_point(
     def end(name: str) -> _End:
         return _end(name, stores[name], identities, logs.get(name, ()), physical=name in physical)
 
-    def at(one: _End) -> Member:
-        return _at(one, moment, identities, idle=one.member.database in idle)
+    def at(moment: datetime) -> list[Member]:
+        def member(one: _End) -> Member:
+            return _at(one, moment, identities, idle=one.member.database in idle)
 
-    def earlier(problem: NotTold) -> datetime:
-        """The latest that all have leaves out what nobody can tell to have been committed by then."""
-        if alone or not isinstance(wanted, Latest) or problem.began >= moment:
-            raise problem
-        return problem.began
+        return [*pool.map(member, ends.values())]
 
     with ThreadPoolExecutor(TOGETHER, thread_name_prefix="group") as pool:
         ends = dict(zip(stores, pool.map(end, stores), strict=True))
@@ -134,16 +131,23 @@ def common_point(
             moment = _told_by_all(_moment(wanted, known), wanted, [*ends.values()])
         else:
             moment, ends[alone.database] = _snapshot(wanted, known, alone, physical=alone.database in physical)
-        untold: NotTold | None = None
-        while True:
-            try:
-                return moment, [*pool.map(at, ends.values())]
-            except NotTold as problem:
-                moment, untold = earlier(problem), problem
-            except PolicyBroken as problem:
-                if untold is None:
-                    raise
-                raise untold from problem
+        return _all_at(moment, at) if alone is None and isinstance(wanted, Latest) else (moment, at(moment))
+
+
+def _all_at(moment: datetime, at: Callable[[datetime], list[Member]]) -> tuple[datetime, list[Member]]:
+    """All members at the moment; earlier where one would have what nobody can tell to have been committed by then."""
+    untold: NotTold | None = None
+    while True:
+        try:
+            return moment, at(moment)
+        except NotTold as problem:
+            if problem.began >= moment:
+                raise
+            moment, untold = problem.began, problem
+        except PolicyBroken as problem:
+            if untold is None:
+                raise
+            raise untold from problem
 
 
 def _without_log(members: Sequence[Member]) -> Member | None:
