@@ -5,13 +5,14 @@ A store that is away costs a minute of tries each time it is asked, and a databa
 
 from __future__ import annotations
 
+import argparse
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bkpc_runtime.commands.outcome import say
-from bkpc_runtime.errors import StoreUnreachable
+from bkpc_runtime.errors import BadUsage, StoreUnreachable
 from bkpc_runtime.repository import layout
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.world import World
@@ -19,6 +20,8 @@ from bkpc_runtime.world import World
 WITHIN = 10.0
 _HASTY = Patience(total=8.0, tries=2, connect=4.0, answer=4.0)
 """Done within it, unless names of hosts or a disk that hangs take longer."""
+LONGER = 65.0
+_PATIENT = Patience()
 
 
 def with_those_that_answer(world: World) -> World:
@@ -28,26 +31,54 @@ def with_those_that_answer(world: World) -> World:
     return replace(world, away=_away(world, sorted(names)))
 
 
-def with_those_to_read(world: World, databases: Iterable[str]) -> World:
-    """The same of what keeps something of these, for whom waits for a database: which are passed over is told. Where
-    none answers all are left to the patience of who reads them."""
-    names = {name for one in databases for name in (*world.stores_of(one), *world.replicas_of(one))}
-    away = _away(world, sorted(names))
-    if len(away) == len(names):
-        return world
-    for name, why in away.items():
+def add_without(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--without-store", action="append", default=[], metavar="STORE",
+        help="go on without a store that does not answer, and what only it has; may be repeated",
+    )  # fmt: skip
+
+
+def with_those_to_read(world: World, databases: Iterable[str], without: Sequence[str] = ()) -> World:
+    """The same of what keeps something of these, but for those that are done `without`. Copies that OSS keeps are
+    passed over where they are silent, which is told.
+
+    Raises:
+        BadUsage: `without` names none of them.
+        StoreUnreachable: one does not answer, and may have what no other has.
+    """
+    replicas = {name for one in databases for name in world.replicas_of(one)}
+    names = {name for one in databases for name in world.stores_of(one)} | replicas
+    unknown = sorted(set(without) - names)
+    if unknown:
+        raise BadUsage(
+            f"--without-store {unknown[0]}: no store of that name is read", help=f"there is {', '.join(sorted(names))}"
+        )
+    away = dict.fromkeys(without, "left out, as --without-store says")
+    silent = _away(world, sorted(names - set(without)))
+    if silent:
+        silent_ones = ", ".join(f"`{name}`" for name in sorted(silent))
+        say(f"no answer yet from {silent_ones}: asked for up to a minute more")
+        silent = _away(world, sorted(silent), _PATIENT, LONGER)
+    for name, why in silent.items():
+        if name not in replicas:
+            raise StoreUnreachable(
+                f"{why}; it may have what no other store has",
+                help=f"run it again when it answers; --without-store {name} goes on without what only that store has",
+            )
         say(f"warning: store `{name}` is passed over: {why}; `--store {name}` waits for it")
-    return replace(world, away=away)
+    return replace(world, away=away | silent)
 
 
-def _away(world: World, names: Iterable[str]) -> dict[str, str]:
+def _away(
+    world: World, names: Iterable[str], patience: Patience | None = None, within: float | None = None
+) -> dict[str, str]:
     """Why each of those that don't answer does not."""
     found: dict[str, str] = {}
 
     def ask(name: str) -> None:
         began = time.monotonic()
         try:
-            for _ in world.store(name, _HASTY).folders(layout.PLANS):
+            for _ in world.store(name, patience or _HASTY).folders(layout.PLANS):
                 break
             found[name] = ""
         except StoreUnreachable as problem:
@@ -63,9 +94,10 @@ def _away(world: World, names: Iterable[str]) -> dict[str, str]:
     threads = [threading.Thread(target=ask, args=(name,), name=f"ask-{name}", daemon=True) for name in names]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + WITHIN
+    within = within or WITHIN
+    until = time.monotonic() + within
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-    silent = f"no answer in {WITHIN:.0f} s"
+    silent = f"no answer in {within:.0f} s"
     told = dict(found)
     return {name: why for name in names if (why := told.get(name, f"store `{name}`: {silent}"))}

@@ -6,7 +6,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 
-from bkpc_runtime.commands.answering import with_those_to_read
+from bkpc_runtime.commands.answering import add_without, with_those_to_read
 from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, say, world_of
 from bkpc_runtime.mysql.binlog.search import Query, did, parse_query
 from bkpc_runtime.mysql.binlog.transactions import Transaction
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the only store to read (default: images from the one that is ready first, log from the one with most)",
     )
+    add_without(parser)
     add_identity(parser)
 
 
@@ -37,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
     (database,) = world.databases(arguments.database)
     if not arguments.store:
-        world = with_those_to_read(world, [database.name])
-    store = store_to_read(world, database.name, arguments.store)
+        world = with_those_to_read(world, [database.name], arguments.without_store)
+    store = store_to_read(world, database.name, arguments.store, all_of_them=True)
     identities = identities_of(arguments)
     walked: set[tuple[str, int, Position]] = set()
     found = opaque = 0

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from bkpc_runtime.commands import restore_group, restore_scope, restore_tables, thaw_first
-from bkpc_runtime.commands.answering import with_those_to_read
+from bkpc_runtime.commands.answering import add_without, with_those_to_read
 from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the only store to read (default: images from the one that is ready first, log from the one with most)",
     )
+    add_without(parser)
     thaw_first.add_arguments(parser)
     parser.add_argument("--without-accounts", action="store_true", help="bring back no users, roles and grants")
     parser.add_argument(
@@ -122,6 +123,8 @@ def _check_usage(arguments: argparse.Namespace, *, partial: bool) -> None:
         raise BadUsage("--dry-run changes nothing, --thaw-only asks for a thaw", help="leave out one of them")
     if arguments.without and not arguments.scope:
         raise BadUsage("--without goes with --scope")
+    if arguments.without_store and (arguments.store or not arguments.database):
+        raise BadUsage("--without-store goes with one database, and without --store")
     targets = [*(arguments.into or ()), *(arguments.into_datadir or ())]
     if arguments.database and (len(targets) > 1 or arguments.idle):
         raise BadUsage("several targets and --idle go with --group or --scope")
@@ -130,7 +133,7 @@ def _check_usage(arguments: argparse.Namespace, *, partial: bool) -> None:
 def _one_database(arguments: argparse.Namespace, world: World, means: Means, point: Point, *, partial: bool) -> int:
     (database,) = world.databases(arguments.database)
     if not arguments.store:
-        world = with_those_to_read(world, [database.name])
+        world = with_those_to_read(world, [database.name], arguments.without_store)
     folder = Path(arguments.into_datadir[0]) if arguments.into_datadir else None
     if arguments.store:
         store = store_to_read(world, database.name, arguments.store)

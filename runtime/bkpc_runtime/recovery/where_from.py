@@ -53,15 +53,17 @@ def reaching_furthest(world: World, database: str, store: Store) -> Store:
 
 
 def store_to_read(
-    world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = ()
-) -> Store:
+    world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = (),
+    *, all_of_them: bool = False,
+) -> Store:  # fmt: skip
     """Of `stores_to_read` the first alone."""
-    return stores_to_read(world, database, named, among, turns)[0]
+    return stores_to_read(world, database, named, among, turns, all_of_them=all_of_them)[0]
 
 
 def stores_to_read(
-    world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = ()
-) -> tuple[Store, tuple[Store, ...]]:
+    world: World, database: str, named: str | None, among: tuple[str, ...] = (), turns: tuple[str, ...] = (),
+    *, all_of_them: bool = False,
+) -> tuple[Store, tuple[Store, ...]]:  # fmt: skip
     """The store called `named`; else what reaches furthest of what can be read, as one store, and all whose log can be:
     each may know until when it is complete. They remember the names of the log: each is asked for them once.
 
@@ -69,11 +71,11 @@ def stores_to_read(
     one that has the newest.
 
     Raises:
-        StoreFailed: none can be read.
+        StoreFailed: none can be read; or, with `all_of_them`, one can't that is not known to be away.
     """
     if named:
         return remembered(world.store(named)), ()
-    opened = _Opened(world)
+    opened = _Opened(world, all_of_them=all_of_them)
     replicas = world.replicas_of(database)
     names = among or (*world.stores_of(database), *replicas)
     images, newest = _images(opened, database, names, turns=turns, first=bool(among))
@@ -98,7 +100,7 @@ def stores_to_read(
 def store_for(world: World, database: str, point: Point, identities: Sequence[Secret], *, physical: bool) -> Store:
     """As `store_to_read`; but where the log of that has a gap at a time or position, the first store in which it leads
     there, if there is one. What must thaw is not looked into."""
-    first = store_to_read(world, database, None)
+    first = store_to_read(world, database, None, all_of_them=True)
     if not isinstance(point, AtTime | AtPosition) or _leads(world, first, database, point, identities, physical):
         return first
     for name in world.stores_of(database):
@@ -130,16 +132,27 @@ def _leads(
 
 
 class _Opened:
-    """The stores of one recovery, each opened once: it remembers the names of its log."""
+    """The stores of one recovery, each opened once: it remembers the names of its log. `all_of_them`: one that fails
+    is not passed over, if it may have what no other has."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, *, all_of_them: bool = False) -> None:
+        self.world, self._all_of_them = world, all_of_them
         self._stores: dict[str, Store] = {}
 
     def store(self, name: str) -> Store:
         if name not in self._stores:
             self._stores[name] = remembered(self.world.store(name))
         return self._stores[name]
+
+    def failed(self, name: str, problem: RuntimeFailure) -> None:
+        """Raises it, where all are wanted."""
+        if not self._all_of_them or not isinstance(problem, StoreFailed) or name in self.world.away:
+            return
+        if any(name in self.world.replicas_of(one.name) for one in self.world.plan.estate.databases):
+            return
+        out = f"--without-store {name} goes on without what only that store has"
+        helps = "; ".join(filter(None, (problem.help, out)))
+        raise type(problem)(f"{problem}; it may have what no other store has", help=helps) from problem
 
 
 def _images(
@@ -167,6 +180,7 @@ def _images(
             there = catalogue.all_images(store, database)
         except StoreFailed as problem:
             failure = problem
+            opened.failed(name, problem)
             log.warning("not read: %s", problem)
             continue
         answering.append(store)
@@ -192,6 +206,7 @@ def _reaches(
         try:
             return catalogue.window(ImagesAndLog(images, store), newest)
         except (StoreFailed, DamagedBackup) as problem:
+            opened.failed(store.name, problem)
             log.warning("its log is not read, and may be missing: %s", problem)
             return None
 

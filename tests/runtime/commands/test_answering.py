@@ -10,19 +10,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bkpc_runtime.commands import answering
 from bkpc_runtime.commands.buckets import look_at_buckets
 from bkpc_runtime.commands.status import status_of
-from bkpc_runtime.errors import BadUsage, StoreUnreachable
+from bkpc_runtime.errors import BadUsage, StoreFailed, StoreUnreachable
+from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.world import World, open_world
 from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
 from tests.runtime.commands.test_keeping import FAR, POLICY, WIKI, Keeping
 
+REAL = World.store
 SILENT = ("far0", "far1", "far2")
 
 
@@ -94,14 +95,45 @@ def test_seconds_are_told_and_other_troubles_are_left_to_those_who_use_the_store
         status_of(there, None)
 
 
-def test_who_reads_passes_over_what_is_silent_and_says_so(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    found = answering.with_those_to_read(world, ["shop"])
-    assert sorted(found.away) == list(SILENT)
-    assert "store `far0` is passed over: " in capsys.readouterr().err
-    only = replace(world, plan=msgspec.structs.replace(world.plan, streams=()))
-    jobs = tuple(one for one in world.plan.jobs if "disk" not in one.stores)
-    alone = replace(only, plan=msgspec.structs.replace(only.plan, jobs=jobs))
-    assert answering.with_those_to_read(alone, ["shop"]).away == {}, "where all are silent their patience counts"
+def test_who_reads_passes_over_nothing_that_may_have_more_than_others(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "_PATIENT", Patience(total=1.2, first=0.01, tries=2, connect=0.6, answer=0.6))
+    with pytest.raises(StoreUnreachable, match=r"store `far0`.*; it may have what no other store has") as raised:
+        answering.with_those_to_read(world, ["shop"])
+    assert "--without-store far0 goes on without what only that store has" in raised.value.help
+    assert "no answer yet from `far0`, `far1`, `far2`" in capsys.readouterr().err
+    assert sorted(answering.with_those_to_read(world, ["shop"], SILENT).away) == list(SILENT)
+    with pytest.raises(BadUsage, match="--without-store nas: no store of that name is read"):
+        answering.with_those_to_read(world, ["shop"], ["nas"])
+
+
+def test_one_that_is_slow_and_answers_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two answers that take long, or a service that is busy for seconds, are no reason to lose what is in it."""
+    monkeypatch.setattr(answering, "_PATIENT", Patience(total=1.2, first=0.01, tries=2, connect=0.6, answer=0.6))
+    asked: list[str] = []
+    folders = DirectoryStore.folders
+
+    def slow(store: DirectoryStore, prefix: str) -> Iterator[str]:
+        asked.append(prefix)
+        if len(asked) == 1:
+            raise StoreUnreachable("store `disk`: no answer in time", retryable=True)
+        return iter(folders(store, prefix))
+
+    monkeypatch.setattr(DirectoryStore, "folders", slow)
+    assert "disk" not in answering.with_those_to_read(world, ["shop"], SILENT).away
+    assert len(asked) == 2
+
+
+def test_one_that_fails_while_it_is_read_is_not_passed_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = replace(world, away=dict.fromkeys(SILENT[:2], "left out"))
+    silent = REAL(world, "far2", Patience(total=0.4, first=0.01, tries=2, connect=0.2, answer=0.2, quick=0.2))
+    monkeypatch.setattr(World, "store", lambda world, name: silent if name == "far2" else REAL(world, name))
+    with pytest.raises(StoreFailed, match="it may have what no other store has") as raised:
+        store_to_read(away, "shop", None, all_of_them=True)
+    assert "--without-store far2" in raised.value.help
+    assert store_to_read(away, "shop", None).name == "disk"
+    assert store_to_read(replace(away, away=dict.fromkeys(SILENT, "")), "shop", None, all_of_them=True).name == "disk"
 
 
 def test_plan_asks_silent_buckets_once(world: World) -> None:
