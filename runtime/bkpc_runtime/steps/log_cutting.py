@@ -86,11 +86,6 @@ class Cutter:
             self._telling = chunk.committed
 
     @property
-    def size(self) -> int:
-        """Bytes that are here."""
-        return self._size
-
-    @property
     def full(self) -> bool:
         return self._size >= SEGMENT_BYTES
 

@@ -14,7 +14,6 @@ from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.steps.log_noting import Noting
 from bkpc_runtime.steps.log_parcels import Gap, Parcel, same_gap
-from bkpc_runtime.steps.log_room import turn_to_put
 from bkpc_runtime.steps.log_start import Start
 from bkpc_runtime.stores.store import Store
 
@@ -115,17 +114,16 @@ class Delivery:
                 continue
             epoch = self.epoch + isinstance(parcel.content, Gap)
             for key, body in parcel.objects(self.prefix, epoch):
-                if not self._put(key, body, parcel.size):
+                if not self._put(key, body):
                     return
             self._arrived(parcel, epoch)
 
-    def _put(self, key: str, body: Callable[[], bytes], size: int) -> bool:
+    def _put(self, key: str, body: Callable[[], bytes]) -> bool:
         """False only when nobody waits for it any more."""
         pause = 0.5
         while True:
             try:
-                with turn_to_put(self.store.name, size):
-                    self.store.put(key, body())
+                self.store.put(key, body())
             except Exception as failure:  # a thread that died would lose the log in silence
                 if self._ending and not self._queue:
                     return False

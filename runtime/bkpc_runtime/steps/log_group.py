@@ -26,7 +26,6 @@ from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_outgoing import Outgoing
 from bkpc_runtime.steps.log_parcels import FileEnd, origin_of
 from bkpc_runtime.steps.log_recognising import Landmarks
-from bkpc_runtime.steps.log_room import ROOM
 from bkpc_runtime.steps.log_spool import Spool
 from bkpc_runtime.steps.log_start import look
 from bkpc_runtime.steps.log_stuck import Stuck
@@ -251,7 +250,6 @@ class LogGroup:
             with self._reading:
                 self._cut()
                 self.cutter.begin(self.cutter.boundary, self.cutter.last)
-            ROOM.ends(self._wake)
             if self.acknowledging:
                 self.acknowledging.forget()
 
@@ -297,13 +295,6 @@ class LogGroup:
             receiver.pause()
             self.idle = False
             self._wake.wait(_TURN)
-        elif not ROOM.reads(self._wake, self.cutter.size + 2 * receiver.coming):
-            receiver.pause()
-            self.idle = False
-            self._wake.wait(min(_TURN, self._due_in()))
-            with self._reading:
-                if self._due_in() <= 0:
-                    self._cut()
         else:
             received = receiver.wait(min(_TURN, self._due_in()))
             self._wake.clear()

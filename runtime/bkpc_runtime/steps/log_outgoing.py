@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from math import inf
 
 from bkpc_runtime.errors import StepFailed
@@ -21,7 +20,6 @@ from bkpc_runtime.steps import log_cutting
 from bkpc_runtime.steps.log_cutting import Cut
 from bkpc_runtime.steps.log_delivery import Delivery
 from bkpc_runtime.steps.log_parcels import FileEnd, Gap, Parcel
-from bkpc_runtime.steps.log_room import ROOM
 from bkpc_runtime.steps.log_spool import Spool
 
 log = logging.getLogger(__name__)
@@ -83,8 +81,6 @@ class Outgoing:
             if isinstance(item, Gap):
                 for one in self.deliveries:
                     one.expect(item)
-        if isinstance(item, Cut):
-            ROOM.take(len(item.body))
         if not isinstance(item, Cut):
             self._queue.put(Parcel(item, arrived=time.time()))
         elif len(item.body) <= _PACKED_AT_ONCE:
@@ -114,20 +110,13 @@ class Outgoing:
         self._thread.join()
 
     def _packed(self, cut: Cut) -> Parcel:
-        size = 0
-        try:
-            packed = self._pack(cut.body)
-            size = len(packed)
-        finally:
-            ROOM.leave(len(cut.body) - size)
+        packed = self._pack(cut.body)
         digest = hashlib.sha256(packed).hexdigest()
         said = self._encrypted, cut.part, cut.gtids, cut.ending
         segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, *said)
-        parcel = Parcel(
+        return Parcel(
             segment, packed, arrived=cut.arrived, committed=cut.committed, origin=cut.origin, before=cut.before
         )
-        parcel.left_memory = partial(ROOM.leave, size)
-        return parcel
 
     def _run(self) -> None:
         while True:
@@ -135,10 +124,9 @@ class Outgoing:
             try:
                 if item is None:
                     return
-                parcel = item.result() if isinstance(item, Future) else item
                 if self.broken:
-                    parcel.leave_memory()
                     continue
+                parcel = item.result() if isinstance(item, Future) else item
                 self._hand_on(parcel)
                 if not isinstance(parcel.content, Known):
                     self.acknowledged = parcel.end
@@ -156,8 +144,6 @@ class Outgoing:
             for delivery in deliveries:
                 delivery.add(parcel)
             self._oldest.pop(0)
-        if not deliveries:
-            parcel.leave_memory()
         if isinstance(parcel.content, Gap | Known):
             return
         if not any(one.failure for one in deliveries):

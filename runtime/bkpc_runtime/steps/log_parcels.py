@@ -83,8 +83,6 @@ class Parcel:
         self._body: bytes | None = body
         self._fetch: Callable[[], bytes] | None = None
         self._release: Callable[[], None] | None = None
-        self.left_memory: Callable[[], None] | None = None
-        """Called once, when its bytes need no longer be in memory."""
         self._left = 0
         self.changed = threading.Event()
         """Set whenever a store has taken it."""
@@ -114,16 +112,8 @@ class Parcel:
         with self._lock:
             self._body, self._fetch, self._release = None, fetch, release
             done = self._left <= 0
-        self.leave_memory()
         if done:
             release()
-
-    def leave_memory(self) -> None:
-        """Nobody needs its bytes here any more."""
-        with self._lock:
-            left, self.left_memory = self.left_memory, None
-        if left:
-            left()
 
     def body(self) -> bytes:
         """The packed bytes."""
@@ -140,8 +130,6 @@ class Parcel:
             self._left -= 1
             done, release = self._left <= 0, self._release
         self.changed.set()
-        if done:
-            self.leave_memory()
         if done and release:
             release()
 

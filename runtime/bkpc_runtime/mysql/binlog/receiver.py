@@ -96,11 +96,6 @@ class Receiver:
         """Whether commits wait for us; None until the server has shown it."""
         return self._parser.semi_synchronous
 
-    @property
-    def coming(self) -> int:
-        """Bytes of the packet that comes next, if it is large."""
-        return self._parser.coming
-
     def wake_by(self, descriptor: int) -> None:
         """`wait` returns when this can be read, too."""
         self._poll.register(descriptor, select.POLLIN)

@@ -1,0 +1,105 @@
+"""Log of many streams in one process: none stands still for another, since each is proved by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import cast
+
+from bkpc_grammar.log_objects import OBJECT
+from bkpc_runtime.mysql.binlog.receiver import Chunk, Received, Receiver
+from bkpc_runtime.mysql.flavour import Position, ServerFacts
+from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.steps.log_cutting import Cut
+from bkpc_runtime.steps.log_delivery import Delivery
+from bkpc_runtime.steps.log_group import LogGroup, StreamSource
+from bkpc_runtime.steps.log_outgoing import Outgoing
+from bkpc_runtime.steps.log_parcels import Parcel
+from bkpc_runtime.steps.log_recognising import Landmarks
+from bkpc_runtime.steps.log_spool import Spool
+from bkpc_runtime.steps.log_start import Start
+from bkpc_runtime.steps.wake import Wake
+from bkpc_runtime.stores.store import StoredObject
+from tests.runtime.retention.made import PREFIX, binlog
+from tests.runtime.retention.memory import MemoryStore
+from tests.runtime.test_log_noting import Away, add, until
+
+BEGIN = Position(binlog(1), 0)
+MIB = 1 << 20
+MANY = 20
+
+
+class Writes:
+    """A server that has written a MiB more each time it is asked."""
+
+    semi_synchronous = False
+    body = b"x" * MIB
+
+    def __init__(self) -> None:
+        self.at = 0
+
+    def wait(self, _seconds: float) -> list[Received]:
+        self.at += MIB
+        return [Chunk(binlog(1), self.at - MIB, self.at, self.body, complete=True, timestamp=1)]
+
+    def pause(self) -> None:
+        raise AssertionError(f"stands still at {self.at} with nothing on its way")
+
+
+def test_no_stream_stands_still_for_what_others_have_read(tmp_path: Path) -> None:
+    """Up to a flush of a minute each holds up to an object, and their flushes are as long as theirs alone would be."""
+    for number in range(MANY):
+        source = StreamSource(lambda: None, cast("ServerFacts", None), PREFIX, 60.0, lambda plain: plain, False)  # type: ignore[arg-type,return-value]
+        spool = Spool(tmp_path / str(number), PREFIX)
+        group = LogGroup(source, [], BEGIN, Landmarks(), spool, Wake())
+        server = Writes()
+        for _ in range(OBJECT // MIB - 1):
+            group._turn(cast("Receiver", server))
+        assert group.cutter.boundary == Position(binlog(1), OBJECT - MIB)
+        assert group.cutter.cut_to == BEGIN, "objects do not get smaller: a recovery's time is proved by their number"
+        group.outgoing.end()
+
+
+class Together(MemoryStore):
+    """Answers when so many puts are there at once."""
+
+    def __init__(self) -> None:
+        super().__init__("far")
+        self.all_there = threading.Barrier(MANY)
+
+    def put(self, key: str, body: bytes) -> StoredObject:
+        self.all_there.wait(5)
+        return super().put(key, body)
+
+
+def test_no_put_waits_for_those_of_other_streams() -> None:
+    store = Together()
+    deliveries = [Delivery(store, f"d{number}/x", Start(1, BEGIN), lambda: None) for number in range(MANY)]
+    for one in deliveries:
+        content = Segment(0, binlog(1), 0, MIB, "0" * 64, encrypted=False)
+        add(one, Parcel(content, b"x" * MIB, arrived=time.time(), origin="0"))
+    until(lambda: all(one.durable.offset == MIB for one in deliveries))
+    for one in deliveries:
+        assert one.end(1.0)
+    assert len(store.objects) == 2 * MANY, "each with the origin of its binlog"
+
+
+def test_what_comes_after_a_failure_is_not_handed_on(tmp_path: Path) -> None:
+    def pack(plain: bytes) -> bytes:
+        if plain[:1] == b"!":
+            raise ValueError("can't be packed")
+        return plain
+
+    store = Away("near")
+    deliveries = [Delivery(store, PREFIX, Start(1, BEGIN), lambda: None)]
+    into = Outgoing(pack, Spool(tmp_path / "spool", PREFIX), deliveries, lambda: None, BEGIN, encrypted=False)
+    at = 0
+    for body in (b"a", b"!" * MIB, b"!" * MIB, b"c" * MIB):
+        into.take(Cut(binlog(1), at, body, False, time.time(), 0.0, origin="0"))
+        at += len(body)
+    into.end()
+    until(lambda: deliveries[0].durable.offset == 1)
+    assert deliveries[0].end(1.0)
+    assert "can't be packed" in str(into.broken)
+    assert into.acknowledged == Position(binlog(1), 1)
