@@ -35,7 +35,8 @@ class Lock:
 class Forecast:
     """Of one database in one store. `going`: the binlogs that go. `lost`: images that the plan in force keeps here and
     this one does not, `elsewhere`: those of them that another store still keeps; `log_lost`: such binlogs, how many.
-    `against`: the plan in force, in words. `rests`: why nothing of it goes yet. `lock`: what keeps it longer."""
+    `against`: the plan in force, in words; `unread`: it can't be read. `rests`: why nothing of it goes yet. `lock`:
+    what keeps it longer."""
 
     database: str
     store: str
@@ -45,6 +46,7 @@ class Forecast:
     elsewhere: tuple[KnownImage, ...]
     log_lost: int
     against: str = ""
+    unread: bool = False
     rests: str = ""
     lock: Lock = field(default_factory=Lock)
 
@@ -104,7 +106,9 @@ def outlook(world: World, database: str, empty: Collection[str], unknown: Collec
             others = {key for one in after if one.store != holding.store for key in one.kept}
             one = _forecast(database, holding, old, new, others)
             rests, lock = resting_as_shown(holding, ours[one.store], now), _lock(world, one.store, one.lost, now)
-            forecasts.append(replace(one, against=_words(force[one.store]), rests=rests, lock=lock))
+            plan = force[one.store]
+            unread = plan is not None and plan.plan is None
+            forecasts.append(replace(one, against=_words(plan), unread=unread, rests=rests, lock=lock))
     return Outlook(history, tuple(forecasts), tuple(failed.values()))
 
 

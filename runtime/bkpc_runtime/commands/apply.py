@@ -20,9 +20,9 @@ from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.outdated import refuse_outdated
 from bkpc_runtime.preflight import Looked, look_at, look_at_store
+from bkpc_runtime.repository import catalogue, plans
 from bkpc_runtime.repository.plans import put_in_force
 from bkpc_runtime.side_by_side import do_all
-from bkpc_runtime.stores.keys import PROBE
 from bkpc_runtime.stores.oss_failures import lacks_permission
 from bkpc_runtime.world import World
 
@@ -74,7 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     beside = _beside(world, settled, ready)
     stores = ready.stores | ((beside.stores | beside.denied) & settled.to_lock)
     if stores and (ready.databases or settled.locks):
-        code = max(code, keep_less(world, arguments, stores))
+        failed, unknown = keep_less(world, arguments, stores)
+        code = max(code, failed)
+        beside = replace(beside, unknown=unknown)
     settled = _locked(world, settled, beside)
     code = max(code, settled.code)
     if not (ready.databases and ready.stores):
@@ -135,15 +137,24 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
 
 def _locked(world: World, settled: _Settled, ready: _Ready) -> _Settled:
     """With the locks of buckets that can be used: one that can't is not locked for ever. A key that sets buckets and
-    may not write into them is as `compile --target iam` has it: that others may, what they have written tells."""
+    may not write into them is as `compile --target iam` has it: that others may, what they have written tells. Nor is
+    one locked where nobody knows whether the plan keeps less than so far: nobody can have agreed to that."""
     left_out = []
     for one in settled.locks:
         stores = {place.store for place in one.wanted.places}
         why = ""
         if unusable := stores & ready.unusable:
             why = f"preflight found a problem with {', '.join(sorted(unusable))}"
-        elif unknown := [name for name in sorted(stores & ready.denied) if not _written_to(world, name)]:
-            why = f"nothing is in {', '.join(unknown)} yet, and this key may not write there: take an image first"
+        elif unknown := stores & ready.unknown:
+            why = (
+                f"what the plan in force in {', '.join(sorted(unknown))} keeps can't be read: "
+                "apply first without --yes-lock-forever, with a key that may read and write there (the writer's)"
+            )
+        elif empty := [name for name in sorted(stores & ready.denied) if not _written_to(world, name)]:
+            why = (
+                f"no backup of this plan is in {', '.join(empty)} yet, and this key may not write there: "
+                "take an image first"
+            )
         if why:
             left_out.append(one)
             say(f"bucket {one.wanted.bucket}: not locked, since {why}")
@@ -155,16 +166,28 @@ def _locked(world: World, settled: _Settled, ready: _Ready) -> _Settled:
 
 
 def _written_to(world: World, name: str) -> bool:
-    """Whether somebody has put there what a plan asks for."""
+    """Whether there is an image, or a plan in force, of a database that is to be kept there: what else lies in a bucket
+    may be anybody's, whose bucket was named by mistake."""
     try:
-        return any(not one.key.startswith(PROBE) for one in world.store(name).list(""))
+        store = world.store(name)
+        return any(
+            _names(plans.in_force(store, one.name)) or catalogue.has_image(store, one.name)
+            for one in world.databases(None)
+            if name in world.stores_of(one.name)
+        )
     except RuntimeFailure as problem:
         complain(problem)
         return False
 
 
-def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[str]) -> int:
-    """Tells what the plans in force in `stores` keep and this one does not; the exit code of what can't be looked at.
+def _names(force: plans.InForce | None) -> bool:
+    """Whether a plan in force is there, and can be read: it names the database then."""
+    return force is not None and force.plan is not None
+
+
+def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[str]) -> tuple[int, frozenset[str]]:
+    """Tells what the plans in force in `stores` keep and this one does not; the exit code of what can't be looked at,
+    and those of `stores` of which it is not known.
 
     A plan is in force in a store for all databases that it keeps there, whatever `--only` says.
 
@@ -175,6 +198,8 @@ def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[st
     ahead, problems = keeping.look_ahead(world, kept)
     for problem in problems:
         complain(problem)
+    for name in keeping.unread(ahead):
+        say(f"warning: the plan in force in {name} can't be read: it was damaged, or deleted")
     less = [one for one in ahead if keeping.shortened([one]) or keeping.history_lost([one])]
     for line in keeping.lines(less) if less else ():
         say(line)
@@ -186,7 +211,8 @@ def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[st
         )
     if less and not (arguments.yes or arguments.lose_history) and not _agreed("keep less than so far?"):
         raise Refused("this plan keeps less than so far, and nobody agreed to that", help="say --yes if it is meant")
-    return max((problem.exit_code for problem in problems), default=0)
+    unknown = frozenset(stores).intersection([*keeping.not_known(world, None, ahead, ()), *keeping.unread(ahead)])
+    return max((problem.exit_code for problem in problems), default=0), unknown
 
 
 def _images(world: World, arguments: argparse.Namespace, ready: _Ready, no_image: str) -> int:
@@ -229,12 +255,14 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """The databases and stores that preflight found no problem with; of the other stores it looked at, those that a
-    key which is good may not use, and those with any other problem."""
+    key which is good may not use, and those with any other problem. `unknown`: those whose plan in force can't be
+    read."""
 
     databases: frozenset[str]
     stores: frozenset[str]
     denied: frozenset[str] = frozenset()
     unusable: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
 
     def may_run(self, job: contract.Job) -> bool:
         """An expiry does what it can where a store does not answer, and says so."""

@@ -134,6 +134,11 @@ def not_known(world: World, only: str | None, found: Iterable[Outlook], empty: C
     return sorted({name for _, name in asked - told if name not in empty})
 
 
+def unread(found: Iterable[Outlook]) -> list[str]:
+    """The stores that have a plan in force which can't be read: it is as if all were kept so far."""
+    return sorted({one.store for it in found for one in it.forecasts if one.unread})
+
+
 def orphans(world: World) -> Iterator[str]:
     """Databases that stores hold and this plan does not name: all of them stays."""
     named = {layout.database_folder(one.name) for one in world.databases(None)} | {layout.PLANS.rstrip("/")}

@@ -86,6 +86,18 @@ def _read(store: Store, prefix: str, name: str) -> Image | DamagedBackup | None:
         return problem
 
 
+def has_image(store: Store, database: str) -> bool:
+    """Whether the manifest of an image is there, told by its name alone: for keys that may list and not read."""
+    return any(
+        found.key == key
+        for prefix in prefixes(store, database)
+        for name in store.folders(layout.images_folder(prefix))
+        if layout.is_image_id(name.rstrip("/"))
+        for key in (layout.manifest_key(prefix, name.rstrip("/")),)
+        for found in store.list(key)
+    )
+
+
 def newest(store: Store, database: str, fits: Callable[[Manifest], bool] = lambda _: True) -> Image | None:
     """The newest complete image of all servers of a database that `fits`; no older manifest is read."""
     found = [

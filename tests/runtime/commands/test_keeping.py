@@ -172,10 +172,11 @@ def test_history_goes_only_where_somebody_said_so(keeping: Keeping, capsys: pyte
         keep_less(world, argparse.Namespace(**said), {"disk"})
     assert "--lose-history" in refused.value.help
     assert "can't be restored any more: any point from" in capsys.readouterr().err
-    assert keep_less(world, argparse.Namespace(**said | {"lose_history": True, "yes": False}), {"disk"}) == 0
+    meant = argparse.Namespace(**said | {"lose_history": True, "yes": False})
+    assert keep_less(world, meant, {"disk"}) == (0, frozenset())
     keeping.compile("30d", more=WIKI)
     world = open_world(keeping.desk.folder / "plan.json", keeping.desk.environ)
-    assert keep_less(world, argparse.Namespace(**said), {"disk"}) == 0
+    assert keep_less(world, argparse.Namespace(**said), {"disk"}) == (0, frozenset())
     assert capsys.readouterr().err.count("keeps less") == 1
 
 

@@ -271,6 +271,13 @@ NO_ENCRYPTION = """{"Version": "1", "Statement": [
 ]}"""
 
 
+NO_PLANS = """{"Version": "1", "Statement": [
+  {"Effect": "Allow", "Action": "oss:*", "Resource": "acs:oss:*:*:*"},
+  {"Effect": "Deny", "Action": "oss:GetObject", "Resource": "acs:oss:*:*:backup/shop/plans/*"}
+]}"""
+IMAGE = "a-server/images/20261120T020000Z-0123abcd/MANIFEST.json"
+
+
 def with_key(desk: Desk, policy: str) -> None:
     desk.server.service.keys.add("narrow", "narrow-secret", Account(UID, (policy,)))
     desk.environ |= {"OSS_KEY_ID": "narrow", "OSS_KEY_SECRET": "narrow-secret"}
@@ -299,15 +306,46 @@ def test_the_key_that_sets_buckets_locks_them_though_it_may_not_write_into_them(
     (policy,) = (one["document"] for one in ram if one["role"] == "reconciler")
     with_key(desk, json.dumps(policy))
     done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
-    assert "bucket backup: not locked, since nothing is in far yet, and this key may not write there" in done.stderr
+    told = "bucket backup: not locked, since no backup of this plan is in far yet, and this key may not write there"
+    assert told in done.stderr
     with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
         desk.bucket.get_bucket_worm()
-    desk.bucket.put_object("shop/probe-1", b"left over")
-    assert "not locked" in desk.run("apply", "plan.json", "--yes", "--yes-lock-forever").stderr
-    desk.bucket.put_object("shop/shop/a-server/images/x/MANIFEST.json", b"{}")
+    # A probe left over, and what somebody else keeps in a bucket that was named by mistake.
+    for key in ("probe-1", "photo.jpg", "shop/photo.jpg", "shop/2026/images/x/MANIFEST.json", "plans/holiday.json"):
+        desk.bucket.put_object(f"shop/{key}", b"{}")
+    desk.bucket.put_object(f"shop/wiki/{IMAGE}", b"{}")  # kept in another store
+    desk.bucket.put_object(f"shop/shop/{IMAGE}.old", b"{}")
+    assert told in desk.run("apply", "plan.json", "--yes", "--yes-lock-forever").stderr
+    with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+        desk.bucket.get_bucket_worm()
+    desk.bucket.put_object(f"shop/shop/{IMAGE}", b"{}")
     done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
     assert "may set it and not write into it" in done.stderr
     assert desk.bucket.get_bucket_worm().state == "Locked"
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_where_nobody_knows_what_was_kept_nothing_is_locked(desk: Desk, damaged: bool) -> None:
+    """The plan in force may keep more than this one: nobody could have agreed to keep less."""
+    desk.agree(lock="lock 7d")
+    digest = json.loads((desk.folder / "plan.json").read_text())["header"]["digest"]
+    applied = f"shop/plans/current/20261120T020000Z-0123abcd.{digest}.json"
+    desk.bucket.put_object(applied, b"{}")
+    desk.bucket.put_object(f"shop/plans/{digest}.json", b"{}" if damaged else (desk.folder / "plan.json").read_bytes())
+    if not damaged:
+        with_key(desk, NO_PLANS)
+    done = desk.run("apply", "plan.json", "--yes-lock-forever", answers="y\nn\n")
+    assert (
+        "bucket backup: not locked, since what the plan in force in far keeps can't be read: apply first" in done.stderr
+    )
+    assert ("the plan in force in far can't be read" if damaged else "may not do oss:GetObject") in done.stderr
+    assert done.returncode == (1 if damaged else 4)
+    with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+        desk.bucket.get_bucket_worm()
+    if damaged:
+        desk.bucket.put_object(f"shop/plans/{digest}.json", (desk.folder / "plan.json").read_bytes())
+        desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+        assert desk.bucket.get_bucket_worm().state == "Locked"
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "UserDisable", "SecurityTokenExpired"])
