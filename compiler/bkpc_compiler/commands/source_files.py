@@ -80,7 +80,12 @@ def _policies_below(folder: Path) -> Iterator[Path]:
     for one in folder.rglob("*.bkp"):
         if _hidden(one.relative_to(folder)) or one.is_dir():
             continue
-        found = one.resolve()
+        try:
+            found = one.resolve(strict=True)
+        except (OSError, RuntimeError) as problem:  # a link that leads nowhere, or to itself
+            raise NothingFound(f"{one} is a link that leads to no file") from problem
+        if not found.is_file():  # reading a pipe may never end
+            raise NothingFound(f"{one} is no regular file")
         if found.suffix != SUFFIX:
             raise NothingFound(f"{one} leads to {found}, which is not a {SUFFIX} file")
         yield found
@@ -106,5 +111,9 @@ class FileReader:
         file = self.root / path
         if path not in self.named and file.resolve().suffix != SUFFIX:
             raise PermissionError(EACCES, f"it leads to a file that is not a {SUFFIX} file")
+        if (
+            path not in self.named and file.exists() and not file.is_file()
+        ):  # one that is written to as it is read may never end
+            raise PermissionError(EACCES, "it is no regular file")
         text = file.read_bytes().decode("utf-8").removeprefix("\ufeff")  # some editors begin a file with it
         return text.replace("\r\n", "\n").replace("\r", "\n")

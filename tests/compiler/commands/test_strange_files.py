@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,25 @@ def test_the_largest_and_the_smallest_figures(
     (tmp_path / "one.bkp").write_text(text)
     code, words = said(capsys, "check", str(tmp_path / "one.bkp"), *explained)
     assert code == 1, words
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("command", ["check", "report", "graph"])
+def test_links_that_lead_nowhere_and_pipes_in_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "one.bkp").write_text(SMALL)
+    for name, target in (("loop.bkp", "loop.bkp"), ("gone.bkp", "nowhere.bkp")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+        code, words = said(capsys, command, str(tmp_path))
+        assert code == 2
+        assert f"{tmp_path / name} is a link that leads to no file" in words
+        (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / "pipe.bkp")
+    code, words = said(capsys, command, str(tmp_path))
+    assert code == 2
+    assert "pipe.bkp" in words
+    assert "no regular file" in words
 
 
 def test_a_very_long_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
