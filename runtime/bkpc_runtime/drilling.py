@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from bkpc_runtime.repository.drills import Drill, drills
 from bkpc_runtime.schedule import is_due, last_start
 from bkpc_runtime.steps.drill import Asked, drawn_seed, run_drill
 from bkpc_runtime.stores.throttled import throttled
+from bkpc_runtime.temporary_folder import temporary_folder
 from bkpc_runtime.transfer.identity import IDENTITY, identities_here, identity_file
 from bkpc_runtime.world import World
 
@@ -57,7 +57,7 @@ def hold(world: World, job: contract.Job, *, work: Path | None = None) -> str:
     """
     (database,) = world.databases(job.database)
     store = throttled(world.store(_turn(world, job)), job.limit)
-    asked = Asked(None, work or Path(tempfile.gettempdir()), PATIENCE, identities_here(os.environ), drawn_seed())
+    asked = Asked(None, work or temporary_folder(), PATIENCE, identities_here(os.environ), drawn_seed())
     found = run_drill(world, database, store, asked, log.info)
     events.tell(events.Drilled(passed=found.passed, drill=found))
     if not found.passed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.recovery.point import parse_point
 from bkpc_runtime.repository.drills import Drill
 from bkpc_runtime.steps.drill import Asked, drawn_seed, run_drill
+from bkpc_runtime.temporary_folder import temporary_folder
 
 EXAMPLE = "example: bkpc drill plan.json orders --identity key.txt --work /var/tmp"
 _WORDS = {
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="draw the same instant again, of the same log")
     parser.add_argument("--image", metavar="ID", help="the image to begin with (default: the one drilled longest ago)")
     parser.add_argument(
-        "--work", type=Path, metavar="FOLDER", default=Path(tempfile.gettempdir()),
+        "--work", type=Path, metavar="FOLDER",
         help="where the scratch server's data lies while it runs (default: the system's temporary folder)",
     )  # fmt: skip
     parser.add_argument(
@@ -51,9 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @reported
 def run(arguments: argparse.Namespace) -> int:
     world = world_of(arguments)
-    if not arguments.work.is_dir():
-        raise BadUsage(f"{arguments.work} is no folder", help="--work FOLDER: where the scratch server's data may lie")
-    asked = Asked(arguments.image, arguments.work, float(arguments.wait), identities_of(arguments),
+    work = arguments.work or temporary_folder()
+    if not work.is_dir():
+        raise BadUsage(f"{work} is no folder", help="--work FOLDER: where the scratch server's data may lie")
+    asked = Asked(arguments.image, work, float(arguments.wait), identities_of(arguments),
                   drawn_seed() if arguments.seed is None else arguments.seed,
                   parse_point(arguments.to) if arguments.to else None)  # fmt: skip
     if arguments.to and (arguments.image or not arguments.database):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 
 from bkpc_runtime.commands import restore_group, restore_scope, restore_tables, thaw_first
@@ -23,6 +22,7 @@ from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.where_from import store_for, store_to_read
 from bkpc_runtime.steps.reading import Reading
+from bkpc_runtime.temporary_folder import temporary_folder
 from bkpc_runtime.transfer.identity import identity_file, need_key
 from bkpc_runtime.world import World
 
@@ -72,8 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clients", type=_clients, metavar="N", help="tables loaded at once (default: by processors)")
     parser.add_argument(
-        "--work", type=Path, default=Path(tempfile.gettempdir()), metavar="FOLDER",
-        help="where the log waits while the image loads, unless the target's own directory is at hand",
+        "--work", type=Path, metavar="FOLDER",
+        help="where the log waits while the image loads, unless the target's own directory is at hand "
+        "(default: the system's temporary folder)",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     add_identity(parser)
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_usage(arguments, partial=partial)
     world = world_of(arguments)
     point = before_event(arguments.before_event) if arguments.before_event else parse_point(arguments.to or "latest")
-    means = Means(identities_of(arguments), arguments.work, arguments.replay, arguments.clients)
+    means = Means(identities_of(arguments), arguments.work or temporary_folder(), arguments.replay, arguments.clients)
     if arguments.scope:
         return restore_scope.restore_scope(
             arguments, world, means, point, identity_file(os.environ, arguments.identity)
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_usage(arguments: argparse.Namespace, *, partial: bool) -> None:
     """What goes together, before anything is read."""
-    if not arguments.work.is_dir():
+    if arguments.work and not arguments.work.is_dir():
         raise BadUsage(f"there is no folder {arguments.work}", help="--work FOLDER holds the log while the image loads")
     if sum(map(bool, (arguments.database, arguments.group, arguments.scope))) != 1:
         raise BadUsage("restore one database, one group, or one scope", help="name DB, --group NAME, or --scope SCOPE")

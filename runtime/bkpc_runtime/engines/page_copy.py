@@ -22,6 +22,7 @@ from bkpc_runtime.mysql.flavour import Flavour, Position, time_of
 from bkpc_runtime.mysql.placement import lost_places
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.repository import manifest
+from bkpc_runtime.temporary_folder import temporary_folder
 
 PART_BYTES = 1 << 30
 """A part of the stream, before compression: what a broken copy has to send again, at most."""
@@ -59,7 +60,7 @@ class PageCopy:
         before, floor = read_contents(server.connection), allocated(server)
         with (
             client_options(server.address, server.facts.flavour) as options,
-            tempfile.TemporaryDirectory(prefix="bkpc-") as notes,
+            tempfile.TemporaryDirectory(prefix="bkpc-", dir=temporary_folder()) as notes,
         ):
             size = self._stream(options, Path(notes), sink)
             # It copies pages first: its snapshot is of the end.

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from bkpc_runtime.errors import ToolFailed
+from bkpc_runtime.temporary_folder import temporary_folder
 
 CHUNK = 1024 * 1024
 _LAST_WORDS = 4000
@@ -26,7 +27,7 @@ class Program:
 
     def __init__(self, command: Sequence[str], *, feeds: bool = False, gives: bool = False) -> None:
         self.name = Path(command[0]).name
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._complaints: IO[bytes] = tempfile.TemporaryFile(dir=temporary_folder())  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE if feeds else subprocess.DEVNULL,

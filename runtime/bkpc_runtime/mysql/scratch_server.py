@@ -27,6 +27,7 @@ from bkpc_runtime.mysql.connection import connect, query
 from bkpc_runtime.mysql.flavour import Flavour
 from bkpc_runtime.mysql.identifiers import literal
 from bkpc_runtime.mysql.tools import find_tool
+from bkpc_runtime.temporary_folder import temporary_folder
 
 log = logging.getLogger(__name__)
 _LIBRARY = ctypes.CDLL(None)
@@ -105,8 +106,7 @@ def scratch_server(
     program = find_server(flavour)
     _room(work, needed_bytes)
     folder = Path(tempfile.mkdtemp(prefix="bkpc-scratch-", dir=work))
-    # The path of a Unix socket holds 107 bytes; work folders are often deeper than that.
-    run = Path(tempfile.mkdtemp(prefix="bkpc-", dir="/tmp"))
+    run = _run_folder()
     process: subprocess.Popen[bytes] | None = None
     try:
         chosen = {**_CAREFREE, **_taken_over(variables), **(options or {})}
@@ -134,7 +134,7 @@ def server_over(
         ServerFailed: it does not start, or did not stop as it should: the data is then good for nothing.
     """
     program = find_server(flavour)
-    run = Path(tempfile.mkdtemp(prefix="bkpc-", dir="/tmp"))
+    run = _run_folder()
     process: subprocess.Popen[bytes] | None = None
     try:
         address, guest = _guest(run)
@@ -276,3 +276,11 @@ def _last(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
     wrong = [line for line in lines if "ERROR" in line]
     return " / ".join((wrong or lines)[-3:]) or "it said nothing"
+
+
+def _run_folder() -> Path:
+    """For the socket: its path holds 107 bytes, and work folders, or what TMPDIR names, are often deeper than that."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="bkpc-", dir="/tmp"))
+    except OSError:  # a container's root that can't be written to
+        return Path(tempfile.mkdtemp(prefix="bkpc-", dir=temporary_folder()))

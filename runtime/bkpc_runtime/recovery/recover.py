@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from bkpc_runtime.recovery.way import By, Way, find_way
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.temporary_folder import temporary_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Means:
     """With what a recovery is done: `work` holds the log meanwhile, where the target's own directory doesn't."""
 
     identities: Sequence[Secret] = ()
-    work: Path = Path(tempfile.gettempdir())
+    work: Path = field(default_factory=temporary_folder)
     by: By = "auto"
     clients: int | None = None
 

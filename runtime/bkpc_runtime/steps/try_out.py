@@ -15,6 +15,7 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.verify import Verified
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.temporary_folder import temporary_folder
 
 
 def tried(
@@ -28,7 +29,7 @@ def tried(
     """`found`, with what came of restoring the image for a trial: physical ones that no other continues."""
     if not image.manifest.physical or any(one.manifest.parent == image.manifest.id for one in images):
         return found
-    folder = Path(tempfile.mkdtemp(prefix="bkpc-verify-", dir=work))
+    folder = Path(tempfile.mkdtemp(prefix="bkpc-verify-", dir=work or temporary_folder()))
     try:
         try_out(catalogue.chain(image, images), store, folder, identities, say)
     except RuntimeFailure as problem:
