@@ -103,3 +103,46 @@ def test_what_comes_after_a_failure_is_not_handed_on(tmp_path: Path) -> None:
     assert deliveries[0].end(1.0)
     assert "can't be packed" in str(into.broken)
     assert into.acknowledged == Position(binlog(1), 1)
+
+
+class Slow(MemoryStore):
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__("far")
+        self.may = threading.Event()
+
+    def put(self, key: str, body: bytes) -> StoredObject:
+        self.may.wait(20)
+        return super().put(key, body)
+
+
+def test_a_slow_store_holds_up_no_other_of_its_stream(tmp_path: Path) -> None:
+    """Nor does the local disk on which the log waits for it."""
+    near, far, disk = MemoryStore("near"), Slow(), threading.Event()
+
+    class Disk(Spool):
+        def add(self, parcel: Parcel) -> None:
+            disk.wait(20)
+            super().add(parcel)
+
+    deliveries = [Delivery(store, PREFIX, Start(1, BEGIN), lambda: None) for store in (near, far)]
+    into = Outgoing(bytes, Disk(tmp_path / "spool", PREFIX), deliveries, lambda: None, BEGIN, encrypted=False)
+    began = time.time()
+    for at in range(40):
+        into.take(Cut(binlog(1), at, b"x", False, began + at, 0.0, origin="0"))
+    until(lambda: deliveries[0].durable.offset == 40)
+    assert not into.paused()
+    assert (into.acknowledged, into.oldest(), into.oldest_unkept()) == (BEGIN, None, began)
+    into.take(Cut(binlog(1), 40, b"x" * (OBJECT + 1), False, began + 40, 0.0, origin="0"))
+    until(into.paused)
+    disk.set()
+    until(lambda: into.acknowledged == Position(binlog(1), 41 + OBJECT))
+    until(lambda: not into.paused())
+    assert into.oldest_unkept() is None
+    assert into.spool.used == 41 + OBJECT
+    far.may.set()
+    until(lambda: deliveries[1].durable.offset == 41 + OBJECT)
+    into.end()
+    assert all(one.end(1.0) for one in deliveries)
+    assert into.spool.used == 0

@@ -8,6 +8,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import inf
@@ -30,6 +31,8 @@ LEAST_SPOOL = log_cutting.SEGMENT_BYTES * (_QUEUED + 1)
 """Room that there must be before more is read."""
 _PROMPT = 0.05
 """Seconds in which stores may take log before it is written to local disk as well."""
+_UNKEPT = log_cutting.SEGMENT_BYTES
+"""Bytes at most that stores were given and that wait for local disk, before no more is read."""
 
 _POOL = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "packing")
 """Of all streams of a process: each that packs has three times an object in memory."""
@@ -58,12 +61,22 @@ class Outgoing:
         self._lock = threading.Lock()
         self._queue: queue.Queue[Parcel | Future[Parcel] | None] = queue.Queue()
         self._oldest: list[float] = []
-        self._thread = threading.Thread(target=self._run, name="log to spool", daemon=True)
-        self._thread.start()
+        self._given: queue.Queue[tuple[Parcel, float] | None] = queue.Queue()
+        """What deliveries have, and since when: a store takes it while what came before it is written to disk."""
+        self._unkept: deque[Parcel] = deque()
+        self._threads = [
+            threading.Thread(target=self._run, name="log to stores", daemon=True),
+            threading.Thread(target=self._keep, name="log to spool", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def paused(self) -> bool:
         """Whether no more may be taken for the moment, since packing is behind."""
-        return self._queue.qsize() >= _QUEUED
+        if self._queue.qsize() >= _QUEUED:
+            return True
+        with self._lock:
+            return sum(one.size for one in self._unkept) > _UNKEPT
 
     def full(self) -> str:
         """Why nothing more should be read until stores have taken some; empty while there is room."""
@@ -73,6 +86,11 @@ class Outgoing:
         """When the oldest that no delivery has yet been given arrived."""
         with self._lock:
             return next((at for at in self._oldest if at < inf), None)
+
+    def oldest_unkept(self) -> float | None:
+        """When the oldest arrived that is in memory only, but for the stores that have taken it."""
+        with self._lock:
+            return next((one.arrived for one in self._unkept if not isinstance(one.content, Known)), None)
 
     def take(self, item: Cut | FileEnd | Gap | Known) -> None:
         with self._lock:
@@ -107,7 +125,8 @@ class Outgoing:
         """After what was taken has been handed on; `keep`: and is on local disk, where stores have not taken it."""
         self._closing, self._keeps = True, keep
         self._queue.put(None)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _packed(self, cut: Cut) -> Parcel:
         packed = self._pack(cut.body)
@@ -123,13 +142,11 @@ class Outgoing:
             item = self._queue.get()
             try:
                 if item is None:
+                    self._given.put(None)
                     return
                 if self.broken:
                     continue
-                parcel = item.result() if isinstance(item, Future) else item
-                self._hand_on(parcel)
-                if not isinstance(parcel.content, Known):
-                    self.acknowledged = parcel.end
+                self._hand_on(item.result() if isinstance(item, Future) else item)
             except Exception as problem:
                 log.exception("packing log")
                 self.broken = self.broken or problem
@@ -141,13 +158,37 @@ class Outgoing:
         with self._lock:
             deliveries = list(self.deliveries)
             parcel.expect(len(deliveries))
+            self._unkept.append(parcel)
             for delivery in deliveries:
                 delivery.add(parcel)
             self._oldest.pop(0)
+        failing = any(one.failure for one in deliveries)
+        self._given.put((parcel, time.monotonic() + (0 if failing else _PROMPT)))
+
+    def _keep(self) -> None:
+        failed = False
+        while (given := self._given.get()) is not None:
+            parcel, until = given
+            try:
+                if not failed:
+                    self._to_disk(parcel, until)
+                    if not isinstance(parcel.content, Known):
+                        self.acknowledged = parcel.end
+            except Exception as problem:
+                log.exception("keeping log")
+                failed, self.broken = True, self.broken or problem
+            finally:
+                with self._lock:
+                    self._unkept.popleft()
+                self._told()
+
+    def _to_disk(self, parcel: Parcel, until: float) -> None:
+        """In order, what some store has not taken by then."""
         if isinstance(parcel.content, Gap | Known):
             return
-        if not any(one.failure for one in deliveries):
-            self._wait_for(parcel)
+        while parcel.left > 0 and (left := until - time.monotonic()) > 0:
+            parcel.changed.wait(left)
+            parcel.changed.clear()
         while parcel.left > 0 and (self._keeps or not self._closing):
             try:
                 self.spool.add(parcel)
@@ -161,9 +202,3 @@ class Outgoing:
             else:
                 self.failure = ""
                 return
-
-    def _wait_for(self, parcel: Parcel) -> None:
-        until = time.monotonic() + _PROMPT
-        while parcel.left > 0 and (left := until - time.monotonic()) > 0:
-            parcel.changed.wait(left)
-            parcel.changed.clear()

@@ -131,7 +131,8 @@ def stream_state(
         return StreamState(False, None, None, 0.0, tuple(behind), "waiting", None, 0.0, 0, "", problem)
     stores = [store_state(main, one, now) for one in main.deliveries]
     stores += [store_state(group, one, now, since) for (group, one), since in others]
-    since = [at for at in (main.oldest(), silent_since(main, now)) if at is not None]
+    unsafe = (main.oldest(), main.outgoing.oldest_unkept(), silent_since(main, now))
+    since = [at for at in unsafe if at is not None]
     acknowledging = main.acknowledging
     return StreamState(
         connected=main.connected,
