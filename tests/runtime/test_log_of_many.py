@@ -127,15 +127,19 @@ def test_a_slow_store_holds_up_no_other_of_its_stream(tmp_path: Path) -> None:
             super().add(parcel)
 
     deliveries = [Delivery(store, PREFIX, Start(1, BEGIN), lambda: None) for store in (near, far)]
-    into = Outgoing(bytes, Disk(tmp_path / "spool", PREFIX), deliveries, lambda: None, BEGIN, encrypted=False)
+    into = Outgoing(
+        bytes, Disk(tmp_path / "spool", PREFIX, 4 * OBJECT), deliveries, lambda: None, BEGIN, encrypted=False
+    )
     began = time.time()
     for at in range(40):
         into.take(Cut(binlog(1), at, b"x", False, began + at, 0.0, origin="0"))
     until(lambda: deliveries[0].durable.offset == 40)
     assert not into.paused()
+    assert not into.full()
     assert (into.acknowledged, into.oldest(), into.oldest_unkept()) == (BEGIN, None, began)
     into.take(Cut(binlog(1), 40, b"x" * (OBJECT + 1), False, began + 40, 0.0, origin="0"))
     until(into.paused)
+    assert into.full(), "what may have to wait on disk counts before it is there"
     disk.set()
     until(lambda: into.acknowledged == Position(binlog(1), 41 + OBJECT))
     until(lambda: not into.paused())

@@ -31,8 +31,6 @@ LEAST_SPOOL = log_cutting.SEGMENT_BYTES * (_QUEUED + 1)
 """Room that there must be before more is read."""
 _PROMPT = 0.05
 """Seconds in which stores may take log before it is written to local disk as well."""
-_UNKEPT = log_cutting.SEGMENT_BYTES
-"""Bytes at most that stores were given and that wait for local disk, before no more is read."""
 
 _POOL = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "packing")
 """Of all streams of a process: each that packs has three times an object in memory."""
@@ -75,12 +73,16 @@ class Outgoing:
         """Whether no more may be taken for the moment, since packing is behind."""
         if self._queue.qsize() >= _QUEUED:
             return True
+        return self._unkept_bytes() > log_cutting.SEGMENT_BYTES
+
+    def _unkept_bytes(self) -> int:
+        """What stores were given, and may have to be written to local disk."""
         with self._lock:
-            return sum(one.size for one in self._unkept) > _UNKEPT
+            return sum(one.size for one in self._unkept)
 
     def full(self) -> str:
         """Why nothing more should be read until stores have taken some; empty while there is room."""
-        return self.failure or self.spool.full(log_cutting.SEGMENT_BYTES * (_QUEUED + 1))
+        return self.failure or self.spool.full(log_cutting.SEGMENT_BYTES * (_QUEUED + 1) + self._unkept_bytes())
 
     def oldest(self) -> float | None:
         """When the oldest that no delivery has yet been given arrived."""
