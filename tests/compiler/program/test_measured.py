@@ -81,7 +81,7 @@ def test_what_is_about_nothing_is_given_back() -> None:
     made = [
         fact("database", "nobody", "size", 3),
         fact("store", "orders", "reads", 3),
-        fact("link", "beijing -- hangzhou", "latency", 3),
+        fact("link", "beijing -- nowhere", "latency", 3),
         fact("class", "archive", "thaw", 3),
         fact("standby", "orders", "provision", 3, site="hangzhou"),
     ]
