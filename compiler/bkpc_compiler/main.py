@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import errno
 import gc
@@ -85,6 +86,7 @@ def _left(code: int) -> int:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()
+        atexit._run_exitfuncs()  # files that threads were writing
         os._exit(code)
     return code
 

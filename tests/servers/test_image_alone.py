@@ -35,7 +35,7 @@ def test_the_image_alone_comes_back_unless_the_log_is_asked_for(fresh_server: Th
     shop = fresh_server
     office = Office.opened(tmp_path / "office", shop)
     office.write(POLICY.format(shop=shop.port, recipient=office.recipient))
-    assert "from the image alone; with the log ≤ 6h" in office.bkpc("check", "shop.bkp", expect=0).text
+    assert "from the image alone; with the log ≤ 7h" in office.bkpc("check", "shop.bkp", expect=0).text
     office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
     shop.run("CREATE DATABASE w", TABLE, "INSERT INTO w.t VALUES (0)")
     office.bkpc("apply", "plan.json", "--yes", expect=0)

@@ -41,12 +41,15 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
         settle()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _stop)
+        before, sys.unraisablehook = sys.unraisablehook, _ignored
         try:
             with log_told():
                 return run(arguments)
         except RuntimeFailure as problem:
             complain(problem)
             return problem.exit_code
+        finally:
+            sys.unraisablehook = before
 
     return running
 
@@ -54,6 +57,20 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
 def _stop(number: int, _: object) -> None:
     """Leave by the way that cleans up: files with passwords, unfinished objects."""
     raise SystemExit(128 + number)
+
+
+def _ignored(what: sys.UnraisableHookArgs) -> None:
+    """A signal may come while Python runs code whose errors it ignores, as when it forgets an object: again, soon."""
+    leaving = what.exc_value
+    if not isinstance(leaving, SystemExit | KeyboardInterrupt):
+        sys.__unraisablehook__(what)
+        return
+
+    def again(*_: object) -> None:
+        raise leaving
+
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def complain(problem: RuntimeFailure) -> None:
