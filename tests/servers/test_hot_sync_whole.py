@@ -134,5 +134,6 @@ def test_what_has_returned_can_be_restored_from_either_store(fresh_server: Throw
     assert dark.count("agent: NOT RUNNING") == 2, "what the agent last said is told, whatever stores answer"
     assert "problem: near does not answer: " in dark
     assert "1 image, " in dark, "far still answers"
-    again = office.bkpc("restore", "plan.json", "shop", "--into", "mysql://nobody@127.0.0.1:1/", "--dry-run")
-    assert "its log is not read, and may be missing" in again.text
+    again = ("restore", "plan.json", "shop", "--into", "mysql://nobody@127.0.0.1:1/", "--dry-run")
+    assert "--without-store near goes on without what only that store has" in office.bkpc(*again, expect=4).text
+    assert "it may have what no other store has" not in office.bkpc(*again, "--without-store", "near").text
