@@ -237,7 +237,8 @@ def _body(answer: Any) -> Iterator[bytes]:
             pieces.append(piece)
             room -= len(piece)
             if not (piece and room):
-                yield b"".join(pieces)
+                if whole := b"".join(pieces):
+                    yield whole
                 pieces, room = [], _CHUNK
             if not piece:
                 return

@@ -85,7 +85,8 @@ def _right(store: Store, key: str, sums: Sums, number: int, chunks: list[bytes],
     for attempt in range(_TRIES):
         if attempt:
             log.warning("%s in store `%s`: bytes %d to %d were wrong, read again", key, store.name, start, end)
-            chunks = list(store.read(key, start, end, limit=limit))
+            # An empty one would be taken for the end.
+            chunks = [chunk for chunk in store.read(key, start, end, limit=limit) if chunk]
         running = RangeSums()
         for chunk in chunks:
             running.update(chunk)
