@@ -17,9 +17,9 @@ from bkpc_runtime import events
 from bkpc_runtime.drilling import DrillWatch
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.executor import stream_of
+from bkpc_runtime.lanes import Lane, Retries, Upkeep, break_off
 from bkpc_runtime.room import MEMORY, MOST, Room, by_database, lanes_of, most_at_once
 from bkpc_runtime.settings.unlocked import unlocked
-from bkpc_runtime.side_by_side import Lane, Retries, Upkeep, break_off
 from bkpc_runtime.steps.log_group import AnotherServer
 from bkpc_runtime.steps.log_leftover import deliver_leftover
 from bkpc_runtime.steps.log_spool import LIMIT

@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from bkpc_grammar.plan import CredentialReference
-from bkpc_runtime import side_by_side
+from bkpc_runtime import lanes
+from bkpc_runtime.lanes import Lane, Retries
 from bkpc_runtime.room import Room
-from bkpc_runtime.side_by_side import Lane, Retries
 from bkpc_runtime.world import World
 from tests.compiler.one_file import changed, planned
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
@@ -73,13 +73,13 @@ def test_stores_are_asked_when_there_is_news(looking: Looking, monkeypatch: pyte
     assert looking.asked() == 0
     looking.now += timedelta(days=1)
     assert looking.asked() > 0  # it is released again
-    monkeypatch.setattr(side_by_side, "_NOW_AND_THEN", 0.0)
+    monkeypatch.setattr(lanes, "_NOW_AND_THEN", 0.0)
     looking.now += timedelta(days=1)
     assert [looking.asked() > 0 for _ in range(2)] == [True, True]
 
 
 def test_one_that_does_not_answer_is_asked_again(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(side_by_side, "_AGAIN", 0.0)
+    monkeypatch.setattr(lanes, "_AGAIN", 0.0)
     looking.server.fail_next(1, 403, "AccessDenied")
     assert looking.asked() > 0
     assert looking.asked() > 0
@@ -89,7 +89,7 @@ def test_one_that_does_not_answer_is_asked_again(looking: Looking, monkeypatch: 
 def test_it_wakes_at_the_next_start_and_not_at_the_last_one_within_sight(
     looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(side_by_side, "run_job", lambda *_: "done")
+    monkeypatch.setattr(lanes, "run_job", lambda *_: "done")
     (job,) = looking.lane._jobs
     often = replace(job, schedule=replace(job.schedule, cadence="every", period_ms=5000, offset_ms=1000))
     lane = Lane(looking.world, [often], Room([often], looking.world.clock), looking.retries)
@@ -105,7 +105,7 @@ def test_one_that_failed_is_tried_again_when_the_plan_says(looking: Looking, mon
     def fails(world: World, job: object) -> str:
         raise RuntimeError("not now")
 
-    monkeypatch.setattr(side_by_side, "run_job", fails)
+    monkeypatch.setattr(lanes, "run_job", fails)
     (job,) = looking.lane._jobs
     quick = replace(job, retry=replace(job.retry, pause_ms=3000))
     lane = Lane(looking.world, [quick], Room([quick], looking.world.clock), looking.retries)

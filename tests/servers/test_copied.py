@@ -11,7 +11,7 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery import beside, copied, kept_triggers
+from bkpc_runtime.recovery import copied, kept_triggers, replacing
 from bkpc_runtime.recovery.copied import Destination, copy_tables
 from bkpc_runtime.recovery.marker import alone
 from bkpc_runtime.recovery.target import Target
@@ -125,7 +125,7 @@ def test_triggers_of_what_is_replaced_are_never_lost(
             assert triggers(held) == before
             assert ours(held) == []
         # Killed when the old one has gone, and between any two triggers.
-        for table, place in (("t", beside), ("c", copied)):
+        for table, place in (("t", replacing), ("c", copied)):
             for left in (2, 1):
                 with monkeypatch.context() as patch:
                     patch.setattr(place, "put_back", killed_after(held, left))

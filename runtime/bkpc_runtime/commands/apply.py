@@ -17,12 +17,12 @@ from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, wor
 from bkpc_runtime.commands.preflight import lines as preflight_lines
 from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.executor import due_jobs
+from bkpc_runtime.lanes import do_all
 from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.outdated import refuse_outdated
 from bkpc_runtime.preflight import Looked, look_at, look_at_store
 from bkpc_runtime.repository import catalogue, plans
 from bkpc_runtime.repository.plans import put_in_force
-from bkpc_runtime.side_by_side import do_all
 from bkpc_runtime.stores.oss_failures import lacks_permission
 from bkpc_runtime.world import World
 

@@ -11,7 +11,7 @@ With `hot sync to 2 of …` only that one may have the last of them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
@@ -75,9 +75,9 @@ def stores_to_read(
     """
     if named:
         return remembered(world.store(named)), ()
-    opened = _Opened(world, all_of_them=all_of_them)
     replicas = world.replicas_of(database)
     names = among or (*world.stores_of(database), *replicas)
+    opened = _Opened(world, {*names} - {*replicas} - {*world.away} if all_of_them else ())
     images, newest = _images(opened, database, names, turns=turns, first=bool(among))
     if images.name in replicas:
         log.warning("read from store `%s`, a copy that OSS keeps: it may lack what was written last", images.name)
@@ -132,11 +132,11 @@ def _leads(
 
 
 class _Opened:
-    """The stores of one recovery, each opened once: it remembers the names of its log. `all_of_them`: one that fails
-    is not passed over, if it may have what no other has."""
+    """The stores of one recovery, each opened once: it remembers the names of its log. Of `needed` ones none is passed
+    over that fails: it may have what no other has."""
 
-    def __init__(self, world: World, *, all_of_them: bool = False) -> None:
-        self.world, self._all_of_them = world, all_of_them
+    def __init__(self, world: World, needed: Collection[str] = ()) -> None:
+        self.world, self._needed = world, needed
         self._stores: dict[str, Store] = {}
 
     def store(self, name: str) -> Store:
@@ -145,10 +145,8 @@ class _Opened:
         return self._stores[name]
 
     def failed(self, name: str, problem: RuntimeFailure) -> None:
-        """Raises it, where all are wanted."""
-        if not self._all_of_them or not isinstance(problem, StoreFailed) or name in self.world.away:
-            return
-        if any(name in self.world.replicas_of(one.name) for one in self.world.plan.estate.databases):
+        """Raises it, of a store that is needed."""
+        if name not in self._needed or not isinstance(problem, StoreFailed):
             return
         out = f"--without-store {name} goes on without what only that store has"
         helps = "; ".join(filter(None, (problem.help, out)))
