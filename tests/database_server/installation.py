@@ -112,7 +112,9 @@ def _pristine(flavour: str, version: str, initialise: tuple[str, ...]) -> Path:
     try:
         user = ["--user=root"] if os.geteuid() == 0 else []
         command = [*initialise, f"--datadir={work / 'data'}", *user]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        # MariaDB deletes the temporary tables of other servers that share its temporary folder.
+        environ = os.environ | {"TMPDIR": str(work)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environ)
         if done.returncode:
             raise RuntimeError(f"{initialise[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         try:

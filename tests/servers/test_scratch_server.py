@@ -44,6 +44,24 @@ def test_it_is_empty_takes_over_what_matters_and_is_gone_afterwards(flavour: Fla
     assert not run.exists()
 
 
+def test_temporary_tables_of_other_servers_are_not_touched(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MariaDB deletes what looks like one in its temporary folder as it starts: a drill beside a live server would."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("TMPDIR", str(shared))
+    theirs = [shared / f"#sql-temptable-5ff7-3f-12.{kind}" for kind in ("MAI", "MAD", "frm")]
+    for one in theirs:
+        one.touch()
+    with scratch_server(flavour, tmp_path, {}) as server:
+        connection = connect(server.address)
+        own = read_facts(connection).variable("tmpdir")
+        connection.close()
+    assert Path(own).parent == server.folder
+    assert [one for one in theirs if not one.exists()] == []
+
+
 def test_one_that_does_not_start_says_why_and_leaves_nothing(flavour: Flavour, tmp_path: Path) -> None:
     with (
         pytest.raises(ServerFailed, match="did not start"),

@@ -151,6 +151,7 @@ def server_over(
         if process is not None:
             _stop(process)
         shutil.rmtree(run, ignore_errors=True)
+        shutil.rmtree(folder / "temporary", ignore_errors=True)
 
 
 def _guest(run: Path) -> tuple[Address, str]:
@@ -207,7 +208,10 @@ def _initialise(flavour: Flavour, program: str, folder: Path, chosen: Mapping[st
         case = {name: chosen[name] for name in ("lower_case_table_names",) if name in chosen}
         command = [program, "--no-defaults", "--initialize-insecure", "--secure-file-priv=", data]
         command += [*_account(), *_options(case)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_INITIALISE_SECONDS)
+    environ = os.environ | {"TMPDIR": str(_temporary(folder))}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=_INITIALISE_SECONDS, env=environ
+    )
     if done.returncode:
         raise ToolFailed(f"{command[0]} made no data folder: {_last(done.stdout + done.stderr)}")
 
@@ -215,7 +219,10 @@ def _initialise(flavour: Flavour, program: str, folder: Path, chosen: Mapping[st
 def _start(
     flavour: Flavour, program: str, folder: Path, address: Address, chosen: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    fixed = {"datadir": str(folder / "data"), "socket": address.socket, "pid_file": str(folder / "pid")}
+    fixed = {
+        "datadir": str(folder / "data"), "socket": address.socket, "pid_file": str(folder / "pid"),
+        "tmpdir": str(_temporary(folder)),
+    }  # fmt: skip
     if flavour == "mysql":
         fixed |= {"mysqlx": "OFF", "secure_file_priv": ""}
     command = [program, "--no-defaults", *_account(), *_options(fixed), *_options(chosen)]
@@ -235,6 +242,14 @@ def _start(
         _stop(process)
         raise
     return process
+
+
+def _temporary(folder: Path) -> Path:
+    """Its own: MariaDB deletes what begins with `#sql` in its `tmpdir` as it starts, which in a folder that all share,
+    as /tmp, are the temporary tables of another server at work (`mysql_rm_tmp_tables` in its sql_base.cc)."""
+    place = folder / "temporary"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
 
 
 def _end_with_us() -> None:

@@ -78,8 +78,8 @@ class Acknowledging:
         elif time.monotonic() - self._turned > max(patience, _SHORTEST_DEGRADED):
             able = [one for one in deliveries if not one.failure and _age(one) < patience / 2]
             if len(able) >= self.wish.quorum:
-                self.degraded_since = None
                 log.warning("%s: commits wait for %d stores again", self._name, self.wish.quorum)
+                self.degraded_since = None
 
     def degrade(self, deliveries: list[Delivery]) -> None:
         """Commits wait no more, until a quorum of stores keeps up again."""
