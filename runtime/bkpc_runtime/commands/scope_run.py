@@ -58,6 +58,7 @@ class ScopeRun:
         self._served: set[str] = set()
         self._running: dict[str, _Running] = {}
         self._began: dict[str, tuple[Transfer, float]] = {}
+        self._early: set[str] = set()
         self.done: dict[str, str] = {one.database: one.done for one in members if one.done}
         self.failed: dict[str, RuntimeFailure] = {}
         for one in members:
@@ -108,6 +109,9 @@ class ScopeRun:
         for transfer in self._ledger.begin():
             self._began[transfer.id] = (transfer, time.monotonic())
             name = transfer.database
+            if transfer.id in self._ledger.ahead:
+                self._early.add(transfer.id)
+                _say_of(name, "goes ahead of its turn, and gives way to what the plan begins before it")
             if name not in self._running:
                 self._start(name)
         rates = self._ledger.rates()
@@ -202,7 +206,8 @@ class ScopeRun:
                 transfer, began = self._began.pop(id_)
                 took, most = time.monotonic() - began, Duration(Fraction(transfer.takes_ms, 1000)).human()
                 what = transfer.kind.removeprefix("restore.")
-                say(f"{name}: {what} done in {took:.1f} s, the plan says at most {most}")
+                beside = "begun ahead of its turn" if id_ in self._early else f"the plan says at most {most}"
+                say(f"{name}: {what} done in {took:.1f} s, {beside}")
         self._ledger.end(ids)
 
     def _ids(self, name: str, *kinds: str) -> list[str]:

@@ -1,9 +1,8 @@
 """Which transfers of a recovery run side by side, and how fast each may be.
 
-The plan places each transfer so that its reservations fit. Here one begins as soon as they fit what runs, but never
-before one that the plan begins earlier on a resource of both: then each begins no later than the plan says, as long
-as each takes no longer than it says, whatever ends early. Who runs gets what it reserves, and its share of what nobody
-has reserved.
+The plan places each transfer so that its reservations fit. Here each has its turn no later than the plan begins it, as
+long as each takes no longer than it says, whatever ends early and whatever waits for a thaw or a server;
+docs/feasibility.md says why. Whose turn it is gets what it reserves, and its share of what nobody has reserved.
 """
 
 from __future__ import annotations
@@ -29,6 +28,11 @@ class Transfer:
     resources: frozenset[str]
     needs: frozenset[str]
 
+    @property
+    def end_ms(self) -> int:
+        """When it is done at the latest, if it begins when the plan says."""
+        return self.start_ms + self.takes_ms
+
 
 def transfers_of(recovery: contract.Recovery, databases: Iterable[str]) -> tuple[Transfer, ...]:
     """Those of some of its databases, in the order in which the plan begins them."""
@@ -43,7 +47,12 @@ def transfers_of(recovery: contract.Recovery, databases: Iterable[str]) -> tuple
         )
         for one in moving
     ]  # fmt: skip
-    return tuple(sorted(found, key=lambda one: one.start_ms))
+    return tuple(in_order(found))
+
+
+def in_order(transfers: Iterable[Transfer]) -> list[Transfer]:
+    """As the plan begins them; what takes no time before what begins as it ends."""
+    return sorted(transfers, key=lambda one: (one.start_ms, one.end_ms))
 
 
 def needs_of(recovery: contract.Recovery, database: str) -> tuple[str, ...]:
@@ -66,17 +75,24 @@ def room_beside(plan: contract.Plan, down: Iterable[str]) -> dict[str, int]:
 
 
 class SideBySide:
-    """The transfers of one recovery, as they begin and end."""
+    """The transfers of one recovery, as they begin and end.
+
+    The turn of one comes when all have had theirs that the plan begins earlier on a resource of both, and those that it
+    ends before are over; or sooner, if it fits beside all whose turn it is. While an earlier one is held, a later one
+    may go ahead of its turn with what is idle: it reserves nothing until then, and is in nobody's way.
+    """
 
     def __init__(self, transfers: Iterable[Transfer], room: Mapping[str, int]) -> None:
-        self._waiting = list(transfers)
-        self._running: list[Transfer] = []
+        self._left = list(transfers)
         self._room = room
+        self._running: list[Transfer] = []
+        self._ahead: list[Transfer] = []
         self._ended: set[str] = set()
         self._held: set[str] = set()
+        self._begun: set[str] = set()
 
     def hold(self, databases: Iterable[str]) -> None:
-        """What they read must thaw: they begin nothing, and stand in nobody's way, until `release`."""
+        """What they read must thaw, or their server is not there: they begin nothing until `release`."""
         self._held |= set(databases)
 
     def release(self, database: str) -> None:
@@ -84,19 +100,34 @@ class SideBySide:
 
     @property
     def over(self) -> bool:
-        return not self._waiting and not self._running
+        return not self._left
+
+    @property
+    def ahead(self) -> frozenset[str]:
+        """The ids of those that run ahead of their turn."""
+        return frozenset(one.id for one in self._ahead)
 
     def begin(self) -> list[Transfer]:
-        """Begins all that may, in order."""
+        """Begins all that may, in order. Of one that went ahead the turn may come: it has begun already."""
         begun: list[Transfer] = []
         before: set[str] = set()
-        for one in [each for each in self._waiting if each.database not in self._held]:
-            if one.needs <= self._ended and not one.resources & before and self._fits(one):
-                self._waiting.remove(one)
+        waiting: set[str] = set()
+        running, ahead = {one.id for one in self._running}, self.ahead
+        for one in [each for each in self._left if each.id not in running]:
+            runs, held = one.id in ahead, one.database in self._held
+            ready = runs or (not held and one.needs <= self._ended)
+            if ready and not one.resources & before and self._has_its_turn(one):
+                self._ahead = [each for each in self._ahead if each is not one]
                 self._running.append(one)
+                begun += () if runs else (one,)
+                continue
+            before |= one.resources
+            if ready and not runs and not one.resources & waiting and self._goes_ahead(one):
+                self._ahead.append(one)
                 begun.append(one)
-            else:
-                before |= one.resources
+            elif not runs and not held:
+                waiting |= one.resources
+        self._begun |= {one.database for one in begun}
         return begun
 
     def end(self, ids: Iterable[str]) -> None:
@@ -104,14 +135,15 @@ class SideBySide:
         gone = set(ids)
         self._ended |= gone
         self._running = [one for one in self._running if one.id not in gone]
-        self._waiting = [one for one in self._waiting if one.id not in gone]
+        self._ahead = [one for one in self._ahead if one.id not in gone]
+        self._left = [one for one in self._left if one.id not in gone]
 
     def rates(self) -> dict[str, int | None]:
-        """What each may use that runs, or waits for what runs of its own database (its log is read ahead: that has only
-        what nobody reserves). None: no limit."""
-        runs = {one.database for one in self._running}
-        ahead = [one for one in self._waiting if one.database in runs]
-        everyone = [*((one, one.rate) for one in self._running), *((one, 0) for one in ahead)]
+        """What each may use that runs, or that follows what has begun of its own database (its log is read ahead). Who
+        runs before its turn has only what nobody reserves. None: no limit."""
+        turns = {one.id for one in self._running}
+        there = [one for one in self._left if one.database in self._begun]
+        everyone = [(one, one.rate if one.id in turns else 0) for one in there]
         return {one.id: self._rate(one, own, everyone) if one.rate else None for one, own in everyone}
 
     def _rate(self, wanted: Transfer, own: int, everyone: list[tuple[Transfer, int]]) -> int:
@@ -122,10 +154,19 @@ class SideBySide:
             shares.append(own + idle // len(there))
         return min(shares)
 
-    def _fits(self, wanted: Transfer) -> bool:
+    def _has_its_turn(self, wanted: Transfer) -> bool:
+        """Where all that runs there is to overlap with it, the plan has all of them there at once as it begins."""
+        beside = [one for one in self._running if one.resources & wanted.resources]
+        return all(one.end_ms > wanted.start_ms for one in beside) or self._fits(wanted, beside)
+
+    def _goes_ahead(self, wanted: Transfer) -> bool:
+        """Not beside many: each takes memory."""
+        there = [one for one in (*self._running, *self._ahead) if one.resources & wanted.resources]
+        return not there or self._fits(wanted, there)
+
+    def _fits(self, wanted: Transfer, beside: list[Transfer]) -> bool:
         for resource in wanted.resources:
-            reserved = [one.rate for one in self._running if resource in one.resources]
-            # Alone it runs whatever is left there: nothing is gained by waiting.
-            if reserved and sum(reserved) + wanted.rate > self._room.get(resource, 0):
+            reserved = sum(one.rate for one in beside if resource in one.resources)
+            if reserved + wanted.rate > self._room.get(resource, 0):
                 return False
         return True
