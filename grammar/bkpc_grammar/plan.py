@@ -365,8 +365,8 @@ class Objective(Part, frozen=True):
     rto_least_ms: Annotated[
         Milliseconds | None, Meta(description="no schedule betters this time; null where no rto is promised")
     ]
-    rpo_permille: Annotated[int, Meta(description="of all instants of failure, those the rpo holds for: 1000 is all")]
-    rto_permille: Annotated[int, Meta(description="of all instants of failure, those the rto holds for: 1000 is all")]
+    rpo_millionths: Annotated[int, Meta(description="of a million instants of failure, those the rpo holds for")]
+    rto_millionths: Annotated[int, Meta(description="of a million instants of failure, those the rto holds for")]
     rpo_terms: Annotated[tuple[Term, ...], Meta(description="they add up to the proved rpo")]
     rto_terms: Annotated[tuple[Term, ...], Meta(description="they add up to the proved rto")]
     assumptions: Annotated[tuple[Assumption, ...], Meta(description="sorted by place")]

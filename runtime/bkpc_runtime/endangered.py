@@ -12,6 +12,7 @@ from typing import Literal
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.shares import for_share
 
 _IMAGE, _LOG = frozenset({"restore.image", "restore.increment"}), "restore.log"
 Part = Literal["all", "image", "log", "lock", "commits"]
@@ -31,19 +32,31 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Endangered:
-    """A promise of a database that is not kept now: `scopes` of loss, and why."""
+    """A promise of a database that is not kept now: `scopes` of loss, and why.
+
+    `millionths`: of all instants of failure, those that it speaks of. Nobody sees at one instant in how many others it
+    is kept: what breaks it at this one endangers it.
+    """
 
     database: str
     store: str
     promise: Literal["rpo", "rto"]
     promised_ms: int
+    millionths: int
     scopes: tuple[str, ...]
     why: str
 
     @property
     def text(self) -> str:
-        human = Duration(Fraction(self.promised_ms, 1000)).human()
-        return f"{self.promise} {human} against {', '.join(self.scopes)}: {self.why}"
+        against = f"against {', '.join(self.scopes)}: {self.why}"
+        return f"{self.promise} {told(self.promised_ms, self.millionths)} {against}"
+
+
+def told(promised_ms: int, millionths: int) -> str:
+    """`10s`; `13h for 50% of all instants (this is one)`."""
+    share = for_share(millionths)
+    human = Duration(Fraction(promised_ms, 1000)).human()
+    return f"{human}{share} of all instants (this is one)" if share else human
 
 
 def endangered(plan: contract.Plan, troubles: Iterable[Trouble]) -> list[Endangered]:
@@ -52,15 +65,18 @@ def endangered(plan: contract.Plan, troubles: Iterable[Trouble]) -> list[Endange
 
 
 def _by(plan: contract.Plan, trouble: Trouble) -> Iterator[Endangered]:
-    scopes: dict[tuple[Literal["rpo", "rto"], int], list[str]] = {}
+    scopes: dict[tuple[Literal["rpo", "rto"], int, int], list[str]] = {}
     for objective in plan.objectives:
         if objective.database == trouble.database:
             images, log = _read(plan, objective)
-            for promise, promised in (("rpo", objective.rpo_ms), ("rto", objective.rto_ms)):
+            for promise, promised, share in (
+                ("rpo", objective.rpo_ms, objective.rpo_millionths),
+                ("rto", objective.rto_ms, objective.rto_millionths),
+            ):
                 if promised is not None and promise in _hit(trouble, objective, images, log):
-                    scopes.setdefault((promise, promised), []).append(objective.scope)
-    for (promise, promised), lost in scopes.items():
-        yield Endangered(trouble.database, trouble.store, promise, promised, tuple(lost), trouble.why)
+                    scopes.setdefault((promise, promised, share), []).append(objective.scope)
+    for (promise, promised, share), lost in scopes.items():
+        yield Endangered(trouble.database, trouble.store, promise, promised, share, tuple(lost), trouble.why)
 
 
 def _hit(

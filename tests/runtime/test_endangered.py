@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from bkpc_compiler.main import main
 from bkpc_grammar import plan as contract
 from bkpc_grammar.canonical import read_plan
-from bkpc_runtime.commands.status_promises import stream_troubles
+from bkpc_runtime.commands.status_promises import promised_lines, promised_rpos, stream_troubles
 from bkpc_runtime.endangered import Part, Trouble, endangered
 
 POLICY = """\
@@ -78,3 +79,16 @@ def test_a_lag_endangers_what_promises_less(plan: contract.Plan) -> None:
     assert of(agent="stopped") == ["rpo 10s against corruption: the agent that streamed into near has stopped"]
     assert of(pausing="the disk is full") == ["rpo 10s against corruption: no log is read: the disk is full"]
     assert of(agent="none here") == []
+
+
+def test_of_which_share_of_all_instants_a_promise_speaks(plan: contract.Plan) -> None:
+    shared = tuple(
+        structs.replace(one, rpo_millionths=995_000) if one.scope == "corruption" else one for one in plan.objectives
+    )
+    of_share = structs.replace(plan, objectives=shared)
+    (found,) = endangered(of_share, [Trouble("shop", "near", "log", "it lags", 90_000)])
+    assert found.text == "rpo 10s for 99.5% of all instants (this is one) against corruption: it lags"
+    row = promised_rpos(of_share, "shop")
+    assert row["promised_rpo_seconds"] == 28 * 3600
+    assert row["promised_rpo_for_share"] == [{"seconds": 10.0, "share": 0.995}]
+    assert list(promised_lines(row)) == ["promised: rpo 28h", "promised: rpo 10s for 99.5% of all instants"]

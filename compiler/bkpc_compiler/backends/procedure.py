@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bkpc_compiler.backends import words
 from bkpc_grammar.log_left import LogLeft
 from bkpc_grammar.plan import Objective, Plan, Recovery, Step
+from bkpc_grammar.shares import MILLION
 
 _ONE_ACT = frozenset({"detect", "activate", "provision"})
 """Kinds that are done for several databases at the same time by the same people."""
@@ -66,6 +67,15 @@ class Procedure:
     def log_left(self, name: str) -> LogLeft | None:
         """The log that its way back does without, though the failure leaves it."""
         return next((one for one in self.recovery.logs_left if one.database == name), None)
+
+    @property
+    def for_shares(self) -> bool:
+        """Whether a promise is for a share of all instants only."""
+        return any(
+            (one.rpo_ms is not None and one.rpo_millionths < MILLION)
+            or (one.rto_ms is not None and one.rto_millionths < MILLION)
+            for one in self.promised
+        )
 
     @property
     def anchor(self) -> str:

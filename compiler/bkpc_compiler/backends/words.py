@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from bkpc_grammar.plan import Reservation, Schedule
 from bkpc_grammar.quantities import Duration, Rate, Size
+from bkpc_grammar.shares import for_share
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SHORTEST_IN_MINUTES = 600
@@ -35,6 +36,17 @@ OBJECTIVES = {"rpo": "data lost", "rto": "time to recover"}
 def span(milliseconds: int) -> str:
     """A span of time, rounded up: `1h 12min`."""
     return Duration(Fraction(milliseconds, 1000)).human()
+
+
+def of_share(milliseconds: int | None, millionths: int) -> str:
+    """A span in a share of all instants, `13h for 50%`; `–` where there is none."""
+    return "–" if milliseconds is None else f"{span(milliseconds)}{for_share(millionths)}"
+
+
+SHARES = (
+    "`for 50%` and the like: so it is where the failure comes in that share of all instants; at the others it may be "
+    "more. What the steps take is told of the worst instant."
+)
 
 
 def takes(milliseconds: int) -> str:

@@ -23,6 +23,7 @@ from bkpc_compiler.explanation.explanation import (
 from bkpc_compiler.feasibility.verdict import Verdict
 from bkpc_compiler.program.model import Origin
 from bkpc_grammar.rounding import summed, told_down, told_up
+from bkpc_grammar.shares import for_share, millionths_of
 
 PROVENANCE = {
     Origin.DECLARED: "declared",
@@ -103,8 +104,7 @@ class _Page:
         self.reserved(one)
 
     def objective(self, one: Objective) -> None:
-        share = "" if one.share == 1 else f" for {float(one.share * 100):g}%"
-        head = f"{one.kind} {one.promised}{share}"
+        head = f"{one.kind} {one.promised}{for_share(millionths_of(one.share))}"
         rest = wrap(f"{_verdict(one)}  ({one.source.where})", self.width - columns(head) - columns(one.verdict) - 4, 0)
         self.lines.append(f"{self.paint('bold', head)}  {self.paint(one.verdict, one.verdict)}  {rest[0]}")
         for line in rest[1:]:

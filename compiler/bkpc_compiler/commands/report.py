@@ -21,6 +21,7 @@ from bkpc_compiler.commands.rendering import (
     write,
 )
 from bkpc_compiler.passes import looked_ahead
+from bkpc_grammar.shares import millionths_of
 
 if TYPE_CHECKING:
     from bkpc_compiler.backends.report import Growth
@@ -96,6 +97,7 @@ def growth_of(outlook: Outlook) -> tuple[Growth, ...]:
             answer.kind,
             bound.milliseconds_up() if bound else None,
             answer.objective.value.milliseconds_up(),
+            millionths_of(answer.promise.share(answer.kind)),
         )
         for month in outlook.months
         for answer, bound in zip(outlook.today, month.bounds, strict=True)

@@ -14,6 +14,7 @@ from bkpc_compiler.feasibility.given import supposing
 from bkpc_compiler.feasibility.verdict import Answer, analyse
 from bkpc_compiler.program.model import Expectation, PolicyTest, Program
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.shares import for_share, millionths_of
 from bkpc_grammar.visible import visible
 
 EXAMPLE = """\
@@ -71,7 +72,8 @@ def _failure(expected: Expectation, answers: tuple[Answer, ...]) -> str | None:
             continue
         if _holds(expected, answer):
             return None
-        return f"{wanted}: {_range(answer.lower, answer.upper)}, not {expected.comparison} {expected.limit}"
+        share = for_share(millionths_of(answer.promise.share(answer.kind)))
+        return f"{wanted}{share}: {_range(answer.lower, answer.upper)}, not {expected.comparison} {expected.limit}"
     return f"{wanted}: nothing is promised"
 
 

@@ -43,7 +43,7 @@ def _row(answer: Answer) -> tuple[str, ...]:
         answer.verdict.value,
         answer.database.name,
         answer.promise.scope.value,
-        f"{answer.kind} {answer.objective.value}",
+        f"{answer.kind} {answer.promised}",
         _bounds(answer),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from bkpc_compiler.commands.explanation_json import exact
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Edit, Label
 from bkpc_compiler.feasibility.verdict import Answer, Verdict
 from bkpc_compiler.passes import Checked
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def as_json(checked: Checked) -> str:
-    """`{"diagnostics": […], "verdicts": […]}`; durations in milliseconds, rounded up.
+    """`{"diagnostics": […], "verdicts": […]}`; durations in milliseconds, rounded up; all of a
+    verdict are of `share` of all instants of failure, 1 for the worst one.
 
     With `--facts` also `measured`, with `--horizon` also `horizon`, and in each verdict what comes of it.
     """
@@ -86,6 +88,7 @@ def _verdict(answer: Answer) -> dict[str, Any]:
         "scope": answer.promise.scope.value,
         "objective": answer.kind,
         "promised_ms": answer.objective.value.milliseconds_up(),
+        "share": exact(answer.promise.share(answer.kind)),
         "at_most_ms": _milliseconds(answer.most),
         "at_least_ms": _milliseconds(answer.least),
     }

@@ -15,6 +15,7 @@ from bkpc_compiler.feasibility.images import ImageCopy
 from bkpc_compiler.feasibility.staleness import Staleness, quantile_of
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.feasibility.working import Ageing, Part
+from bkpc_grammar.shares import percent
 
 
 def age(sheet: Sheet, image: ImageCopy, share: Fraction, analysis: Analysis) -> Fraction:
@@ -76,7 +77,7 @@ def _of_ramps(sheet: Sheet, ages: Staleness, share: Fraction, amount: Fraction) 
         sheet.given("fresh_others", others, "s", f"the same of {len(more)} more, added up")
         fresh.append("fresh_others")
     expression = f"({_part(share)}cycle - below + {' + '.join(fresh)}) / {len(rising)}"
-    return sheet.follows("age", expression, amount, "s", f"{_percent(share)} of all instants keep below it")
+    return sheet.follows("age", expression, amount, "s", f"{percent(share)} of all instants keep below it")
 
 
 def _of_chain(sheet: Sheet, jobs: Sequence[JobDemand], amount: Fraction, analysis: Analysis) -> Fraction:
@@ -193,7 +194,3 @@ def ageing(sheet: Sheet, one: Ageing, analysis: Analysis) -> None:
         sheet.follows("between", expression, between_two, "s")
     else:
         sheet.follows("ready", f"age - {expression}", amount - between_two, "s")
-
-
-def _percent(share: Fraction) -> str:
-    return f"{float(share * 100):g}%"

@@ -66,7 +66,7 @@ class _Explaining:
         return Objective(
             kind=answer.kind,
             promised=answer.objective.value,
-            share=promise.rpo_quantile if answer.kind == "rpo" else promise.rto_quantile,
+            share=promise.share(answer.kind),
             source=self.clauses.source(answer.objective.span),
             verdict=answer.verdict,
             upper=self._waterfall(answer.upper, workings),

@@ -33,6 +33,7 @@ from bkpc_compiler.feasibility.together import Outage, outage_of
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Given, Policy, Program, Promise, Protection, Scope
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.shares import for_share, millionths_of
 
 MOST_COUNTED = 8
 """Times that what is left out in slots is counted anew in what they hold."""
@@ -82,6 +83,11 @@ class Answer(Struct, frozen=True, eq=False, dict=True):
     def kept_long_enough(self) -> bool:
         """Whether all that the recovery reads is there until then."""
         return not self.shorts
+
+    @property
+    def promised(self) -> str:
+        """`13h`, or `13h for 50%`."""
+        return f"{self.objective.value}{for_share(millionths_of(self.promise.share(self.kind)))}"
 
     @property
     def nowhere(self) -> bool:

@@ -12,6 +12,7 @@ from bkpc_compiler.program.measurement import Measurement
 from bkpc_compiler.program.model import Origin
 from bkpc_compiler.source import Span
 from bkpc_grammar import plan
+from bkpc_grammar.shares import millionths_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -41,8 +42,8 @@ def _objective(answers: list[Answer], line_of: LineOf, measured: tuple[Measureme
         rto_proved_ms=rto.upper.total.milliseconds_up() if rto and rto.upper else None,
         rpo_least_ms=int(rpo.least.amount * 1000) if rpo and rpo.least else None,
         rto_least_ms=int(rto.least.amount * 1000) if rto and rto.least else None,
-        rpo_permille=int(answers[0].promise.rpo_quantile * 1000),
-        rto_permille=int(answers[0].promise.rto_quantile * 1000),
+        rpo_millionths=millionths_of(answers[0].promise.rpo_quantile),
+        rto_millionths=millionths_of(answers[0].promise.rto_quantile),
         rpo_terms=_terms(rpo, line_of, measured),
         rto_terms=_terms(rto, line_of, measured),
         assumptions=assumptions_of(answers, line_of, measured),

@@ -184,6 +184,10 @@ class Promise:
     rto_quantile: Fraction
     span: Span
 
+    def share(self, kind: str) -> Fraction:
+        """Of all instants of failure, those that its "rpo" or "rto" speaks of."""
+        return self.rpo_quantile if kind == "rpo" else self.rto_quantile
+
 
 class Cadence(StrEnum):
     EVERY = "every"

@@ -14,6 +14,7 @@ from bkpc_compiler.program.refusal import WrongValue
 from bkpc_compiler.source import Span
 from bkpc_compiler.syntax.tree import Clause, Word
 from bkpc_grammar.quantities import BITS, BYTES, SECONDS, Count, Duration, Rate, Size
+from bkpc_grammar.shares import MILLION
 from bkpc_grammar.visible import is_hidden
 
 _BARE = re.compile(r"\d+(?:\.\d+)?")
@@ -173,6 +174,8 @@ class Values:
         found = self.percent(value)
         if not 0 < found <= 1:
             raise wrong_value(value.span, "a promise holds for more than 0% and at most 100%", "such as `for 99%`")
+        if MILLION % found.denominator:
+            raise wrong_value(value.span, "of a million instants that is no whole number", "such as `for 99.9999%`")
         return found
 
 

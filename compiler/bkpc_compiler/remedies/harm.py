@@ -19,9 +19,7 @@ def harm_of(analysis: Analysis, program: Program) -> str:
     ]
     if not lost:
         return ""
-    told = [
-        f"`{one.kind} {one.objective.value}` of `{one.database.name}` against {one.promise.scope.value}" for one in lost
-    ]
+    told = [f"`{one.kind} {one.promised}` of `{one.database.name}` against {one.promise.scope.value}" for one in lost]
     more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
     are = "is" if len(told) == 1 else "are"
     return f" (but {', '.join(told[:NAMED])}{more} {are} then no longer proved)"

@@ -14,6 +14,7 @@ from bkpc_compiler.remedies.assumed import undeclared
 from bkpc_compiler.remedies.harm import harm_of
 from bkpc_compiler.remedies.search import Help, Trials, helps
 from bkpc_compiler.remedies.structure import hot_levels, warm_stores, wider_ways
+from bkpc_grammar.shares import for_share, millionths_of
 
 SHOWN = 3
 """Figures that a help names."""
@@ -56,8 +57,7 @@ def _as_it_stands(trials: Trials, answer: Answer) -> list[str]:
     weaker = duration_of(whole)
     if weaker is None or not trials.proves_with(answer.objective.span, weaker):
         return []
-    share = answer.promise.rpo_quantile if answer.kind == "rpo" else answer.promise.rto_quantile
-    of_all = f" for {float(share * 100):g}%" if share < 1 else ""
+    of_all = for_share(millionths_of(answer.promise.share(answer.kind)))
     return [f"as it stands, `{answer.kind} {whole}{of_all}` would be proved"]
 
 

@@ -47,9 +47,9 @@ def _diagnostic(one: Broken, outlook: Outlook, today: date | None) -> Diagnostic
         year, month = _month_after(today, number)
         when += f" ({_MONTHS[month]} {year})"
     answer = one.then
-    promised = f"loses at most {answer.objective.value}"
+    promised = f"loses at most {answer.promised}"
     if answer.kind == "rto":
-        promised = f"is back in service within {answer.objective.value}"
+        promised = f"is back in service within {answer.promised}"
     growing = _growing(one, outlook)
     labels = tuple(
         Label(database.size.span, f"{one.month.sizes[database.name].human()} by then") for database in growing[:_SHOWN]

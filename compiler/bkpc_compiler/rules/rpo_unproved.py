@@ -37,8 +37,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         code="BKP2002",
         name="rpo-unproved",
         severity=Severity.ERROR,
-        message=f"it is not proved that `{answer.database.name}` loses at most "
-        f"{answer.objective.value} {subject(answer)}",
+        message=f"it is not proved that `{answer.database.name}` loses at most {answer.promised} {subject(answer)}",
         primary=primary,
         secondary=costs,
         notes=(*also(terms, costs), *reasons),

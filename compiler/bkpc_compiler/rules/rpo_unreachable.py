@@ -37,7 +37,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         code="BKP2001",
         name="rpo-unreachable",
         severity=Severity.ERROR,
-        message=f"`{answer.database.name}` can lose more than {answer.objective.value} {subject(answer)}",
+        message=f"`{answer.database.name}` can lose more than {answer.promised} {subject(answer)}",
         primary=primary,
         secondary=(*costs, *missing, *(_together(analysis, answer) or _writes(answer))),
         notes=_all_written(answer) or (*also(terms, costs), *routed(analysis, answer)),

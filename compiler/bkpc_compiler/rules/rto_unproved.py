@@ -35,7 +35,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         name="rto-unproved",
         severity=Severity.ERROR,
         message=f"it is not proved that `{answer.database.name}` is back in service within "
-        f"{answer.objective.value} {subject(answer)}",
+        f"{answer.promised} {subject(answer)}",
         primary=primary,
         secondary=(*costs, *needs),
         notes=also(terms, costs),

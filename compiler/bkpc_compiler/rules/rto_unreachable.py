@@ -36,7 +36,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         code="BKP3001",
         name="rto-unreachable",
         severity=Severity.ERROR,
-        message=f"`{answer.database.name}` cannot be back in service within {answer.objective.value} {subject(answer)}",
+        message=f"`{answer.database.name}` cannot be back in service within {answer.promised} {subject(answer)}",
         primary=primary,
         secondary=costs,
         notes=(*also(terms, costs), *routed(analysis, answer)),

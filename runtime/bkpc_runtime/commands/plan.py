@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.shares import MILLION
 from bkpc_runtime.commands import keeping
 from bkpc_runtime.commands.answering import with_those_that_answer
 from bkpc_runtime.commands.buckets import Looked, lines, look_at_buckets
@@ -149,6 +150,7 @@ def _document(seen: _Seen) -> dict[str, Any]:
                 "database": one.database,
                 "promise": one.promise,
                 "promised_seconds": one.promised_ms / 1000,
+                "share": one.millionths / MILLION,
                 "against": list(one.scopes),
                 "why": one.why,
             }

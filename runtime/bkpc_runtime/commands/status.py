@@ -20,7 +20,12 @@ from bkpc_runtime.commands.status_drill import drill_fine, drill_lines, drill_ro
 from bkpc_runtime.commands.status_keeping import Kept, fields, kept_of, troubled
 from bkpc_runtime.commands.status_keeping import lines as keeping_lines
 from bkpc_runtime.commands.status_metrics import answers, metrics
-from bkpc_runtime.commands.status_promises import endangered_lines, endangered_rows
+from bkpc_runtime.commands.status_promises import (
+    endangered_lines,
+    endangered_rows,
+    promised_lines,
+    promised_rpos,
+)
 from bkpc_runtime.commands.status_stream import (
     add_work,
     lag_state,
@@ -214,7 +219,6 @@ def _row(
         behind = at.offset - end.offset if at.file == end.file else None
         behind = 0 if order(at) <= order(end) else behind
     severed = _severed(world, database, name, newest, reached, server)
-    promised = [one.rpo_ms for one in world.plan.objectives if one.database == database.name and one.rpo_ms is not None]
     return {
         "database": database.name,
         "store": name,
@@ -232,7 +236,7 @@ def _row(
         "log_to": window.end.text if window else None,
         "server_at": at.text if at else None,
         "bytes_not_stored": None if severed else behind,
-        "promised_rpo_seconds": min(promised) / 1000 if promised else None,
+        **promised_rpos(world.plan, database.name),
         **fields(kept, now),
     }
 
@@ -307,8 +311,8 @@ def _print(row: dict[str, Any]) -> None:
         print(f"  problem: {problem}")
     for line in (*drill_lines(row["drill"]), *keeping_lines(row)):
         print(f"  {line}")
-    if row["promised_rpo_seconds"] is not None:
-        print(f"  promised: rpo {Duration(Fraction(row['promised_rpo_seconds'])).human()}")
+    for line in promised_lines(row):
+        print(f"  {line}")
     for line in endangered_lines(row):
         print(f"  {line}")
     if row["overdue"]:

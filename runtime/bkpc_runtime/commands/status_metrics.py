@@ -64,7 +64,10 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_drill_overdue", "1 when a drill that the policy asks for was not held", _drill("overdue")),
     ("bkpc_promises_endangered", "promises that what is wrong there keeps from being kept",
      lambda row: len(row["endangered"])),
-    ("bkpc_promised_rpo_seconds", "the shortest RPO that is promised", lambda row: row["promised_rpo_seconds"]),
+    ("bkpc_promised_rpo_seconds", "the shortest RPO that is promised for all instants",
+     lambda row: row["promised_rpo_seconds"]),
+    ("bkpc_promised_rpo_for_share_seconds", "the shortest RPO that is promised for a share of all instants",
+     lambda row: min((one["seconds"] for one in row["promised_rpo_for_share"]), default=None)),
 )  # fmt: skip
 """Name, help, and its value of a row; None: not known, and left out."""
 _ALWAYS = {"bkpc_store_answers", "bkpc_log_lag_seconds", "bkpc_agent_running", "bkpc_promises_endangered"}

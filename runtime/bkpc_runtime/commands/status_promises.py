@@ -8,12 +8,43 @@ from typing import Any
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
+from bkpc_grammar.shares import MILLION, for_share
 from bkpc_runtime.commands.status_drill import drill_fine
 from bkpc_runtime.commands.status_metrics import answers
 from bkpc_runtime.commands.status_stream import sync_fine, sync_line
-from bkpc_runtime.endangered import Trouble, endangered
+from bkpc_runtime.endangered import Trouble, endangered, told
 
 Row = Mapping[str, Any]
+
+
+def promised_rpos(plan: contract.Plan, database: str) -> dict[str, Any]:
+    """The shortest RPO of a database for all instants of failure, and those for a share of them, the shortest first.
+
+    What is looked at is one instant: only the first is broken by what is so now.
+    """
+    found = {
+        (one.rpo_ms, one.rpo_millionths)
+        for one in plan.objectives
+        if one.database == database and one.rpo_ms is not None
+    }
+    always = [milliseconds for milliseconds, share in found if share == MILLION]
+    return {
+        "promised_rpo_seconds": min(always) / 1000 if always else None,
+        "promised_rpo_for_share": [
+            {"seconds": milliseconds / 1000, "share": share / MILLION}
+            for milliseconds, share in sorted(found)
+            if share < MILLION
+        ],
+    }
+
+
+def promised_lines(row: Row) -> Iterator[str]:
+    """For people."""
+    if row["promised_rpo_seconds"] is not None:
+        yield f"promised: rpo {Duration(Fraction(str(row['promised_rpo_seconds']))).human()}"
+    for one in row["promised_rpo_for_share"]:
+        human = Duration(Fraction(str(one["seconds"]))).human()
+        yield f"promised: rpo {human}{for_share(round(one['share'] * MILLION))} of all instants"
 
 
 def endangered_rows(plan: contract.Plan, row: Row) -> list[dict[str, Any]]:
@@ -22,6 +53,7 @@ def endangered_rows(plan: contract.Plan, row: Row) -> list[dict[str, Any]]:
         {
             "promise": one.promise,
             "promised_seconds": one.promised_ms / 1000,
+            "share": one.millionths / MILLION,
             "against": list(one.scopes),
             "why": one.why,
         }
@@ -32,7 +64,7 @@ def endangered_rows(plan: contract.Plan, row: Row) -> list[dict[str, Any]]:
 def endangered_lines(row: Row) -> Iterator[str]:
     """For people."""
     for one in row["endangered"]:
-        promised = Duration(Fraction(str(one["promised_seconds"]))).human()
+        promised = told(round(one["promised_seconds"] * 1000), round(one["share"] * MILLION))
         yield f"endangered: {one['promise']} {promised} against {', '.join(one['against'])}: {one['why']}"
 
 

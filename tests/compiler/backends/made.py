@@ -277,8 +277,8 @@ def _objective(name: str, scope: Scope, promised: tuple[int, int], proved: tuple
         rto_proved_ms=rto_proved,
         rpo_least_ms=rpo_proved // 2,
         rto_least_ms=rto_proved * 2 // 3,
-        rpo_permille=1000,
-        rto_permille=999 if scope == "intruder" else 1000,
+        rpo_millionths=1_000_000,
+        rto_millionths=999_000 if scope == "intruder" else 1_000_000,
         rpo_terms=terms(
             rpo_proved,
             ("since the full backup to `near` before was due", DAY, "payments.bkp:11"),

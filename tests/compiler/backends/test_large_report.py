@@ -31,7 +31,7 @@ def planned(number: int) -> Plan:
 
 
 def promise(database: str, bound: int | None, promised: int = 100, scope: str = "site") -> Promise:
-    return Promise(database, scope, "rto", promised, bound, None, 1000, ())
+    return Promise(database, scope, "rto", promised, bound, None, 1_000_000, ())
 
 
 def test_it_is_a_sound_page_that_has_every_database() -> None:

@@ -18,7 +18,8 @@ from tests.compiler.backends.made import HOUR, made_plan, supposing
 
 EVIL = "<script>alert(1)</script>`](http://evil.example) | \"x' & <b>"
 GROWTH: tuple[Growth, ...] = tuple(
-    (month, "orders", "site", "rto", None if month > 9 else HOUR + month * HOUR // 2, 4 * HOUR) for month in range(13)
+    (month, "orders", "site", "rto", None if month > 9 else HOUR + month * HOUR // 2, 4 * HOUR, 990_000)
+    for month in range(13)
 )
 
 
@@ -113,13 +114,13 @@ def test_every_picture_has_a_table_below_it() -> None:
 def test_growth_says_when_a_promise_stops_being_proved() -> None:
     assert "make it with --horizon" in " ".join(assert_sound(report_html(made_plan())).text.split())
     shown = " ".join(assert_sound(report_html(made_plan(), GROWTH)).text.split())
-    assert "no longer proved in month 7; promised 4h" in shown
+    assert "no longer proved in month 7; promised 4h for 99%" in shown
     assert "no bound" in shown
 
 
 @pytest.mark.parametrize("bound", [None, HOUR])
 def test_growth_over_one_month_is_drawn(bound: int | None) -> None:
-    assert_sound(report_html(made_plan(), ((0, "orders", "site", "rto", bound, 4 * HOUR),)))
+    assert_sound(report_html(made_plan(), ((0, "orders", "site", "rto", bound, 4 * HOUR, 1_000_000),)))
 
 
 def test_an_empty_plan_is_a_page_too() -> None:

@@ -139,7 +139,8 @@ def test_metrics_are_those_of_the_page_and_names_are_escaped(keeping: Keeping) -
     keeping.fill(3)
     whole = row(keeping) | {
         "database": 'sh"op', "store": "disk", "images": 3, "image_age_seconds": 60, "ahead": "", "severed": "",
-        "overdue": [], "bytes_not_stored": None, "stream": {"lag_seconds": 1.5}, "promised_rpo_seconds": 10.0,
+        "overdue": [], "bytes_not_stored": None, "stream": {"lag_seconds": 1.5}, "promised_rpo_seconds": None,
+        "promised_rpo_for_share": [{"seconds": 10.0, "share": 0.5}],
         "drill": {"passed": False, "age_seconds": 60, "overdue": True}, "endangered": [{}, {}],
     }  # fmt: skip
     told = list(metrics([whole], fine=True))
@@ -147,7 +148,8 @@ def test_metrics_are_those_of_the_page_and_names_are_escaped(keeping: Keeping) -
     assert 'bkpc_images{database="sh\\"op",store="disk"} 3' in told
     assert 'bkpc_log_lag_seconds{database="sh\\"op",store="disk"} 1.5' in told
     assert 'bkpc_drill_passed{database="sh\\"op",store="disk"} 0' in told
-    assert not any(line.startswith("bkpc_log_behind_bytes") for line in told)
+    assert 'bkpc_promised_rpo_for_share_seconds{database="sh\\"op",store="disk"} 10.0' in told
+    assert not any(line.startswith(("bkpc_log_behind_bytes", "bkpc_promised_rpo_seconds")) for line in told)
     page = (ROOT / "docs" / "monitoring.md").read_text()
     told_of = re.findall(r"^\| `(bkpc_\w+)` \| (.+) \|$", page, re.MULTILINE)
     assert told_of == [(name, words) for name, words, _ in METRICS]

@@ -9,9 +9,11 @@ from markupsafe import Markup
 
 from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import element, number
+from bkpc_grammar.shares import for_share
 
-Growth = tuple[int, str, str, str, int | None, int]
-"""Month, database, scope, kind (`rpo`, `rto`), bound (None: there is none), promised; in milliseconds."""
+Growth = tuple[int, str, str, str, int | None, int, int]
+"""Month, database, scope, kind (`rpo`, `rto`), bound (None: there is none) and promised in milliseconds, and in how
+many of a million instants of failure."""
 
 _HEIGHT = 64
 _WIDTH = 320
@@ -25,12 +27,17 @@ class Trend:
     scope: str
     kind: str
     promised_ms: int
+    millionths: int
     months: tuple[tuple[int, int | None], ...]  # month, bound
 
     @property
     def broken(self) -> int | None:
         """The first month in which the promise is not proved; None: never, as far as was looked."""
         return next((month for month, bound in self.months if bound is None or bound > self.promised_ms), None)
+
+    @property
+    def promised(self) -> str:
+        return f"{words.span(self.promised_ms)}{for_share(self.millionths)}"
 
     @property
     def what(self) -> str:
@@ -68,8 +75,7 @@ def trends_of(growth: Iterable[Growth]) -> tuple[Trend, ...]:
     for one in sorted(growth, key=lambda one: (one[1:4], one[0])):
         grouped.setdefault(one[1:4], []).append(one)
     return tuple(
-        Trend(*key, found[-1][5], tuple((month, bound) for month, _, _, _, bound, _ in found))
-        for key, found in grouped.items()
+        Trend(*key, *found[-1][5:], tuple((one[0], one[4]) for one in found)) for key, found in grouped.items()
     )
 
 

@@ -15,6 +15,7 @@ from bkpc_compiler.backends.procedure import Phase, Procedure
 from bkpc_compiler.backends.report.day import Load, Stretch
 from bkpc_compiler.backends.report.promises import Promise
 from bkpc_grammar.plan import Database, Plan, Recovery
+from bkpc_grammar.shares import for_share
 
 MANY = 300
 """Objectives from which on a page is made like this."""
@@ -64,8 +65,8 @@ class Alike:
 
     @property
     def title(self) -> str:
-        quantile = f" {self.first.quantile}" if self.first.quantile else ""
-        return f"{self.first.scope}: {self.first.what} at most {words.span(self.first.promised_ms)}{quantile}"
+        share = for_share(self.first.millionths)
+        return f"{self.first.scope}: {self.first.what} at most {words.span(self.first.promised_ms)}{share}"
 
     @property
     def proved(self) -> int:
@@ -80,7 +81,7 @@ def alike(promises: Iterable[Promise]) -> tuple[Alike, ...]:
     """Those with one that is not proved first, then by what is left of them."""
     found: dict[tuple[str, str, int, int], list[Promise]] = {}
     for one in promises:
-        found.setdefault((one.scope, one.kind, one.promised_ms, one.permille), []).append(one)
+        found.setdefault((one.scope, one.kind, one.promised_ms, one.millionths), []).append(one)
     groups = [Alike(tuple(sorted(group, key=_safety))) for group in found.values()]
     return tuple(sorted(groups, key=lambda one: (_safety(one.first)[:3], one.title)))
 
@@ -105,7 +106,7 @@ def standings(promises: Iterable[Promise]) -> tuple[tuple[str, tuple[Standing, .
     for one in promises:
         most = f"≤ {one.most}" if one.bound_ms is not None else "no bound"
         sign = "" if one.verdict == "PROVED" else " not proved"
-        found.setdefault(one.database, []).append(f"{one.scope} {one.kind} {most}{sign}")
+        found.setdefault(one.database, []).append(f"{one.scope} {one.kind} {most}{for_share(one.millionths)}{sign}")
     lines = [Standing(name, ", ".join(told)) for name, told in sorted(found.items())]
     parts = [tuple(lines[at : at + MANY]) for at in range(0, len(lines), MANY)]
     return tuple((f"{part[0].database} to {part[-1].database}", part) for part in parts)

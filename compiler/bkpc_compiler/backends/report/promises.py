@@ -11,8 +11,8 @@ from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import element, percent
 from bkpc_grammar.plan import Objective, Plan, Term
 from bkpc_grammar.rounding import summed, told_down, told_up
+from bkpc_grammar.shares import for_share
 
-_ALL = 1000
 _PLANNED = 5
 """Percent of a loss promised, below which the margin is the planner's: it reserves the least rate that keeps it."""
 
@@ -36,7 +36,7 @@ class Promise:
     promised_ms: int
     bound_ms: int | None
     least_ms: int | None
-    permille: int
+    millionths: int
     terms: tuple[Term, ...]
 
     @property
@@ -54,8 +54,7 @@ class Promise:
     @property
     def quantile(self) -> str:
         """For which part of all failures it is promised; empty: for all."""
-        whole, rest = divmod(self.permille, 10)
-        return "" if self.permille == _ALL else f"for {whole}.{rest}%" if rest else f"for {whole}%"
+        return for_share(self.millionths).lstrip()
 
     @property
     def margin(self) -> int:
@@ -128,14 +127,14 @@ def _both(one: Objective) -> tuple[Promise, ...]:
         found.append(
             Promise(
                 one.database, one.scope, "rpo", one.rpo_ms,
-                one.rpo_proved_ms, one.rpo_least_ms, one.rpo_permille, one.rpo_terms,
+                one.rpo_proved_ms, one.rpo_least_ms, one.rpo_millionths, one.rpo_terms,
             )
         )  # fmt: skip
     if one.rto_ms is not None:
         found.append(
             Promise(
                 one.database, one.scope, "rto", one.rto_ms,
-                one.rto_proved_ms, one.rto_least_ms, one.rto_permille, one.rto_terms,
+                one.rto_proved_ms, one.rto_least_ms, one.rto_millionths, one.rto_terms,
             )
         )  # fmt: skip
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import page
 from bkpc_compiler.backends.procedure import Procedure, procedures_of
 from bkpc_compiler.backends.runbook.acts import Act, acts_of, encrypted, folders_of, secrets_of
@@ -43,4 +44,5 @@ def _page(template: str, plan: Plan) -> str:
         secrets=secrets_of(plan),
         folders=folders_of(plan),
         encrypted=encrypted(plan),
+        shares_told=words.SHARES,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import markdown_code as code
 from bkpc_compiler.backends.procedure import Procedure
+from bkpc_grammar.shares import for_share
 
 
 def checks_of(procedure: Procedure) -> tuple[str, ...]:
@@ -26,9 +27,9 @@ def _database(procedure: Procedure, name: str) -> str:
     found = next((one for one in procedure.promised if one.database == name), None)
     told = []
     if found and found.rto_ms is not None:
-        told.append(f"promised within {words.span(found.rto_ms)}")
+        told.append(f"promised within {words.of_share(found.rto_ms, found.rto_millionths)}")
     if found and found.rpo_ms is not None:
-        told.append(f"at most {words.span(found.rpo_ms)} of data lost")
+        told.append(f"at most {words.span(found.rpo_ms)} of data lost{for_share(found.rpo_millionths)}")
     return f"{code(name)} is in service{': ' + ', '.join(told) if told else ''}."
 
 

@@ -12,12 +12,13 @@ from bkpc_compiler.planning.verified.flow import Flow
 from bkpc_compiler.planning.verified.pieces import handing_takes, objects_take, pieces_take, starting_takes
 from bkpc_compiler.planning.verified.prepared import preparing_takes
 from bkpc_grammar.plan import Plan, Step, Stream
+from bkpc_grammar.shares import MILLION
 
 
 def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
     """Steps that begin before what they need is done, can't be done in their time, or bring back too little."""
     streams = {(one.database, store): one for one in plan.streams for store in one.stores}
-    proved = {(one.database, one.scope): one.rto_proved_ms for one in plan.objectives if one.rto_permille == 1000}
+    proved = {(one.database, one.scope): one.rto_proved_ms for one in plan.objectives if one.rto_millionths == MILLION}
     for recovery in plan.recoveries:
         what = f"{recovery.scope} of {recovery.lost}"
         ends = {step.id: step.start_ms + step.expect_ms for step in recovery.steps}
