@@ -121,7 +121,8 @@ def test_what_changed_since(office: Office, tmp_path: Path) -> None:
             server,
             """USE w; INSERT INTO orders_ VALUES (9, 9, 'z'); DELETE FROM parents WHERE id = 3; DROP TABLE audit_of;
             CREATE TABLE brand_new (id INT); DROP DATABASE w2; CREATE VIEW shown AS SELECT 1 AS a; ALTER TABLE made_like ADD x INT;
-            DROP TRIGGER audits; RENAME TABLE noise TO louder;""",
+            DROP TRIGGER audits; RENAME TABLE noise TO louder;
+            CREATE DATABASE w3; CREATE TABLE w3.brief (id INT); DROP DATABASE w3; CREATE DATABASE w4; DROP DATABASE w4;""",
         )
         office.archived()
         command = ["restore", "plan.json", "shop", "--into", rescue.url, "--changed-since", since]
@@ -132,6 +133,13 @@ def test_what_changed_since(office: Office, tmp_path: Path) -> None:
         same(everything(rescue), before)
         told = office.bkpc(*command, "--replace", "w", "--replace", "w2", expect=0).text
         assert "w2.fresh is gone at binlog" in told
+        assert (
+            "schema w2 is gone at that point, and left on the target, where it shows nothing: DROP DATABASE `w2`"
+            in told
+        )
+        assert "w3.brief is gone at binlog" in told
+        assert "schema w3 is gone" not in told
+        assert "changed too, and not brought back: DROP DATABASE w4" in told
         assert "shop.orders" not in told
         wanted = {name: one for name, one in everything(server).items() if name.startswith("table ")}
         same({name: one for name, one in everything(rescue).items() if name.startswith("table ")}, wanted)

@@ -93,11 +93,13 @@ def restore_tables(
             restored, gone = bring_back(prepared, store, destination, means, _Told(step), drops=since is not None)
     took = f"{restored.loading:.1f} s image, {restored.replaying:.1f} s log, the rest a scratch server and the copy"
     say(f"restored in {time.monotonic() - began:.1f} s: {took}")
-    names = tuple(".".join(destination.of(table)) for table in prepared.asked if table not in gone)
+    for text in gone.left:
+        say(text)
+    names = tuple(".".join(destination.of(table)) for table in prepared.asked if table not in gone.tables)
     point_there = restored.position.text
     events.tell(events.Restored(database=database, point=point_there, into=target.address.text, tables=names))
     for table in prepared.asked:
-        words = "is gone at" if table in gone else "is restored to"
+        words = "is gone at" if table in gone.tables else "is restored to"
         print(f"{'.'.join(destination.of(table))} {words} {point_there}")
     return 0
 
@@ -141,6 +143,7 @@ def preview(prepared: Prepared, destination: Destination, store: Store, replaced
     for table in prepared.asked:
         goes = destination.of(table)
         size = f"{sizes[table]:,} bytes in the image" if table in sizes else "made after the image"
+        size = "a sequence" if ".".join(table) in manifest.sequences else size
         words = " (overwrites what is there)" if goes in replaced else ""
         say(f"table  {'.'.join(table)} into {'.'.join(goes)}{words}: {size}")
     say(f"       {prepared.stored:,} bytes in store `{store.name}`, {prepared.plain:,} to load")

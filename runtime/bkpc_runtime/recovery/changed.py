@@ -71,7 +71,10 @@ def changed_since(
         return Changed(tuple(sorted(real)), f"all, because the log holds {survey.because}")
     tables |= survey.changed & real
     tables |= {table for table in real if table[0] in survey.dropped}
-    return Changed(tuple(sorted(_with_children(tables, held, image, store, identities))), known, tuple(survey.others))
+    # With those that held tables it is told when these are gone from the target.
+    empty = sorted(survey.dropped - {schema for schema, _ in real})
+    others = (*survey.others, *(f"DROP DATABASE {name}" for name in empty))
+    return Changed(tuple(sorted(_with_children(tables, held, image, store, identities))), known, others)
 
 
 def _followed(

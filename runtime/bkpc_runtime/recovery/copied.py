@@ -19,6 +19,7 @@ from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.placement import tablespace_of
 from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, SYSTEM_SCHEMAS
 from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.recovery.gone import Gone, drop_gone
 from bkpc_runtime.recovery.kept_triggers import NEW, TriggersLacking, keep, make_again, try_out
 from bkpc_runtime.recovery.load import client_command
 from bkpc_runtime.recovery.replacing import called, count, forget_killed, put_back, shaped, take_place, why_in_place
@@ -57,7 +58,8 @@ class Destination:
 
         Raises:
             BadUsage: two tables would be one, or `replaced` names what is not overwritten.
-            Refused: the target is of the other flavour, or holds a table that `replaced` does not name.
+            Refused: the target is of the other flavour, would call a table otherwise, or holds one that `replaced` does
+                not name.
         """
         going = [self.of(table) for table in tables]
         twice = sorted({f"{a}.{b}" for a, b in going if going.count((a, b)) > 1})
@@ -69,6 +71,7 @@ class Destination:
             facts = read_facts(connection)
             held = dict(_held(connection, facts, going))
         self._fits(facts, flavour, packet)
+        self._names_stay(facts, going)
         views = sorted(".".join(one) for one, kind in held.items() if kind == "VIEW")
         if views:
             raise Refused(
@@ -101,6 +104,20 @@ class Destination:
                 help=f"SET GLOBAL max_allowed_packet = {packet}; nothing was changed",
             )
 
+    def _names_stay(self, facts: ServerFacts, going: Sequence[Table]) -> None:
+        case = facts.variable("lower_case_table_names")
+        other = sorted(".".join(one) for one in going if ".".join(one) != ".".join(one).lower())
+        if case == "0" or not other:
+            return
+        beside = self.schema and self.schema != self.schema.lower()
+        lower = all(name == name.lower() for _, name in going)
+        raise Refused(
+            f"lower_case_table_names of the target {self.target.address.text} is {case}: {other[0]} would be "
+            f"{other[0].lower()} there",
+            help=f"--as {self.schema.lower()}; nothing was changed" if beside and lower
+            else "restore into a server with lower_case_table_names = 0; nothing was changed",
+        )  # fmt: skip
+
 
 def _held(connection: Connection[Any], facts: ServerFacts, tables: Iterable[Table]) -> Iterator[tuple[Table, str]]:
     blind = facts.variable("lower_case_table_names") != "0"
@@ -124,15 +141,12 @@ def _refuse_history(kept: Sequence[Table], source: Connection[Any], into: Connec
         raise Refused(f"{message}; the target was not changed", help="leave it out, or restore the whole image")
 
 
-def copy_tables(
-    beside: Target, destination: Destination, tables: Sequence[Table], *, drops: bool = False
-) -> list[Table]:
+def copy_tables(beside: Target, destination: Destination, tables: Sequence[Table], *, drops: bool = False) -> Gone:
     """Definition and rows of each table, one after the other; then they are counted. Where that can be, a table is
     loaded beside the one that it replaces, which stays until then.
 
     Triggers of a table that is overwritten are made again, once it is known that they can be; a table that is new has
-    none. With `drops` tables that are
-    not there are dropped from the destination; returns them.
+    none. With `drops` tables that are not there are dropped from the destination; returns them.
 
     Raises:
         Refused: a table is not there at the asked point, and `drops` is off, or it keeps the history of its rows and a
@@ -145,8 +159,10 @@ def copy_tables(
         if gone and not drops:
             raise Refused(f"{'.'.join(gone[0])} is not there at the asked point; the target was not changed")
         _refuse_history([table for table, kind in there.items() if kind == "SYSTEM VERSIONED"], source, into)
+        merging = _merging(source)
         done: list[str] = []
-        for table in there:
+        # First what others need: sequences, from which tables take numbers; last what merges others.
+        for table in sorted(there, key=lambda one: (there[one] != "SEQUENCE", one in merging)):
             goes = destination.of(table)
             _leave_tablespace(source, into, table)
             in_place = why_in_place(source, into, table, goes)
@@ -159,16 +175,17 @@ def copy_tables(
             except (StepFailed, DamagedBackup) as problem:
                 kind = DamagedBackup if isinstance(problem, DamagedBackup) else ToolFailed
                 state = "is as it was" if isinstance(problem, NotBegun) else state
-                out = "; ".join(filter(None, (problem.help, so_far)))
+                needs = "it merges tables that the target must have: name them as well" if table in merging else ""
+                out = "; ".join(filter(None, (problem.help, needs, so_far)))
                 raise kind(f"{'.'.join(goes)} can't be copied, and {state}: {problem}", help=out) from problem
             done.append(".".join(goes))
-        query(into, "SET SESSION foreign_key_checks = 0")
-        for schema, _ in dict.fromkeys(map(destination.of, gone)):
-            if not query(into, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)):
-                gone = [table for table in gone if destination.of(table)[0] != schema]
-        for table in gone:
-            query(into, f"DROP TABLE IF EXISTS {quote(*destination.of(table))}")
-        return gone
+        return drop_gone(source, into, map(destination.of, gone))
+
+
+def _merging(source: Connection[Any]) -> frozenset[Table]:
+    """Tables that show the rows of others."""
+    asked = "SELECT table_schema, table_name FROM information_schema.tables WHERE engine = 'MRG_MYISAM'"
+    return frozenset((str(schema), str(name)) for schema, name in query(source, asked))
 
 
 def _leave_tablespace(source: Connection[Any], into: Connection[Any], table: Table) -> None:

@@ -42,6 +42,8 @@ _ROWS_AS_TEXT = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH"
 _STATEMENT_END = 1
 _NAME = rb"`(?:[^`]|``)+`"
 _FOREIGN_KEY = re.compile(rb"FOREIGN KEY \([^\n]*?\) REFERENCES (" + _NAME + rb")(?:\.(" + _NAME + rb"))? \(")
+_QUALIFIED = re.compile(rb"(" + _NAME + rb")(?:\.(" + _NAME + rb"))?,?")
+_UNION = re.compile(rb"[^\n]*? UNION=\(((?:" + _NAME + rb"(?:\." + _NAME + rb")?,?)+)\)")
 _DEFINED = b"\n) "
 _LONGEST_DEFINITION = 1 << 20
 
@@ -65,6 +67,11 @@ def kind_of(statement: Statement) -> str:
 def is_definition(statement: Statement) -> bool:
     """Whether it defines something."""
     return next((one.word for one in tokens(statement.text[:200])), "") in _VERBS
+
+
+def is_new(statement: Statement) -> bool:
+    """Whether it makes something."""
+    return next((one.word for one in tokens(statement.text[:200])), "") == "CREATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,7 @@ class Survey:
                 self.changed |= mentioned(statement)
             elif kind == "schema" and statement.text.lstrip().upper().startswith("DROP"):
                 self.dropped |= {name for _, name in mentioned(statement)}
-            elif is_definition(statement):
+            elif is_definition(statement) and not (kind == "schema" and is_new(statement)):
                 self.others.append(" ".join(statement.text.split())[:60])
 
 
@@ -201,7 +208,12 @@ def narrowed(
     new = set(asked)
     while new:
         needed |= new
-        found = {parent for one in new if one in parts for parent in parents(parts[one], image, store, identities)}
+        found = {
+            parent
+            for one in new
+            if one in parts
+            for parent in parents(parts[one], image, store, identities, merged=True)
+        }
         for group in survey.together:
             found |= group if group & needed else set()
         for named in mentions:
@@ -216,8 +228,11 @@ def _sequences(manifest: Manifest) -> Iterator[Table]:
         yield from ((one.schema, table) for table in one.tables if f"{one.schema}.{table}" in named)
 
 
-def parents(part: Part, image: Image, store: Store, identities: Sequence[Secret]) -> Iterator[Table]:
-    """The tables that a table's foreign keys point to, from its definition at the beginning of its part."""
+def parents(
+    part: Part, image: Image, store: Store, identities: Sequence[Secret], *, merged: bool = False
+) -> Iterator[Table]:
+    """The tables that a table's foreign keys point to, or that it has `merged`, from its definition, with which its
+    part begins."""
     key = layout.part_key(image.prefix, image.manifest.id, part.name)
     begun = b""
     plain = inbound(
@@ -230,13 +245,20 @@ def parents(part: Part, image: Image, store: Store, identities: Sequence[Secret]
     try:
         for chunk in plain:
             begun += chunk
-            if begun.find(_DEFINED) >= 0 or len(begun) > _LONGEST_DEFINITION:
+            defined = begun.find(_DEFINED)
+            if (defined >= 0 and begun.find(b"\n", defined + 1) >= 0) or len(begun) > _LONGEST_DEFINITION:
                 break
     finally:
         plain.close()
-    for first, second in _FOREIGN_KEY.findall(begun):
+    for first, second in (*_FOREIGN_KEY.findall(begun), *(_merged(begun) if merged else ())):
         names = [one[1:-1].replace(b"``", b"`").decode() for one in (first, second) if one]
         yield (names[0], names[1]) if len(names) > 1 else (part.schema, names[0])
+
+
+def _merged(dumped: bytes) -> list[tuple[bytes, bytes]]:
+    ends = dumped.find(_DEFINED)
+    found = _UNION.match(dumped, ends + 1) if ends >= 0 else None
+    return _QUALIFIED.findall(found[1]) if found else []
 
 
 def of_image(image: Image, narrowing: Narrowing) -> Image:

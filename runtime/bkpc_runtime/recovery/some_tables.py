@@ -17,6 +17,7 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.scratch_server import scratch_server
 from bkpc_runtime.recovery.choice import Start, log_pieces, starts
 from bkpc_runtime.recovery.copied import Destination, copy_tables
+from bkpc_runtime.recovery.gone import Gone
 from bkpc_runtime.recovery.marker import alone
 from bkpc_runtime.recovery.moment import stored_with
 from bkpc_runtime.recovery.narrowing import Narrowing, Survey, Table, Watching, narrowed, of_image
@@ -133,10 +134,7 @@ def _insist(asked: Iterable[Table], found: Surveyed) -> None:
         if (schema, table) in held | found.survey.seen or (schema, table) in named:
             continue
         if f"{schema}.{table}" in manifest.sequences:
-            raise BadUsage(
-                f"{schema}.{table} is a sequence: those come back with all that there is, not by --tables",
-                help="restore all of it into an empty server, and take its value from there",
-            )
+            continue
         close = difflib.get_close_matches(f"{schema}.{table}", [".".join(one) for one in sorted(held)], n=1)
         raise BadUsage(
             f"image {manifest.id} has no table {schema}.{table}, nor has the log after it",
@@ -152,12 +150,10 @@ def bring_back(
     teller: Teller,
     *,
     drops: bool = False,
-) -> tuple[Restored, list[Table]]:
+) -> tuple[Restored, Gone]:
     """Recovers them beside, then copies them into the target; until then the target is as it was.
 
     With `drops` tables that are gone at the point go from the target too.
-
-    Returns the tables that are gone.
 
     Raises:
         RuntimeFailure: the target has what `copied.copy_tables` says, else nothing of it.
