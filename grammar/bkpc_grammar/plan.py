@@ -333,6 +333,7 @@ class Recovery(Part, frozen=True, omit_defaults=True):
     logs_left: Annotated[
         tuple[LogLeft, ...], Meta(description="of the databases brought back from an image alone; sorted by database")
     ] = ()
+    beside: Annotated[tuple[Reservation, ...], Meta(description="what goes on for others holds at most; sorted")] = ()
 
 
 class Assumption(Part, frozen=True):

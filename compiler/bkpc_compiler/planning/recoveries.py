@@ -39,7 +39,15 @@ def _recovery(analysis: Analysis, outage: Outage) -> plan.Recovery:
         steps=steps,
         expect_ms=max((step.start_ms + step.expect_ms for step in steps), default=0),
         logs_left=tuple(one for name in sorted(back) if (one := _log_left(outage, name)) is not None),
+        beside=_beside(outage, steps),
     )
+
+
+def _beside(outage: Outage, steps: tuple[plan.Step, ...]) -> tuple[plan.Reservation, ...]:
+    """As the schedule has taken it off, but for what is itself on its way back: that counts too, as if it were back."""
+    names = sorted({one.resource for step in steps for one in step.reserve})
+    held = ((name, outage.left.background(name)) for name in names)
+    return tuple(plan.Reservation(resource=name, rate=rate) for name, rate in held if rate)
 
 
 def _log_left(outage: Outage, name: str) -> LogLeft | None:

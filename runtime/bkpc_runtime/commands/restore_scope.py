@@ -69,7 +69,7 @@ def restore_scope(
         if one.point is not None:
             notes.fixed(one.database, point_text(one.point), one.place.text)
     ways = Ways(identity, means.work, means.by, means.clients, arguments.without_accounts, terms_of(arguments))
-    ledger = SideBySide(transfers, room_beside(world.plan, recovery.down))
+    ledger = SideBySide(transfers, room_beside(world.plan, recovery))
     with ExitStack() as stack:
         fit = {one.database for one in found if not one.problem}
         held = {

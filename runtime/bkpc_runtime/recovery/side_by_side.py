@@ -62,16 +62,10 @@ def needs_of(recovery: contract.Recovery, database: str) -> tuple[str, ...]:
     return tuple(sorted({checks[need] for one in steps for need in one.needs if need in checks}))
 
 
-def room_beside(plan: contract.Plan, down: Iterable[str]) -> dict[str, int]:
-    """What a recovery has of each resource: what can be reserved, less what goes on for databases that are up."""
-    lost = set(down)
-    room = {one.name: one.usable for one in plan.resources}
-    flows: tuple[contract.Job | contract.Stream, ...] = (*plan.jobs, *plan.streams)
-    for flow in flows:
-        if flow.database not in lost:
-            for one in flow.reserve:
-                room[one.resource] = max(0, room.get(one.resource, 0) - one.rate)
-    return room
+def room_beside(plan: contract.Plan, recovery: contract.Recovery) -> dict[str, int]:
+    """What a recovery has of each resource: what can be reserved, less what goes on for others."""
+    beside = {one.resource: one.rate for one in recovery.beside}
+    return {one.name: max(0, one.usable - beside.get(one.name, 0)) for one in plan.resources}
 
 
 class SideBySide:
