@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import oss2
 import requests
 
+from bkpc_runtime.stores.oss_connection import SteadyAdapter
 from bkpc_runtime.stores.oss_failures import NOT_OF_OSS, NOT_POSSIBLE, NOT_SENT, UNREADABLE, WITHOUT_SUM
 from bkpc_runtime.stores.patience import Patience
 
@@ -70,7 +71,7 @@ class OssSession(oss2.Session):  # type: ignore[misc]
     """Follows no redirection, and takes nothing for an answer that OSS did not give."""
 
     def __init__(self, pool_size: int, patience: Patience) -> None:
-        super().__init__(pool_size)
+        super().__init__(pool_size, SteadyAdapter(pool_size, patience.trickle))
         self._patience = patience
         self.session.hooks["response"].append(_counts)
 
@@ -100,10 +101,11 @@ class OssSession(oss2.Session):  # type: ignore[misc]
 
     def _answer(self, req: Any) -> float:
         """A dead connection is to be noticed before a log lags; what puts an upload together may take its time, and so
-        may much that waits in this machine's own buffers."""
-        if (req.method == "POST" and "uploadId" in (req.params or ())) or len(req.data or b"") > _LITTLE:
+        may what a proxy on a slow link has taken in and not passed on yet."""
+        size = len(req.data or b"")
+        if (req.method == "POST" and "uploadId" in (req.params or ())) or size > _LITTLE:
             return self._patience.answer
-        return min(self._patience.quick, self._patience.answer)
+        return min(self._patience.quick * (1 + size / _LITTLE), self._patience.answer)
 
 
 def _counts(answer: requests.Response, **_: Any) -> None:

@@ -16,7 +16,7 @@ _SMALL = 256 * 1024
 """So much is always in memory."""
 _STEP = 1024 * 1024
 _SLICE = 256 * 1024
-"""What is handed to the socket at once: each must pass within the connection's time-out."""
+"""What is handed to the socket at once."""
 
 
 class Body:

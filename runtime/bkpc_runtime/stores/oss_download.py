@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ import urllib3
 
 from bkpc_runtime.errors import Spoiled, StoreFailed, StoreUnreachable, is_leaving
 from bkpc_runtime.stores.crc64 import combined, crc64
+from bkpc_runtime.stores.moving import trickled
 from bkpc_runtime.stores.oss_answers import spoiled
 from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_failures import network_cause
@@ -33,14 +33,7 @@ MIB = 1024 * 1024
 RANGE = 8 * MIB
 CONNECTIONS = 4
 _CHUNK = MIB
-_WATCHED = 30.0
-_LEAST = 8 * 1024
-"""Bytes per second, over so many seconds of waiting: OSS limits no connection below 100 KB/s."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-
-
-class Trickling(OSError):
-    """A connection that is as good as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +121,7 @@ class OssReader:
             finally:
                 answer.close()
                 answer = None
-            if position > before and not isinstance(problem, Trickling):
+            if position > before and not trickled(problem):
                 trying = self._patience.began()
             if position < end and not trying.wait(0.0, self._given_up):
                 why = network_cause(problem) if problem else "the body ended early"
@@ -222,18 +215,16 @@ def _counted(chunks: Iterator[bytes], sums: list[tuple[int, int]]) -> Iterator[b
 def _body(answer: Any) -> Iterator[bytes]:
     """As it arrives: oss2's own iterator gives 8 KiB at a time, and has read an empty body already.
 
-    Raises OSError where it breaks off, `Trickling` where next to nothing comes: each byte counts as a sign of life.
+    Raises OSError where it breaks off.
     """
     if answer.content_length == 0:
         return
     raw = answer.resp.response.raw
     pieces: list[bytes] = []
-    room, waited, got = _CHUNK, 0.0, 0
+    room = _CHUNK
     try:
         while True:
-            began = time.monotonic()
             piece = raw.read1(room)
-            waited, got = waited + time.monotonic() - began, got + len(piece)
             pieces.append(piece)
             room -= len(piece)
             if not (piece and room):
@@ -242,13 +233,6 @@ def _body(answer: Any) -> Iterator[bytes]:
                 pieces, room = [], _CHUNK
             if not piece:
                 return
-            if waited >= _WATCHED:
-                if got < _LEAST * waited:
-                    raise Trickling(f"only {got:,} bytes in {waited:.0f} s")
-                waited, got = 0.0, 0
     except urllib3.exceptions.HTTPError as problem:
         yield b"".join(pieces)
         raise requests.ConnectionError(problem) from problem
-    except Trickling:
-        yield b"".join(pieces)
-        raise

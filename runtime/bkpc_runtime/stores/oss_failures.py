@@ -14,6 +14,7 @@ from bkpc_runtime.errors import (
     StoreLocked,
     StoreUnreachable,
 )
+from bkpc_runtime.stores.moving import trickled, wrapped
 
 _CODES: dict[str, tuple[type[StoreFailed], str, str]] = {
     "NoSuchBucket": (
@@ -61,6 +62,7 @@ _OF_OURS = {
 _AGAIN = {"NoSuchUpload", "InvalidPart"}
 """What another try begins anew."""
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
+_BOUND = re.compile(r"timeout=([0-9.]+)")
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
 _SPOILED = "InvalidDigest"
@@ -167,14 +169,13 @@ def asked_pause(problem: Any) -> float:
 def network_cause(problem: BaseException) -> str:
     """The innermost reason of a failed request, without its URL."""
     kind = type(problem).__name__
+    if slow := trickled(problem):
+        return f"the connection is {slow}"
     if "Timeout" in kind:
-        return "no answer in time"
+        bound = _BOUND.search(str(problem))
+        return f"no answer in time ({float(bound[1]):.0f} s)" if bound else "no answer in time"
     seen: BaseException = problem
-    while True:
-        inner = getattr(seen, "reason", None)
-        inner = inner if isinstance(inner, BaseException) else next(iter(getattr(seen, "args", ())), None)
-        if not isinstance(inner, BaseException):
-            break
+    while inner := wrapped(seen):
         seen = inner
     text = re.sub(r"^.*?(?=\[Errno|\[SSL|Failed to|certificate)", "", str(seen)) or kind
     return f"the connection failed: {text}"

@@ -17,16 +17,17 @@ class Patience:
     was no minute of silence. So there are `tries` at least, unless what the service asks to wait for is too long.
     `first` doubles with each failure up to `longest`; a service that is busy is given `busy` times as long. `connect`
     and `answer`: after how many seconds a connection is not made, or says nothing; `quick` where little was sent and
-    little is to be done.
+    little is to be done. `trickle`: after how many seconds in which next to nothing moves (`moving.py`).
     """
 
     total: float = 60.0
     first: float = 0.2
     longest: float = 10.0
     busy: float = 5.0
-    connect: float = 10.0
+    connect: float = 15.0
     answer: float = 60.0
     quick: float = 15.0
+    trickle: float = 30.0
     tries: int = 4
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
