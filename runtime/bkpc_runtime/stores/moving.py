@@ -60,9 +60,9 @@ class Moving:
         self._own += size
         if size:
             self.last = self._link.clock()
-        if self._left + size / LEAST >= self._within:  # fast enough until here
+        self._left += size / LEAST - waited
+        if self._left >= self._within:  # fast enough until here
             self._begin()
-        self._left = min(self._within, self._left + size / LEAST) - waited
         if self._left > 0:
             return
         if not self._shares():

@@ -52,7 +52,7 @@ def test_a_try_that_nobody_answers_is_told_before_the_last_one(
     store = open_bucket(server, patience=Patience(total=2.0, first=0.001, longest=0.01, answer=0.3))
     store.put("a", b"x")
     (line,) = [one.getMessage() for one in caplog.records if one.name == oss_calls.__name__]
-    assert "at a: no answer in time (after 0 s; it is tried again)" in line
+    assert "at a: no answer in time (0 s) (after 0 s; it is tried again)" in line
 
 
 @pytest.mark.parametrize("asked", ["\u00b2", "-5", "1e3", "", "99999999999999999999"])

@@ -118,15 +118,17 @@ def test_what_moves_fast_enough_is_never_given_up() -> None:
     moving = Moving(30.0, Link("came"))
     for _ in range(1000):
         moving.moved(20 * 1024, 19.0)
+    moving.moved(60 * 1024, 59.0)
 
 
 def test_what_stops_is_given_up_in_its_time() -> None:
     now = 0.0
     moving = Moving(30.0, Link("came", lambda: now))
     moving.moved(100_000_000, 10.0)
-    now = 20.0
-    moving.moved(1, 10.0)
-    now = 30.1
+    for _ in range(2):
+        now += 10.0
+        moving.moved(1, 10.0)
+    now += 10.1
     with pytest.raises(Trickling):
         moving.moved(1, 10.1)
 
