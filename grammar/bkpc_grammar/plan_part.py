@@ -15,5 +15,5 @@ StepId = Annotated[str, Meta(min_length=1, description="the id of a job or step,
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="a SHA-256 in lower-case hexadecimal")]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
-    """What every part of a plan has in common: frozen, closed, all fields by name."""
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False, gc=False):
+    """What every part of a plan has in common: frozen, closed, all fields by name; never part of a cycle."""

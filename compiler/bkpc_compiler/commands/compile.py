@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from bkpc_compiler.backends.targets import TARGETS
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bkpc_grammar.canonical import canonical_bytes
+    from bkpc_grammar.canonical import canonical_pieces
 
     if arguments.output.endswith(".bkp"):
         print(f"bkpc compile: {arguments.output} is the name of a policy: name the plan *.json", file=sys.stderr)
@@ -44,15 +45,16 @@ def run(arguments: argparse.Namespace) -> int:
         plan = compiled("compile", arguments)[0]
     except Stopped as stopped:
         return stopped.code
-    return _write(canonical_bytes(plan), arguments.output, plan.header.digest)
+    return _write(canonical_pieces(plan), arguments.output, plan.header.digest)
 
 
-def _write(document: bytes, output: str, digest: str) -> int:
+def _write(document: Iterable[bytes], output: str, digest: str) -> int:
     if output == "-":
-        sys.stdout.write(document.decode())
+        sys.stdout.writelines(piece.decode() for piece in document)
         return 0
     try:
-        Path(output).write_bytes(document)
+        with Path(output).open("wb") as file:
+            file.writelines(document)
     except OSError as problem:
         print(f"bkpc compile: cannot write {output}: {problem.strerror}", file=sys.stderr)
         return 2

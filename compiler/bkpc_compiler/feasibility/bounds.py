@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ class Bound(Struct, frozen=True, dict=True):
 
     @once
     def total(self) -> Duration:
-        return Duration(sum((term.duration.amount for term in self.terms), start=Fraction(0)))
+        return Duration(sum_of(term.duration.amount for term in self.terms))
 
     def plus(self, *terms: Term) -> Bound:
         return Bound(self.terms + terms)
@@ -47,6 +48,17 @@ class Bound(Struct, frozen=True, dict=True):
     def called(self, prefix: str) -> Bound:
         """The same, `prefix` before the label of every term."""
         return Bound(tuple(replace(one, label=prefix + one.label) for one in self.terms))
+
+
+def sum_of(amounts: Iterable[Fraction]) -> Fraction:
+    """Their sum; whole ones, which most are, are added as the integers they are."""
+    whole, broken = 0, None
+    for one in amounts:
+        if one.denominator == 1:
+            whole += one.numerator
+        else:
+            broken = one if broken is None else broken + one
+    return Fraction(whole) if broken is None else broken + whole if whole else broken
 
 
 def told_of(bound: Bound, promised: Duration, *, up: bool) -> tuple[str, tuple[str, ...]]:

@@ -78,7 +78,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
     def incremental(self) -> bool:
         return self.jobs[0].incremental
 
-    @property
+    @once
     def counted(self) -> tuple[JobDemand, ...]:
         """The jobs that its age rests on: of all ways into the store, where they are judged together."""
         ways = (self.jobs, *self.others) if self.joint else (self.jobs,)
@@ -145,9 +145,6 @@ class ImageCopy(Struct, frozen=True, dict=True):
         other, and where all jobs have one period, the wait that their release times force. A physical image may be of
         the instant at which it is whole.
         """
-        return self._least[arrives] if share >= 1 else self._at_least(share, arrives=arrives)
-
-    def _at_least(self, share: Fraction, *, arrives: bool) -> Bound:
         slowest = max(self.jobs, key=lambda job: (job.rhythm.period, job.source or ""))
         mixed = any(jobs[0].incremental for jobs in (self.jobs, *self.others))
         what = f"two images in `{self.store.name}`" if mixed else _two(slowest)
@@ -196,11 +193,6 @@ class ImageCopy(Struct, frozen=True, dict=True):
     def loaded(self, size: Size) -> int:
         """Bytes that are read to bring a full image of `size` back, and what is behind it, at most."""
         return size.bytes_up() + (self.behind.bytes if self.behind else 0)
-
-    @once
-    def _least(self) -> tuple[Bound, Bound]:
-        whole = Fraction(1)
-        return self._at_least(whole, arrives=False), self._at_least(whole, arrives=True)
 
 
 def least_gap(chains: Sequence[Sequence[JobDemand]], share: Fraction) -> int:

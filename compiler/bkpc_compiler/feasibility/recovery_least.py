@@ -58,20 +58,28 @@ def least_back(choice: Choice, share: Fraction, *, needed: bool = False) -> Boun
         return found
     soonest = sorted(alone, key=lambda name: (alone[name].total, name))
     for count in range(1, len(soonest) + 1):
-        bound = _unless(choice, share, alone, frozenset(soonest[:count]))
-        found = bound if bound is not None and bound.total > found.total else found
+        found = _unless(choice, share, alone, frozenset(soonest[:count]), found) or found
     return found
 
 
-def _unless(choice: Choice, share: Fraction, alone: Mapping[str, Bound], stores: frozenset[str]) -> Bound | None:
+def _unless(
+    choice: Choice, share: Fraction, alone: Mapping[str, Bound], stores: frozenset[str], known: Bound
+) -> Bound | None:
     """At the instant at which the newest image in `stores` is oldest: where that is too old, either the log follows it
-    or an image of another store is loaded, `alone`. None where it need not be too old."""
-    follows = _follows(choice, share, stores)
+    or an image of another store is loaded, `alone`. None where it need not be too old, or that is no later than what is
+    `known`: then the ways that are left are not looked at."""
+    others = [bound for name, bound in alone.items() if name not in stores]
+    follows = _follows(choice, share, stores) if all(one.total > known.total for one in others) else None
     if follows is None:
         return None
     logged = [one for one in choice.plain if one.line.log is not None and one.line.image.store.name in stores]
-    others = [bound for name, bound in alone.items() if name not in stores]
-    return min((*others, *(_least(one, follows) for one in logged)), key=_total, default=None)
+    least = min(others, key=_total, default=None)
+    for one in logged:
+        bound = _least(one, follows)
+        if bound.total <= known.total:
+            return None
+        least = bound if least is None or bound.total < least.total else least
+    return least
 
 
 def _images_alone(choice: Choice) -> dict[str, Bound]:
@@ -179,15 +187,17 @@ def _images_back(choice: Choice) -> tuple[Recovery, ...]:
 def _least(recovery: Recovery, follows: Follows | None) -> Bound:
     """No plan brings the database back on this way before."""
     image, *logs = _moved(recovery, follows)
-    store, tail = recovery.line.image.store, recovery.surely_after
-    loaded = (*_lead(recovery, store).terms, *_loaded(image))
-    if not logs or recovery.line.log_store is None:
+    store, log_store, tail = recovery.line.image.store, recovery.line.log_store, recovery.surely_after
+    lead = _lead(recovery, store)
+    loaded = (*lead.terms, *_loaded(image))
+    if not logs or log_store is None:
         return Bound((*loaded, *tail))
     (log,) = logs
+    log_lead = lead if log_store is store else _lead(recovery, log_store)
     replays = AtBest(recovery, log.transfer, _narrowest(_by_itself(log.transfer, follows)[-1:]), follows)
-    fetched = (*_lead(recovery, recovery.line.log_store).terms, _at_best(log))
+    fetched = (*log_lead.terms, _at_best(log))
     both = [one for one in image.transfer.resources if one.firm and one in log.transfer.resources]
-    first = min(_leads((recovery,)), key=_total).terms
+    first = min(lead, log_lead, key=_total).terms
     shared = [(*first, _crowded((image, log), one)) for one in both]
     return max((Bound((*terms, *tail)) for terms in ((*loaded, _at_best(replays)), fetched, *shared)), key=_total)
 

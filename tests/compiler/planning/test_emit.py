@@ -18,7 +18,7 @@ from bkpc_compiler.passes import compile_sources
 from bkpc_compiler.planning.emit import emit
 from bkpc_compiler.planning.verified import PlanUnsound, faults, verified
 from bkpc_compiler.source import Span
-from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
+from bkpc_grammar.canonical import PlanRejected, canonical_bytes, canonical_pieces, read_plan
 from bkpc_grammar.plan import Plan
 from bkpc_grammar.schema import PATH
 from tests.compiler import shop
@@ -128,6 +128,30 @@ def test_servers_keep_their_log_for_two_periods(plan: Plan) -> None:
 def test_plan_is_valid_against_its_schema(plan: Plan) -> None:
     schema = json.loads(PATH.read_bytes())
     jsonschema.Draft202012Validator(schema).validate(json.loads(canonical_bytes(plan)))
+
+
+def test_its_pieces_are_its_canonical_json(plan: Plan) -> None:
+    encoded = json.loads(canonical_bytes(plan))
+    text = json.dumps(encoded, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert b"".join(canonical_pieces(plan)).decode() == text
+    assert len([*canonical_pieces(plan)]) > len(plan.objectives)
+    assert any(getattr(plan, name) == () for name in plan.__struct_fields__)
+
+
+def test_a_plan_with_more_behind_it_is_rejected(plan: Plan) -> None:
+    for other in (
+        canonical_bytes(plan) + b"\n",
+        canonical_bytes(plan)[:-1],
+        canonical_bytes(plan).replace(b"  ", b" "),
+    ):
+        with pytest.raises(PlanRejected, match="was changed after it was compiled"):
+            read_plan(other, "plan.json")
+
+
+def test_what_was_let_go_of_is_worked_out_again() -> None:
+    analysis = analyse(shop.payments())
+    first = emit(analysis, "0.1.0", nowhere)
+    assert emit(analysis, "0.1.0", nowhere) == first
 
 
 def test_plan_reads_back(plan: Plan) -> None:

@@ -7,10 +7,10 @@ from fractions import Fraction
 from math import ceil, isqrt
 
 from bkpc_compiler.planning.verified.estate import Estate
-from bkpc_compiler.planning.verified.prepared import taken_into
+from bkpc_compiler.planning.verified.prepared import Jobs, taken_into
 from bkpc_grammar.image_objects import CLIENTS, IN_MEMORY, OTHERS, PIECE, SMALL
 from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
-from bkpc_grammar.plan import Plan, Step, Stream
+from bkpc_grammar.plan import Step, Stream
 
 _LISTS = 2
 _SINGLE = 10
@@ -49,9 +49,9 @@ def handing_takes(step: Step, estate: Estate) -> int:
     return int(min(one + isqrt(int(1000 * whole)), whole)) + 500
 
 
-def starting_takes(step: Step, plan: Plan, estate: Estate) -> int:
+def starting_takes(step: Step, jobs: Jobs, estate: Estate) -> int:
     """Milliseconds of a `restore.image` that it takes to start, and for tables beside their bytes."""
-    database, taken = estate.databases[step.database], taken_into(plan, step.database, step.store or "")
+    database, taken = estate.databases[step.database], taken_into(jobs, step.database, step.store or "")
     takes = database.starts.value.milliseconds_up() if database.starts else 0
     if not database.tables or not database.table:
         return takes
@@ -60,14 +60,14 @@ def starting_takes(step: Step, plan: Plan, estate: Estate) -> int:
     return takes
 
 
-def objects_take(step: Step, plan: Plan, estate: Estate) -> int:
+def objects_take(step: Step, jobs: Jobs, estate: Estate) -> int:
     """Milliseconds of a `restore.image` that pass while nothing but requests is on the way."""
     latencies = [estate.latency(one.resource) for one in step.reserve]
     latency = max(latencies, default=Fraction(0)) if step.beside else sum(latencies, start=Fraction(0))
     tables = estate.databases[step.database].tables
     if not latency or tables is None:
         return 0
-    taken = [*taken_into(plan, step.database, step.store or "")]
+    taken = [*taken_into(jobs, step.database, step.store or "")]
     turns = [0]
     if any(job.kind == "backup.full" and job.engine == "logical" for job in taken):
         count = tables.value.number + OTHERS

@@ -10,13 +10,14 @@ from bkpc_compiler.planning.verified.calendar import Peak
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.flow import Flow
 from bkpc_compiler.planning.verified.pieces import handing_takes, objects_take, pieces_take, starting_takes
-from bkpc_compiler.planning.verified.prepared import preparing_takes
+from bkpc_compiler.planning.verified.prepared import Jobs, jobs_of, preparing_takes
 from bkpc_grammar.plan import Plan, Step, Stream
 from bkpc_grammar.shares import MILLION
 
 
 def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
     """Steps that begin before what they need is done, can't be done in their time, or bring back too little."""
+    jobs = jobs_of(plan.jobs)
     streams = {(one.database, store): one for one in plan.streams for store in one.stores}
     proved = {(one.database, one.scope): one.rto_proved_ms for one in plan.objectives if one.rto_millionths == MILLION}
     for recovery in plan.recoveries:
@@ -28,7 +29,7 @@ def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
                     yield f"{what}: {step.id} needs {need}, which is no step"
                 elif ends[need] > step.start_ms:
                     yield f"{what}: {step.id} begins too early: {need} is done {ends[need]} ms after the failure"
-            yield from (f"{what}: {step.id} {fault}" for fault in _too_short(step, plan, estate, streams))
+            yield from (f"{what}: {step.id} {fault}" for fault in _too_short(step, jobs, estate, streams))
             claim = proved.get((step.database, recovery.scope)) if step.database in recovery.down else None
             if step.kind == "check.service" and claim is not None and ends[step.id] > claim:
                 yield f"{what}: {step.id} is done after {ends[step.id]} ms; {claim} ms are proved"
@@ -36,14 +37,14 @@ def disordered(plan: Plan, estate: Estate) -> Iterator[str]:
             yield f"{what}: ends after {recovery.expect_ms} ms"
 
 
-def _too_short(step: Step, plan: Plan, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> Iterator[str]:
+def _too_short(step: Step, jobs: Jobs, estate: Estate, streams: Mapping[tuple[str, str], Stream]) -> Iterator[str]:
     waits, what = 0, ""
     if step.kind == "restore.log":
         waits = pieces_take(step, estate, streams) + handing_takes(step, estate)
         what = "the latency of its objects and whole binlogs"
     if step.kind == "restore.image":
-        waits = preparing_takes(step, plan, estate) + objects_take(step, plan, estate)
-        waits += starting_takes(step, plan, estate)
+        waits = preparing_takes(step, jobs, estate) + objects_take(step, jobs, estate)
+        waits += starting_takes(step, jobs, estate)
         what = "starting, its tables, preparing it and the latency of its objects"
         size = estate.databases[step.database].size.value.bytes_up()
         if step.bytes < size:
