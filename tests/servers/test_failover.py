@@ -244,6 +244,8 @@ def test_each_store_goes_on_from_what_it_has(archive: Archive, target: Throwaway
 
 def test_by_hand(archive: Archive, target: ThrowawayServer, tmp_path: Path) -> None:
     """As docs/repository-format.md says."""
+    if target.flavour == "mariadb" and target.series < (10, 8):
+        pytest.skip("mariadb-binlog knows GTIDs since 10.8")
     inside = window(archive)
     restore(archive, target, inside.image.manifest.id)
     for number, one in enumerate(inside.stretches):

@@ -29,8 +29,9 @@ _CHUNK = 1 << 20
 _LEFT_FREE = 64 << 20
 _KIND_AT = 4
 _GTID_AT = slice(events.HEADER + 1, events.HEADER + 1 + 16 + 8)
-_PARENT_AT = slice(_GTID_AT.stop + 1, _GTID_AT.stop + 1 + 8)
-"""Behind a byte that says that there are logical times: after which transaction of the file one may run."""
+_TIMES_AT = slice(_GTID_AT.stop + 1, _GTID_AT.stop + 1 + 2 * 8)
+"""Behind a byte that says that there are logical times: after which transaction of the file one may run, and which it
+is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,15 +351,16 @@ def _without_places(event: bytes, checksums: bool) -> bytes:
 def _anonymous(event: bytes, checksums: bool, *, first: bool) -> bytes:
     """A GTID event as it would be of a server without GTIDs; all it says of what may run side by side stays.
 
-    But the `first` of a file runs after all before it. MySQL's applier counts logical times anew only where one has no
-    parent, which else is the first of the source's file: were that left out, it would take those of the file before for
-    those of this one, and run side by side what must not.
+    But the `first` of a file runs after all before it, and has no logical times. MySQL's applier counts them anew only
+    where one has no parent, which else is the first of the source's file: were that left out, it would take those of
+    the file before for those of this one, and run side by side what must not. Before 9 it stops, too, where a number is
+    not higher than the last, unless the source has rotated its log between: one that was killed has not.
     """
     kept = bytearray(event)
     kept[_KIND_AT] = events.ANONYMOUS_GTID
     kept[_GTID_AT] = bytes(_GTID_AT.stop - _GTID_AT.start)
     if first:
-        kept[_PARENT_AT] = bytes(8)
+        kept[_TIMES_AT] = bytes(_TIMES_AT.stop - _TIMES_AT.start)
     if checksums:
         kept[-4:] = zlib.crc32(kept[:-4]).to_bytes(4, "little")
     return bytes(kept)
