@@ -70,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="by the target's own applier (default where its data directory is at hand), or through its client",
     )
+    parser.add_argument(
+        "--other-engines", action="store_true",
+        help="a table whose storage engine the target lacks comes back in its default engine (else it is told, "
+        "and ends the restore when all others are loaded)",
+    )  # fmt: skip
     parser.add_argument("--clients", type=_clients, metavar="N", help="tables loaded at once (default: by processors)")
     parser.add_argument(
         "--work", type=Path, metavar="FOLDER",
@@ -93,7 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
     _check_usage(arguments, partial=partial)
     world = world_of(arguments)
     point = before_event(arguments.before_event) if arguments.before_event else parse_point(arguments.to or "latest")
-    means = Means(identities_of(arguments), arguments.work or temporary_folder(), arguments.replay, arguments.clients)
+    means = Means(
+        identities_of(arguments), arguments.work or temporary_folder(), arguments.replay, arguments.clients,
+        other_engines=arguments.other_engines,
+    )  # fmt: skip
     if arguments.scope:
         return restore_scope.restore_scope(
             arguments, world, means, point, identity_file(os.environ, arguments.identity)

@@ -68,7 +68,10 @@ def restore_scope(
     for one in found:
         if one.point is not None:
             notes.fixed(one.database, point_text(one.point), one.place.text)
-    ways = Ways(identity, means.work, means.by, means.clients, arguments.without_accounts, terms_of(arguments))
+    ways = Ways(
+        identity, means.work, means.by, means.clients, arguments.without_accounts, terms_of(arguments),
+        means.other_engines,
+    )  # fmt: skip
     ledger = SideBySide(transfers, room_beside(world.plan, recovery))
     with ExitStack() as stack:
         fit = {one.database for one in found if not one.problem}

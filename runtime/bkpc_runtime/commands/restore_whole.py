@@ -62,6 +62,8 @@ def restore_whole(
     say(f"restored in {seconds:.1f} s: {restored.loading:.1f} s image, {restored.replaying:.1f} s log")
     if restored.last:
         say(f"the last transaction is of {restored.last.committed.isoformat()}")
+    for (schema, table), engine in sorted(restored.other_engines.items()):
+        say(f"{schema}.{table} was of storage engine {engine}, which the target lacks: it has the default one")
     say("the event scheduler of the target is off: SET GLOBAL event_scheduler = ON when you put it in service")
     point_there, into = restored.position.text, target.address.text
     events.tell(events.Restored(database=database, point=point_there, into=into, tables=()))

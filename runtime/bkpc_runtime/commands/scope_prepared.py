@@ -83,10 +83,12 @@ class Ways:
     clients: int | None
     without_accounts: bool
     terms: Terms
+    other_engines: bool = False
 
     def means(self) -> Means:
         """The same, with the keys read."""
-        return Means(read_identities(self.identity) if self.identity else (), self.work, self.by, self.clients)
+        keys = read_identities(self.identity) if self.identity else ()
+        return Means(keys, self.work, self.by, self.clients, self.other_engines)
 
 
 @dataclass(frozen=True, slots=True)

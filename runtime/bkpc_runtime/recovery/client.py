@@ -17,7 +17,7 @@ from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.tools import client_options, find_tool
-from bkpc_runtime.recovery.load import client_command
+from bkpc_runtime.recovery.loading import client_command
 from bkpc_runtime.recovery.spool import LogFile, Spool
 from bkpc_runtime.recovery.target import Target
 

@@ -21,7 +21,7 @@ from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, SYSTEM_SCHEMAS
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.recovery.gone import Gone, drop_gone
 from bkpc_runtime.recovery.kept_triggers import NEW, TriggersLacking, keep, make_again, try_out
-from bkpc_runtime.recovery.load import client_command
+from bkpc_runtime.recovery.loading import client_command
 from bkpc_runtime.recovery.replacing import called, count, forget_killed, put_back, shaped, take_place, why_in_place
 from bkpc_runtime.recovery.target import Target
 

@@ -5,44 +5,32 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
-from itertools import chain
 from typing import Any
 
 from pymysql.connections import Connection
 
 from bkpc_runtime.engines.inventory import read_contents, without_more
-from bkpc_runtime.engines.process import Program
-from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed, ToolFailed
+from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed
 from bkpc_runtime.mysql.account_statements import AccountName
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
 from bkpc_runtime.mysql.identifiers import quote
-from bkpc_runtime.mysql.tools import client_options, find_tool
+from bkpc_runtime.mysql.tools import client_options
 from bkpc_runtime.recovery.accounts_back import existing_accounts
+from bkpc_runtime.recovery.loading import Loading, Noted, client_command
 from bkpc_runtime.recovery.marker import KEPT, SCHEMA, Marker, Unfinished, recalled, refuse_others, unfinished
-from bkpc_runtime.recovery.parts_ahead import PartsAhead, Stored
 from bkpc_runtime.recovery.server_objects import make_server_objects
+from bkpc_runtime.recovery.table_needs import Engines
 from bkpc_runtime.recovery.target import Target
-from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Inventory, Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.transfer.inbound import inbound
 
 log = logging.getLogger(__name__)
 MOST_CLIENTS = 8
-_ATTEMPTS = 3
-_MAY_FAIL = {
-    "doubtful": "was broken before, or uses what is not here: it can't be made",
-    "check_option": "is back, but without its WITH CHECK OPTION, which can't be made",
-}
-_DEADLOCK = re.compile(r"ERROR (1213|1205) ")
 
 
 def ready_target(target: Target, image: Image) -> ServerFacts:
@@ -115,18 +103,6 @@ def holds_anything(connection: Connection[Any]) -> bool:
     return bool(_holding(connection))
 
 
-def client_command(facts: ServerFacts, options: str) -> list[str]:
-    """The server's own client, fed with SQL; `--binary-mode` keeps it from interpreting bytes of values."""
-    return [
-        find_tool(facts.flavour, "client"),
-        f"--defaults-file={options}",
-        "--binary-mode",
-        "--comments",  # or the bodies of routines and triggers lose theirs
-        "--max-allowed-packet=1G",
-        "--default-character-set=utf8mb4",
-    ]
-
-
 def quiet_target(target: Target) -> None:
     """No event may fire while a restore runs, and none before someone has looked at the result."""
     connection = target.connect()
@@ -155,35 +131,48 @@ def load_image(
     *,
     clients: int | None = None,
     marker: Marker | None = None,
-) -> None:
+    other_engines: bool = False,
+) -> dict[tuple[str, str], str]:
     """All parts, those of tables by several clients at once; then the inventories must be equal.
 
     Not those of accounts: `before_views` gives definers what they need.
     `marker`: what an earlier run has loaded is not loaded again, and what this one loads is noted.
+    With `other_engines` tables whose engine the target lacks get its default one; returns these, with theirs.
 
     Raises:
-        ToolFailed: the client refused a part; the others are stopped.
+        ToolFailed: the client refused a part; the others are stopped, but for those of other tables where it is one
+            table's: all that can be loaded of them is.
         DamagedBackup: a part is not what was stored, or something is missing after the load.
     """
+    parts = _parts_left(image, target, marker)
+    make_server_objects(image, store, target, identities)
+    engines = Engines.of(target)
+    with client_options(target.address, facts.flavour) as options:
+        loading = Loading(
+            image, store, client_command(facts, str(options)), identities, Noted(progress, marker, parts), engines,
+            other_engines=other_engines,
+        )  # fmt: skip
+        # Schemas and their sequences first: a table of one may take its numbers from another.
+        loading.run([part for part in parts if part.kind == "schema"], 1)
+        tables = [part for part in parts if part.kind == "table"]
+        loading.run(sorted(tables, key=lambda part: -part.sums.plain_size), clients or default_clients())
+        loading.again()
+        loading.run([part for part in parts if part.kind == "objects"], 1)
+        before_views()
+        loading.run([part for part in parts if part.kind in {"views", "check_option", "doubtful"}], 1)
+    compare(image, target)
+    return loading.other_engines
+
+
+def _parts_left(image: Image, target: Target, marker: Marker | None) -> list[Part]:
+    """Those that an earlier run has not loaded, or that may be lost since; what would stand in their way is gone."""
     before = marker.before if marker else Unfinished("", frozenset(), frozenset(), False)
     loaded = before.loaded - _perhaps_lost(image, target) if before.loaded else before.loaded
     apart = {"accounts", "server"}
     parts = [part for part in image.manifest.parts if part.kind not in apart and part.name not in loaded]
     if any(part.kind == "objects" and part.name in before.loaded | before.begun for part in parts):
         _drop_triggers(image, target)
-    make_server_objects(image, store, target, identities)
-    with client_options(target.address, facts.flavour) as options:
-        loading = _Loading(
-            image, store, client_command(facts, str(options)), identities, _Noted(progress, marker, parts)
-        )
-        # Schemas and their sequences first: a table of one may take its numbers from another.
-        loading.run([part for part in parts if part.kind == "schema"], 1)
-        tables = [part for part in parts if part.kind == "table"]
-        loading.run(sorted(tables, key=lambda part: -part.sums.plain_size), clients or default_clients())
-        loading.run([part for part in parts if part.kind == "objects"], 1)
-        before_views()
-        loading.run([part for part in parts if part.kind in {"views", "check_option", "doubtful"}], 1)
-    compare(image, target)
+    return parts
 
 
 def _perhaps_lost(image: Image, target: Target) -> frozenset[str]:
@@ -212,115 +201,6 @@ def _drop_triggers(image: Image, target: Target) -> None:
         for one in image.manifest.inventory:
             for trigger in one.triggers:
                 query(connection, f"DROP TRIGGER IF EXISTS {quote(one.schema, trigger)}")
-
-
-class _Noted:
-    """What is told, here and in the target."""
-
-    def __init__(
-        self, progress: Callable[[Part, int, int], None], marker: Marker | None, parts: Sequence[Part]
-    ) -> None:
-        self._progress, self._marker, self._of, self._number = progress, marker, len(parts), 0
-        self._lock = threading.Lock()
-
-    def begin(self, part: Part) -> None:
-        with self._lock:
-            self._number += 1
-            self._progress(part, self._number, self._of)
-        if self._marker:
-            self._marker.begin(part.name)
-
-    def loaded(self, part: Part) -> None:
-        if self._marker:
-            self._marker.loaded(part.name)
-
-
-class _Loading:
-    """Clients that load parts at once; the first failure stops them all."""
-
-    def __init__(
-        self, image: Image, store: Store, command: Sequence[str], identities: Sequence[Secret], noted: _Noted
-    ) -> None:
-        self._image, self._store, self._command, self._identities = image, store, command, identities
-        self._noted = noted
-        self._running: set[Program] = set()
-        self._stopped = False
-        self._lock = threading.Lock()
-
-    def run(self, parts: Sequence[Part], clients: int) -> None:
-        at_once = min(clients, len(parts))
-        if not at_once:
-            return
-        with (
-            PartsAhead(self._image, self._store, parts) as coming,
-            ThreadPoolExecutor(at_once, thread_name_prefix="load") as pool,
-        ):
-            loads = [pool.submit(self._all_of, coming) for _ in range(at_once)]
-            try:
-                for one in as_completed(loads):
-                    one.result()
-            except BaseException:
-                self._stop(loads)
-                raise
-
-    def _stop(self, loads: Sequence[Future[None]]) -> None:
-        for one in loads:
-            one.cancel()
-        with self._lock:
-            self._stopped = True
-            for program in self._running:
-                program.kill()
-
-    def _all_of(self, coming: PartsAhead) -> None:
-        while not self._stopped and (found := coming.next()) is not None:
-            self._one(*found)
-
-    def _one(self, part: Part, stored: Stored) -> None:
-        self._noted.begin(part)
-        try:
-            self._tried(part, stored)
-        except ToolFailed as problem:
-            if part.kind not in _MAY_FAIL:
-                name = ".".join(filter(None, (part.schema, part.table))) or part.kind
-                raise ToolFailed(
-                    f"{name} ({part.name}) can't be loaded: {problem}",
-                    help="mend that, and run the same restore again: what is loaded stays",
-                    retryable=problem.retryable,
-                ) from problem
-            log.warning("view %s.%s %s: %s", part.schema, part.table, _MAY_FAIL[part.kind], problem)
-        self._noted.loaded(part)
-
-    def _tried(self, part: Part, stored: Stored) -> None:
-        """Tables that refer to one another may stand in one another's way; each part can be loaded again."""
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._load(part, stored)
-            except ToolFailed as problem:
-                if self._stopped or not _DEADLOCK.search(str(problem)):
-                    raise
-        return self._load(part, stored)
-
-    def _load(self, part: Part, stored: Stored) -> None:
-        key = layout.part_key(self._image.prefix, self._image.manifest.id, part.name)
-        plain = inbound(
-            stored(), name=key, encrypted=self._image.manifest.encrypted,
-            identities=self._identities, expected=part.sums,
-        )  # fmt: skip
-        # What must thaw again is waited for here, and not by a client whose connection idles meanwhile.
-        first = next(plain, b"")
-        with Program(self._command, feeds=True) as program:
-            with self._lock:
-                self._running.add(program)
-                if self._stopped:
-                    program.kill()
-            try:
-                for chunk in chain((first,), plain):
-                    program.feed(chunk)
-                program.finish()
-            finally:
-                plain.close()
-                with self._lock:
-                    self._running.discard(program)
 
 
 def compare(image: Image, target: Target) -> None:

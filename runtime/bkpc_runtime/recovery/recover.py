@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,23 +29,31 @@ from bkpc_runtime.temporary_folder import temporary_folder
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """With what a recovery is done: `work` holds the log meanwhile, where the target's own directory doesn't."""
+    """With what a recovery is done: `work` holds the log meanwhile, where the target's own directory doesn't.
+
+    `other_engines`: a table whose storage engine the target lacks gets its default one.
+    """
 
     identities: Sequence[Secret] = ()
     work: Path = field(default_factory=temporary_folder)
     by: By = "auto"
     clients: int | None = None
+    other_engines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was done. `accounts`: transactions of the log about accounts, which were left out. Times in seconds."""
+    """What was done. `accounts`: transactions of the log about accounts, which were left out. Times in seconds.
+
+    `other_engines`: tables that have the target's default engine, with the one that it lacks.
+    """
 
     position: Position
     last: Transaction | None
     accounts: tuple[Transaction, ...]
     loading: float
     replaying: float
+    other_engines: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 class Teller(Protocol):
@@ -156,17 +164,18 @@ def _restored(
     began = time.monotonic()
     quiet_target(target)
     teller.begins(marker)
-    load_image(
+    others = load_image(
         image, store, target, facts, means.identities, loading, teller.before_views,
-        clients=means.clients, marker=marker,
+        clients=means.clients, marker=marker, other_engines=means.other_engines,
     )  # fmt: skip
     teller.loaded()
     loaded = time.monotonic()
     if spool is None or way is None:
         marker.done()
-        return Restored(image.position, None, (), loaded - began, 0.0)
+        return Restored(image.position, None, (), loaded - began, 0.0, others)
     spool.check()
     marker.replaying()
     found = replay(spool, target, facts, way, teller.replaying)
     marker.done()
-    return Restored(found.stop, found.last, tuple(spool.accounts), loaded - began, time.monotonic() - loaded)
+    replayed = time.monotonic() - loaded
+    return Restored(found.stop, found.last, tuple(spool.accounts), loaded - began, replayed, others)

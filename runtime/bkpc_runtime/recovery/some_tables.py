@@ -167,10 +167,22 @@ def bring_back(
     ):
         beside = Target(scratch.address, Secret(""))
         try:
-            restored = recover([prepared.start], store, beside, means, teller)
+            restored = recover([prepared.start], store, beside, replace(means, other_engines=True), teller)
         except StepFailed as problem:
             # Its help is of a target that is restored as a whole.
             raise type(problem)(
                 f"in the scratch server: {problem}", help="the target was not changed", retryable=problem.retryable
             ) from problem
+        _insist_on_engines(prepared.asked, restored)
         return restored, copy_tables(beside, destination, prepared.asked, drops=drops)
+
+
+def _insist_on_engines(asked: Iterable[Table], restored: Restored) -> None:
+    """What the asked tables are made like; for others, that are not copied, another engine will do."""
+    for table in asked:
+        if engine := restored.other_engines.get(table):
+            raise Refused(
+                f"{'.'.join(table)} is of storage engine {engine}, which no scratch server on this machine has; "
+                "the target was not changed",
+                help="restore all of it into an empty server that has it, and take the table from there",
+            )

@@ -80,7 +80,11 @@ def run_drill(
     image, given = _beginning(world, store, database.name, source if streamed else None, asked)
     manifest = image.manifest
     aim = reached(store, image, source, asked.patience_seconds, told, streamed=streamed)
-    start, means, measuring = start_to(image, aim.window, aim.stop), Means(asked.identities, asked.work), Measuring()
+    start, means, measuring = (
+        start_to(image, aim.window, aim.stop),
+        Means(asked.identities, asked.work, other_engines=True),
+        Measuring(),
+    )
     instant = given or random_instant(start, store, asked.identities, asked.seed)
     told(f"image {manifest.id}, {_by_way_of(instant, asked)}to {aim.point.text}")
     with ExitStack() as stack:
