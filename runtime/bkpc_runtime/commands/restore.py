@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_without(parser)
     thaw_first.add_arguments(parser)
+    _add_ways(parser)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    add_identity(parser)
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    """With what it is done."""
     parser.add_argument("--without-accounts", action="store_true", help="bring back no users, roles and grants")
     parser.add_argument(
         "--replay",
@@ -81,8 +88,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the log waits while the image loads, unless the target's own directory is at hand "
         "(default: the system's temporary folder)",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    add_identity(parser)
 
 
 def _clients(text: str) -> int:
