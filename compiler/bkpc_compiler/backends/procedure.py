@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from bkpc_compiler.backends import words
 from bkpc_grammar.log_left import LogLeft
 from bkpc_grammar.plan import Objective, Plan, Recovery, Step
@@ -12,6 +14,8 @@ from bkpc_grammar.shares import MILLION
 
 _ONE_ACT = frozenset({"detect", "activate", "provision"})
 """Kinds that are done for several databases at the same time by the same people."""
+BEGINS = frozenset({"thaw", "restore.image"})
+"""Kinds with which the command of a restore begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,11 @@ class Procedure:
     together: frozenset[str] = frozenset()
     """Databases that one command restores: some go back to a point in common with their group."""
 
+    @property
+    def first_of_all(self) -> int:
+        """The step whose command brings back all of those."""
+        return min(one.number for one in self.phases if one.kind in BEGINS and self.together.issuperset(one.databases))
+
     def log_left(self, name: str) -> LogLeft | None:
         """The log that its way back does without, though the failure leaves it."""
         return next((one for one in self.recovery.logs_left if one.database == name), None)
@@ -108,16 +117,17 @@ def procedures_of(plan: Plan, recoveries: Sequence[Recovery] | None = None) -> t
         Procedure(
             recovery,
             words.failure(recovery.scope, recovery.lost),
-            _phases(recovery),
+            _phases(recovery, together),
             tuple(
                 one
                 for name in sorted(set(recovery.down))
                 for one in promised.get((recovery.scope, name), ())
             ),
             physical=physical,
-            together=_together(plan, recovery, physical),
+            together=together,
         )
         for recovery in (plan.recoveries if recoveries is None else recoveries)
+        for together in (_together(plan, recovery, physical),)
     )  # fmt: skip
 
 
@@ -137,11 +147,23 @@ def _end(step: Step) -> int:
     return step.start_ms + step.expect_ms
 
 
-def _phases(recovery: Recovery) -> tuple[Phase, ...]:
+def _typed_first(steps: Sequence[Step], together: frozenset[str]) -> Sequence[Step]:
+    """The command for those that go back together looks for all of them before it loads anything: where it begins with
+    an image, that step begins as soon as it may."""
+    begins = [one for one in steps if one.kind in BEGINS and one.database in together]
+    first = min(begins, key=lambda one: one.start_ms, default=None)
+    if first is None or first.kind != "restore.image":
+        return steps
+    ready = max((_end(one) for one in steps if one.id in first.needs), default=first.start_ms)
+    earlier = replace(first, start_ms=ready, expect_ms=_end(first) - ready)
+    return [earlier if one is first else one for one in steps]
+
+
+def _phases(recovery: Recovery, together: frozenset[str]) -> tuple[Phase, ...]:
     critical = critical_path(recovery)
     order = {step.id: place for place, step in enumerate(recovery.steps)}
     grouped: dict[tuple[object, ...], list[Step]] = {}
-    for step in sorted(recovery.steps, key=lambda one: (one.start_ms, order[one.id])):
+    for step in sorted(_typed_first(recovery.steps, together), key=lambda one: (one.start_ms, order[one.id])):
         one_act = step.kind in _ONE_ACT
         key = (step.kind, step.start_ms, step.expect_ms, None if one_act else step.id)
         grouped.setdefault(key, []).append(step)

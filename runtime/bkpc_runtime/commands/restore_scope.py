@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration, Rate, Size
 from bkpc_runtime.commands.outcome import complain, say
 from bkpc_runtime.commands.scope_notes import Notes
-from bkpc_runtime.commands.scope_prepared import Asked, Back, Place, Ways, prepared
+from bkpc_runtime.commands.scope_prepared import Asked, Back, Looking, Place, Ways
 from bkpc_runtime.commands.scope_run import ScopeRun
+from bkpc_runtime.commands.scope_waiting import Waiting, waits_for
+from bkpc_runtime.commands.thaw_first import Found as Cold
 from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.recovery.point import Latest, Point, point_text
@@ -58,13 +60,13 @@ def restore_scope(
     _say_plan(world.plan, recovery, transfers, arguments.without)
     _say_logs_left(recovery, asked)
     thaws = Thaws(world, terms_of(arguments))
-    found = prepared(world, recovery, asked, means.identities, notes, thaws)
+    looking = Looking(world, recovery, asked, means.identities, notes, thaws)
+    found = looking.all()
     _say_members(found, recovery, thaws)
-    cold = {one.database: one.cold for one in found if one.cold and not one.done}
     if arguments.thaw_only:
-        return thaws.only([*cold.values()])
+        return thaws.only([one.cold for one in found if one.cold and not one.done])
     if arguments.dry_run:
-        return 1 if any(one.problem for one in found) else 0
+        return 1 if any(one.problem or one.absent for one in found) else 0
     for one in found:
         if one.point is not None:
             notes.fixed(one.database, point_text(one.point), one.place.text)
@@ -73,16 +75,16 @@ def restore_scope(
         means.other_engines,
     )  # fmt: skip
     ledger = SideBySide(transfers, room_beside(world.plan, recovery))
-    with ExitStack() as stack:
-        fit = {one.database for one in found if not one.problem}
-        held = {
-            name: (one, stack.enter_context(Reading(one.store, world.clock, f"restore of {arguments.scope}")))
-            for name, one in cold.items()
-            if name in fit
-        }
-        run = stack.enter_context(ScopeRun(world, recovery, found, ledger, ways, notes))
-        run.go(thaws.begun(held))
+    held = partial(_held, world, f"restore of {arguments.scope}")
+    with Waiting(looking, thaws, recovery, notes, held) as waiting:
+        waiting.follow(found)
+        with ScopeRun(world, recovery, found, ledger, ways, notes) as run:
+            run.go(waiting)
     return _conclude(run, recovery, arguments.without, notes)
+
+
+def _held(world: World, why: str, found: Cold) -> Reading:
+    return Reading(found.store, world.clock, why)
 
 
 def recovery_of(plan: contract.Plan, text: str) -> contract.Recovery:
@@ -169,6 +171,8 @@ def _say_members(found: Sequence[Back], recovery: contract.Recovery, thaws: Thaw
         needed = needs_of(recovery, one.database)
         if needed:
             say(f"   in service after {', '.join(needed)}")
+        if one.absent:
+            say(f"   {waits_for(recovery, one)}")
         if one.problem:
             say(f"   missing: {one.problem}")
             if one.problem.help:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -34,6 +35,7 @@ class Notes:
     path: Path
     asked: str
     databases: dict[str, Note] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def found(cls, work: Path, recovery: contract.Recovery, digest: str, asked: str) -> Self:
@@ -66,13 +68,15 @@ class Notes:
 
     def fixed(self, database: str, point: str, target: str) -> None:
         """A database goes to a point; kept as it was first."""
-        if database not in self.databases or self.databases[database].target != target:
-            self.databases[database] = Note(point, target)
-            self._write()
+        with self._lock:
+            if database not in self.databases or self.databases[database].target != target:
+                self.databases[database] = Note(point, target)
+                self._write()
 
     def restored(self, database: str, position: str, server: str) -> None:
-        self.databases[database].done, self.databases[database].server = position, server
-        self._write()
+        with self._lock:
+            self.databases[database].done, self.databases[database].server = position, server
+            self._write()
 
     def forget(self) -> None:
         """All is done."""

@@ -13,7 +13,7 @@ from bkpc_grammar.log_objects import TOGETHER
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.thaw_first import Found as Cold
 from bkpc_runtime.commands.thaw_first import Terms, Thaws
-from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
+from bkpc_runtime.errors import Refused, RuntimeFailure, ServerFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.choice import Start, choose, starts
@@ -34,6 +34,11 @@ from bkpc_runtime.world import World
 
 _ZONES = "zrs"
 """The redundancy that outlives a site."""
+_TARGETS = 64
+"""Targets that are looked at side by side."""
+_ANSWERS = 2
+"""Seconds in which a server that is there answers."""
+_LATER = "the point in common of its group is looked for when all their log has thawed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,8 @@ class Back:
     """One database of the scope, looked at: from `stores` (of images, and of log) to `point`, where that is known.
 
     `lines` say what will be done. `done`: where an earlier run has brought it. `problem`: what keeps it from it.
-    `cold`: what must thaw before it begins.
+    `cold`: what must thaw before it begins. `absent`: its server is not there, or not yet. `together`: the names of its
+    group, whose point in common is looked for only when all their log has thawed.
     """
 
     database: str
@@ -108,35 +114,22 @@ class Back:
     done: str = ""
     problem: RuntimeFailure | None = None
     cold: Cold | None = None
+    absent: RuntimeFailure | None = None
+    together: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """Where a database comes from: its stores as one, where its recovery starts, and what of it must thaw first.
 
-    `group`: in words, the point that its group has in common.
+    `group`: in words, the point that its group has in common. `together`: as in `Back`.
     """
 
     store: Store
     start: Start
     cold: Cold | None = None
     group: str = ""
-
-
-def prepared(
-    world: World, recovery: contract.Recovery, asked: Asked, identities: Sequence[Secret], notes: Notes, thaws: Thaws
-) -> list[Back]:
-    """All of them, in the plan's order; what is wrong with one keeps no other from being looked at."""
-    found: dict[str, _Found | RuntimeFailure] = {}
-    looked = _Looking(world, recovery, asked, identities, notes, thaws)
-    together = [*_together(world.plan, asked.targets)]
-    for names in together:
-        found |= looked.at(names) if len(names) > 1 else {}
-    with ThreadPoolExecutor(TOGETHER, thread_name_prefix="look") as pool:
-        for one in pool.map(looked.at, (names for names in together if len(names) == 1)):
-            found |= one
-    order = {step.database: number for number, step in reversed([*enumerate(recovery.steps)])}
-    return [looked.back(name, found[name]) for name in sorted(asked.targets, key=lambda name: (order[name], name))]
+    together: tuple[str, ...] = ()
 
 
 def _together(plan: contract.Plan, targets: Mapping[str, Place]) -> Iterator[tuple[str, ...]]:
@@ -152,7 +145,7 @@ def _together(plan: contract.Plan, targets: Mapping[str, Place]) -> Iterator[tup
         yield (name,)
 
 
-class _Looking:
+class Looking:
     """Looks at databases and targets, and changes nothing."""
 
     def __init__(
@@ -162,11 +155,31 @@ class _Looking:
         self._world, self._recovery, self._asked = world, recovery, asked
         self._identities, self._notes, self._thaws = identities, notes, thaws
         self._stores: dict[str, tuple[Store, tuple[Store, ...]] | RuntimeFailure] = {}
+        self._found: dict[str, _Found | RuntimeFailure] = {}
 
-    def at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
+    def all(self) -> list[Back]:
+        """All of them, in the plan's order; what is wrong with one keeps no other from being looked at."""
+        together = [*_together(self._world.plan, self._asked.targets)]
+        for names in together:
+            self._found |= self._at(names) if len(names) > 1 else {}
+        with ThreadPoolExecutor(TOGETHER, thread_name_prefix="look") as pool:
+            for one in pool.map(self._at, (names for names in together if len(names) == 1)):
+                self._found |= one
+        order = {step.database: number for number, step in reversed([*enumerate(self._recovery.steps)])}
+        ordered = sorted(self._asked.targets, key=lambda name: (order[name], name))
+        # One that does not answer keeps the others waiting for as long as it takes to see that.
+        with ThreadPoolExecutor(_TARGETS, thread_name_prefix="look") as pool:
+            return list(pool.map(self.back, ordered))
+
+    def again(self, names: tuple[str, ...]) -> list[Back]:
+        """Those of a group whose log has thawed."""
+        self._found |= self._at(names)
+        return [self.back(name) for name in names]
+
+    def _at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
         """By name; where one of a group can't go to the point in common, none of it can."""
         try:
-            return self._at(names)
+            return self._of(names)
         finally:
             # Names of many logs take memory.
             for read in [self._stores.get(name) for name in names]:
@@ -174,7 +187,7 @@ class _Looking:
                     if known := names_of(store):
                         known.forget()
 
-    def _at(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
+    def _of(self, names: tuple[str, ...]) -> dict[str, _Found | RuntimeFailure]:
         known = [self._notes.databases[name].point for name in names if name in self._notes.databases]
         try:
             if len(names) > 1 and len(known) < len(names):
@@ -200,15 +213,14 @@ class _Looking:
             name: self._thaws.of(name, self._store(name), point, physical=name in files, latest_too=True)
             for name in names
         }
+        if any(found and found.of_log for found in cold.values()):
+            for name, found in cold.items():
+                start = found.start if found else self._by_names(name, point)
+                yield name, _Found(self._store(name), start, found, _LATER, names)
+            return
         read = {name: self._read(name) for name in names}
         stores = {name: self._thaws.reading(name, read[name][0], cold[name]) for name in names}
         logs = {name: also for name, (_, also) in read.items()}
-        for name, found in cold.items():
-            if found and found.of_log:
-                raise StepFailed(
-                    f"the log of `{name}` must thaw before the point in common of its group is known",
-                    help="restore --group of these with --thaw-only asks for it; run this again when it has thawed",
-                )
         idle = [name for name in self._asked.idle if name in names]
         moment, members = common_point(stores, self._asked.point, idle, self._identities, files, logs)
         for one in members:
@@ -219,6 +231,10 @@ class _Looking:
             if one.until is None:
                 common += ": the snapshot of this image, for it has no log"
             yield name, _Found(one.store, one.start, of, f"{common}{one.left_out(moment)}")
+
+    def _by_names(self, name: str, point: Point) -> Start:
+        folder = self._asked.targets[name].folder
+        return next(starts(self._store(name), name, point, (), physical=folder, by_names=True))
 
     def _alone(self, name: str, point: Point) -> _Found:
         store, folder = self._store(name), self._asked.targets[name].folder
@@ -260,20 +276,34 @@ class _Looking:
         among = tuple(dict.fromkeys((*planned, *left)))
         return stores_to_read(self._world, name, self._asked.store, among, turns)
 
-    def back(self, name: str, found: _Found | RuntimeFailure) -> Back:
-        place = self._asked.targets[name]
+    def back(self, name: str) -> Back:
+        """With its target as it is now."""
+        place, found = self._asked.targets[name], self._found[name]
         back = Back(name, place, place.text)
         try:
             back = replace(back, shown=place.shown)
             if isinstance(found, RuntimeFailure):
                 raise found
             stores = getattr(found.store, "names", (found.store.name,) * 2)
-            back = replace(back, lines=tuple(_lines(found)), stores=stores, point=found.start.fixed, cold=found.cold)
-            if position := self._done(name, place):
-                return replace(back, lines=(f"restored to {position} by an earlier run",), done=position)
-            self._check(place, found)
+            point = None if found.together else found.start.fixed
+            back = replace(back, lines=tuple(_lines(found)), stores=stores, point=point, cold=found.cold)
+            back = replace(back, together=found.together)
+            return self._at_target(back, found)
         except RuntimeFailure as problem:
             return replace(back, problem=problem)
+
+    def _at_target(self, back: Back, found: _Found) -> Back:
+        need_key(encrypted=found.start.image.manifest.encrypted, identities=self._identities)
+        try:
+            if not back.place.folder:
+                back.place.target().connect(connect_timeout=_ANSWERS).close()
+            if position := self._done(back.database, back.place):
+                return replace(back, lines=(f"restored to {position} by an earlier run",), done=position)
+            self._check(back.place, found)
+        except ServerFailed as problem:
+            if not problem.retryable:
+                raise
+            return replace(back, absent=problem)
         return back
 
     def _done(self, name: str, place: Place) -> str:
@@ -294,7 +324,6 @@ class _Looking:
                 raise Refused(f"the data directory {place.text} is not empty: it holds {', '.join(there[:5])}")
         else:
             ready_target(place.target(), found.start.image)
-        need_key(encrypted=found.start.image.manifest.encrypted, identities=self._identities)
 
 
 def _lost(plan: contract.Plan, recovery: contract.Recovery, store: str) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from fractions import Fraction
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
@@ -21,10 +20,10 @@ from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.scope_prepared import Back, Ways
 from bkpc_runtime.commands.scope_process import Failed, Loaded, Member, Rates, Restored, restore_member
+from bkpc_runtime.commands.scope_waiting import Waiting
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.side_by_side import TRANSFERS, SideBySide, Transfer, needs_of
-from bkpc_runtime.steps.thaw import Thawing
 from bkpc_runtime.world import World
 
 _LOOK = 1.0
@@ -80,30 +79,28 @@ class ScopeRun:
             one.process.kill()
             one.pipe.close()
 
-    def go(self, thawing: Mapping[str, Thawing]) -> None:
-        """Until every database is restored, or has failed. What is `thawing` begins later; the others don't wait."""
-        looks = dict.fromkeys(thawing, 0.0)
-        self._ledger.hold(looks)
+    def go(self, waiting: Waiting) -> None:
+        """Until every database is restored, or has failed. What is `waiting` begins later; the others don't wait."""
+        self._ledger.hold(waiting.names)
         self._begin()
-        while self._running or looks:
-            self._look_at(thawing, looks)
+        while self._running or waiting.names:
             there: dict[Any, str] = {one.pipe: name for name, one in self._running.items()}
             for pipe in wait([*there], _LOOK):
                 self._hear(there[pipe])
+            for back in waiting.ready():
+                self._is_ready(back)
             self._begin()
 
-    def _look_at(self, thawing: Mapping[str, Thawing], looks: dict[str, float]) -> None:
-        """Those of `looks` whose time has come; what has thawed may begin, and is looked at no more."""
-        for name in [one for one, at in looks.items() if at <= time.monotonic()]:
-            try:
-                ready = thawing[name].look(partial(_say_of, name))
-            except RuntimeFailure as problem:
-                self._fail(name, problem)
-                ready = True
-            looks[name] = time.monotonic() + thawing[name].pause
-            if ready:
-                del looks[name]
-                self._ledger.release(name)
+    def _is_ready(self, back: Back) -> None:
+        name = back.database
+        self._members[name] = back
+        self._ledger.release(name)
+        if back.problem is not None:
+            self._fail(name, back.problem)
+        elif back.done:
+            self.done[name] = back.done
+            self._ledger.end(self._all_of(name))
+            self._serve()
 
     def _begin(self) -> None:
         for transfer in self._ledger.begin():

@@ -19,5 +19,5 @@ class Target:
     address: Address
     password: Secret
 
-    def connect(self) -> Connection[Any]:
-        return connect(self.address, self.password)
+    def connect(self, **options: Any) -> Connection[Any]:
+        return connect(self.address, self.password, **options)

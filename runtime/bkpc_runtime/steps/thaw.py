@@ -118,7 +118,11 @@ class Thawing:
 
 def wait_until_thawed(store: Store, cold: Sequence[StoredObject], wish: Wish, say: Callable[[str], None]) -> None:
     """Returns when all can be read."""
-    thawing = Thawing(store, cold, wish)
+    wait_for(Thawing(store, cold, wish), say)
+
+
+def wait_for(thawing: Thawing, say: Callable[[str], None]) -> None:
+    """The same, of what was asked for before."""
     while not thawing.look(say):
         pause(thawing.pause)
 

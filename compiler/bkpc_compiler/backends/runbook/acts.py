@@ -152,6 +152,8 @@ def _provision(procedure: Procedure, phase: Phase) -> _Words:
 def _thaw(procedure: Procedure, phase: Phase) -> _Words:
     """The restore itself would ask too, but only once its target is there."""
     stores = words.listed([code(one) for one in phase.stores])
+    if procedure.together.issuperset(phase.databases):
+        return _all_at_once(procedure, phase)
     text = f"Ask store {stores} to thaw what will be read: do it at once, the target need not be there."
     return [text, "The restore below waits for it, and goes on by itself."], [
         f"{_restore(procedure, phase)} --thaw-only"
@@ -229,22 +231,24 @@ def _typed(procedure: Procedure, name: str, store: str, point: str) -> str:
     return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  {into}"
 
 
-def _first_of_all(procedure: Procedure) -> int:
-    """The step whose command restores all that go back together."""
-    return min(one.number for name in procedure.together for one in _of(procedure, name, "restore.image"))
-
-
 def _all_at_once(procedure: Procedure, phase: Phase) -> _Words:
     """One command for all of a group, and what comes back beside it: each transfer at its turn in the plan."""
     (name,) = phase.databases
-    first = _first_of_all(procedure)
-    if phase.number != first:
-        return [f"Nothing to type: the command of step {first} loads {code(name)} at its turn."], []
+    if phase.number != procedure.first_of_all:
+        does = f"asks for what {code(name)} reads" if phase.kind == "thaw" else f"loads {code(name)} at its turn"
+        return [f"Nothing to type: the command of step {procedure.first_of_all} {does}."], []
     recovery, names = procedure.recovery, sorted(procedure.together)
     listed = words.listed([code(one) for one in names])
     texts = [
         f"One command restores {listed}, in the order of this plan; members of a group go to their point in common."
     ]
+    if any(one.kind == "thaw" and procedure.together.issuperset(one.databases) for one in procedure.phases):
+        texts.append("It asks for all that must thaw, and waits for it; those that need not wait come back meanwhile.")
+    if later := _servers_later(procedure, phase):
+        texts.append(
+            f"Of {words.listed(later)} no server need be there yet: give the address that it will have. The command "
+            "waits for it, and goes on as soon as it answers."
+        )
     texts.append("`--dry-run` added shows images, logs and that point, and what is missing.")
     if recovery.scope in POINTS:
         texts.append("POINT is a time from before the damage, such as `2026-01-14T02:59:00Z`: it is the same for all.")
@@ -265,6 +269,17 @@ def _all_at_once(procedure: Procedure, phase: Phase) -> _Words:
         texts.append("`--to latest` added goes on with the log of all.")
     parts = [f"bkpc restore plan.json --scope {scope}{to}", *into, *without]
     return texts, [" \\\n  ".join(parts)]
+
+
+def _servers_later(procedure: Procedure, phase: Phase) -> list[str]:
+    """Of which databases, restored by one command, the server is ready only after that is to be typed."""
+    names = {
+        name
+        for one in procedure.phases
+        if one.kind == "provision" and one.end_ms > phase.start_ms
+        for name in (procedure.together - procedure.physical).intersection(one.databases)
+    }
+    return [code(one) for one in sorted(names)]
 
 
 def _store_of(procedure: Procedure, phase: Phase) -> str:
@@ -289,7 +304,7 @@ def _continues(procedure: Procedure, phase: Phase, what: str) -> _Words:
     (name,) = phase.databases
     images = [one.number for one in _of(procedure, name, "restore.image")]
     if name in procedure.together:
-        images = [_first_of_all(procedure)]
+        images = [procedure.first_of_all]
     if not images:
         return [f"Restore {what} of {code(name)}."], []
     return [f"Nothing to type: the command of step {images[0]} goes on with {what}."], []
