@@ -29,7 +29,9 @@ _RECEIVE = """
 import json, resource, sys, threading, time
 from pathlib import Path
 from tests.servers.streaming import Streaming, position
+from bkpc_runtime.memory import give_back
 from bkpc_runtime.stores.directory import DirectoryStore
+give_back()
 class Server:
     url, flavour = sys.argv[1], sys.argv[2]
 store = DirectoryStore("disk", Path(sys.argv[3]))

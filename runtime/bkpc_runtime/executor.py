@@ -31,7 +31,7 @@ from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.stores.two_stores import ImagesAndLog
-from bkpc_runtime.transfer.outbound import packed
+from bkpc_runtime.transfer.outbound import packing
 from bkpc_runtime.turns import fulls_beside, last_taken
 from bkpc_runtime.upkeep import judge_database, run_expiry, run_verification
 from bkpc_runtime.world import World
@@ -289,7 +289,7 @@ def stream_of(world: World, stream: contract.Stream, work: Path, spool_limit: in
         [world.store(name) for name in stream.stores],
         work=work,
         flush_seconds=stream.flush_ms / 1000,
-        pack=lambda plain: packed(plain, stream.recipients),
+        pack=packing(stream.recipients),
         prefix=prefix,
         oldest=oldest,
         encrypted=bool(stream.recipients),

@@ -22,7 +22,7 @@ from bkpc_runtime.steps.log_stream import delivery_of
 from bkpc_runtime.stores.store import Store, StoredObject
 from tests.runtime.retention.made import PREFIX, binlog
 from tests.runtime.retention.memory import MemoryStore
-from tests.runtime.test_log_noting import Away, segment, until
+from tests.runtime.test_log_noting import Away, segment, unpacked, until
 
 OLD, ANEW = Position(binlog(7), 900), Position(binlog(1), 0)
 GAP = Gap(OLD, ANEW, "begun anew", int(time.time()))
@@ -35,7 +35,7 @@ def stores() -> list[Away]:
 
 def test_a_store_that_does_not_know_of_the_gap_counts_for_nothing_after_it(stores: list[Away], tmp_path: Path) -> None:
     deliveries = [Delivery(one, PREFIX, Start(1, OLD), lambda: None) for one in stores]
-    outgoing = Outgoing(bytes, Spool(tmp_path / "spool", PREFIX), deliveries, lambda: None, OLD, encrypted=False)
+    outgoing = Outgoing(unpacked, Spool(tmp_path / "spool", PREFIX), deliveries, lambda: None, OLD, encrypted=False)
     stores[1].away = True
     outgoing.take(GAP)
     waits_for_both(deliveries, stores)

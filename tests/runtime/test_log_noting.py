@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from bkpc_runtime.errors import StoreUnreachable
@@ -41,6 +41,12 @@ def known(offset: int, seconds: int) -> Known:
 
 def segment(start: int, end: int) -> Parcel:
     return Parcel(Segment(0, binlog(1), start, end, "0" * 64, encrypted=False), b"x", arrived=time.time(), origin="0")
+
+
+def unpacked(plain: Iterable[bytes], _size: int, deliver: Callable[[bytes], None]) -> None:
+    """Hands on the bytes of an object as they are."""
+    for piece in plain:
+        deliver(piece)
 
 
 def delivery(store: MemoryStore) -> Delivery:

@@ -64,18 +64,19 @@ def keys(store: Store, ending: str) -> list[str]:
 
 
 class Switched:
-    """`inner`, whose method `refuses` fails while it is `away`; `after` so many calls it goes away by itself."""
+    """`inner`, whose method `refuses` fails while it is `away`; `after` so many calls it goes away by itself. Who
+    refuses to `put` gives no `writer` either."""
 
     def __init__(self, inner: Store, refuses: str = "put", *, away: bool = False, after: int = -1) -> None:
         self._inner, self._refuses, self.away, self._left = inner, refuses, away, after
 
     def __getattr__(self, name: str) -> Any:
-        if name == self._refuses:
+        if name == self._refuses or (name, self._refuses) == ("writer", "put"):
             self.away |= self._left == 0
             self._left -= 1
             if self.away:
                 return self._refused
         return getattr(self._inner, name)
 
-    def _refused(self, *_: object) -> None:
+    def _refused(self, *_: object, **__: object) -> None:
         raise StoreUnreachable("not now")

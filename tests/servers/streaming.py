@@ -24,7 +24,7 @@ from bkpc_runtime.steps.log_group import AnotherServer
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import segment_opener
-from bkpc_runtime.transfer.outbound import packed
+from bkpc_runtime.transfer.outbound import packing
 from tests.database_server import ThrowawayServer
 
 _IN_USE = 4 + 17
@@ -58,7 +58,7 @@ class Streaming:
         self.stream = LogStream(
             reached, facts, [*store] if isinstance(store, Sequence) else [store],
             work=self.work, flush_seconds=flush_seconds,
-            pack=lambda plain: packed(plain, recipients), prefix=self.prefix, encrypted=bool(recipients), **options,
+            pack=packing(recipients), prefix=self.prefix, encrypted=bool(recipients), **options,
         )  # fmt: skip
         self.all_stored: bool | None = None
         self.moved = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bkpc_grammar.log_objects import OBJECT, SYNC_APART_MS
@@ -10,17 +11,18 @@ from bkpc_runtime.mysql.binlog.gtid_marks import Seen
 from bkpc_runtime.mysql.binlog.receiver import Chunk
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.ending import Mark
+from bkpc_runtime.steps.log_held import Held
 
 SEGMENT_BYTES = OBJECT
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Bytes `[start, start + len(body))` of binlog `file`; see `Segment` and `Parcel`. `seen`: its transactions."""
+    """Bytes `[start, start + body.size)` of binlog `file`; see `Segment` and `Parcel`. `seen`: its transactions."""
 
     file: str
     start: int
-    body: bytes
+    body: Held
     part: bool
     arrived: float
     committed: float
@@ -32,13 +34,17 @@ class Cut:
 
     @property
     def end(self) -> Position:
-        return Position(self.file, self.start + len(self.body))
+        return Position(self.file, self.start + self.body.size)
 
 
 class Cutter:
-    """What has been received and not yet been cut; begins at `position`. `awaited`: a commit waits for some of it."""
+    """What has been received and not yet been cut; begins at `position`. `awaited`: a commit waits for some of it.
 
-    def __init__(self, position: Position, last: Mark | None = None) -> None:
+    `hold` gives what holds it.
+    """
+
+    def __init__(self, hold: Callable[[], Held], position: Position, last: Mark | None = None) -> None:
+        self._hold, self._held = hold, hold()
         self.committed = 0.0
         self.told = self._telling = 0
         """When the last transaction of which all has been cut was committed, by the log's own times, in Unix seconds; 0
@@ -52,16 +58,21 @@ class Cutter:
         """The end of the last whole event: where a new connection goes on."""
         self.last = last
         """The events before it, if they are known."""
-        self._go_on(position)
+        self._held.close()
+        self._go_on(position, self._hold())
 
-    def _go_on(self, position: Position) -> None:
+    def _go_on(self, position: Position, held: Held) -> None:
         self.file, self._start = position.file, position.offset
-        self._pieces: list[bytes] = []
+        self._held = held
         self._seen: list[Seen] = []
-        self._size = self._complete = self._complete_seen = 0
+        self._complete = self._complete_seen = 0
         self.arrived: float | None = None
         self._opened = time.monotonic()
         self.awaited = False
+
+    def close(self) -> None:
+        """Nothing more is received."""
+        self._held.close()
 
     @property
     def cut_to(self) -> Position:
@@ -70,16 +81,15 @@ class Cutter:
 
     def add(self, chunk: Chunk, arrived: float) -> None:
         """`arrived`: when it came, in Unix seconds."""
-        if not self._pieces:
+        if not self._held.size:
             self._opened = time.monotonic()
             self.arrived = arrived
-        self._pieces.append(chunk.data)
+        self._held.add(chunk.data)
         self._seen.append(chunk.seen)
-        self._size += len(chunk.data)
         # What is awaited without bytes of its own has been cut before.
         self.awaited = self.awaited or bool(chunk.awaited and chunk.data)
         if chunk.complete:
-            self._complete, self._complete_seen = self._size, len(self._seen)
+            self._complete, self._complete_seen = self._held.size, len(self._seen)
             self.boundary = Position(chunk.file, chunk.end)
             self.last = chunk.last or self.last
             self.committed = float(chunk.timestamp)
@@ -87,7 +97,7 @@ class Cutter:
 
     @property
     def full(self) -> bool:
-        return self._size >= SEGMENT_BYTES
+        return self._held.size >= SEGMENT_BYTES
 
     def commit_due_in(self) -> float:
         """Seconds until what commits wait for may be cut: groups may follow one another no faster, for a recovery has
@@ -102,19 +112,18 @@ class Cutter:
 
     def cut(self, *, part: bool = False) -> Cut | None:
         """The whole events so far; a beginning of an event stays, unless `part`."""
-        size = self._size if part else self._complete
+        body = self._held
+        size = body.size if part else self._complete
         if not size:
             return None
-        joined = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
         self._cut_at = time.monotonic()
         self.told = self._telling
-        body, rest = (joined, b"") if size == len(joined) else (joined[:size], joined[size:])
+        rest = body.split(size) if size < body.size else self._hold()
         told = len(self._seen) if part else self._complete_seen
         seen, later = tuple(self._seen[:told]), self._seen[told:]
         cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed, seen)
-        self._go_on(cut.end)
-        if rest:
-            self._pieces, self._size, self.arrived = [rest], len(rest), time.time()
+        self._go_on(cut.end, rest)
+        if rest.size:
+            self.arrived = time.time()
         self._seen = later
         return cut

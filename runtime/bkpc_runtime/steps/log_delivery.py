@@ -12,6 +12,7 @@ from bkpc_runtime.errors import RuntimeFailure, StoreLocked
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.steps.log_held import Readable, pieces_of
 from bkpc_runtime.steps.log_noting import Noting
 from bkpc_runtime.steps.log_parcels import Gap, Parcel, same_gap
 from bkpc_runtime.steps.log_start import Start
@@ -19,6 +20,8 @@ from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 5.0
+_AT_ONCE = 1 << 20
+"""What is no larger is read at once for a store."""
 
 
 class Delivery:
@@ -89,11 +92,14 @@ class Delivery:
             self._lock.notify_all()
             self._lock.wait_for(lambda: not self._queue, patience)
             arrived = not self._queue
-            if not keep:
-                for parcel in self._queue:
-                    parcel.taken()
+            left = [*self._queue]
             self._queue.clear()
             self._lock.notify_all()
+        for parcel in left:
+            if keep:
+                parcel.close()
+            else:
+                parcel.taken()
         self.noting.end()
         self._thread.join(1)
         return arrived
@@ -118,16 +124,16 @@ class Delivery:
                     return
             self._arrived(parcel, epoch)
 
-    def _put(self, key: str, body: Callable[[], bytes]) -> bool:
+    def _put(self, key: str, body: Readable) -> bool:
         """False only when nobody waits for it any more."""
         pause = 0.5
         while True:
             try:
-                self.store.put(key, body())
+                put(self.store, key, body)
             except Exception as failure:  # a thread that died would lose the log in silence
                 if self._ending and not self._queue:
                     return False
-                if isinstance(failure, StoreLocked) and self._says_the_same(key, body()):
+                if isinstance(failure, StoreLocked) and self._says_the_same(key, body):
                     self._report("")
                     return True
                 if not isinstance(failure, RuntimeFailure):
@@ -145,10 +151,10 @@ class Delivery:
                 time.sleep(min(pause, 0.2))
             pause = min(_LONGEST_PAUSE, pause * 2)
 
-    def _says_the_same(self, key: str, body: bytes) -> bool:
+    def _says_the_same(self, key: str, body: Readable) -> bool:
         """Whether another agent of this log has told of the same gap before, where nothing can be replaced."""
         try:
-            return same_gap(self.store.get(key), body)
+            return body.size <= _AT_ONCE and same_gap(self.store.get(key), b"".join(pieces_of(body)))
         except RuntimeFailure:
             return False
 
@@ -177,3 +183,14 @@ class Delivery:
             self._lock.notify_all()
         parcel.taken()
         self.told()
+
+
+def put(store: Store, key: str, body: Readable) -> None:
+    """One object; a large one is never whole in memory for it."""
+    if body.size <= _AT_ONCE:
+        store.put(key, b"".join(pieces_of(body)))
+        return
+    with store.writer(key, body.size) as writer:
+        for piece in pieces_of(body):
+            writer.write(piece)
+        writer.commit()

@@ -13,7 +13,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
-from bkpc_runtime.mysql.binlog.gtid_marks import executed_before, mark_of
+from bkpc_runtime.mysql.binlog.gtid_marks import KEPT, executed_before, mark_of
 from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogUnreadable, Received, Receiver, ReplicaIdentity, Rotated
 from bkpc_runtime.mysql.connection import server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, identity_of
@@ -31,6 +31,7 @@ from bkpc_runtime.steps.log_start import look
 from bkpc_runtime.steps.log_stuck import Stuck
 from bkpc_runtime.steps.log_taking_over import Connect
 from bkpc_runtime.steps.wake import Wake
+from bkpc_runtime.transfer.outbound import Pack
 
 log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 15.0
@@ -80,7 +81,7 @@ class StreamSource:
     facts: ServerFacts
     prefix: str
     flush_seconds: float
-    pack: Callable[[bytes], bytes]
+    pack: Pack
     encrypted: bool
     replica: ReplicaIdentity = field(default_factory=ReplicaIdentity)
 
@@ -102,7 +103,7 @@ class LogGroup:
         acknowledging: Acknowledging | None = None,
     ) -> None:
         self.source, self.acknowledging = source, acknowledging
-        self.cutter = Cutter(position, marks.last)
+        self.cutter = Cutter(spool.hold, position, marks.last)
         self.outgoing = Outgoing(source.pack, spool, deliveries, wake.set, position, encrypted=source.encrypted)
         for delivery in deliveries:
             delivery.told = wake.set
@@ -214,6 +215,7 @@ class LogGroup:
         `keep`: what a store has not taken stays on local disk.
         """
         self.outgoing.end(keep=keep)
+        self.cutter.close()
         until = time.monotonic() + patience
         stored = [one.end(max(0.0, until - time.monotonic()), keep=keep) for one in self.deliveries]
         self._wake.close()
@@ -344,8 +346,9 @@ class LogGroup:
         if cut:
             facts, before = self.source.facts, ""
             if cut.start == 0:
-                self._origin = origin_of(cut.body)
-                before = executed_before(cut.body, facts.variable("gtid_purged").replace("\n", ""))
+                beginning = cut.body.beginning(KEPT)
+                self._origin = origin_of(beginning)
+                before = executed_before(beginning, facts.variable("gtid_purged").replace("\n", ""))
             gtids = mark_of(cut.seen, facts.identity)
             ending = "" if cut.part else ending_of(self.cutter.last, cut.end.offset)
             self.outgoing.take(replace(cut, origin=self._origin, before=before, gtids=gtids, ending=ending))

@@ -20,6 +20,8 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.joins import begun, joins_of
 from bkpc_runtime.repository.layout import database_folder
 from bkpc_runtime.repository.segments import Segment, epochs, newest_end, origin
+from bkpc_runtime.steps.log_delivery import put
+from bkpc_runtime.steps.log_held import pieces_of
 from bkpc_runtime.steps.log_parcels import Parcel
 from bkpc_runtime.steps.log_spool import labels, leftover
 from bkpc_runtime.stores.store import Store
@@ -74,7 +76,7 @@ def _deliver(folder: Path, store: Store, ours: str) -> None:
         if not epoch or not _continues(parcel, position, known):
             continue
         for key, body in parcel.objects(prefix, epoch):
-            store.put(key, body())
+            put(store, key, body)
         at[prefix] = epoch, parcel.end, parcel.origin
         log.info("log to %s, which an earlier agent had left, is in store %s now", parcel.end.text, store.name)
 
@@ -99,4 +101,7 @@ def _continues(parcel: Parcel, position: Position, known: str) -> bool:
         return False
     if content.start and parcel.origin != known:
         return False
-    return hashlib.sha256(parcel.body()).hexdigest() == content.sha256
+    digest = hashlib.sha256()
+    for piece in pieces_of(parcel):
+        digest.update(piece)
+    return digest.hexdigest() == content.sha256

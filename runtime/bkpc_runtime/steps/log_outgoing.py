@@ -20,12 +20,12 @@ from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.steps import log_cutting
 from bkpc_runtime.steps.log_cutting import Cut
 from bkpc_runtime.steps.log_delivery import Delivery
+from bkpc_runtime.steps.log_held import Gone
 from bkpc_runtime.steps.log_parcels import FileEnd, Gap, Parcel
 from bkpc_runtime.steps.log_spool import Spool
+from bkpc_runtime.transfer.outbound import SMALL, Pack
 
 log = logging.getLogger(__name__)
-_PACKED_AT_ONCE = 256 << 10
-"""What is no larger is packed where it was cut: a thread would take longer to begin."""
 _QUEUED = 2
 LEAST_SPOOL = log_cutting.SEGMENT_BYTES * (_QUEUED + 1)
 """Room that there must be before more is read."""
@@ -33,7 +33,7 @@ _PROMPT = 0.05
 """Seconds in which stores may take log before it is written to local disk as well."""
 
 _POOL = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "packing")
-"""Of all streams of a process: each that packs has three times an object in memory."""
+"""Of all streams of a process."""
 
 
 class Outgoing:
@@ -41,7 +41,7 @@ class Outgoing:
 
     def __init__(
         self,
-        pack: Callable[[bytes], bytes],
+        pack: Pack,
         spool: Spool,
         deliveries: list[Delivery],
         told: Callable[[], None],
@@ -103,7 +103,7 @@ class Outgoing:
                     one.expect(item)
         if not isinstance(item, Cut):
             self._queue.put(Parcel(item, arrived=time.time()))
-        elif len(item.body) <= _PACKED_AT_ONCE:
+        elif item.body.size <= SMALL:
             self._queue.put(self._packed(item))
         else:
             self._queue.put(_POOL.submit(self._packed, item))
@@ -131,10 +131,21 @@ class Outgoing:
             thread.join()
 
     def _packed(self, cut: Cut) -> Parcel:
-        packed = self._pack(cut.body)
-        digest = hashlib.sha256(packed).hexdigest()
+        packed, digest = self.spool.hold(), hashlib.sha256()
+
+        def deliver(piece: bytes) -> None:
+            digest.update(piece)
+            packed.add(piece)
+
+        try:
+            self._pack(cut.body.drained(), cut.body.size, deliver)
+        except BaseException:
+            packed.close()
+            raise
+        finally:
+            cut.body.close()
         said = self._encrypted, cut.part, cut.gtids, cut.ending
-        segment = Segment(0, cut.file, cut.start, cut.end.offset, digest, *said)
+        segment = Segment(0, cut.file, cut.start, cut.end.offset, digest.hexdigest(), *said)
         return Parcel(
             segment, packed, arrived=cut.arrived, committed=cut.committed, origin=cut.origin, before=cut.before
         )
@@ -146,9 +157,11 @@ class Outgoing:
                 if item is None:
                     self._given.put(None)
                     return
+                parcel = item.result() if isinstance(item, Future) else item
                 if self.broken:
-                    continue
-                self._hand_on(item.result() if isinstance(item, Future) else item)
+                    parcel.close()
+                else:
+                    self._hand_on(parcel)
             except Exception as problem:
                 log.exception("packing log")
                 self.broken = self.broken or problem
@@ -180,6 +193,8 @@ class Outgoing:
                 log.exception("keeping log")
                 failed, self.broken = True, self.broken or problem
             finally:
+                if parcel.left <= 0:
+                    parcel.close()
                 with self._lock:
                     self._unkept.popleft()
                 self._told()
@@ -194,6 +209,8 @@ class Outgoing:
         while parcel.left > 0 and (self._keeps or not self._closing):
             try:
                 self.spool.add(parcel)
+            except Gone:  # stores have taken it meanwhile
+                return
             except StepFailed as problem:
                 if not self.failure:
                     log.error("%s %s", problem, problem.help)

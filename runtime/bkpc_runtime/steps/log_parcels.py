@@ -12,6 +12,7 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.joins import Join
 from bkpc_runtime.repository.known_until import Known
 from bkpc_runtime.repository.segments import Segment, end_key, gap_key, order, origin_key
+from bkpc_runtime.steps.log_held import Gone, Readable, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ waited for by nobody."""
 
 
 class Parcel:
-    """Something on its way to `left` stores. A segment's packed bytes are in memory, or on disk, until all have it.
+    """Something on its way to `left` stores. A segment's packed bytes can be read until all have it, wherever they are.
 
     `arrived` (Unix seconds) is when its oldest byte came from the server, `committed` the timestamp of its last
     event, `origin` the hash of the first event of its file, if that is known; `before` what was executed before that
@@ -69,7 +70,7 @@ class Parcel:
     def __init__(
         self,
         content: Content,
-        body: bytes = b"",
+        body: Readable | bytes = b"",
         *,
         arrived: float = 0.0,
         committed: float = 0.0,
@@ -77,11 +78,10 @@ class Parcel:
         before: str = "",
     ) -> None:
         self.content = content
-        self.size = len(body)
         self.arrived, self.committed, self.origin, self.before = arrived, committed, origin, before
         self._lock = threading.Lock()
-        self._body: bytes | None = body
-        self._fetch: Callable[[], bytes] | None = None
+        self._body = Whole(body) if isinstance(body, bytes) else body
+        self.size = self._body.size
         self._release: Callable[[], None] | None = None
         self._left = 0
         self.changed = threading.Event()
@@ -107,22 +107,35 @@ class Parcel:
         with self._lock:
             self._left += stores
 
-    def on_disk(self, fetch: Callable[[], bytes], release: Callable[[], None]) -> None:
+    def on_disk(self, body: Readable, release: Callable[[], None]) -> None:
         """The body is on disk from now on; `release` is called when nobody needs it any more."""
         with self._lock:
-            self._body, self._fetch, self._release = None, fetch, release
+            before, self._body, self._release = self._body, body, release
+            self.size = body.size
             done = self._left <= 0
+        before.close()
         if done:
             release()
 
-    def body(self) -> bytes:
-        """The packed bytes."""
-        with self._lock:
-            body, fetch = self._body, self._fetch
-        if body is not None:
-            return body
-        assert fetch is not None
-        return fetch()
+    def read(self, at: int) -> bytes:
+        """Some of the packed bytes, from `at` on.
+
+        Raises:
+            Gone: no store needs it any more.
+        """
+        while True:
+            with self._lock:
+                body = self._body
+            try:
+                return body.read(at)
+            except Gone:
+                with self._lock:
+                    if self._body is body:
+                        raise
+
+    def close(self) -> None:
+        """What is in memory of it is no longer needed; what is on disk stays."""
+        self._body.close()
 
     def taken(self) -> None:
         """One store has it, or needs it no more."""
@@ -130,28 +143,30 @@ class Parcel:
             self._left -= 1
             done, release = self._left <= 0, self._release
         self.changed.set()
-        if done and release:
-            release()
+        if done:
+            self.close()
+            if release:
+                release()
 
     def new_to(self, position: Position) -> bool:
         """Whether a store whose log ends at `position` lacks any of this."""
         return isinstance(self.content, Gap | Join | Known) or order(self.end) > order(position)
 
-    def objects(self, prefix: str, epoch: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    def objects(self, prefix: str, epoch: int) -> Iterator[tuple[str, Readable]]:
         """The keys to be written, in this order, and what under each."""
         content = self.content
         if isinstance(content, Gap):
-            yield gap_key(prefix, epoch), content.body
+            yield gap_key(prefix, epoch), Whole(content.body())
         elif isinstance(content, Known):
-            yield content.key(prefix, epoch), bytes
+            yield content.key(prefix, epoch), Whole(b"")
         elif isinstance(content, Join):
-            yield content.key, content.body
+            yield content.key, Whole(content.body())
         elif isinstance(content, FileEnd):
-            yield end_key(prefix, epoch, content.position.file, content.position.offset), bytes
+            yield end_key(prefix, epoch, content.position.file, content.position.offset), Whole(b"")
         else:
             if content.start == 0:
-                yield origin_key(prefix, epoch, content.file), self._origin
-            yield replace(content, epoch=epoch).key(prefix), self.body
+                yield origin_key(prefix, epoch, content.file), Whole(self._origin())
+            yield replace(content, epoch=epoch).key(prefix), self
 
     def _origin(self) -> bytes:
         told = {"first_event_sha256": self.origin} | ({"gtids": self.before} if self.before else {})

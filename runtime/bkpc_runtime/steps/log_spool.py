@@ -7,17 +7,20 @@ memory across restarts, but `leftover` finds what a process that died could not 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bkpc_runtime.errors import StepFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.steps.log_held import Held, pieces_of
 from bkpc_runtime.steps.log_parcels import FileEnd, Parcel
 from bkpc_runtime.stores.directory import sync_folder
 
@@ -26,6 +29,7 @@ LIMIT = 4 << 30
 _LEAST_FREE = 1 << 30
 _SHARE_FREE = 0.05
 _SUFFIX = ".log"
+_PIECE = 1 << 18
 
 
 class Spool:
@@ -47,6 +51,10 @@ class Spool:
         with self._lock:
             return self._used
 
+    def hold(self) -> Held:
+        """What holds log on its way here, on this disk where there is no memory left."""
+        return Held(self.folder)
+
     def full(self, coming: int) -> str:
         """Why `coming` bytes more should not be read now; empty while there is room."""
         if self.used + coming > self.limit:
@@ -63,19 +71,20 @@ class Spool:
             self._number += 1
             path = self.folder / f"{self._number:012d}{_SUFFIX}"
             self._used += parcel.size
-        body = parcel.body()
+        label = self._label(parcel)
         try:
-            self._write(path, self._label(parcel), body)
-        except StepFailed:
+            self._write(path, label, pieces_of(parcel))
+        except BaseException:
             self._drop(path, parcel.size)
             raise
-        parcel.on_disk(partial(_body, path), partial(self._drop, path, parcel.size))
+        kept = _Kept(path, len(label), parcel.size)
+        parcel.on_disk(kept, partial(self._drop, path, parcel.size))
 
-    def _write(self, path: Path, *chunks: bytes) -> None:
+    def _write(self, path: Path, label: bytes, body: Iterable[bytes]) -> None:
         with _failures(self.folder):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
-                for chunk in chunks:
+                for chunk in itertools.chain([label], body):
                     view = memoryview(chunk)
                     while view:
                         view = view[file.write(view) :]
@@ -110,9 +119,10 @@ def leftover(folder: Path) -> Iterator[tuple[str, Parcel]]:
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             with path.open("rb") as file:
-                label = json.loads(file.readline())
+                line = file.readline()
+            label = json.loads(line)
             parcel = _labelled(label)
-            parcel.on_disk(partial(_body, path), lambda: None)
+            parcel.on_disk(_Kept(path, len(line), path.stat().st_size - len(line)), lambda: None)
             yield str(label["prefix"]), parcel
 
 
@@ -144,10 +154,24 @@ def _labelled(label: dict[str, object]) -> Parcel:
     )
 
 
-def _body(path: Path) -> bytes:
-    with _failures(path), path.open("rb") as file:
-        file.readline()
-        return file.read()
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The body of a parcel that is in a file, after its label."""
+
+    path: Path
+    begins: int
+    size: int
+
+    def read(self, at: int) -> bytes:
+        with _failures(self.path), self.path.open("rb", buffering=0) as file:
+            file.seek(self.begins + at)
+            found = file.read(min(_PIECE, self.size - at))
+        if at < self.size and not found:
+            raise StepFailed(f"the log's spool {self.path} is shorter than it was", retryable=True)
+        return found
+
+    def close(self) -> None:
+        """It stays."""
 
 
 @contextlib.contextmanager

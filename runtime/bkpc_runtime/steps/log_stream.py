@@ -33,6 +33,7 @@ from bkpc_runtime.steps.log_state import StoreState, StreamState, stream_state
 from bkpc_runtime.steps.log_taking_over import Connect
 from bkpc_runtime.steps.wake import Wake
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.transfer.outbound import Pack
 
 log = logging.getLogger(__name__)
 LAST_PATIENCE = 30.0
@@ -61,7 +62,7 @@ class LogStream:
         *,
         work: Path,
         flush_seconds: float,
-        pack: Callable[[bytes], bytes],
+        pack: Pack,
         prefix: str,
         encrypted: bool = False,
         oldest: Callable[[], str] = lambda: "",

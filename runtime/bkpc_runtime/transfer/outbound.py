@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import zstandard
 
@@ -18,6 +19,9 @@ from bkpc_runtime.transfer.throttle import Throttle
 _BLOCK = 1024 * 1024
 _WAITING = 3
 _LEVEL = 1
+_FINISH = zstandard.COMPRESSOBJ_FLUSH_FINISH
+SMALL = 256 << 10
+"""A segment of log that is worth no thread, and no pieces."""
 _THREADS = 2
 _PIECE = 512 * 1024
 """What each of the threads compresses at once."""
@@ -96,6 +100,38 @@ def packed(plain: bytes, recipients: Sequence[str] = ()) -> bytes:
     import pyrage
 
     return pyrage.encrypt(compressed, [pyrage.x25519.Recipient.from_str(one) for one in recipients])
+
+
+Pack = Callable[[Iterable[bytes], int, Callable[[bytes], None]], None]
+"""Packs the pieces of a log segment of so many bytes, and hands on what comes of them."""
+
+
+def packing(recipients: Sequence[str]) -> Pack:
+    """Compresses and seals: at once what is small, else in pieces, so that it is never whole in memory."""
+
+    def pack(plain: Iterable[bytes], size: int, deliver: Callable[[bytes], None]) -> None:
+        if size <= SMALL:
+            deliver(packed(b"".join(plain), recipients))
+            return
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(size=size)
+        compressed = filter(None, chain(map(compressor.compress, plain), map(compressor.flush, [_FINISH])))
+        if not recipients:
+            for chunk in compressed:
+                deliver(chunk)
+            return
+        import pyrage
+
+        source, sink = Pulled(lambda: next(compressed, b"")), Pushed(deliver)
+        keys = [pyrage.x25519.Recipient.from_str(one) for one in recipients]
+        try:
+            pyrage.encrypt_io(source, sink, keys)
+        except Exception:
+            if failure := source.failure or sink.failure:
+                raise failure from None
+            raise
+        sink.flush()
+
+    return pack
 
 
 class _Stored:

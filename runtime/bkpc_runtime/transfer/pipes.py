@@ -21,13 +21,18 @@ class Pulled(io.BufferedIOBase):
         self._chunk = memoryview(b"")
         self._at = 0
         self._ended = False
+        self.failure: BaseException | None = None  # pyrage makes errors of its own of ours
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int | None = -1) -> bytes:
         if self._at == len(self._chunk) and not self._ended:
-            self._chunk, self._at = memoryview(self._next_chunk()), 0
+            try:
+                self._chunk, self._at = memoryview(self._next_chunk()), 0
+            except BaseException as problem:
+                self.failure = problem
+                raise
             self._ended = not self._chunk
         end = len(self._chunk) if size is None or size < 0 else self._at + size
         taken = bytes(self._chunk[self._at : end])
@@ -42,7 +47,7 @@ class Pushed(io.BufferedIOBase):
         super().__init__()
         self._deliver = deliver
         self._waiting = bytearray()
-        self.failure: BaseException | None = None  # pyrage makes errors of its own of ours
+        self.failure: BaseException | None = None
 
     def writable(self) -> bool:
         return True

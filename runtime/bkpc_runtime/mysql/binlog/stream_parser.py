@@ -1,8 +1,8 @@
 """What a server sends to a replica, cut into events; the bytes of a binlog come out as they are in its file.
 
-Packets are cut from the socket's bytes, events from packets, and whole events are joined into chunks. Each event is
-checked by CRC and by position. What has no place in the file (fake rotations, repeated format descriptions,
-heartbeats) is not passed on.
+Packets are cut from the socket's bytes, events from packets, and whole events are joined into chunks. A long event is
+passed on as it comes, and never whole in memory. Each event is checked by CRC and by position. What has no place in
+the file (fake rotations, repeated format descriptions, heartbeats) is not passed on.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _FULL_PACKET = 0xFFFFFF
 _LOOKED_AT = 4096
 """Bytes of last events that are kept: to tell files apart that began within one second."""
 _READ = 256 * 1024
+_LONG = 2 * _READ - 4
+"""A packet of more bytes is passed on as it comes, when there are so many of it:"""
+_HEAD = KEPT + _LOOKED_AT
 
 
 class LogUnreadable(ServerFailed):
@@ -105,8 +108,9 @@ class StreamParser:
         self.awaited = 0
         self.buffer = bytearray(2 * _READ)
         self.filled = 0
-        self.coming = 0
-        """Bytes of a packet that `buffer` has no room for yet."""
+        self.left = 0
+        """Bytes of a packet of a long event that have yet to come; `more`: another packet goes on with it."""
+        self.more = False
         self.file = start.file
         self.skip_until = start.offset
         self.expected = asked
@@ -117,7 +121,7 @@ class StreamParser:
         self.timestamp = self.committed = 0
         self.long: tuple[int, int, int] | None = None
         self.wanted = self.long_wanted = False
-        self.long_head: tuple[int, int, bytes] | None = None
+        self.long_head = (0, 0, b"")
         self.long_last: LastEvents | None = None
         self.short_from = 0
         self.tally = GtidTally()
@@ -128,51 +132,52 @@ class StreamParser:
 
     def read(self) -> list[Received]:
         """What the next bytes of the socket complete; waits for them. What came before a failure is given first."""
-        if self.coming:
-            self.buffer = bytearray(self.buffer[: self.filled]).ljust(self.coming + _READ, b"\0")
         count = self.sock.recv_into(memoryview(self.buffer)[self.filled :])
         if not count:
             raise ServerFailed("the server closed the binlog stream", retryable=True)
         filled = self.filled + count
         with memoryview(self.buffer) as view:
             try:
-                used, needed = self._packets(view, filled)
+                used = self._packets(view[:filled])
             except RuntimeFailure as failure:
-                self.failure, used, needed = failure, filled, 0
+                self.failure, used = failure, filled
             self._close_chunk(complete=self.long is None)
         self.filled = filled - used
-        self.coming = needed if needed > len(self.buffer) else 0
-        if not needed and self.filled <= 2 * _READ < len(self.buffer):
-            self.buffer = bytearray(self.buffer[used:filled]).ljust(2 * _READ, b"\0")
-        elif used:
+        if used:
             self.buffer[: self.filled] = self.buffer[used:filled]
         ready, self.ready = self.ready, []
         return ready
 
-    def _packets(self, view: memoryview, filled: int) -> tuple[int, int]:
-        """Handles every whole packet; returns bytes used, and the room the next packet needs."""
-        at = 0
-        while filled - at >= 4:
-            length = view[at] | view[at + 1] << 8 | view[at + 2] << 16
-            if filled - at - 4 < length:
-                return at, length + 4
-            body = view[at + 4 : at + 4 + length]
-            at += 4 + length
+    def _packets(self, view: memoryview) -> int:
+        """Handles every whole packet, and what there is of a long event; returns bytes used."""
+        at, filled = 0, len(view)
+        while self.left or filled - at >= 4:
+            if not self.left:
+                length = view[at] | view[at + 1] << 8 | view[at + 2] << 16
+                whole = filled - at - 4 >= length
+                if not whole and self.long is None and (length <= _LONG or filled - at - 4 < _HEAD):
+                    break
+                at, self.left, self.more = at + 4, length, length == _FULL_PACKET
+            body = view[at : at + self.left]
+            at, self.left = at + len(body), self.left - len(body)
             if self.long is not None:
-                self._continue(body, last=length < _FULL_PACKET)
-                continue
-            if not length or body[0]:
-                self._no_event(bytes(body))
-            event = self._unwrapped(body)
-            if length == _FULL_PACKET:
-                self._begin_long(event)
+                self._continue(body, last=not (self.left or self.more))
+            elif self.left or self.more:
+                self._begin_long(self._unwrapped(body))
             else:
-                self._event(event)
-        return at, 0
+                self._event(self._unwrapped(body))
+            if at == filled:
+                break
+        return at
 
     def _unwrapped(self, body: memoryview) -> memoryview:
-        """The event of a packet, without what stands before it. Whether there are the two bytes of semi-sync is
-        settled with the first event, which is short: one alone could begin with 0xEF by chance."""
+        """The event of a packet, without what stands before it.
+
+        Whether there are the two bytes of semi-sync is settled with the first event, which is short: one alone could
+        begin with 0xEF by chance.
+        """
+        if not body or body[0]:
+            self._no_event(bytes(body))
         if self.semi_synchronous is None:
             (size,) = struct.unpack_from("<I", body, 12) if len(body) >= 16 else (0,)
             self.semi_synchronous = body[1] == SEMI_SYNC and size == len(body) - 3
@@ -200,15 +205,18 @@ class StreamParser:
         if self.expected > self.skip_until:
             self.pieces.append(event)
             self.timestamp = timestamp or self.timestamp
-            if kind in _COMMITS:
-                self.committed = timestamp
-            elif kind in _MAY_END:
-                self.committed = 0
-            if kind in TELLING or self.tally.inside is None:
-                last = len(event) - 4 if self.checksum else len(event)
-                self.tally.note(kind, server_id, bytes(event[HEADER.size : min(last, KEPT)]))
+            last = len(event) - 4 if self.checksum else len(event)
+            self._note(timestamp, kind, server_id, event[HEADER.size : min(last, KEPT)])
         else:
             self.piece_start = self.expected
+
+    def _note(self, timestamp: int, kind: int, server_id: int, beginning: memoryview | bytes) -> None:
+        if kind in _COMMITS:
+            self.committed = timestamp
+        elif kind in _MAY_END:
+            self.committed = 0
+        if kind in TELLING or self.tally.inside is None:
+            self.tally.note(kind, server_id, bytes(beginning))
 
     def _place(self, end: int, size: int) -> None:
         # MariaDB 11.4 and later may leave the position of an event inside a transaction empty.
@@ -252,12 +260,16 @@ class StreamParser:
         self.piece_start = 4
 
     def _begin_long(self, event: memoryview) -> None:
+        """Of what came before, nothing waits for its end."""
+        self._close_chunk(complete=True)
         timestamp, kind, server_id, size, end, _ = HEADER.unpack_from(event)
+        if not self.more and size != len(event) + self.left:
+            raise LogUnreadable(f"an event of {self.file} has {len(event) + self.left} bytes, its header says {size}")
         self._place(end, size)
-        self.long_head = (kind, server_id, bytes(event[HEADER.size : KEPT])) if kind in TELLING else None
-        if self.tally.inside is None:  # rows of what began before
-            self.tally.note(0, 0, b"")
-        self.timestamp, self.committed = timestamp, 0
+        self.long_head = (kind, server_id, bytes(event[HEADER.size : KEPT]))
+        if kind not in TELLING and self.tally.inside is None:  # rows of what began before
+            self.tally.note(*self.long_head)
+        self.timestamp = timestamp or self.timestamp
         self.long_last = LastEvents(self.expected, bytes(event[:_LOOKED_AT]))
         self.long = (size - len(event), 0, 0)
         self.long_wanted = self.wanted
@@ -276,8 +288,8 @@ class StreamParser:
         self.long, self.short_from = None, len(self.pieces)
         if self.long_wanted:
             self.awaited = self.expected
-        if self.long_head and self.expected > self.skip_until:
-            self.tally.note(*self.long_head)
+        if self.expected > self.skip_until:
+            self._note(self.timestamp, *self.long_head)
 
     def _add_long(self, body: memoryview) -> None:
         """Counts a part of a long event; its last 4 bytes, which may be split, are the checksum."""
