@@ -30,6 +30,7 @@ _MOST_SCHEDULES, _LEAST_SCHEDULES = 100, 4
 _MOST_RUNS = 5000
 _MOST_CHOICES = 8
 _MOST_INSTANTS = 12
+_MOMENT = 1  # ms: windows are in whole ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,9 @@ class BestCase:
         key = (database, stores, share)
         if key not in self._chains:
             waiting = [job for one in stores for job in self._jobs_into(database, one, ())]
-            waiting = list({job.id: job for job in waiting}.values())
+            waiting = self._whole(database, list({job.id: job for job in waiting}.values()))
+            if not any(one in job.stores for job in waiting for one in stores):
+                waiting = []
             best: Chain | None = None
             for placed in islice(self._placed(database, waiting, ()), self._tries(waiting)):
                 lost = images.quantile(self.ages(database, placed, stores), share)
@@ -166,6 +169,18 @@ class BestCase:
                     best = Chain(placed, lost)
             self._chains[key] = best
         return self._chains[key]
+
+    def _whole(self, database: str, jobs: list[Job]) -> list[Job]:
+        """Those that bring whole images: done in their windows, and with something to copy."""
+        found = [one for one in jobs if self._fits(database, one)]
+        brought = {store for one in found for store in one.stores}
+        copying = [one for one in found if one.source_store is None or one.source_store in brought]
+        return copying if len(copying) == len(jobs) else self._whole(database, copying)
+
+    def _fits(self, database: str, one: Job) -> bool:
+        """Whether it can be done in its window, were it to have the whole way: no plan may do it later."""
+        size = float(self.topology.databases[database].size.value.bytes)
+        return one.thaw_ms + next(images.unchanged(size)(one))[0] <= one.schedule.window_ms + _MOMENT
 
     def _tries(self, jobs: list[Job]) -> int:
         """How many schedules of `jobs`: fewer of those with very many runs."""

@@ -166,8 +166,8 @@ def _repeatable(pipe: Pipe) -> tuple[tuple[Adversary, int], ...]:
 
 @dataclass(slots=True)
 class Prompt:
-    """The best that a stream can do which flushes as declared: what is full is cut at once, and nothing waits for
-    anything but its turn on the way. `worst`: the longest that a transaction was not safe, in seconds."""
+    """The best that a stream can do which flushes as declared: what is full is cut at once, one is stored after the
+    other, and nothing waits for anything else. `worst`: the longest that a transaction was not safe, in seconds."""
 
     pipe: Pipe
     worst: float = 0.0
@@ -175,8 +175,8 @@ class Prompt:
 
     def follow(self, adversary: Adversary, count: int) -> float:
         for one in cuts(self.pipe, adversary, count):
-            self.free = max(self.free, one.cut) + one.size / self.pipe.rate
-            self.worst = max(self.worst, self.free + self.pipe.latency - one.came)
+            self.free = max(self.free, one.cut) + self.pipe.latency + one.size / self.pipe.rate
+            self.worst = max(self.worst, self.free - one.came)
         return self.worst
 
 

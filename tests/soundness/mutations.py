@@ -318,6 +318,22 @@ def _each_store_alone() -> AbstractContextManager[Any]:
     return patch.object(by_turns, "least_age", best)
 
 
+def _late_is_never() -> AbstractContextManager[Any]:
+    """What has no slot is taken for what no plan does in its window."""
+    return patch.object(demand.JobDemand, "hopeless", property(lambda self: self.slot is None))
+
+
+def _requests_of_two() -> AbstractContextManager[Any]:
+    """A refutation from two requests for an object of a burst, as in the upper bound."""
+    true = log_delay.least_delay
+
+    def least(log: Any, capacity: Any) -> log_delay.Delay | None:
+        found = true(log, capacity)
+        return found and structs.replace(found, latency=2 * found.latency)
+
+    return patch.object(stream, "least_delay", least)
+
+
 MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("the log's latency is dropped", _log(latency=Fraction(0)), None),
     ("the log's burst is dropped", _log(burst=Fraction(0)), None),
@@ -363,5 +379,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("refuted: the log comes after the image", _one_after_the_other, "quota"),
     ("refuted: the oldest image counts", _oldest_of_all_stores, None),
     ("refuted: each store is judged alone", _each_store_alone, None),
+    ("refuted: what has no slot has no room", _late_is_never, None),
+    ("refuted: an object costs two requests", _requests_of_two, None),
 )
 """Each (what is wrong, what plants it, what cases are dense with that show it soon)."""

@@ -66,6 +66,8 @@ def _bounds(answer: Answer) -> str:
             return "no way back"
         if answer.choice.lines and not answer.nowhere:
             return "no bound"
+        if answer.choice.hopeless:
+            return "no image"
         return "nowhere to rebuild" if answer.nowhere else "nothing survives"
     if answer.overfull is not None:
         return "no bound"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from bkpc_compiler.explanation.sheet import Sheet
-from bkpc_compiler.feasibility.log_delay import ALONE, BEHIND, EACH
+from bkpc_compiler.feasibility.log_delay import ALONE, BEHIND, EACH, full_of
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.working import Logging, Part
 from bkpc_compiler.program.model import Given, Link, Origin, Program
@@ -26,7 +26,9 @@ def logging(sheet: Sheet, one: Logging, program: Program) -> None:
     stream = one.stream
     if one.part is Part.LATENCY:
         late = latency(sheet, stream, program)
-        if not one.best and not stream.level.sync:
+        if one.best:
+            _in_turn(sheet, stream, late)
+        elif not stream.level.sync:
             _requests(sheet, stream, late)
         return
     if one.part is Part.NOTED:
@@ -39,7 +41,7 @@ def logging(sheet: Sheet, one: Logging, program: Program) -> None:
     else:
         flush = sheet.given("flush", level.flush.value, "s", f"of {stream.id}{said}", level.flush.span)
     if one.best:
-        _at_best(sheet, stream, flush, one.part)
+        _at_best(sheet, stream, flush, one.part, program)
         return
     _reserved(sheet, stream, flush, one.part, program)
 
@@ -119,6 +121,23 @@ def _requests(sheet: Sheet, stream: StreamDemand, late: Fraction) -> None:
         sheet.follows("requests", f"{ALONE} * latency", ALONE * late, "s", "it, and how its binlog begins")
 
 
+def _in_turn(sheet: Sheet, stream: StreamDemand, late: Fraction) -> None:
+    """How often its latency counts at least: once for each object that a burst fills, and for the next."""
+    if stream.best is None or stream.best.collected or stream.best.latency == late:
+        return
+    surely(sheet, stream.burst)
+    sheet.given("object", OBJECT, "B", "the largest that is written at once: sent when it is full")
+    full = full_of(stream.arrivals_at_best)
+    _full(sheet, stream, full)
+    sheet.follows("requests", "(full + 1) * latency", (full + 1) * late, "s", "these, and the next")
+
+
+def _full(sheet: Sheet, stream: StreamDemand, full: int) -> None:
+    """Objects that a burst fills, with another behind them: of what is left of it, where nothing else is written."""
+    expression = "floor(burst / object)" if stream.arrivals_at_best.writes else "floor((burst - 1) / object)"
+    sheet.follows("full", expression, Fraction(full), "", "objects of a burst, before another: one after the other")
+
+
 def _noted(sheet: Sheet, stream: StreamDemand, program: Program) -> None:
     """Of a member of a group: until the others may go back to a point behind a commit."""
     late = latency(sheet, stream, program)
@@ -138,8 +157,9 @@ def surely(sheet: Sheet, burst: Given[Size]) -> Fraction:
     return sheet.given("burst", burst.value, "B", "that comes at once", burst.span)
 
 
-def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part) -> None:
+def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part, program: Program) -> None:
     """With the whole way for itself: less than an object that waits to be flushed, or a burst that is sent at once."""
+    late = latency(sheet, stream, program)
     writes = sheet.given("writes", stream.writes.value, "B/s", f"log of `{stream.database}`", stream.writes.span)
     surely(sheet, stream.burst)
     sent = "max(burst, 1)" if stream.level.sync else "burst"
@@ -153,9 +173,17 @@ def _at_best(sheet: Sheet, stream: StreamDemand, flush: Fraction, part: Part) ->
         capacity = sheet.given("capacity", narrow.most, "B/s", narrow.words, narrow.span)
     held = min(burst + writes * flush, Fraction(OBJECT)) / capacity
     sheet.follows("waiting", f"min({sent} + writes * flush, object) / capacity", held, "s", "what waits to be flushed")
-    whole = sheet.follows("whole", f"{sent} / capacity", burst / capacity, "s", "a burst: its last byte waits for all")
-    later = whole > flush + held
-    why = "whole is more than flush + waiting" if later else "flush + waiting is no less than whole"
+    full = full_of(stream.arrivals_at_best)
+    whole, later = Fraction(0), False
+    if full:
+        _full(sheet, stream, full)
+        rest = min(burst - full * OBJECT + writes * flush, Fraction(OBJECT))
+        last = sheet.follows("last", "min(burst - full * object + writes * flush, object)", rest, "B", "the next")
+        carried = (full * OBJECT + last) / capacity
+        whole = sheet.follows("whole", "(full * object + last) / capacity", carried, "s", "one after the other")
+        later = (full + 1) * late + whole > flush + late + held
+    one, two = "flush + latency + waiting", "(full + 1) * latency + whole"
+    why = f"{two} is more than {one}" if later else f"{one} is no less than {two}" if full else "it has the burst"
     if part is Part.COLLECTED:
         sheet.follows("collected", "0" if later else "flush", Fraction(0) if later else flush, "s", why)
     else:

@@ -12,6 +12,7 @@ from bkpc_compiler.feasibility.lines import Choice, places
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.together import Outage, missing
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
+from bkpc_compiler.rules.words import never_whole
 from bkpc_grammar.quantities import Duration
 
 NAMED = 3
@@ -22,7 +23,10 @@ def remarks_on(analysis: Analysis, answer: Answer) -> Iterator[str]:
     """Sentences, without a stop at their end."""
     choice = answer.choice
     if not choice.lines:
-        yield "nobody can do it: no copy of it survives"
+        for job in choice.hopeless:
+            yield f"nobody can do it: {never_whole(job)}"
+        if not choice.hopeless:
+            yield "nobody can do it: no copy of it survives"
         return
     if choice.cut_off or (answer.kind == "rto" and answer.nowhere):
         yield f"nobody can do it: a copy survives, but {_nowhere(choice)}"

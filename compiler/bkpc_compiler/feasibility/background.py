@@ -15,7 +15,8 @@ from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Scope, Store
-from bkpc_compiler.timetable.placement import at_database, taken_first
+from bkpc_compiler.timetable.placement import taken_first
+from bkpc_compiler.timetable.requests import at_database
 
 ELSEWHERE = frozenset({Scope.SITE, Scope.REGION})
 """Scopes after which a database is rebuilt elsewhere: only a new plan has flows for it there."""

@@ -19,7 +19,8 @@ from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import ColdLevel, Given, ImageLevel, Schedule
 from bkpc_compiler.timetable.calendar import Rhythm
-from bkpc_compiler.timetable.placement import Request, Slot, at_database, timetable_of
+from bkpc_compiler.timetable.placement import timetable_of
+from bkpc_compiler.timetable.requests import Request, Slot, at_database
 from bkpc_compiler.timetable.spread import Turn, spread
 from bkpc_grammar.quantities import Duration, Rate, Size
 
@@ -151,6 +152,15 @@ class JobDemand(Struct, frozen=True):
     def timely(self) -> bool:
         """Whether its slot lies within its window: what is done later no proof may count on."""
         return self.slot is not None and not self.late
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it has no slot, and would not be done in its window though its way carried nothing else."""
+        if self.slot is not None:
+            return False
+        rates = [one.most for one in self.resources if one.firm]
+        takes = self.least.amount / min(rates) if rates else Fraction(0)
+        return takes + (self.thaw.value.amount if self.thaw else 0) > self.window.amount
 
     @property
     def limited(self) -> bool:

@@ -25,8 +25,9 @@ from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Cadence, Database, ImageLevel, Store
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import DAY
-from bkpc_compiler.timetable.placement import Slot, at_database
+from bkpc_compiler.timetable.requests import Slot, at_database
 from bkpc_grammar.quantities import Duration, Size
+from bkpc_grammar.shares import percent
 
 MONTH = Fraction(365 * DAY, 12)
 """Milliseconds: of months on the average."""
@@ -58,6 +59,12 @@ class ImageCopy(Struct, frozen=True, dict=True):
         return self.staleness is not None or (
             all(job.slot for job in self.jobs) and (self.behind is None or self.behind.bounded)
         )
+
+    @once
+    def hopeless(self) -> tuple[JobDemand, ...]:
+        """Jobs that no plan does in their windows, one of each way into its store; none where some way has none."""
+        found = [next((job for job in jobs if job.hopeless), None) for jobs in (self.jobs, *self.others)]
+        return tuple(dict.fromkeys(job for job in found if job)) if None not in found else ()
 
     @once
     def oldest(self) -> int:
@@ -108,7 +115,7 @@ class ImageCopy(Struct, frozen=True, dict=True):
         if self.joint:
             where = " or ".join(f"`{one.name}`" for one in self.stores)
             what = f"two images in {where}, whichever {'store has' if self.beside else 'level brings'} them"
-        of_all = "" if share >= 1 else f", {_percent(share)} of all instants"
+        of_all = "" if share >= 1 else f", {percent(share)} of all instants"
         jobs = self.counted
         spans = (*(job.schedule.span for job in jobs[:-1]), *_costs(jobs))
         ready = f"from the snapshot until the {'copy' if last.source else 'image'} is whole"
@@ -382,7 +389,3 @@ def _narrow(job: JobDemand) -> str:
 def _two(job: JobDemand) -> str:
     what = "copies" if job.source else "incremental images" if job.incremental else "full backups"
     return f"two {what} to `{job.store}`"
-
-
-def _percent(share: Fraction) -> str:
-    return f"{float(share * 100):g}%"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bkpc_compiler.estate.failures import Loss, survives
 from bkpc_compiler.feasibility.asking import frozen_of
 from bkpc_compiler.feasibility.by_turns import any_of_all, lost_at_least_on, taken_by_turns
-from bkpc_compiler.feasibility.demand import Demand
+from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.images import ImageCopy, image_copies
 from bkpc_compiler.feasibility.recovery_point import Line, lost_at_least, lost_at_most
 from bkpc_compiler.feasibility.recovery_time import Left, Place, Recovery, Setting, leads_back
@@ -58,6 +58,7 @@ class Choice(Struct, frozen=True, eq=False, dict=True):
     unplaced: Line | None  # the line to recover on where it is unknown where to rebuild
     own_policy: Policy | None = None  # what protects it, where `policy` is that with the times of others of its group
     common: Common | None = None  # with others of its group; known once all have been chosen for
+    hopeless: tuple[JobDemand, ...] = ()  # where no line is left: jobs that no plan does in their windows
 
     @once
     def recoveries(self) -> tuple[Recovery, ...]:
@@ -156,7 +157,16 @@ def choose(
         ]
     ways = (*alone, *special)
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
-    return Choice(setting, left, loss, database, policy, promise, lines, readable, ways, unplaced)
+    hopeless = () if lines else _hopeless(setting, demand, database, policy, loss)
+    return Choice(setting, left, loss, database, policy, promise, lines, readable, ways, unplaced, hopeless=hopeless)
+
+
+def _hopeless(
+    setting: Setting, demand: Demand, database: Database, policy: Policy, loss: Loss
+) -> tuple[JobDemand, ...]:
+    """The jobs for which no image is ever whole in a store that survives."""
+    images = (one for one in image_copies(setting.stores, database, demand) if survives(one.store, loss, policy))
+    return tuple(dict.fromkeys(job for one in images for job in one.hopeless))
 
 
 def _readable(setting: Setting, lines: tuple[Line, ...], sites: tuple[Place, ...], loss: Loss) -> tuple[Line, ...]:
@@ -172,8 +182,9 @@ def _readable(setting: Setting, lines: tuple[Line, ...], sites: tuple[Place, ...
 def surviving_lines(
     setting: Setting, demand: Demand, database: Database, policy: Policy, loss: Loss
 ) -> tuple[Line, ...]:
-    """Every image in a store that survives, alone and continued by every log in a store that survives."""
-    images: Sequence[ImageCopy] = image_copies(setting.stores, database, demand)
+    """Every image in a store that survives, alone and continued by every log in a store that survives; but for those
+    that no plan takes in their windows."""
+    images: Sequence[ImageCopy] = [one for one in image_copies(setting.stores, database, demand) if not one.hopeless]
     living = demand.streams_by_database.get(database.name, ())
     if loss.scope is not Scope.CORRUPTION:  # that leaves all stores
         images = [one for one in images if survives(one.store, loss, policy)]

@@ -128,16 +128,26 @@ def _delay_in_turns(log: Arrivals, rate: Fraction | int) -> Delay | None:
 def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
     """What no stream betters that flushes as declared and cuts an object once it is full, with the way for itself.
 
-    Something less than an object waits to be flushed, and is then sent; or a burst comes at once, and its last byte
-    waits until all of it is through. None where the log is written faster than the way carries it.
+    Something less than an object waits to be flushed, and is then sent; or a burst comes at once, of transactions so
+    small that its objects are full, and what is in none of these, or comes right after it, is sent when they are
+    stored, one after the other. None where the log is written faster than the way carries it.
     """
     if not no_more(log.writes, capacity):
         return None
-    flushed = Delay(log.flush, log.latency, min(log.burst + log.writes * log.flush, Fraction(OBJECT)) / capacity)
-    if no_more(log.burst, _OBJECT):
+    met = log.writes * log.flush
+    flushed = Delay(log.flush, log.latency, min(log.burst + met, _OBJECT) / capacity)
+    full = full_of(log)
+    if not full:
         return flushed  # the burst is part of it
-    at_once = Delay(Fraction(0), log.latency, log.burst / capacity)
+    last = min(log.burst - full * OBJECT + met, _OBJECT)
+    at_once = Delay(_NOTHING, (full + 1) * log.latency, (full * OBJECT + last) / capacity)
     return at_once if at_once.total > flushed.total else flushed
+
+
+def full_of(log: Arrivals) -> int:
+    """Objects that a burst fills, and behind which another comes."""
+    bytes_, parts = log.burst.as_integer_ratio()
+    return (bytes_ if log.writes else bytes_ - 1) // (parts * OBJECT)
 
 
 def least_rate(log: Arrivals, within: Fraction) -> int | None:

@@ -14,7 +14,7 @@ from bkpc_compiler.planning.recoveries import recoveries_of
 from bkpc_compiler.planning.settings import settings_of
 from bkpc_compiler.planning.upkeep import flow_of, retention_of, upkeep_of
 from bkpc_compiler.program.model import ColdLevel, Credentials, Database, Policy, Protection, Schedule, Store
-from bkpc_compiler.timetable.placement import Slot
+from bkpc_compiler.timetable.requests import Slot
 from bkpc_grammar import plan
 from bkpc_grammar.address import host_and_port, never_leaves
 from bkpc_grammar.canonical import sealed

@@ -75,6 +75,8 @@ def _structure(trials: Trials, answer: Answer) -> list[Help]:
 def _longest_part(answer: Answer) -> str:
     """Where to begin, when nothing that was tried is enough by itself."""
     bound = answer.lower or answer.upper
+    if answer.choice.hopeless:
+        return "let its images fit into their windows first: BKP2003 says what that takes"
     if bound is None:
         return "send images to a store that outlives this failure"
     if not bound.terms:

@@ -74,8 +74,9 @@ def wider_ways(program: Program, answer: Answer) -> Iterator[tuple[str, Program]
 
 
 def thin_links(program: Program, answer: Answer) -> Iterator[tuple[Link, Route]]:
-    """Links that a bound takes time from, and the wider way around each."""
+    """Links that a bound takes time from, or for which no image is ever whole, and the wider way around each."""
     spans = {span for one in (answer.lower, answer.upper) if one for term in one.terms for span in term.spans}
+    spans |= {one.span for job in answer.choice.hopeless for one in job.resources if one.firm and one.span}
     for link in program.links:
         around = answer.choice.setting.ways.routes.wider_around(link) if link.bandwidth.span in spans else None
         if around is not None:

@@ -8,7 +8,7 @@ from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.judging import PointJudging, no_point_in_common
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, labels_of, least_told, routed, subject
+from bkpc_compiler.rules.words import also, hopeless_labels, labels_of, least_told, routed, subject
 from bkpc_grammar.quantities import Rate
 
 SHOWN = 3
@@ -26,7 +26,10 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     least, terms = least_told(answer)
     missing = _missing_log(answer)
     if answer.lower is None:
-        primary = Label(answer.objective.span, _no_point(answer) or "nothing to recover from survives")
+        nothing = (
+            "no image is ever whole in its window" if answer.choice.hopeless else "nothing to recover from survives"
+        )
+        primary = Label(answer.objective.span, _no_point(answer) or nothing)
     elif answer.overfull is not None:
         primary = Label(answer.objective.span, "no bound: of the logs that go this way, one falls behind without end")
     else:
@@ -39,7 +42,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
         severity=Severity.ERROR,
         message=f"`{answer.database.name}` can lose more than {answer.promised} {subject(answer)}",
         primary=primary,
-        secondary=(*costs, *missing, *(_together(analysis, answer) or _writes(answer))),
+        secondary=(*costs, *missing, *hopeless_labels(answer), *(_together(analysis, answer) or _writes(answer))),
         notes=_all_written(answer) or (*also(terms, costs), *routed(analysis, answer)),
         help=remedy.help,
         edit=remedy.edit,
@@ -56,7 +59,7 @@ def _no_point(answer: Answer) -> str:
 
 def _missing_log(answer: Answer) -> tuple[Label, ...]:
     """Where a log would have helped: the hot levels that reach nothing left, or the policy."""
-    if any(line.log is not None for line in answer.choice.lines):
+    if answer.choice.hopeless or any(line.log is not None for line in answer.choice.lines):
         return ()
     policy = answer.protection.policy
     if not policy.hot:

@@ -15,7 +15,7 @@ from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.remedies.remedy import Remedy
 from bkpc_compiler.remedies.windows import room_at_server, room_for
 from bkpc_compiler.source import Span
-from bkpc_compiler.timetable.placement import at_database
+from bkpc_compiler.timetable.requests import at_database
 from bkpc_grammar.quantities import ZERO_RATE, Duration, Rate, Size
 
 SLIGHT = 10

@@ -6,10 +6,13 @@ from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Label
 from bkpc_compiler.feasibility.bounds import Bound, Term, told_of
+from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.holding import Short
+from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.program.model import Origin
 from bkpc_compiler.remedies.structure import thin_links
+from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import ZERO_DURATION, Duration, Rate
 
 Told = tuple[tuple[Term, str], ...]
@@ -68,6 +71,26 @@ def routed(analysis: Analysis, answer: Answer) -> tuple[str, ...]:
         f"{', '.join(one.name for one in around.links)}, carries {Rate(around.narrowest).human()}"
         for link, around in thin_links(analysis.program, answer)
     )
+
+
+def never_whole(job: JobDemand) -> str:
+    """Why no plan does a job that is `hopeless`."""
+    least = Duration(transfer_at_best(job.resources, job.least))
+    thaw = f" after a thaw of {job.thaw.value}" if job.thaw else ""
+    takes = f"takes at least {least.human_down()}{thaw}, whatever the schedule, and its window is {job.window}"
+    return f"{job.id} {takes}"
+
+
+def hopeless_labels(answer: Answer) -> tuple[Label, ...]:
+    """The windows in which no image is ever whole, and what is too large for them."""
+    found: dict[Span, Label] = {}
+    for job in answer.choice.hopeless:
+        found.setdefault(
+            (job.schedule.window or job.schedule).span,
+            Label((job.schedule.window or job.schedule).span, never_whole(job)),
+        )
+        found.setdefault(job.size.span, Label(job.size.span, f"{job.least} to move"))
+    return tuple(found.values())
 
 
 def subject(answer: Answer) -> str:

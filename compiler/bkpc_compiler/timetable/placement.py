@@ -11,93 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
 from bkpc_compiler.timetable.occupancy import Occupancy
+from bkpc_compiler.timetable.requests import Request, Slot, at_database
 from bkpc_compiler.timetable.servers import Servers, held
 
 SHORTEST = 4 * HOUR
 """Jobs that come more often are reserved for at every instant."""
 LEFT = (12, 8, 4, 2, 1, 0)
 """Sixteenths of what streams leave that jobs leave to recoveries, tried in this order."""
-
-
-class Request(Struct, frozen=True):
-    """A job as the planner sees it. `resources`: names; `ceiling`: bytes per second it may use at most, or None.
-
-    `effort`: bytes its reservation must be able to move in its slot, failed attempts included. `lead`: milliseconds
-    after its release before its first byte can move. `wish`: when after its release it should start, if there is room.
-    `swift`: how long its slot may be for what is promised of its image, if there is room; None: as long as it fits.
-    `sought`: bytes beside these that are read at its database and not moved, failed attempts included. `share`: of the
-    rate at which it reads there, what it reserves of everything else at most.
-    `server`: of which no other image may be taken meanwhile; None: a copy, or the only images of its server.
-    `beside`: milliseconds of its slot in which nothing need move.
-    `left_out`: it is not taken where it meets a full image of its server.
-    """
-
-    id: str
-    rhythm: Rhythm
-    window: int
-    effort: int
-    resources: tuple[str, ...]
-    ceiling: int | None
-    lead: int = 0
-    wish: int | None = None
-    swift: int | None = None
-    server: str | None = None
-    incremental: bool = False
-    left_out: bool = False
-    beside: int = 0
-    sought: int = 0
-    share: Fraction = Fraction(1)
-
-    def takes(self, rate: int) -> int:
-        """Milliseconds at most where it reads at `rate`: while it reads what it does not move, it moves nothing."""
-        if not self.sought:
-            return -(-self.effort * 1000 // self.moving(rate)) + self.beside
-        moving = self.moving(rate)
-        return -(-(self.sought * moving + self.effort * rate) * 1000 // (rate * moving)) + self.beside
-
-    def moving(self, rate: int) -> int:
-        """What it reserves of links and stores where it reads at `rate`."""
-        share, whole = self.share.as_integer_ratio()
-        return -(-rate * share // whole)
-
-    def on(self, name: str, rate: int) -> int:
-        """What it reserves of a resource where it reads at `rate`."""
-        return rate if at_database(name) else self.moving(rate)
-
-    def most(self, name: str, room: int) -> int:
-        """The rate at which it may read where `room` is left of a resource."""
-        return room if at_database(name) else room * self.share.denominator // self.share.numerator
-
-    @property
-    def least_effort(self) -> int:
-        """Bytes of reading that its slot must have room for: those that are moved pass at a `share` of its rate."""
-        return self.sought - (-self.effort * self.share.denominator // self.share.numerator)
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Start after each release, length, and reserved rate; milliseconds and bytes per second.
-
-    `reads`: what is reserved of its database instead, where it reads more there than it moves; 0: as much as `rate`.
-    """
-
-    offset: int
-    length: int
-    rate: int
-    reads: int = 0
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.length
-
-    def on(self, name: str) -> int:
-        """What is reserved of a resource."""
-        return self.reads if self.reads and at_database(name) else self.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,30 +37,50 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
     those that found no room within their periods.
 
     Jobs that are done early may leave none for others: where one is left over, all are tried at the rates that
-    just use up their windows. That never fails where these rates are no more than there is.
+    just use up their windows. That never fails where these rates are no more than there is. Where wishes take the
+    room of one that has some without them, nobody's is followed.
     """
     # Incremental images come last: where one meets a full one of its server, it is left out.
     wanted = sorted(requests, key=lambda one: (one.incremental, _deadline(one), one.effort, one.id))
-    if any(one.wish for one in wanted):
-        turning = _Planner(wanted, usable, steady)
-        found = {one.id: turning.place(one, one.window) for one in wanted}
-        if None not in found.values():
-            return Timetable(found, turning.peaks())
-        wanted = [replace(one, wish=None) for one in wanted]
-    planner = _Planner(wanted, usable, steady)
-    slots: dict[str, Slot | None] = {one.id: planner.place(one, one.window) for one in wanted}
+    if not any(one.wish for one in wanted):
+        return _late_too(wanted, *_in_windows(wanted, usable, steady))
+    turning, found = _placed(wanted, usable, steady)
+    if None in found.values():
+        plain = [replace(one, wish=None) for one in wanted]
+        planner, slots = _in_windows(plain, usable, steady)
+        if any(slots[name] is not None for name, slot in found.items() if slot is None):
+            return _late_too(plain, planner, slots)
+    return _late_too(wanted, turning, found)
+
+
+def _in_windows(
+    wanted: Sequence[Request], usable: Mapping[str, int], steady: Mapping[str, int]
+) -> tuple[_Planner, dict[str, Slot | None]]:
+    """The slots found within windows: of all jobs, or else of as many as their first order has room for."""
+    planner, slots = _placed(wanted, usable, steady)
     if None in slots.values() and any(one.server for one in wanted):
         # What needs most of its window leaves the rest to others of its server, which find no room the other way round.
         longest = sorted(wanted, key=lambda one: (one.incremental, -one.effort // max(1, one.window), one.id))
-        tight = _Planner(longest, usable, steady)
-        turned = {one.id: tight.place(one, one.window) for one in longest}
+        tight, turned = _placed(longest, usable, steady)
         if None not in turned.values():
-            return Timetable(turned, tight.peaks())
+            return tight, turned
     if None in slots.values():
-        even = _Planner(wanted, usable, steady, hasty=False)
-        others = {one.id: even.place(one, one.window) for one in wanted}
+        even, others = _placed(wanted, usable, steady, hasty=False)
         if None not in others.values():
-            return Timetable(others, even.peaks())
+            return even, others
+    return planner, slots
+
+
+def _placed(
+    wanted: Sequence[Request], usable: Mapping[str, int], steady: Mapping[str, int], *, hasty: bool = True
+) -> tuple[_Planner, dict[str, Slot | None]]:
+    """Each in its window, in the order given."""
+    planner = _Planner(wanted, usable, steady, hasty=hasty)
+    return planner, {one.id: planner.place(one, one.window) for one in wanted}
+
+
+def _late_too(wanted: Iterable[Request], planner: _Planner, slots: dict[str, Slot | None]) -> Timetable:
+    """Those that found no room within their windows, within their periods."""
     for one in wanted:
         if slots[one.id] is None and one.window < one.rhythm.period:
             slots[one.id] = planner.place(one, one.rhythm.period)
@@ -146,11 +90,6 @@ def timetable_of(requests: Iterable[Request], usable: Mapping[str, int], steady:
 def taken_first(room: int) -> int:
     """Of what streams leave, what jobs take first."""
     return room - room * LEFT[0] // 16
-
-
-def at_database(name: str) -> bool:
-    """Whether a resource is the machine of a database, rather than on the way to a store."""
-    return name.startswith("database:")
 
 
 def _deadline(request: Request) -> int:

@@ -22,11 +22,11 @@ link b -- c { bandwidth 10Gbit/s latency 1ms }
 store far at c { directory "/far"  reads 10GiB/s  writes 10GiB/s }
 database shop at a {
   mysql "shop.example"  credentials env U, P
-  size 100GiB  writes 50KiB/s  burst 1KiB
+  size 1GiB  writes 50KiB/s  burst 1KiB
   dumps 50MiB/s  restores 100MiB/s  replays 10GiB/s
 }
 policy tier {
-  promise against host { rpo 2d  rto 30min }
+  promise against host { rpo 25h  rto 30min }
   full daily at 01:00 within 4h to far
 }
 protect shop with tier

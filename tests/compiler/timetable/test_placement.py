@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
-from bkpc_compiler.timetable.placement import Request, Timetable, timetable_of
+from bkpc_compiler.timetable.placement import Timetable, timetable_of
+from bkpc_compiler.timetable.requests import Request
 
 USABLE = 1000
 PERIODS = (HOUR, 4 * HOUR, 6 * HOUR, 7 * HOUR, 12 * HOUR, DAY, WEEK, 5 * HOUR)

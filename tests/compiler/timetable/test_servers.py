@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR, WEEK, Rhythm
-from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
+from bkpc_compiler.timetable.placement import timetable_of
+from bkpc_compiler.timetable.requests import Request, Slot
 from bkpc_compiler.timetable.servers import Held, held, hop
 
 MONTH = 31 * DAY

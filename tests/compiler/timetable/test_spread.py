@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from bkpc_compiler.timetable.calendar import DAY, HOUR
-from bkpc_compiler.timetable.placement import Request, Slot, timetable_of
+from bkpc_compiler.timetable.placement import timetable_of
+from bkpc_compiler.timetable.requests import Request, Slot
 from bkpc_compiler.timetable.spread import MOST_STARTS, Turn, spread
 from tests.compiler.timetable.test_placement import rhythm
 
@@ -69,6 +70,13 @@ def test_nobody_is_spread_where_that_leaves_no_room() -> None:
     table = timetable_of(both, {"x": 1000}, {})
     assert None not in table.slots.values()
     assert {slot.offset for slot in table.slots.values() if slot} == {0}
+
+
+def test_one_that_fits_nowhere_keeps_nobody_from_being_spread() -> None:
+    never = Request("never", rhythm(DAY), HOUR, 2 * 3600 * 1000, ("x",), None)
+    table = timetable_of([request("a", 0), request("b", 12 * HOUR), never], {"x": 1000}, {})
+    slots = {name: slot.offset for name, slot in table.slots.items() if slot}
+    assert slots == {"a": 0, "b": 12 * HOUR, "never": 4 * HOUR}
 
 
 def test_a_slot_is_as_short_as_is_wanted_if_there_is_room() -> None:
