@@ -138,6 +138,54 @@ def test_no_errors_and_no_requests(name: str, browser: Chrome, pages: dict[str, 
     assert asked(browser, "return document.scripts.length") == 0
 
 
+def test_a_database_is_found_by_typing(browser: Chrome, pages: dict[str, str]) -> None:
+    show(browser, pages["large report"], 375)
+    rows = "[...document.querySelectorAll('#databases tbody tr')].filter(one => one.checkVisibility())"
+    assert asked(browser, f"return {rows}.length") == 0
+    field = browser.find_element(By.ID, "find-name")
+    field.send_keys("DB1")
+    assert browser.find_element(By.CSS_SELECTOR, "#find output").text == "11 databases."
+    assert asked(browser, f"return {rows}.map(one => one.cells[0].textContent)[0]") == "db1"
+    field.send_keys("2")
+    assert asked(browser, f"return {rows}.map(one => one.cells[0].textContent)") == ["db12"]
+    field.send_keys(Keys.BACKSPACE * 4 + "s7" + Keys.ENTER)
+    assert asked(browser, f"return {rows}.map(one => one.cells[0].textContent)") == ["db7", "db57"]
+    assert asked(browser, "return document.activeElement.id") == "find-name"
+    field.send_keys("7")
+    assert browser.find_element(By.CSS_SELECTOR, "#find output").text == "No database of this name or site."
+    field.clear()
+    field.send_keys(" ")
+    assert asked(browser, f"return {rows}.length") == 0
+    assert asked(browser, "return document.querySelectorAll('#databases details[hidden]').length") == 0
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_without_scripts_all_are_there_to_be_found(browser: Chrome, pages: dict[str, str]) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show(browser, pages["large report"])
+        assert not browser.find_element(By.ID, "find").is_displayed()
+        parts = browser.find_elements(By.CSS_SELECTOR, "#databases summary")
+        parts[0].click()
+        assert browser.find_element(By.CSS_SELECTOR, "#databases tbody tr").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_on_paper_are_the_databases_that_are_unfolded(browser: Chrome, pages: dict[str, str]) -> None:
+    show(browser, pages["large report"])
+    seen = "return document.querySelector('#databases tbody tr').checkVisibility()"
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert not asked(browser, seen)
+        assert not browser.find_element(By.ID, "find").is_displayed()
+        assert browser.find_element(By.CSS_SELECTOR, ".on-paper").is_displayed()
+        asked(browser, "document.querySelector('#databases details').open = true")
+        assert asked(browser, seen)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_section_is_seen(width: int, browser: Chrome, pages: dict[str, str]) -> None:
     show(browser, pages["report"], width)
@@ -176,7 +224,7 @@ def test_a_bound_leads_to_its_terms(browser: Chrome, pages: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["report", "runbook"])
+@pytest.mark.parametrize("name", ["report", "runbook", "large report"])
 def test_text_can_be_read_in_both_schemes(name: str, scheme: str, browser: Chrome, pages: dict[str, str]) -> None:
     show(browser, pages[name], scheme=scheme)
     open_all(browser)

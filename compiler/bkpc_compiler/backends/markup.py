@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -95,6 +97,13 @@ def _environment() -> Environment:
     }
     made.globals["many"] = words.many
     return made
+
+
+def script(name: str) -> dict[str, Markup | str]:
+    """A script of this package for a page, and what its policy says to let it run, and no other."""
+    text, _, _ = PackageLoader("bkpc_compiler.backends", "templates").get_source(_environment(), f"{name}.js")
+    digest = b64encode(sha256(text.encode()).digest()).decode()
+    return {name: Markup(text), f"{name}_policy": f"sha256-{digest}"}  # noqa: S704 # our own
 
 
 def page(template: str, **values: object) -> str:

@@ -12,6 +12,8 @@ from bkpc_grammar.log_left import LogLeft
 from bkpc_grammar.plan import Objective, Plan, Recovery, Step
 from bkpc_grammar.shares import MILLION
 
+_FEW = 5
+"""Databases that are named, each, in the title of a step."""
 _ONE_ACT = frozenset({"detect", "activate", "provision"})
 """Kinds that are done for several databases at the same time by the same people."""
 BEGINS = frozenset({"thaw", "restore.image"})
@@ -52,6 +54,13 @@ class Phase:
             "check.service": f"Check the service of {names}",
         }.get(self.kind, f"{words.STEPS[self.kind]} of {names}")
         return f"{what} from {' or '.join(self.stores)}" if self.store else what
+
+    @property
+    def briefly(self) -> str:
+        """The same with the number of databases where there are many."""
+        if self.kind == "provision" and len(self.databases) > _FEW:
+            return f"Make {len(self.databases):,} empty servers ready"
+        return self.title
 
 
 @dataclass(frozen=True, slots=True)

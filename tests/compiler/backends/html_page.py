@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
+from bkpc_compiler import backends
+
+FIND = Path(backends.__file__).with_name("templates") / "find.js"
 VOID = {"meta", "link", "input", "br"}
 
 
@@ -93,8 +99,21 @@ def assert_sound(page: str) -> Element:
     return root
 
 
+def _assert_only_our_scripts(root: Element) -> None:
+    """Those that are in the package, word for word; and the page's policy lets no others run."""
+    policy = next(one.attributes["content"] for one in root.all("meta") if "Security-Policy" in str(one.attributes))
+    allowed = [part.split()[1:] for part in policy.split(";") if part.split()[0] == "script-src"]
+    scripts = root.all("script")
+    assert [one.text for one in scripts] in ([], [FIND.read_text(encoding="utf-8")])
+    assert not any(one.attributes for one in scripts)
+    digests = [b64encode(sha256(one.text.encode()).digest()).decode() for one in scripts]
+    assert allowed == ([[f"'sha256-{one}'" for one in digests]] if scripts else [])
+    assert "default-src 'none'" in policy
+
+
 def _assert_self_contained(root: Element) -> None:
-    assert not root.all("script", "iframe", "img", "object", "embed", "base", "use")
+    _assert_only_our_scripts(root)
+    assert not root.all("iframe", "img", "object", "embed", "base", "use")
     for one in root.inside():
         for name in ("src", "href", "action", "srcset", "data", "poster"):
             value = one.attributes.get(name, "#")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bkpc_compiler.backends.estate import estate_view
-from bkpc_compiler.backends.markup import page
+from bkpc_compiler.backends.markup import page, script
 from bkpc_compiler.backends.procedure import procedures_of
 from bkpc_compiler.backends.report import large
 from bkpc_compiler.backends.report.cost import bill_of
+from bkpc_compiler.backends.report.databases import databases_of
 from bkpc_compiler.backends.report.day import DAY, loads_of
 from bkpc_compiler.backends.report.day_chart import day_chart
 from bkpc_compiler.backends.report.gantt import gantt
@@ -66,7 +67,7 @@ def _of_many(plan: Plan, promises: tuple[Promise, ...], growth: tuple[Growth, ..
         plan=plan,
         promises=promises,
         groups=large.alike(promises),
-        standings=large.standings(promises),
+        databases=databases_of(plan, promises, {one.name: one.month for one in bill.by_database}),
         estate=estate_view(plan),
         moved=large.some(large.moved(estate_view(plan).flows), 3 * large.SHOWN),
         day=DAY,
@@ -76,12 +77,12 @@ def _of_many(plan: Plan, promises: tuple[Promise, ...], growth: tuple[Growth, ..
         more_recoveries=large.more_recoveries(plan),
         trends=large.some(trends),
         bill=bill,
-        lines=large.some(sorted(bill.lines, key=lambda one: -(one.cost.storage or 0))),
         figures=large.rested(_users(plan)),
         standing=STANDING,
         some=large.some,
         few=large.few,
         in_all=large.in_all,
+        **script("find"),
     )
 
 

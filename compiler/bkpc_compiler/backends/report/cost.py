@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 from bkpc_compiler.cost.monthly import Cost, costs_of
 from bkpc_compiler.cost.prices import Prices
@@ -23,12 +25,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Sum:
+    """What several lines store and cost a month together, log requests included."""
+
+    name: str
+    databases: int
+    stored: int  # bytes
+    hundredths: int | None  # None: of one of them no price is known
+    month: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
-    """All of it, and what each database costs a month."""
+    """All of it, and what it adds up to: in all, of each class, of the stores of each site, of each database."""
 
     lines: tuple[Line, ...]
-    totals: tuple[tuple[str, str], ...]
+    whole: Sum
+    by_class: tuple[Sum, ...]
+    by_site: tuple[Sum, ...]
+    by_database: tuple[Sum, ...]
     sources: tuple[str, ...]
+    growing: bool
+    """Whether something is never deleted: then what is stored is what a month adds."""
 
 
 def bill_of(plan: Plan, prices: Prices) -> Bill:
@@ -43,13 +61,33 @@ def bill_of(plan: Plan, prices: Prices) -> Bill:
         )
         for one in costs
     ]
-    of: dict[str, list[Cost]] = {}
-    for one in costs:
-        of.setdefault(one.database, []).append(one)
-    totals = [(name, _told(_total(its), prices.currency)) for name, its in of.items()]
+    site_of = {one.name: one.site for one in plan.estate.stores}
     used = {(one.price.name, one.price.redundancy): one.price for one in costs if one.price}
     sources = [f"{name}, {kind}: {one.source}, {one.read_on}" for (name, kind), one in sorted(used.items())]
-    return Bill(tuple(told), tuple(totals), tuple(sources))
+    return Bill(
+        tuple(told),
+        _sum("in all", costs, prices.currency),
+        _sums(costs, lambda one: f"{one.storage_class}, {one.redundancy}", prices.currency),
+        _sums(costs, lambda one: site_of[one.store], prices.currency),
+        _sums(costs, lambda one: one.database, prices.currency),
+        tuple(sources),
+        any(one.images is None for one in costs),
+    )
+
+
+def _sums(costs: Iterable[Cost], of: Callable[[Cost], str], currency: str) -> tuple[Sum, ...]:
+    """The dearest first; before them those of which a price is not known."""
+    found: dict[str, list[Cost]] = {}
+    for one in costs:
+        found.setdefault(of(one), []).append(one)
+    told = (_sum(name, its, currency) for name, its in found.items())
+    return tuple(sorted(told, key=lambda one: (one.hundredths is not None, -(one.hundredths or 0), one.name)))
+
+
+def _sum(name: str, costs: Sequence[Cost], currency: str) -> Sum:
+    total = _total(costs)
+    stored = ceil(sum((one.stored for one in costs), start=Fraction(0)))
+    return Sum(name, len({one.database for one in costs}), stored, total, _told(total, currency))
 
 
 def money(value: Fraction | None, currency: str) -> str:
@@ -61,7 +99,7 @@ def _hundredths(value: Fraction) -> int:
     return -(-value.numerator * 100 // value.denominator)
 
 
-def _total(costs: list[Cost]) -> int | None:
+def _total(costs: Sequence[Cost]) -> int | None:
     """What is printed adds up to it; None where a price is not known."""
     total = 0
     for one in costs:

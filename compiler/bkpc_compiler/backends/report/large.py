@@ -93,26 +93,6 @@ def _safety(one: Promise) -> tuple[bool, bool, float, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One database in one line, to be found by its name."""
-
-    database: str
-    told: str
-
-
-def standings(promises: Iterable[Promise]) -> tuple[tuple[str, tuple[Standing, ...]], ...]:
-    """All databases by name, in parts that open one by one."""
-    found: dict[str, list[str]] = {}
-    for one in promises:
-        most = f"≤ {one.most}" if one.bound_ms is not None else "no bound"
-        sign = "" if one.verdict == "PROVED" else " not proved"
-        found.setdefault(one.database, []).append(f"{one.scope} {one.kind} {most}{for_share(one.millionths)}{sign}")
-    lines = [Standing(name, ", ".join(told)) for name, told in sorted(found.items())]
-    parts = [tuple(lines[at : at + MANY]) for at in range(0, len(lines), MANY)]
-    return tuple((f"{part[0].database} to {part[-1].database}", part) for part in parts)
-
-
-@dataclass(frozen=True, slots=True)
 class Moved:
     """What is moved to one store of one kind, from a store or from databases."""
 
