@@ -43,6 +43,7 @@ from bkpc_runtime.mysql.preflight import beyond
 from bkpc_runtime.recovery.where_from import with_its_log
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image, Window
+from bkpc_runtime.repository.furthest import furthest
 from bkpc_runtime.repository.segments import order
 from bkpc_runtime.settings.unlocked import unlocked
 from bkpc_runtime.stores.store import Store
@@ -210,8 +211,8 @@ def _row(
     ahead = last is not None and catalogue.ahead(last.manifest, now)
     newest = (catalogue.newest_by(store, database.name, now) if ahead else None) or last
     reached = _reached(world, database, store, newest)
-    windows = [one for _, one in reached if one]
-    window = max(windows, key=lambda one: one.reach, default=None)
+    best = furthest((one, where) for where, one in reached if one)
+    window = best[0] if best else None
     server, at = source or ("", None)
     behind = None
     if window and at and window.tip.prefix == server:  # places in the logs of two servers can't be compared

@@ -20,6 +20,7 @@ from bkpc_runtime.recovery.choice import starts
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Point
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image, Window
+from bkpc_runtime.repository.furthest import furthest
 from bkpc_runtime.repository.log_names import remembered
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
@@ -46,10 +47,9 @@ def reaching_furthest(world: World, database: str, store: Store) -> Store:
     """A store with the log of its images, of the store that has most of it."""
     pairs = with_its_log(world, database, store)
     newest = catalogue.newest(store, database) if len(pairs) > 1 else None
-    windows = [(catalogue.window(one, newest), one) for one in pairs] if newest else []
-    return max(
-        ((window.reach, one) for window, one in windows if window), key=lambda one: one[0], default=(None, pairs[0])
-    )[1]
+    windows = ((catalogue.window(one, newest), one) for one in pairs) if newest else ()
+    found = furthest((window, one) for window, one in windows if window)
+    return found[1] if found else pairs[0]
 
 
 def store_to_read(
@@ -90,7 +90,8 @@ def stores_to_read(
         return images if among else _images(opened, database, names, ready=False)[0], ()
     logs = tuple(one for _, one in found)
     # The store of the images where it is among the best: one way less that can fail.
-    _, store = max(found, key=lambda one: (one[0], one[1].name == images.name))
+    best = furthest(sorted(found, key=lambda one: one[1].name != images.name))
+    store = best[1] if best else images
     if store.name == images.name:
         return images, logs
     log.info("log is read from store `%s`, which has most of it", store.name)
@@ -194,9 +195,7 @@ def _images(
     return store, newest
 
 
-def _reaches(
-    opened: _Opened, images: Store, newest: Image, names: list[str]
-) -> Iterator[tuple[tuple[int, tuple[int, int, int]], Store]]:
+def _reaches(opened: _Opened, images: Store, newest: Image, names: list[str]) -> Iterator[tuple[Window, Store]]:
     """How far the log of each store continues an image: all are asked at once."""
     stores = [opened.store(name) for name in names]
 
@@ -211,4 +210,4 @@ def _reaches(
     with ThreadPoolExecutor(max(1, len(stores)), thread_name_prefix="logs") as pool:
         for store, found in zip(stores, pool.map(window, stores), strict=True):
             if found:
-                yield found.reach, store
+                yield found, store

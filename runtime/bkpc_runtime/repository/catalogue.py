@@ -164,7 +164,7 @@ def window(store: Store, image: Image) -> Window | None:
         return None
     for epoch in reversed(segments.epochs(store, image.prefix)):
         end = _continued(store, image.prefix, epoch, start)
-        if end is not None and _same_file(store, image, epoch):
+        if end is not None and _same_file(store, image, epoch) and not _begun_anew_since(store, image, epoch):
             return _joined(store, Window(image, epoch, end))
     return None
 
@@ -197,6 +197,21 @@ def _same_file(store: Store, image: Image, epoch: int) -> bool:
     """Whether the archived binlog is the one the image stands in, and not another of its name."""
     origin = segments.origin(store, image.prefix, epoch, image.position.file)
     return not origin or not image.manifest.binlog_origin or origin == image.manifest.binlog_origin
+
+
+def _begun_anew_since(store: Store, image: Image, epoch: int) -> bool:
+    """Whether a log was begun anew, within the second, after the one that an image stands in: names and first events of
+    both are the same. One that was taken after that, and before it was seen, counts as of before: a new one is due."""
+    before = [one for one in segments.epochs(store, image.prefix) if one <= epoch]
+    holding = (one for one in before if image.position.file in segments.files(store, image.prefix, one))
+    first = next(holding, epoch)
+    began = datetime.fromisoformat(image.manifest.began).timestamp()
+    for one in before:
+        if one > first:
+            reason, seen = segments.gap(store, image.prefix, one)
+            if segments.ANOTHER in reason and began <= seen:
+                return True
+    return False
 
 
 def severed(store: Store, image: Image) -> str:

@@ -38,6 +38,8 @@ _NAME = re.compile(
 _END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
 _EPOCH = re.compile(r"\d{6}")
+ANOTHER = "another file of the same name"
+"""In the reason of a gap: the log was begun anew."""
 
 
 class LogGap(Refused):

@@ -93,7 +93,7 @@ class Window:
 
     @property
     def reach(self) -> tuple[int, tuple[int, int, int]]:
-        """Grows with what it holds; to compare windows of the same image in several stores."""
+        """Grows with what it holds, along one way; those of several stores may lead other ways: `furthest`."""
         return len(self.stretches), segments.order(self.tip_end)
 
     def in_full(self, position: Position) -> Position:

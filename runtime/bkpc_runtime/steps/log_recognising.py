@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bkpc_runtime.mysql.binlog.receiver import Chunk, LogUnreadable, first_event, receive
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.repository.ending import Mark
+from bkpc_runtime.repository.segments import ANOTHER
 from bkpc_runtime.steps.log_parcels import event_digest
 from bkpc_runtime.steps.log_taking_over import Connect, dumping
 
@@ -49,7 +50,7 @@ def recognise(connect: Connect, facts: ServerFacts, place: Position, marks: Land
     except LogUnreadable as failure:
         return Verdict(unreadable=str(failure))
     if marks.origin and marks.origin != event_digest(first):
-        return Verdict(f"the server's {file} is another file of the same name")
+        return Verdict(f"the server's {file} is {ANOTHER}")
     try:
         if marks.last and _same(connect, facts, file, marks.last):
             return _SAME
@@ -57,7 +58,7 @@ def recognise(connect: Connect, facts: ServerFacts, place: Position, marks: Land
         known = _explained(connect, facts, Position(file, marks.last.start if marks.last else 4))
         return known if known.another or known.unreadable else Verdict(unreadable=str(failure))
     if marks.last:
-        return Verdict(f"the server's {file} is another file of the same name, begun in the same second")
+        return Verdict(f"the server's {file} is {ANOTHER}, begun in the same second")
     return _explained(connect, facts, place) if failing and place.offset else _SAME
 
 
@@ -80,7 +81,7 @@ def _explained(connect: Connect, facts: ServerFacts, place: Position) -> Verdict
             return _SAME
     except LogUnreadable as failure:
         return Verdict(unreadable=str(failure))
-    return Verdict(f"the server's {place.file} is another file of the same name: no event ends at {place.offset}")
+    return Verdict(f"the server's {place.file} is {ANOTHER}: no event ends at {place.offset}")
 
 
 def _has_an_end(connect: Connect, facts: ServerFacts, place: Position) -> bool:

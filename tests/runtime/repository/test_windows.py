@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -10,12 +11,12 @@ import pytest
 from bkpc_runtime.errors import DamagedBackup
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.mysql.gtid import parse_gtids
-from bkpc_runtime.repository import catalogue, windows
+from bkpc_runtime.repository import catalogue, segments, windows
 from bkpc_runtime.repository.expiry import decide
 from bkpc_runtime.repository.holdings import holdings_of
 from bkpc_runtime.repository.joins import Join, joins_of
 from bkpc_runtime.repository.restorable import restorable
-from bkpc_runtime.repository.segments import archived_file, files, order
+from bkpc_runtime.repository.segments import ANOTHER, archived_file, files, order
 from bkpc_runtime.steps.expire import Source, expire
 from bkpc_runtime.steps.log_join import NoJoin, find_join
 from tests.runtime.retention import made
@@ -95,6 +96,29 @@ def test_a_server_that_lives_on_is_not_left(store: MemoryStore) -> None:
     (held,) = holdings_of([store], "shop", BEGAN)
     assert held.images[0].later == ()
     assert held.images[0].windows == (("near", 1, Position(made.binlog(2), 95)),)
+
+
+@pytest.mark.parametrize(
+    ("reason", "epoch"), [(ANOTHER, 1), (f"the server's x is {ANOTHER}, begun …", 1), ("purged", 2)]
+)
+def test_a_log_that_was_begun_anew_within_the_second_continues_no_image_of_before(
+    store: MemoryStore, reason: str, epoch: int
+) -> None:
+    """Its first binlog has the name and the first event of the one in which the image stands."""
+    seen = BEGAN + HOUR
+    gap = {"reason": reason, "detected_at": seen.timestamp()}
+    store.put(segments.gap_key(PREFIX, 2), json.dumps(gap).encode())
+    made.put_log(store, 2, 1, 0, 500)
+    told = {"first_event_sha256": made.origin_of(1, 1)}
+    store.put(segments.origin_key(PREFIX, 2, made.binlog(1)), json.dumps(told).encode())
+    assert window(store).epoch == epoch
+    (image,) = catalogue.all_images(store, "shop")
+    assert bool(catalogue.severed(store, image)) == (epoch == 1), "then a new image is due at once"
+    taken = made.manifest(seen + HOUR, Position(made.binlog(1), 4), origin=made.origin_of(1, 1))
+    made.put_image(store, taken)
+    found = catalogue.window(store, catalogue.all_images(store, "shop")[0])
+    assert found
+    assert found.epoch == 2
 
 
 def test_what_says_so_is_checked(store: MemoryStore) -> None:
