@@ -15,9 +15,10 @@ from bkpc_runtime.engines.picking import Kind, lacking, name_for
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql import preflight
 from bkpc_runtime.mysql.finding import Finding
-from bkpc_runtime.mysql.flavour import ServerFacts, read_facts
+from bkpc_runtime.mysql.flavour import ServerFacts, read_facts, time_of
 from bkpc_runtime.mysql.semi_sync import read_semi_sync, sync_findings
 from bkpc_runtime.repository.manifest import Engine
+from bkpc_runtime.steps.clocks import clock_findings
 from bkpc_runtime.steps.image import IMAGES, kind_of
 from bkpc_runtime.world import World
 
@@ -65,7 +66,8 @@ def _database(world: World, database: contract.Database) -> Looked:
             )  # fmt: skip
             address, _ = world.login(database)
             sync = _sync(world, database, connection, facts)
-            return Looked(database.name, what, (*found, *sync, *lacking(connection, facts, address, kinds)))
+            clocks = clock_findings(world.clock(), time_of(connection))
+            return Looked(database.name, what, (*found, *sync, *clocks, *lacking(connection, facts, address, kinds)))
         finally:
             connection.close()
     except RuntimeFailure as problem:

@@ -20,6 +20,7 @@ from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.executor import due_jobs, run_job
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps import image as image_step
 from bkpc_runtime.steps.expire import Source
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores import oss
@@ -135,6 +136,7 @@ def day(office: Office, buckets: OssServer, monkeypatch: pytest.MonkeyPatch) -> 
         return replace(source(world, database), now=day.world.clock())  # type: ignore[arg-type]
 
     monkeypatch.setattr(upkeep, "_source", moved)
+    monkeypatch.setattr(image_step, "time_of", lambda _: day.world.clock())
     return day
 
 

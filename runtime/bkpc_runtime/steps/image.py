@@ -15,11 +15,12 @@ from bkpc_runtime.engines.picking import Kind, engine_called, name_for, refuse_l
 from bkpc_runtime.errors import DamagedBackup, ServerFailed
 from bkpc_runtime.mysql.binlog.receiver import first_event
 from bkpc_runtime.mysql.connection import query
-from bkpc_runtime.mysql.flavour import ServerFacts, list_binlogs, read_facts
+from bkpc_runtime.mysql.flavour import ServerFacts, list_binlogs, read_facts, time_of
 from bkpc_runtime.repository import catalogue, holdings, layout, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Engine, Manifest
 from bkpc_runtime.steps.backup import Source, take_image
+from bkpc_runtime.steps.clocks import refuse_ahead
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
 
@@ -47,12 +48,14 @@ def run_image(
     Raises:
         StepFailed: it failed; the repository is consistent, run it again.
         PolicyBroken: the server or this machine lacks what the engine needs.
+        Refused: this machine's clock is ahead of the server's.
     """
     (database,) = world.databases(job.database)
     address, password = world.login(database)
     parent = None
     connection = world.connect(database)
     try:
+        refuse_ahead(world.clock(), time_of(connection), database.name)
         facts = read_facts(connection)
         name = name_for(kind_of(job), facts)
         if job.kind == "backup.incremental":
