@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -69,14 +71,24 @@ def until_its_server_is_there(office: Office, command: list[str], server: Throwa
     """What a recovery says that is begun before one server is there."""
     waits = "waits for its server, which the plan has there 5min after the failure: cannot reach"
     assert waits in office.bkpc(*command, "--dry-run", expect=1).text
-    running = office.start(*command)
-    try:
-        log = office.folder / "restore.log"
+    log = office.folder / "restore.log"
+
+    def begun() -> subprocess.Popen[bytes]:
+        log.unlink(missing_ok=True)
+        running = office.start(*command)
         until = time.monotonic() + 60
         while f"accounts: {waits}" not in (log.read_text() if log.exists() else ""):
             assert time.monotonic() < until, log.read_text()
             assert running.poll() is None, log.read_text()
             time.sleep(0.1)
+        return running
+
+    broken_off = begun()
+    broken_off.send_signal(signal.SIGINT)
+    assert broken_off.wait(30) != 0
+    assert "Traceback" not in log.read_text(), log.read_text()
+    running = begun()
+    try:
         server.start()
         assert running.wait(60) == 0, log.read_text()
     finally:

@@ -95,7 +95,8 @@ class Carried:
         stopped = load.stopped_by(failure, back if failure.scope.value in {"host", "intruder"} else frozenset())
         for name in sorted({name for one in self.transfers for name in one.resources}):
             granted = sum(rates.get(one.id) or 0 for one in self.transfers if name in one.resources)
-            if granted and not load.fits(name, granted, stopped):
+            granted -= self.room[name] // 100 + 1024 * len(rates)  # what keeps connections alive, out of headroom
+            if granted > 0 and not load.fits(name, granted, stopped):
                 usable = load.usable.get(name)
                 yield f"{name}: {granted} B/s granted, {load.peak(name, stopped)} beside, {usable} usable"
 

@@ -39,6 +39,7 @@ def client_command(facts: ServerFacts, options: str) -> list[str]:
         f"--defaults-file={options}",
         "--binary-mode",
         "--comments",  # or the bodies of routines and triggers lose theirs
+        "--init-command=SET SESSION wait_timeout = 31536000",  # it may wait for its turn beside other recoveries
         "--max-allowed-packet=1G",
         "--default-character-set=utf8mb4",
     ]

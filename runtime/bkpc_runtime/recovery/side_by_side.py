@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from bkpc_grammar import plan as contract
 
+_MOVES = (1024, 256 * 1024)
+"""Bytes per second of what waits for its turn, at least and at most: so that its connections last."""
 TRANSFERS = ("restore.image", "restore.increment", "restore.log")
 
 
@@ -144,8 +146,11 @@ class SideBySide:
         shares = []
         for resource in wanted.resources:
             there = [reserved for one, reserved in everyone if resource in one.resources]
-            idle = max(0, self._room.get(resource, 0) - sum(there))
-            shares.append(own + idle // len(there))
+            room = self._room.get(resource, 0)
+            idle = max(0, room - sum(there))
+            # All that wait take a hundredth at most, which headroom has.
+            moves = 0 if own else max(_MOVES[0], min(_MOVES[1], room // (100 * len(there))))
+            shares.append(max(own + idle // len(there), moves))
         return min(shares)
 
     def _has_its_turn(self, wanted: Transfer) -> bool:

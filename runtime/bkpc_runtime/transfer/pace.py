@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-LEAST = 256 * 1024
-"""Bytes per second: what waits for a rate still moves, and can be ended."""
+_LEAST = 1
+"""Bytes per second: what has no rate waits, and hears of one at once."""
 
 
 class Pace:
@@ -33,7 +33,7 @@ class Pace:
             mine = self._owed  # who came before is paid for first
             while self._rate is not None and mine > 0:
                 before = self._owed
-                self._news.wait(min(1.0, mine / max(self._rate, LEAST)))
+                self._news.wait(min(1.0, mine / max(self._rate, _LEAST)))
                 self._pay()
                 mine -= before - self._owed
 
@@ -43,6 +43,6 @@ class Pace:
         if self._rate is None:
             self._owed = 0.0
         else:
-            rate = max(self._rate, LEAST)
+            rate = max(self._rate, _LEAST)
             self._owed = max(-float(rate), self._owed - (now - self._at) * rate)
         self._at = now
