@@ -19,6 +19,7 @@ from bkpc_grammar import plan as contract
 from bkpc_grammar.canonical import read_plan
 from bkpc_runtime import events
 from bkpc_runtime.errors import PolicyBroken, RuntimeFailure
+from bkpc_runtime.leaving import listen
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.drills import Drill, drills
 from bkpc_runtime.schedule import is_due, last_start
@@ -161,7 +162,7 @@ def _send(tells: Connection, event: events.Event) -> None:
 def _hold_in_a_process(document: bytes, folder: str, id_: str, work: str, tells: Connection) -> None:
     """What the process of a drill does: its exit code tells whether it passed, its log why not."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the way that cleans up
+    listen(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent's to obey
     world = World(read_plan(document, "the agent's plan"), Path(folder), os.environ)
     (job,) = (one for one in world.plan.jobs if one.id == id_)

@@ -20,6 +20,7 @@ from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
 from bkpc_runtime.commands.status import asked, told_by_agents
 from bkpc_runtime.commands.status_metrics import metrics
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.leaving import leave
 from bkpc_runtime.listening import listening
 from bkpc_runtime.memory import give_back
 from bkpc_runtime.steps.log_outgoing import LEAST_SPOOL
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def told(number: int, _: object) -> None:
         if stop.is_set():
-            raise SystemExit(128 + number)
+            leave(signal.SIGTERM if number == signal.SIGINT else number)
         threading.Thread(target=stop.set).start()  # it takes a lock, which this very thread may hold
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,6 +17,7 @@ from bkpc_runtime.commands.event_stream import log_told, told_as_asked
 from bkpc_runtime.commands.progress_shown import progress_shown
 from bkpc_runtime.commands.readable import readable
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.leaving import listen
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.transfer.identity import identities_here
 from bkpc_runtime.transfer.memory import settle
@@ -39,8 +40,9 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
     def begun(arguments: argparse.Namespace) -> int:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
         settle()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _stop)
+        # One that is ignored (`nohup`, a job in the background of a shell) stays so.
+        interrupted = [signal.SIGINT] if signal.getsignal(signal.SIGINT) is signal.default_int_handler else []
+        listen(signal.SIGTERM, signal.SIGHUP, *interrupted)
         before, sys.unraisablehook = sys.unraisablehook, _ignored
         try:
             with log_told():
@@ -52,11 +54,6 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
             sys.unraisablehook = before
 
     return running
-
-
-def _stop(number: int, _: object) -> None:
-    """Leave by the way that cleans up: files with passwords, unfinished objects."""
-    raise SystemExit(128 + number)
 
 
 def _ignored(what: sys.UnraisableHookArgs) -> None:

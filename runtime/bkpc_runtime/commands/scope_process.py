@@ -21,6 +21,7 @@ from bkpc_runtime.commands.restore_whole import Wish, restore_whole
 from bkpc_runtime.commands.scope_prepared import Place, Ways
 from bkpc_runtime.commands.thaw_first import Thaws
 from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.leaving import listen
 from bkpc_runtime.recovery.point import Point, point_text
 from bkpc_runtime.repository.log_names import remembered
 from bkpc_runtime.steps.reading import Reading
@@ -78,7 +79,7 @@ class Failed:
 
 def restore_member(member: Member, pipe: Connection) -> None:
     """What the process does."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the way that cleans up
+    listen(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it tells it to stop
     told, tells = cast(IO[str], _Named(member.database, sys.stderr)), _Tells(pipe)
     with contextlib.redirect_stderr(told), events.listening(tells.tell):

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import oss2
 import requests
 
+from bkpc_runtime import leaving
 from bkpc_runtime.stores.oss_connection import SteadyAdapter
 from bkpc_runtime.stores.oss_failures import NOT_OF_OSS, NOT_POSSIBLE, NOT_SENT, UNREADABLE, WITHOUT_SUM
 from bkpc_runtime.stores.patience import Patience
@@ -78,6 +79,10 @@ class OssSession(oss2.Session):  # type: ignore[misc]
     def do_request(self, req: Any, timeout: Any) -> Any:
         _asked.action = _action(req.method, req.params or ())
         timeout = (self._patience.connect, self._answer(req))  # requests takes both, whatever oss2 calls it
+        if leaving.is_told():
+            timeout = (min(timeout[0], leaving.ONE), min(timeout[1], leaving.ONE))
+        if leaving.is_over():
+            raise Discounted(NOT_POSSIBLE, "nothing is sent any more: bkpc was told to stop")
         try:
             answer = self.session.request(
                 req.method,

@@ -22,6 +22,7 @@ from oss2.xml_utils import to_complete_upload_request
 
 from bkpc_grammar.log_objects import AT_ONCE
 from bkpc_runtime.errors import BadUsage, ObjectMissing, RuntimeFailure, StoreFailed
+from bkpc_runtime.leaving import is_told
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss_answers import OssSession, answered, asked_for, with_sum
 from bkpc_runtime.stores.oss_failures import asked_pause, failure, is_busy, is_expired, is_transient
@@ -120,7 +121,7 @@ class OssCalls:
                 told = failure(problem, self.described, key, self._region, asked_for())
                 if not is_transient(problem):
                     raise told from problem
-                if time.monotonic() - began > _LONG:
+                if time.monotonic() - began > _LONG and not is_told():
                     log.warning("%s (after %.0f s; it is tried again)", told, time.monotonic() - began)
                 if not trying.wait(asked_pause(problem), stop, busy=is_busy(problem)):
                     raise told from problem

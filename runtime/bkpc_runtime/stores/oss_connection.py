@@ -8,6 +8,7 @@ too: each byte is a sign of life to a time-out.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import http.client
 import io
@@ -17,12 +18,14 @@ import struct
 import sys
 import termios
 import time
+import weakref
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from bkpc_runtime.leaving import cut_short
 from bkpc_runtime.stores.moving import Link, Moving, Trickling
 
 _NEARLY = 16 * 1024
@@ -96,6 +99,7 @@ class _Steady(HTTPConnection):
     _moving: Moving
 
     def putrequest(self, *given: Any, **named: Any) -> None:
+        _in_use.add(self)
         self._taken, self._seen, self._moving = 0, 0, Moving(self.within, self.link)
         super().putrequest(*given, **named)
 
@@ -144,6 +148,18 @@ class _Steady(HTTPConnection):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROPPED)
             raise
         self._seen = max(self._seen, there)
+
+
+_in_use: weakref.WeakSet[_Steady] = weakref.WeakSet()
+
+
+def _cut() -> None:
+    for one in list(_in_use):
+        with contextlib.suppress(OSError, AttributeError):
+            one.sock.shutdown(socket.SHUT_RDWR)
+
+
+cut_short(_cut)
 
 
 class _SteadyTls(_Steady, HTTPSConnection):

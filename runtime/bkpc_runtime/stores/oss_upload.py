@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ SLOWEST_LIMIT, FASTEST_LIMIT = 819_200, 838_860_800
 UNDER_WAY = 4
 _STEADY = 5_000
 _LEAVING = 5.0
+log = logging.getLogger(__name__)
 _ABORT_PATIENCE = Patience(total=5.0, tries=1)
 
 
@@ -140,13 +142,18 @@ class OssWriter:
             return  # what is there of the upload goes with the lifecycle rule, or `sweep`
         self._close()
         if self._upload_id and not self._resumes:
-            # Leftover parts cost money but harm nothing; what made us give up is the error to show.
-            with contextlib.suppress(StoreFailed):
-                self._calls.do(
-                    self._key,
-                    lambda bucket: bucket.abort_multipart_upload(self._name, self._upload_id),
-                    _ABORT_PATIENCE,
-                )
+            self._drop()
+
+    def _drop(self) -> None:
+        """Leftover parts cost money but harm nothing; what made us give up is the error to show."""
+        try:
+            self._calls.do(
+                self._key, lambda bucket: bucket.abort_multipart_upload(self._name, self._upload_id), _ABORT_PATIENCE
+            )
+        except ObjectMissing:
+            pass
+        except StoreFailed as problem:
+            log.warning("parts of the upload stay until expiry, or a rule of the bucket, drops them: %s", problem)
 
     def __enter__(self) -> OssWriter:
         return self

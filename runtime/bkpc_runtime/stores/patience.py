@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bkpc_runtime.leaving import waits
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -48,16 +50,17 @@ class Trying:
     failing: float = field(default=0.0)
 
     def wait(self, at_least: float, stop: threading.Event | None, *, busy: bool = False) -> bool:
-        """Pause before the next try; False when patience has run out, or `stop` was set.
+        """Pause before the next try; False when patience has run out, `stop` was set, or bkpc is told
+        to stop.
 
         The jitter comes on top of what the service asks for: many that were told the same don't come back at once.
         """
         pause = self._pause(at_least, busy)
         if pause is None:
             return False
-        stopped = (stop or threading.Event()).wait(pause)
+        goes_on = waits(pause, stop)
         self.since = self.patience.clock()
-        return not stopped
+        return goes_on
 
     def _pause(self, at_least: float, busy: bool) -> float | None:
         patience = self.patience
