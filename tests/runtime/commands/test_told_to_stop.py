@@ -70,10 +70,11 @@ def test_what_reads_ends_soon(server: OssServer, tmp_path: Path, number: int) ->
     server.requests.clear()
     server.fault("delay", match="GET .*part-", seconds=60.0)
     given = {"SHOP_DB_USER": "u", "SHOP_DB_PASSWORD": "p", "OSS_KEY_ID": KEY_ID, "OSS_KEY_SECRET": KEY_SECRET}
-    command = [sys.executable, "-m", "bkpc_compiler.main", "verify", "plan.json", "--store", "far"]
+    python = ["env", "--default-signal=INT", sys.executable]  # a job in the background ignores it
+    command = [*python, "-m", "bkpc_compiler.main", "verify", "plan.json", "--store", "far"]
     running = subprocess.Popen(
         command, cwd=keeping.desk.folder, env={**os.environ, **given}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     lasted, said = told(running, server, "part-", number)
     assert lasted < SOON
