@@ -79,12 +79,12 @@ def _cut(woken: int) -> None:
 
 def waits(seconds: float, stop: threading.Event | None) -> bool:
     """Whether nobody set `stop`, nor told bkpc to leave, in so many seconds."""
-    until = time.monotonic() + seconds
+    stop, left = stop or threading.Event(), seconds
     while not is_told():
-        left = until - time.monotonic()
-        if stop is not None and stop.is_set():
+        step = min(left, _POLL)
+        if stop.wait(step):
             return False
+        left -= step
         if left <= 0:
             return True
-        (stop or threading.Event()).wait(min(left, _POLL))
     return False

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     code = settled.code
     if mend_cold_records(world, arguments.only):
         return max(code, StepFailed.exit_code)
-    ready, not_ready = _preflight(world, arguments.only)
+    ready, not_ready = _preflight(world, arguments.only, sets_buckets=not settled.code)
     ready, refused = _begin(world, arguments, ready)
     code = max(code, refused)
     beside = _beside(world, settled, ready)
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     code = max(code, settled.code)
     if not (ready.databases and ready.stores):
         say(settled.no_image)
-        return max(code, 1)
+        return max(code, 1 if not_ready else 0)
     worst = max(code, not_ready, _images(world, arguments, ready, settled.no_image))
     for problem in settled.held_back:
         complain(problem)
@@ -136,9 +136,10 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
 
 
 def _locked(world: World, settled: _Settled, ready: _Ready) -> _Settled:
-    """With the locks of buckets that can be used: one that can't is not locked for ever. A key that sets buckets and
-    may not write into them is as `compile --target iam` has it: that others may, what they have written tells. Nor is
-    one locked where nobody knows whether the plan keeps less than so far: nobody can have agreed to that."""
+    """With the locks of buckets that can be used: one that can't is not locked for ever, nor one in which no backup of
+    this plan was before: it may be somebody else's, named by mistake. A key that sets buckets and may not write into
+    them is as `compile --target iam` has it. Nor is one locked where nobody knows whether the plan keeps less than so
+    far: nobody can have agreed to that."""
     left_out = []
     for one in settled.locks:
         stores = {place.store for place in one.wanted.places}
@@ -150,11 +151,10 @@ def _locked(world: World, settled: _Settled, ready: _Ready) -> _Settled:
                 f"what the plan in force in {', '.join(sorted(unknown))} keeps can't be read: "
                 "apply first without --yes-lock-forever, with a key that may read and write there (the writer's)"
             )
-        elif empty := [name for name in sorted(stores & ready.denied) if not _written_to(world, name)]:
-            why = (
-                f"no backup of this plan is in {', '.join(empty)} yet, and this key may not write there: "
-                "take an image first"
-            )
+        elif empty := _unproved(world, stores, ready):
+            there = ", ".join(empty)
+            why = f"no backup of this plan was in {there} before, and what else lies there may be somebody else's: "
+            why += "take an image there first (the writer's key may), and run this again"
         if why:
             left_out.append(one)
             say(f"bucket {one.wanted.bucket}: not locked, since {why}")
@@ -163,6 +163,13 @@ def _locked(world: World, settled: _Settled, ready: _Ready) -> _Settled:
     failed, done = make([one for one in settled.locks if one not in left_out], forever=True)
     code = max(settled.code, failed, 1 if left_out else 0)
     return replace(settled, code=code, done=(*settled.done, *done), locks=())
+
+
+def _unproved(world: World, stores: Collection[str], ready: _Ready) -> list[str]:
+    """Those of a bucket's stores that keep it from being locked: none has a backup, or one that this key may not write
+    into, of which nothing shows that others may."""
+    empty = [name for name in sorted(stores) if not _written_to(world, name)]
+    return empty if len(empty) == len(stores) else [name for name in empty if name in ready.denied]
 
 
 def _written_to(world: World, name: str) -> bool:
@@ -269,8 +276,9 @@ class _Ready:
         return job.kind == "expire" or self.stores.issuperset({*job.stores, *filter(None, [job.source_store])})
 
 
-def _preflight(world: World, only: str | None) -> tuple[_Ready, int]:
-    """What is wrong is said, all of it at once; what is ready, and the exit code."""
+def _preflight(world: World, only: str | None, *, sets_buckets: bool) -> tuple[_Ready, int]:
+    """What is wrong is said, all of it at once; what is ready, and the exit code. `sets_buckets`: this key looked at
+    the buckets, and made them as the plan asks; then it need not write into them."""
     databases = world.databases(only)
     looked = list(look_at(world, databases))
     for line in preflight_lines(one for one in looked if one.findings):
@@ -280,7 +288,13 @@ def _preflight(world: World, only: str | None) -> tuple[_Ready, int]:
         say(f"left out, and what needs them: {', '.join(one.name for one in left_out)}")
     servers, stores = looked[: len(databases)], looked[len(databases) :]
     ready = _ready_of(frozenset(one.name for one in servers if one.ready), stores)
-    return ready, max((one.failure.exit_code if one.failure else 1 for one in left_out), default=0)
+    by_others = ready.denied if sets_buckets else frozenset[str]()
+    if by_others:
+        names = ", ".join(sorted(by_others))
+        say(f"this key sets buckets and may not write into {names}: images come there with the writer's (agent, run)")
+    by_others |= {one.name for one in databases if by_others.issuperset(world.stores_of(one.name))}
+    failed = [one for one in left_out if one.name not in by_others]
+    return ready, max((one.failure.exit_code if one.failure else 1 for one in failed), default=0)
 
 
 def _ready_of(databases: frozenset[str], stores: Sequence[Looked]) -> _Ready:

@@ -157,6 +157,7 @@ def test_nothing_is_changed_unless_somebody_says_yes(desk: Desk) -> None:
         done = desk.run("apply", "plan.json", "--yes-lock-forever", answers=answers)
         assert "the buckets were not changed" in done.stderr
         assert [line for line in desk.writes() if "probe-" not in line] == []
+    desk.bucket.put_object(f"shop/shop/{IMAGE}", b"{}")
     desk.run("apply", "plan.json", "--yes-lock-forever", answers="y\nn\n")
     assert desk.bucket.get_bucket_worm().state == "Locked"
 
@@ -275,6 +276,7 @@ NO_PLANS = """{"Version": "1", "Statement": [
   {"Effect": "Allow", "Action": "oss:*", "Resource": "acs:oss:*:*:*"},
   {"Effect": "Deny", "Action": "oss:GetObject", "Resource": "acs:oss:*:*:backup/shop/plans/*"}
 ]}"""
+NO_BACKUP = "bucket backup: not locked, since no backup of this plan was in far before"
 IMAGE = "a-server/images/20261120T020000Z-0123abcd/MANIFEST.json"
 
 
@@ -306,8 +308,7 @@ def test_the_key_that_sets_buckets_locks_them_though_it_may_not_write_into_them(
     (policy,) = (one["document"] for one in ram if one["role"] == "reconciler")
     with_key(desk, json.dumps(policy))
     done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
-    told = "bucket backup: not locked, since no backup of this plan is in far yet, and this key may not write there"
-    assert told in done.stderr
+    assert NO_BACKUP in done.stderr
     with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
         desk.bucket.get_bucket_worm()
     # A probe left over, and what somebody else keeps in a bucket that was named by mistake.
@@ -315,13 +316,39 @@ def test_the_key_that_sets_buckets_locks_them_though_it_may_not_write_into_them(
         desk.bucket.put_object(f"shop/{key}", b"{}")
     desk.bucket.put_object(f"shop/wiki/{IMAGE}", b"{}")  # kept in another store
     desk.bucket.put_object(f"shop/shop/{IMAGE}.old", b"{}")
-    assert told in desk.run("apply", "plan.json", "--yes", "--yes-lock-forever").stderr
+    assert NO_BACKUP in desk.run("apply", "plan.json", "--yes", "--yes-lock-forever").stderr
     with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
         desk.bucket.get_bucket_worm()
     desk.bucket.put_object(f"shop/shop/{IMAGE}", b"{}")
     done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
     assert "may set it and not write into it" in done.stderr
     assert desk.bucket.get_bucket_worm().state == "Locked"
+
+
+def test_a_key_that_sets_buckets_has_not_failed_where_it_takes_no_image(desk: Desk) -> None:
+    desk.agree()
+    assert desk.run("compile", "plan.json", "--target", "iam", "-o", "iam/").returncode == 0
+    ram = json.loads((desk.folder / "iam" / "iam.json").read_text())["ram"]
+    (policy,) = (one["document"] for one in ram if one["role"] == "reconciler")
+    with_key(desk, json.dumps(policy))
+    for done in (desk.run("apply", "plan.json", "--yes", "--only", "shop") for _ in range(2)):
+        assert done.returncode == 0, done.stderr
+        assert "this key sets buckets and may not write into far: images come there with the writer's" in done.stderr
+        assert "nothing was done" in done.stderr or "no image was taken; what was done: public access" in done.stderr
+    with_key(desk, json.dumps(policy).replace("oss:GetBucketEncryption", "oss:GetBucketTags"))
+    assert desk.run("apply", "plan.json", "--yes", "--only", "shop").returncode == 4
+
+
+@pytest.mark.parametrize("prefix", ["", "shop/", "shop/shop/"])
+def test_what_somebody_else_keeps_is_not_locked_by_a_writer_either(desk: Desk, prefix: str) -> None:
+    """A bucket's name mistaken for that of the photos."""
+    desk.agree(lock="lock 7d")
+    desk.bucket.put_object(f"{prefix}photo.jpg", b"{}")
+    done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
+    assert NO_BACKUP in done.stderr
+    assert done.returncode == 1
+    with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
+        desk.bucket.get_bucket_worm()
 
 
 @pytest.mark.parametrize("damaged", [True, False])
@@ -372,6 +399,7 @@ def test_a_lock_on_what_databases_share_is_set_for_one_of_them_too(desk: Desk, u
         text.replace("store far", "store disk", 1).replace("within 1h to disk", "within 1h to disk  lock 7d  keep 14d")
     )
     assert desk.run("compile", "shop.bkp", "-o", "plan.json").returncode == 0
+    desk.bucket.put_object(f"shop/shop/{IMAGE}", b"{}")
     if not usable:
         desk.server.fault("status", match="^PUT .*wiki/probe-", status=403, code="InvalidAccessKeyId")
     done = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever", "--only", "shop")
