@@ -120,6 +120,7 @@ def test_plan_tells_and_writes_nothing(desk: Desk) -> None:
 
 def test_apply_makes_it_so_and_the_second_time_there_is_nothing(desk: Desk) -> None:
     desk.agree(lock="lock 7d")
+    desk.bucket.put_object(f"shop/shop/{IMAGE}", b"{}")
     first = desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
     # The databases are away: the buckets are as they should be all the same.
     assert first.returncode == 1
