@@ -144,7 +144,7 @@ def test_a_database_is_found_by_typing(browser: Chrome, pages: dict[str, str]) -
     assert asked(browser, f"return {rows}.length") == 0
     field = browser.find_element(By.ID, "find-name")
     field.send_keys("DB1")
-    assert browser.find_element(By.CSS_SELECTOR, "#find output").text == "11 databases."
+    assert browser.find_element(By.CSS_SELECTOR, "#find output").text == "11 found."
     assert asked(browser, f"return {rows}.map(one => one.cells[0].textContent)[0]") == "db1"
     field.send_keys("2")
     assert asked(browser, f"return {rows}.map(one => one.cells[0].textContent)") == ["db12"]
@@ -152,7 +152,7 @@ def test_a_database_is_found_by_typing(browser: Chrome, pages: dict[str, str]) -
     assert asked(browser, f"return {rows}.map(one => one.cells[0].textContent)") == ["db7", "db57"]
     assert asked(browser, "return document.activeElement.id") == "find-name"
     field.send_keys("7")
-    assert browser.find_element(By.CSS_SELECTOR, "#find output").text == "No database of this name or site."
+    assert browser.find_element(By.CSS_SELECTOR, "#find output").text == "Nothing of this name."
     field.clear()
     field.send_keys(" ")
     assert asked(browser, f"return {rows}.length") == 0

@@ -14,12 +14,23 @@ from bkpc_grammar.plan import Database, Job, Plan, Store, Stream
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """Databases of a site that are drawn as one. `name`: in place of theirs in flows and needs."""
+
+    name: str
+    databases: tuple[str, ...]
+    size_bytes: int
+    needing: int = 0  # of them need another of them
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A place that fails as one."""
 
     name: str
     databases: tuple[Database, ...]
     stores: tuple[Store, ...]
+    crowds: tuple[Crowd, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Flow:
     store: str
     schedule: str
     rate: int | None
+    number: int = 1  # of flows alike, drawn as one
 
     @property
     def continuous(self) -> bool:
@@ -65,7 +77,10 @@ class Flow:
     def label(self) -> tuple[str, ...]:
         """Its lines in a picture."""
         what = f"{self.kind} of {self.database}" if self.source_store and self.database else self.kind
-        reserved = (words.rate(self.rate),) if self.rate is not None else ()
+        what = f"{self.number:,} × {self.kind}" if self.number > 1 else what
+        each = self.number > 1 and not self.continuous  # what has its turns is not reserved at once
+        told = f"up to {words.rate(self.rate or 0)} each" if each else words.rate(self.rate or 0)
+        reserved = (told,) if self.rate is not None else ()
         return (what, self.schedule, *reserved)
 
 
@@ -76,7 +91,8 @@ class View:
     regions: tuple[Region, ...]
     links: tuple[Link, ...]
     flows: tuple[Flow, ...]
-    needs: tuple[tuple[str, str], ...]  # (database, the one it needs)
+    needs: tuple[tuple[str, str], ...]  # (database, the one it needs); of crowds one for each of its databases
+    note: tuple[str, ...] = ()  # what is not drawn as it is
 
 
 def estate_view(plan: Plan) -> View:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,12 +49,12 @@ def add_common(parser: argparse.ArgumentParser, files: Sequence[File]) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where it goes (default: stdout)")
 
 
-def run_target(target: str, arguments: argparse.Namespace) -> int:
-    """The whole of `bkpc graph`, `bkpc report`, `bkpc runbook`."""
+def run_target(target: str, arguments: argparse.Namespace, part_of: Callable[[Plan], Plan] = lambda plan: plan) -> int:
+    """The whole of `bkpc graph`, `bkpc report`, `bkpc runbook`. `part_of`: what is shown of a plan."""
     file = chosen(TARGETS[target], getattr(arguments, "format", None), arguments.output)
     try:
         refuse_source(target, arguments.output)
-        write(target, render(target, file, plan_of(target, arguments)), arguments.output)
+        write(target, render(target, file, part_of(plan_of(target, arguments))), arguments.output)
     except Stopped as stopped:
         return stopped.code
     return 0
@@ -70,6 +71,16 @@ def plan_of(command: str, arguments: argparse.Namespace) -> Plan:
             raise stop(command, "a plan is made already: give `--facts` together with the policies", 2)
         return _read(command, Path(arguments.paths[0]))
     return compiled(command, arguments)[0]
+
+
+def named(command: str, plan: Plan, names: Sequence[str]) -> set[str]:
+    """Databases of the plan by their names; raises as `plan_of` does where one is not there."""
+    known = {one.name for one in plan.estate.databases}
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1)
+            raise stop(command, f"the plan has no database `{name}`{f': `{near[0]}`?' if near else ''}", 2)
+    return set(names)
 
 
 def is_plan(paths: Sequence[str]) -> bool:
@@ -119,8 +130,9 @@ def render(command: str, file: File, plan: Plan) -> str:
         raise stop(command, str(problem), 2) from problem
 
 
-def write(command: str, text: str, output: str) -> None:
-    """Text to a file, or to stdout for `-`; raises as `render` does where the file can't be written."""
+def write(command: str, text: str, output: str, *, told: bool = True) -> None:
+    """Text to a file, or to stdout for `-`; raises as `render` does where the file can't be written. `told`: its name
+    goes to stderr."""
     if output == "-":
         sys.stdout.write(text)
         return
@@ -128,7 +140,8 @@ def write(command: str, text: str, output: str) -> None:
         Path(output).write_text(text, encoding="utf-8", newline="\n")
     except OSError as problem:
         raise stop(command, f"cannot write {output}: {problem.strerror}", 2) from problem
-    print(output, file=sys.stderr)
+    if told:
+        print(output, file=sys.stderr)
 
 
 def write_all(command: str, target: str, plan: Plan, output: str) -> None:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from bkpc_compiler.backends import words
+from bkpc_compiler.backends.alike import drawn
 from bkpc_compiler.backends.estate import Flow, Link, Region, Site, View, estate_view
-from bkpc_compiler.backends.graph.dot import store_lines
+from bkpc_compiler.backends.graph.dot import crowd_lines, store_lines
 from bkpc_grammar.plan import Plan
 
 _ENTITIES = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "`": "#96;", "\n": " "}
 
 
 def graph_mermaid(plan: Plan) -> str:
-    """The whole estate of a plan as one `flowchart`."""
-    view = estate_view(plan)
+    """The whole estate of a plan as one `flowchart`; of a large one databases that are alike as one."""
+    return mermaid_of(drawn(estate_view(plan)))
+
+
+def mermaid_of(view: View) -> str:
+    """The estate of a view."""
     known = _Ids(view)
     lines = [
+        *(["---", f"title: {quoted(' '.join(view.note))}", "---"] if view.note else []),
         "flowchart LR",
         *(line for number, region in enumerate(view.regions, 1) for line in _region(known, region, number)),
         *(_link(known, link) for link in view.links),
         *(_flow(known, flow) for flow in view.flows),
-        *(f"  {known.of('database', one)} -. needs .-> {known.of('database', two)}" for one, two in view.needs),
+        *_needs(known, view),
     ]
     return "\n".join(lines) + "\n"
 
@@ -38,7 +45,7 @@ class _Ids:
         sites = [site for region in view.regions for site in region.sites]
         names = {
             "site": sorted(site.name for site in sites),
-            "database": sorted(one.name for site in sites for one in site.databases),
+            "database": sorted(name for site in sites for name in _drawn(site)),
             "store": sorted(one.name for site in sites for one in site.stores),
         }
         self._known = {
@@ -47,6 +54,11 @@ class _Ids:
 
     def of(self, kind: str, name: str) -> str:
         return self._known[kind, name]
+
+
+def _drawn(site: Site) -> list[str]:
+    """What stands for its databases."""
+    return [*(one.name for one in site.databases), *(one.name for one in site.crowds)]
 
 
 def _region(known: _Ids, region: Region, number: int) -> Iterator[str]:
@@ -63,10 +75,12 @@ def _site(known: _Ids, site: Site) -> Iterator[str]:
     yield f"subgraph {known.of('site', site.name)} [{quoted(f'site {site.name}')}]"
     for database in site.databases:
         yield f"  {known.of('database', database.name)}[({quoted(database.name, words.size(database.size_bytes))})]"
+    for crowd in site.crowds:
+        yield f"  {known.of('database', crowd.name)}[({quoted(*crowd_lines(crowd))})]"
     for store in site.stores:
         label = quoted(store.name, *store_lines(store.kind, store.storage_class, store.thaw_ms))
         yield f"  {known.of('store', store.name)}[/{label}/]"
-    if not site.databases and not site.stores:
+    if not site.databases and not site.crowds and not site.stores:
         yield f"  {known.of('site', site.name)}empty[{quoted('no database or store of the plan')}]"
     yield "end"
 
@@ -80,3 +94,11 @@ def _link(known: _Ids, link: Link) -> str:
 def _flow(known: _Ids, flow: Flow) -> str:
     source = ("store", flow.source_store) if flow.source_store else ("database", flow.database)
     return f"  {known.of(*source)} -->|{quoted(*flow.label)}| {known.of('store', flow.store)}"
+
+
+def _needs(known: _Ids, view: View) -> Iterator[str]:
+    for (database, needed), count in sorted(Counter(view.needs).items()):
+        if database == needed:  # of a crowd, which says so itself
+            continue
+        arrow = "-. needs .->" if count == 1 else f"-. {quoted(f'needs, {count:,} times')} .->"
+        yield f"  {known.of('database', database)} {arrow} {known.of('database', needed)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bkpc_compiler.backends.natural import natural
 from bkpc_compiler.backends.report.promises import Promise
 from bkpc_grammar.plan import Plan
 from bkpc_grammar.shares import for_share
@@ -63,11 +63,6 @@ def databases_of(plan: Plan, promises: Iterable[Promise], months: Mapping[str, s
     ]
     parts = tuple(tuple(rows[at : at + TOGETHER]) for at in range(0, len(rows), TOGETHER))
     return Databases(tuple(_SCOPES[one] for one in scopes), parts, bool(months))
-
-
-def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """A key that sorts numbers in names by what they count."""
-    return tuple((one.isdecimal(), int(one) if one.isdecimal() else 0, one) for one in re.split(r"(\d+)", name) if one)
 
 
 def _after(its: Mapping[str, Promise]) -> str:

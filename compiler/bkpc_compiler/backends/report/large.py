@@ -100,7 +100,8 @@ class Moved:
     origin: str
     store: str
     number: int
-    rate: int
+    rate: int  # of what never stops, of all; else the most that one takes
+    reserved: str
 
 
 def moved(flows: Iterable[Flow]) -> tuple[Moved, ...]:
@@ -108,8 +109,15 @@ def moved(flows: Iterable[Flow]) -> tuple[Moved, ...]:
     found: dict[tuple[str, str, str], list[Flow]] = {}
     for one in flows:
         found.setdefault((one.kind, one.source_store or "databases", one.store), []).append(one)
-    told = [Moved(*key, len(group), sum(one.rate or 0 for one in group)) for key, group in found.items()]
+    told = [_moved(key, group) for key, group in found.items()]
     return tuple(sorted(told, key=lambda one: (-one.rate, one.what, one.origin, one.store)))
+
+
+def _moved(key: tuple[str, str, str], flows: Sequence[Flow]) -> Moved:
+    rates = [one.rate or 0 for one in flows]
+    if flows[0].continuous:
+        return Moved(*key, len(flows), sum(rates), f"{words.rate(sum(rates))}, always")
+    return Moved(*key, len(flows), max(rates), f"up to {words.rate(max(rates))} each")
 
 
 def in_all(databases: Sequence[Database]) -> str:

@@ -14,6 +14,10 @@ from bkpc_grammar.plan import Plan
 __all__ = ["runbook_html", "runbook_markdown"]
 
 
+MANY = 60
+"""Procedures from which on the contents of a page are its table alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Chapter:
     """One procedure with its acts and its check list."""
@@ -23,23 +27,25 @@ class _Chapter:
     checks: tuple[str, ...]
 
 
-def runbook_markdown(plan: Plan) -> str:
-    """The runbook as Markdown; no part of a plan is taken for markup."""
-    return _page("runbook.md", plan)
+def runbook_markdown(plan: Plan, index: str = "") -> str:
+    """The runbook as Markdown; no part of a plan is taken for markup. `index`: where all procedures are found."""
+    return _page("runbook.md", plan, index)
 
 
-def runbook_html(plan: Plan) -> str:
+def runbook_html(plan: Plan, index: str = "") -> str:
     """The runbook as one self-contained HTML page."""
-    return _page("runbook.html", plan)
+    return _page("runbook.html", plan, index)
 
 
-def _page(template: str, plan: Plan) -> str:
+def _page(template: str, plan: Plan, index: str) -> str:
     chapters = [
         _Chapter(procedure, acts_of(procedure), checks_of(procedure)) for procedure in procedures_of(plan)
     ]  # fmt: skip
     return page(
         template,
         plan=plan,
+        index=index,
+        listed_above=MANY,
         chapters=chapters,
         secrets=secrets_of(plan),
         folders=folders_of(plan),

@@ -3,17 +3,17 @@
   const form = document.getElementById("find");
   const field = form.querySelector("input");
   const told = form.querySelector("output");
-  const parts = [...document.querySelectorAll("#databases details")].map((part) => ({
+  const parts = [...document.querySelectorAll("details.part")].map((part) => ({
     part,
     rows: [...part.querySelectorAll("tbody tr")].map((row) => ({
       row,
-      text: `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase(),
+      text: `${row.cells[0].textContent} ${row.cells[1].textContent} ${row.dataset.find ?? ""}`.toLowerCase(),
     })),
   }));
   const said = (found) => {
-    if (found === 0) return "No database of this name or site.";
+    if (found === 0) return "Nothing of this name.";
     if (found > MOST) return `The first ${MOST} of ${found.toLocaleString("en")}: more letters find fewer.`;
-    return found === 1 ? "1 database." : `${found} databases.`;
+    return `${found} found.`;
   };
   const look = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
