@@ -15,13 +15,14 @@ from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery.common_point import Member, common_point
+from bkpc_runtime.recovery.common_point import Elsewhere, Member, common_point
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Point, point_text
 from bkpc_runtime.recovery.target import Target
-from bkpc_runtime.recovery.where_from import stores_to_read
+from bkpc_runtime.recovery.where_from import leading_there, stores_to_read
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
+from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
 
 One = Callable[[Member, Target], None]
@@ -68,8 +69,25 @@ def restore_group(
             ready_target(targets[name], found.start.image)
         thaws.first(held)
         readable = {name: thaws.reading(name, store, cold.get(name)) for name, store in stores.items()}
-        moment, members_at = common_point(readable, point, arguments.idle, identities, logs=logs)
+        elsewhere = _elsewhere(world, identities) if not arguments.store else _nowhere
+        moment, members_at = common_point(
+            readable, point, arguments.idle, identities, logs=logs, elsewhere=elsewhere
+        )  # fmt: skip
         return _restore_at(arguments, world, moment, members_at, targets, one)
+
+
+def _elsewhere(world: World, identities: Sequence[Secret]) -> Elsewhere:
+    """Of stores that can be read at once: what must thaw is asked for before the point is known."""
+
+    def found(database: str, store: Store, point: AtTime) -> Store | None:
+        ready = [name for name in world.stores_of(database) if not world.thaws(name)]
+        return leading_there(world, database, point, identities, ready, physical=False, instead_of=store)
+
+    return found
+
+
+def _nowhere(_: str, __: Store, ___: AtTime) -> None:
+    return None
 
 
 def _restore_at(

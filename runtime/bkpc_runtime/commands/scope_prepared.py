@@ -13,7 +13,7 @@ from bkpc_grammar.log_objects import TOGETHER
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.thaw_first import Found as Cold
 from bkpc_runtime.commands.thaw_first import Terms, Thaws
-from bkpc_runtime.errors import Refused, RuntimeFailure, ServerFailed
+from bkpc_runtime.errors import PolicyBroken, Refused, RuntimeFailure, ServerFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.choice import Start, choose, starts
@@ -21,11 +21,11 @@ from bkpc_runtime.recovery.common_point import common_point
 from bkpc_runtime.recovery.data_folder import UNFINISHED
 from bkpc_runtime.recovery.load import holds_anything, ready_target
 from bkpc_runtime.recovery.marker import unfinished
-from bkpc_runtime.recovery.point import NewestImage, Point, parse_point
+from bkpc_runtime.recovery.point import AtPosition, AtTime, NewestImage, Point, parse_point
 from bkpc_runtime.recovery.recover import Means
 from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import By
-from bkpc_runtime.recovery.where_from import stores_to_read
+from bkpc_runtime.recovery.where_from import leading_there, stores_to_read
 from bkpc_runtime.repository.log_names import names_of
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
@@ -222,7 +222,9 @@ class Looking:
         stores = {name: self._thaws.reading(name, read[name][0], cold[name]) for name in names}
         logs = {name: also for name, (_, also) in read.items()}
         idle = [name for name in self._asked.idle if name in names]
-        moment, members = common_point(stores, self._asked.point, idle, self._identities, files, logs)
+        moment, members = common_point(
+            stores, self._asked.point, idle, self._identities, files, logs, self._elsewhere
+        )  # fmt: skip
         for one in members:
             name, of = one.database, cold[one.database]
             if of and one.until is None:
@@ -242,10 +244,31 @@ class Looking:
         if cold:
             return _Found(store, cold.start, cold)
         store = self._thaws.reading(name, store, None)
+        try:
+            return _Found(store, self._start(store, name, point))
+        except (PolicyBroken, Refused):
+            other = self._elsewhere(name, store, point)
+            if other is None:
+                raise
+            return _Found(other, self._start(other, name, point))
+
+    def _start(self, store: Store, name: str, point: Point) -> Start:
+        folder = self._asked.targets[name].folder
         start = next(starts(store, name, point, self._identities, physical=folder), None)
         if start is None or not start.sure:
             start = choose(store, name, point, self._identities, physical=folder).start
-        return _Found(store, start)
+        return start
+
+    def _elsewhere(self, name: str, store: Store, point: Point) -> Store | None:
+        """Another store that the recovery may read, in which the log of a database leads to a point; none is asked
+        that must thaw."""
+        if self._asked.store or not isinstance(point, AtTime | AtPosition):
+            return None
+        ready = [one for one in self._among(name) if not self._world.thaws(one)]
+        folder = self._asked.targets[name].folder
+        return leading_there(
+            self._world, name, point, self._identities, ready, physical=folder, instead_of=store
+        )  # fmt: skip
 
     def _store(self, name: str) -> Store:
         return self._read(name)[0]
@@ -264,17 +287,22 @@ class Looking:
 
     def _whence(self, name: str) -> tuple[Store, tuple[Store, ...]]:
         """Images from where the plan takes them, if there are any; of the rest, what is not lost too."""
-        steps = {one.kind: one for one in self._recovery.steps if one.database == name and one.store}
-        planned = [str(steps[kind].store) for kind in ("restore.image", "restore.log") if kind in steps]
-        image = steps.get("restore.image")
+        image = self._steps(name).get("restore.image")
         turns = (str(image.store), *image.beside) if image and image.beside else ()
+        return stores_to_read(self._world, name, self._asked.store, self._among(name), turns)
+
+    def _steps(self, name: str) -> dict[str, contract.Step]:
+        return {one.kind: one for one in self._recovery.steps if one.database == name and one.store}
+
+    def _among(self, name: str) -> tuple[str, ...]:
+        steps = self._steps(name)
+        planned = [str(steps[kind].store) for kind in ("restore.image", "restore.log") if kind in steps]
         # An intruder may have written what no lock protects.
         more = (
             () if self._recovery.scope == "intruder" else (*self._world.stores_of(name), *self._world.replicas_of(name))
         )
         left = [one for one in more if not _lost(self._world.plan, self._recovery, one)]
-        among = tuple(dict.fromkeys((*planned, *left)))
-        return stores_to_read(self._world, name, self._asked.store, among, turns)
+        return tuple(dict.fromkeys((*planned, *left)))
 
     def back(self, name: str) -> Back:
         """With its target as it is now."""

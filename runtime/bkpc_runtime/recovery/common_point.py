@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from bkpc_grammar.log_objects import TOGETHER
 from bkpc_grammar.quantities import Duration
-from bkpc_runtime.errors import BadUsage, PolicyBroken, RuntimeFailure
+from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused, RuntimeFailure
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.recovery.choice import Start, snapshot_until, starts
 from bkpc_runtime.recovery.log_tail import ending, kept, stop_at
@@ -23,6 +23,8 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
 _WHOLE_SECONDS = timedelta(seconds=1)
+Elsewhere = Callable[[str, Store, AtTime], Store | None]
+"""Another store of a database, in which its log leads to a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,14 @@ class _End:
 def common_point(
     stores: Mapping[str, Store], wanted: Point, idle: Collection[str], identities: Sequence[Secret],
     physical: Collection[str] = (), logs: Mapping[str, Sequence[Store]] = MappingProxyType({}),
+    elsewhere: Elsewhere = lambda *_: None,
 ) -> tuple[datetime, list[Member]]:  # fmt: skip
     """The moment, and each member at it: found from the ends of their logs, side by side.
 
     `wanted` is a time, or the latest that all have. Beside one member without a log it is the newest snapshot of that
     until then. In `idle` members nothing was committed after their log ends. Those
     in `physical` go into data directories. `logs`: of each all stores that have its log: any may know until when it is
-    complete.
+    complete. `elsewhere` has another store of a member, where the log of one does not lead to the moment.
 
     Raises:
         BadUsage: `wanted` is a point of one server.
@@ -119,7 +122,7 @@ def common_point(
 
     def at(moment: datetime) -> list[Member]:
         def member(one: _End) -> Member:
-            return _at(one, moment, identities, idle=one.member.database in idle)
+            return _at(one, moment, identities, elsewhere, idle=one.member.database in idle)
 
         return [*pool.map(member, ends.values())]
 
@@ -215,7 +218,7 @@ def _end(name: str, store: Store, identities: Sequence[Secret], logs: Sequence[S
     return _End(Member(name, store, start.to(end.stop), until), end.last, read, began, end.tail, known)
 
 
-def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool) -> Member:
+def _at(end: _End, moment: datetime, identities: Sequence[Secret], elsewhere: Elsewhere, *, idle: bool) -> Member:
     """All of its log where nothing in it is later."""
     member, last = end.member, end.last
     manifest = member.start.image.manifest
@@ -232,6 +235,10 @@ def _at(end: _End, moment: datetime, identities: Sequence[Secret], *, idle: bool
     except RuntimeFailure as problem:
         if last is None and end.began <= moment and isinstance(problem, PolicyBroken):
             return member  # there is no older image, and what this has of after the moment is of while it was taken
+        told = isinstance(problem, PolicyBroken | Refused)
+        if told and (other := elsewhere(member.database, member.store, AtTime(moment))):
+            found = next(starts(other, member.database, AtTime(moment), identities, physical=manifest.physical))
+            return replace(member, store=other, start=found)
         raise type(problem)(f"`{member.database}`: {problem}", help=problem.help) from problem
     return replace(member, start=start.to(stop) if stop else start)
 

@@ -104,12 +104,23 @@ def store_for(world: World, database: str, point: Point, identities: Sequence[Se
     first = store_to_read(world, database, None, all_of_them=True)
     if not isinstance(point, AtTime | AtPosition) or _leads(world, first, database, point, identities, physical):
         return first
-    for name in world.stores_of(database):
+    names = world.stores_of(database)
+    return leading_there(world, database, point, identities, names, physical=physical, instead_of=first) or first
+
+
+def leading_there(
+    world: World, database: str, point: AtTime | AtPosition, identities: Sequence[Secret], names: Sequence[str],
+    *, physical: bool, instead_of: Store,
+) -> Store | None:  # fmt: skip
+    """The first store of these in which the log of an image leads to a point to which that of another does not."""
+    for name in names:
         for one in with_its_log(world, database, remembered(world.store(name))):
-            if _leads(world, one, database, point, identities, physical):
-                log.warning("read from store `%s`: the log in `%s` does not lead to that point", one.name, first.name)
+            read = getattr(one, "names", (one.name,))
+            if set(read) <= {*names} and _leads(world, one, database, point, identities, physical):
+                text = "`%s` is read from store `%s`: the log in `%s` does not lead to that point"
+                log.warning(text, database, one.name, instead_of.name)
                 return one
-    return first
+    return None
 
 
 def _leads(

@@ -11,14 +11,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from bkpc_grammar.plan import CredentialReference, Plan
-from bkpc_runtime.errors import StoreFailed
+from bkpc_grammar.plan import CredentialReference, Plan, Recovery, Step
+from bkpc_runtime.commands.restore_group import _elsewhere
+from bkpc_runtime.commands.scope_notes import Notes
+from bkpc_runtime.commands.scope_prepared import Asked, Looking, Place
+from bkpc_runtime.commands.thaw_first import Terms, Thaws
+from bkpc_runtime.errors import Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.recovery.choice import starts
+from bkpc_runtime.recovery.common_point import common_point
 from bkpc_runtime.recovery.point import AtPosition, AtTime, Latest
 from bkpc_runtime.recovery.replay import open_spool
 from bkpc_runtime.recovery.way import ByClient
-from bkpc_runtime.recovery.where_from import store_for, store_to_read
+from bkpc_runtime.recovery.where_from import store_for, store_to_read, stores_to_read
 from bkpc_runtime.repository.segments import order, parse_key
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.world import World
@@ -102,7 +107,7 @@ def test_the_copy_is_read_where_nothing_else_answers(tmp_path: Path, caplog: pyt
             store_to_read(both, "shop", None)
 
 
-def test_a_point_in_a_gap_of_one_log_is_restored_from_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def with_a_gap(tmp_path: Path) -> tuple[World, Log]:
     """Both logs go as far, and the first is read elsewhere: but there the store was away for a while."""
     both = in_folders(tmp_path)
     stream = msgspec.structs.replace(PLAN.streams[0], database="shop", stores=("one", "two"))
@@ -125,7 +130,60 @@ def test_a_point_in_a_gap_of_one_log_is_restored_from_another(tmp_path: Path, ca
                 store.put(key.replace("/000001/", "/000002/", 1) if begun_anew else key, body)
         if image is not None:
             made.put_image(store, msgspec.structs.replace(image, flavour="mysql"))
-    at = {hour: AtTime(BEGAN + hour * 3600 * SECOND + 62 * SECOND) for hour in range(3)}
+    return both, log
+
+
+def moments() -> dict[int, AtTime]:
+    return {hour: AtTime(BEGAN + hour * 3600 * SECOND + 62 * SECOND) for hour in range(3)}
+
+
+def test_a_member_of_a_group_is_restored_from_where_the_log_leads_to_the_moment(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    both, _ = with_a_gap(tmp_path)
+    store, logs = stores_to_read(both, "shop", None)
+    assert store.name == "one"
+    for hour, name in ((0, "one"), (1, "two"), (2, "one")):
+        point = moments()[hour]
+        of = ({"shop": store}, point, (), ())
+        moment, (member,) = common_point(*of, logs={"shop": logs}, elsewhere=_elsewhere(both, ()))
+        assert (moment, member.store.name) == (point.moment, name)
+        assert member.start.window
+    assert "`shop` is read from store `two`: the log in `one` does not lead to that point" in caplog.text
+    with pytest.raises(Refused, match="does not show what came until the asked time"):
+        common_point({"shop": store}, moments()[1], (), (), logs={"shop": logs})
+
+
+@pytest.mark.parametrize(
+    ("scope", "names"), [("site", {0: "one", 1: "two", 2: "one"}), ("intruder", {0: "one", 1: ""})]
+)
+def test_so_is_a_database_of_a_scope_but_from_no_store_that_an_intruder_may_have_written(
+    tmp_path: Path, scope: Any, names: dict[int, str]
+) -> None:
+    both, _ = with_a_gap(tmp_path)
+    image = Step(
+        id="a",
+        kind="restore.image",
+        database="shop",
+        store="one",
+        needs=(),
+        reserve=(),
+        start_ms=0,
+        bytes=0,
+        expect_ms=0,
+    )
+    recovery = Recovery(scope=scope, lost="x", down=("shop",), databases=("shop",), steps=(image,), expect_ms=0)
+    for hour, name in names.items():
+        asked = Asked(moments()[hour], "", (), None, {"shop": Place("mysql://root@127.0.0.1:1/")})
+        notes = Notes(tmp_path / "notes", "")
+        looking = Looking(both, recovery, asked, (), notes, Thaws(both, Terms(None, 1)))
+        found = looking._at(("shop",))["shop"]
+        assert (getattr(found, "store", None) and found.store.name) == (name or None)  # type: ignore[union-attr]
+
+
+def test_a_point_in_a_gap_of_one_log_is_restored_from_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    both, log = with_a_gap(tmp_path)
+    at = moments()
     chosen = {hour: store_for(both, "shop", point, (), physical=False).name for hour, point in at.items()}
     assert chosen == {0: "one", 1: "two", 2: "one"}
     assert "read from store `two`: the log in `one` does not lead to that point" in caplog.text
