@@ -40,6 +40,7 @@ from bkpc_runtime.errors import RuntimeFailure, StoreFailed
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
 from bkpc_runtime.mysql.preflight import beyond
+from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.recovery.where_from import with_its_log
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.catalogue import Image, Window
@@ -140,6 +141,9 @@ def _rows(world: World, database: contract.Database, now: datetime) -> list[dict
             rows.append(_unanswered(database, name, kept[name].holding.unknown))
             continue
         try:
+            if away := new_stores(world, [name]).get(name):
+                rows.append(_unanswered(database, name, str(away)))
+                continue
             row = _row(world, database, name, source, kept[name], now)
             rows.append({**row, "drill": drill_row(world, database.name, name, now)})
         except StoreFailed as problem:
