@@ -14,6 +14,8 @@ from bkpc_grammar import plan as contract
 
 _MOVES = (1024, 256 * 1024)
 """Bytes per second of what waits for its turn, at least and at most: so that its connections last."""
+_PARTS = 4
+"""Of what is idle, against one for a log that is read ahead."""
 TRANSFERS = ("restore.image", "restore.increment", "restore.log")
 
 
@@ -68,6 +70,15 @@ def room_beside(plan: contract.Plan, recovery: contract.Recovery) -> dict[str, i
     """What a recovery has of each resource: what can be reserved, less what goes on for others."""
     beside = {one.resource: one.rate for one in recovery.beside}
     return {one.name: max(0, one.usable - beside.get(one.name, 0)) for one in plan.resources}
+
+
+@dataclass(frozen=True, slots=True)
+class _Using:
+    """A transfer that moves: what it has for itself, and how many parts of what is idle."""
+
+    transfer: Transfer
+    own: int
+    parts: int
 
 
 class SideBySide:
@@ -138,19 +149,22 @@ class SideBySide:
         """What each may use that runs, or that follows what has begun of its own database (its log is read ahead). Who
         runs before its turn has only what nobody reserves. None: no limit."""
         turns = {one.id for one in self._running}
-        there = [one for one in self._left if one.database in self._begun]
-        everyone = [(one, one.rate if one.id in turns else 0) for one in there]
-        return {one.id: self._rate(one, own, everyone) if one.rate else None for one, own in everyone}
+        there = [
+            _Using(one, one.rate if one.id in turns else 0, _PARTS if one.needs <= self._ended else 1)
+            for one in self._left
+            if one.database in self._begun
+        ]
+        return {one.transfer.id: self._rate(one, there) if one.transfer.rate else None for one in there}
 
-    def _rate(self, wanted: Transfer, own: int, everyone: list[tuple[Transfer, int]]) -> int:
+    def _rate(self, wanted: _Using, everyone: list[_Using]) -> int:
         shares = []
-        for resource in wanted.resources:
-            there = [reserved for one, reserved in everyone if resource in one.resources]
+        for resource in wanted.transfer.resources:
+            there = [one for one in everyone if resource in one.transfer.resources]
             room = self._room.get(resource, 0)
-            idle = max(0, room - sum(there))
+            idle = max(0, room - sum(one.own for one in there))
             # All that wait take a hundredth at most, which headroom has.
-            moves = 0 if own else max(_MOVES[0], min(_MOVES[1], room // (100 * len(there))))
-            shares.append(max(own + idle // len(there), moves))
+            moves = 0 if wanted.own else max(_MOVES[0], min(_MOVES[1], room // (100 * len(there))))
+            shares.append(max(wanted.own + idle * wanted.parts // sum(one.parts for one in there), moves))
         return min(shares)
 
     def _has_its_turn(self, wanted: Transfer) -> bool:

@@ -94,12 +94,12 @@ def test_none_is_later_than_planned(planned: list[Transfer], random: Random, kno
 def test_who_is_alone_has_all_and_log_is_read_ahead_with_what_is_idle() -> None:
     image = transfer("a", 0, 10, 40, "link")
     log = transfer("a", 10, 5, 40, "link", needs=image.id)
-    other = transfer("b", 0, 10, 30, "link")
+    other = transfer("b", 0, 10, 15, "link")
     ledger = SideBySide([image, other, log], ROOM)
-    assert ledger.begin() == [image, other]
-    assert ledger.rates() == {image.id: 50 * MB, other.id: 40 * MB, log.id: 10 * MB}
+    assert ledger.begin() == [image, other]  # 45 are idle
+    assert ledger.rates() == {image.id: 60 * MB, other.id: 35 * MB, log.id: 5 * MB}
     ledger.end([other.id])
-    assert ledger.rates() == {image.id: 70 * MB, log.id: 30 * MB}
+    assert ledger.rates() == {image.id: 88 * MB, log.id: 12 * MB}
     ledger.end([image.id])
     assert ledger.begin() == [log]
     assert ledger.rates() == {log.id: 100 * MB}
