@@ -1,10 +1,12 @@
 """How much memory an agent's streams take together, in one process: while others write, and when all are behind.
 
-    python -m bench.stream_memory [--server mariadb|mysql] [--streams 1,8,32] [--megabytes MB] [--seconds S]
+    python -m bench.stream_memory [--server mariadb|mysql] [--streams 1,8,32] [--megabytes MB] [--seconds S] \
+        [--slow S]
 
 All streams read one server, each into a directory of its own. First they bring back a log of large rows that was
-written before they began; then they follow somebody who writes small and large rows for so many seconds. Prints the
-resident memory (VmHWM, after the imports and at the end), the rate, and the processor's time.
+written before they began; then they follow somebody who writes small and large rows for so many seconds. `--slow`:
+the stores take so many seconds longer for each object. Prints the resident memory (VmHWM, after the imports and at the
+end), the rate, and the processor's time.
 """
 
 from __future__ import annotations
@@ -31,6 +33,10 @@ from tests.servers.streaming import Streaming, position, wait_for
 from bkpc_runtime.memory import give_back
 from bkpc_runtime.stores.directory import DirectoryStore
 give_back()
+class Slow(DirectoryStore):
+    def writer(self, *given, **named):
+        time.sleep(float(sys.argv[7]))
+        return super().writer(*given, **named)
 class Server:
     url, flavour = sys.argv[1], sys.argv[2]
 folder, count, first, recipient = Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6]
@@ -45,7 +51,7 @@ begun = time.perf_counter()
 said(begun)
 with ExitStack() as stack:
     streams = [
-        stack.enter_context(Streaming(Server, DirectoryStore("disk", folder / str(number)), recipient,
+        stack.enter_context(Streaming(Server, Slow("disk", folder / str(number)), recipient,
                                       flush_seconds=2.0, oldest=lambda: first))
         for number in range(count)
     ]
@@ -63,6 +69,7 @@ def main() -> None:
     parser.add_argument("--streams", default="1,8,32")
     parser.add_argument("--megabytes", type=int, default=128)
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--slow", type=float, default=0.0)
     chosen = parser.parse_args()
     recipient = str(pyrage.x25519.Identity.generate().to_public())
     with (
@@ -76,17 +83,19 @@ def main() -> None:
         size = position(server).offset - first.offset
         print(f"{chosen.server}, into directories, encrypted; all behind by {size / 1e6:.0f} MB, then written to:")
         for count in map(int, chosen.streams.split(",")):
-            report(server, Path(name) / str(count), count, first.file, recipient, chosen.seconds)
+            report(server, Path(name) / str(count), count, first.file, recipient, chosen)
 
 
 def row(size: int) -> str:
     return "0x" + os.urandom(size // 2).hex() + "61" * (size // 2)
 
 
-def report(server: ThrowawayServer, folder: Path, count: int, first: str, recipient: str, seconds: int) -> None:
+def report(
+    server: ThrowawayServer, folder: Path, count: int, first: str, recipient: str, chosen: argparse.Namespace
+) -> None:
     for number in range(count):
         (folder / str(number)).mkdir(parents=True)
-    arguments = [server.url, server.flavour, str(folder), str(count), first, recipient]
+    arguments = [server.url, server.flavour, str(folder), str(count), first, recipient, str(chosen.slow)]
     with subprocess.Popen(
         [sys.executable, "-c", _RECEIVE, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -94,7 +103,7 @@ def report(server: ThrowawayServer, folder: Path, count: int, first: str, recipi
         assert process.stdout
         before = json.loads(process.stdout.readline())
         told = []
-        for writes in (0, seconds):
+        for writes in (0, chosen.seconds):
             follow(server, writes)
             process.stdin.write("\n")
             process.stdin.flush()

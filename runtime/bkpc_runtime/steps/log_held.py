@@ -25,11 +25,11 @@ from bkpc_runtime.errors import StepFailed
 from bkpc_runtime.transfer.memory import MIB, Allowance
 
 log = logging.getLogger(__name__)
-ROOM = Allowance(64 * MIB)
+ROOM = Allowance(48 * MIB)
 """For all that is held in a process."""
-OWN = MIB // 2
+OWN = MIB // 4
 """Of each, beside that: what is no larger is never on disk."""
-_STEP = MIB // 2
+_STEP = MIB // 4
 _BLOCK = MIB // 4
 _SMALL = 64 << 10
 """Pieces that are joined as they come: a million of few bytes would take several times their size."""

@@ -32,7 +32,7 @@ _LOOKED_AT = 4096
 """Bytes of last events that are kept: to tell files apart that began within one second."""
 _READ = 256 * 1024
 _LONG = 2 * _READ - 4
-"""A packet of more bytes is passed on as it comes, when there are so many of it:"""
+"""Bytes of a packet that fits. One of more is passed on as it comes, when there are so many of it:"""
 _HEAD = KEPT + _LOOKED_AT
 
 
@@ -150,24 +150,32 @@ class StreamParser:
 
     def _packets(self, view: memoryview) -> int:
         """Handles every whole packet, and what there is of a long event; returns bytes used."""
-        at, filled = 0, len(view)
-        while self.left or filled - at >= 4:
-            if not self.left:
-                length = view[at] | view[at + 1] << 8 | view[at + 2] << 16
-                whole = filled - at - 4 >= length
-                if not whole and self.long is None and (length <= _LONG or filled - at - 4 < _HEAD):
+        at, filled = self._go_on(view), len(view)
+        while filled - at >= 4:
+            length = view[at] | view[at + 1] << 8 | view[at + 2] << 16
+            end = at + 4 + length
+            if end > filled:
+                if length <= _LONG or filled - at < _HEAD:
                     break
-                at, self.left, self.more = at + 4, length, length == _FULL_PACKET
+                self.left, self.more = end - filled, length == _FULL_PACKET
+                self._begin_long(self._unwrapped(view[at + 4 :]))
+                return filled
+            self._event(self._unwrapped(view[at + 4 : end]))
+            at = end
+        return at
+
+    def _go_on(self, view: memoryview) -> int:
+        """Handles what there is of a long event that has begun; returns bytes used."""
+        at = 0
+        while self.long is not None and at < len(view):
+            if not self.left:
+                if len(view) - at < 4:
+                    break
+                self.left = view[at] | view[at + 1] << 8 | view[at + 2] << 16
+                at, self.more = at + 4, self.left == _FULL_PACKET
             body = view[at : at + self.left]
             at, self.left = at + len(body), self.left - len(body)
-            if self.long is not None:
-                self._continue(body, last=not (self.left or self.more))
-            elif self.left or self.more:
-                self._begin_long(self._unwrapped(body))
-            else:
-                self._event(self._unwrapped(body))
-            if at == filled:
-                break
+            self._continue(body, last=not (self.left or self.more))
         return at
 
     def _unwrapped(self, body: memoryview) -> memoryview:
@@ -205,18 +213,19 @@ class StreamParser:
         if self.expected > self.skip_until:
             self.pieces.append(event)
             self.timestamp = timestamp or self.timestamp
-            last = len(event) - 4 if self.checksum else len(event)
-            self._note(timestamp, kind, server_id, event[HEADER.size : min(last, KEPT)])
+            if kind in TELLING or self.tally.inside is None:
+                last = len(event) - 4 if self.checksum else len(event)
+                self._note(timestamp, kind, server_id, bytes(event[HEADER.size : min(last, KEPT)]))
         else:
             self.piece_start = self.expected
 
-    def _note(self, timestamp: int, kind: int, server_id: int, beginning: memoryview | bytes) -> None:
+    def _note(self, timestamp: int, kind: int, server_id: int, beginning: bytes) -> None:
+        """An event of `TELLING`, or the first that comes."""
         if kind in _COMMITS:
             self.committed = timestamp
         elif kind in _MAY_END:
             self.committed = 0
-        if kind in TELLING or self.tally.inside is None:
-            self.tally.note(kind, server_id, bytes(beginning))
+        self.tally.note(kind, server_id, beginning)
 
     def _place(self, end: int, size: int) -> None:
         # MariaDB 11.4 and later may leave the position of an event inside a transaction empty.
@@ -288,7 +297,7 @@ class StreamParser:
         self.long, self.short_from = None, len(self.pieces)
         if self.long_wanted:
             self.awaited = self.expected
-        if self.expected > self.skip_until:
+        if self.expected > self.skip_until and self.long_head[0] in TELLING:
             self._note(self.timestamp, *self.long_head)
 
     def _add_long(self, body: memoryview) -> None:
