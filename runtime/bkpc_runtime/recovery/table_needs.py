@@ -11,7 +11,7 @@ from bkpc_runtime.errors import ToolFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.recovery.target import Target
 
-_ENGINE = re.compile(rb"\n\) [^\n]*?\bENGINE=(\w+)")
+_ENGINE = re.compile(rb"\n\) [^\n]*?\bENGINE=(\w+)[\s;]")
 _LONGEST = 1 << 20
 """Bytes of a part in which its table is defined."""
 _ERROR = re.compile(r"ERROR (\d+) \(")
