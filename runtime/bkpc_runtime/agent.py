@@ -31,6 +31,7 @@ from bkpc_runtime.world import World
 log = logging.getLogger(__name__)
 _RETRY = 15.0
 _AT_ONCE = 0.5
+_LOOK = 0.5
 
 
 class Agent:
@@ -43,8 +44,9 @@ class Agent:
         self._running: dict[str, LogStream] = {}
         self._working: Sequence[threading.Thread] = ()
 
-    def run(self, stop: threading.Event) -> bool:
-        """Returns whether everything that was received is durable in every store.
+    def run(self, stop: threading.Event, over: threading.Event | None = None) -> bool:
+        """Returns whether everything that was received is durable in every store. Once `over` is set no job is begun
+        any more; log is taken until those under way are done, and then it sets `stop` itself.
 
         Raises:
             BadUsage: another agent is at work in this one's folder.
@@ -58,13 +60,20 @@ class Agent:
             threads.append(threading.Thread(target=drills.run, args=(stop,), name="drills"))
             room = Room(self._world.plan.jobs, self._world.clock)
             self._tell_memory()
-            lanes = list(self._lanes(room, stop))
-            for thread in (*threads, *lanes, *self._beside(stop)):
+            no_more = threading.Event()
+            lanes = list(self._lanes(room, no_more))
+            for thread in (*threads, *lanes, *self._beside(no_more)):
                 thread.start()
             self._working = (*threads, *lanes)
-            stop.wait()
+            while not stop.wait(_LOOK) and not (over and over.is_set()):
+                pass
+            no_more.set()
+            if not stop.is_set():
+                self._working = threads
+                _wait_for(room, lanes, stop)
             self._working = ()
             self._finish(room, lanes)
+            stop.set()
             for thread in threads:
                 thread.join()
         return not self._undelivered
@@ -154,6 +163,14 @@ class Agent:
         except BaseException:
             break_off(self._world, lanes)
             raise
+
+
+def _wait_for(room: Room, lanes: Sequence[threading.Thread], stop: threading.Event) -> None:
+    """Until they have ended, or the agent is told to stop meanwhile."""
+    if running := room.running:
+        log.info("going over to the other plan when these are done: %s; log is taken meanwhile", ", ".join(running))
+    while any(lane.is_alive() for lane in lanes) and not stop.wait(_LOOK):
+        pass
 
 
 @contextlib.contextmanager

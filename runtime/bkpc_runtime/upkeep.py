@@ -120,7 +120,14 @@ def _not_agreed(world: World, store: Store, name: str, database: str) -> str:
     ours = next(one for one in world.plan.retention if (one.database, one.store) == (database, name))
     theirs = force.retention(database, name)
     if theirs is None or any(getattr(ours, one) != getattr(theirs, one) for one in _COMPARED):
-        return "the plan in force in it keeps something else; bkpc apply puts this one in force"
+        differs = "the plan in force in it keeps something else"
+        if plans.was_applied(store, world.plan.header.digest):
+            # To apply this one would take the change back.
+            return (
+                f"{differs}, and was applied after this one, {world.plan.header.digest[:12]}: use that one, "
+                f"{force.digest[:12]} (an agent goes over to it by itself once it is its plan file)"
+            )
+        return f"{differs}; bkpc apply puts this one in force"
     return ""
 
 

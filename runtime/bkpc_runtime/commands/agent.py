@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,14 +17,16 @@ from pathlib import Path
 from bkpc_grammar.address import host_and_port
 from bkpc_grammar.quantities import size
 from bkpc_runtime.agent import Agent
+from bkpc_runtime.agents_here import noted
 from bkpc_runtime.commands.event_stream import add_format
-from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
+from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.status import asked, told_by_agents
 from bkpc_runtime.commands.status_metrics import metrics
-from bkpc_runtime.errors import RuntimeFailure
+from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.leaving import leave
 from bkpc_runtime.listening import listening
 from bkpc_runtime.memory import give_back
+from bkpc_runtime.plan_watch import PlanWatch, check_reachable
 from bkpc_runtime.steps.log_outgoing import LEAST_SPOOL
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.work_folder import work_folder
@@ -84,31 +88,49 @@ def _metrics(world: World, work: Path) -> Callable[[], str]:
     return lambda: "\n".join(metrics(*told_by_agents(world, said, work))) + "\n"
 
 
-@reported
 def run(arguments: argparse.Namespace) -> int:
+    arguments.anew = False
+    code = _until_told(arguments)
+    if not arguments.anew:
+        return code
+    try:  # the same process to whoever watches over it, and nothing of this plan is left in it
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - as it was begun
+    except OSError as problem:
+        complain(StepFailed(f"the agent can't begin anew by itself: {problem.strerror}", help="start it again"))
+        return StepFailed.exit_code
+
+
+@reported
+def _until_told(arguments: argparse.Namespace) -> int:
+    """Until told to stop, or, with `arguments.anew` set, until it must begin anew with the plan that is in its file."""
     give_back()
     world = world_of(arguments)
-    stop = threading.Event()
+    stop, over, asked_to = threading.Event(), threading.Event(), threading.Event()
 
     def told(number: int, _: object) -> None:
-        if stop.is_set():
+        if asked_to.is_set():
             leave(signal.SIGTERM if number == signal.SIGINT else number)
-        threading.Thread(target=stop.set).start()  # it takes a lock, which this very thread may hold
+        threading.Thread(target=end).start()  # it takes locks, which this very thread may hold
+
+    def end() -> None:
+        asked_to.set()
+        stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told)
-    for database in world.databases(None):
-        world.login(database)
-        for name in world.stores_of(database.name):
-            world.store(name)
+    check_reachable(world)
     say(f"agent: {len(world.plan.streams)} streams, {len(world.plan.jobs)} jobs")
     work = work_folder(arguments.work, world.folder, world.environ)
     agent = Agent(world, work, arguments.spool)
-    with contextlib.ExitStack() as listens:
+    with contextlib.ExitStack() as beside:
+        note = beside.enter_context(noted(work, world.plan, arguments.plan))
+        watch = PlanWatch(world, arguments.plan, note.say)
+        threading.Thread(target=watch.run, args=(stop, over), name="plan", daemon=True).start()
         if arguments.listen:
-            where = listens.enter_context(listening(arguments.listen, partial(_metrics, world, work), agent.ailing))
+            where = beside.enter_context(listening(arguments.listen, partial(_metrics, world, work), agent.ailing))
             say(f"agent: metrics at {where}/metrics")
-        stored = agent.run(stop)
+        stored = agent.run(stop, over)
+    arguments.anew = over.is_set() and not asked_to.is_set()
     if not stored:
         say("agent: stopped, but not all that was received is stored: it is asked for again at the next start")
         return 4

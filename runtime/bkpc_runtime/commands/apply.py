@@ -13,8 +13,10 @@ from bkpc_runtime.commands.buckets import Looked as LookedAt
 from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines, look_at_buckets, make
 from bkpc_runtime.commands.cold_records import mend_cold_records
 from bkpc_runtime.commands.event_stream import add_format
+from bkpc_runtime.commands.other_plan import told_of_agents
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
+from bkpc_runtime.commands.status_stream import add_work
 from bkpc_runtime.errors import Refused, RuntimeFailure, StepFailed
 from bkpc_runtime.executor import due_jobs
 from bkpc_runtime.lanes import do_all
@@ -32,6 +34,7 @@ EXAMPLE = "example: bkpc apply plan.json --yes"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(parser)
     add_format(parser)
+    add_work(parser)
     parser.add_argument("--only", metavar="DB", help="only this database")
     parser.add_argument("--yes", action="store_true", help="do not ask before the first byte is written")
     parser.add_argument(
@@ -234,9 +237,11 @@ def _images(world: World, arguments: argparse.Namespace, ready: _Ready, no_image
     if due and not arguments.yes and not _agreed("take these images?"):
         say(no_image)
         return told.worst
-    _store_plan(world, ready.stores, told)
+    replaced = _store_plan(world, ready.stores, told)
     kept_up = sorted((one for one in jobs if one.kind in {"verify", "expire"}), key=lambda one: one.kind, reverse=True)
     do_all(world, due, kept_up, told.add)
+    for line in told_of_agents(world, arguments.work, replaced=replaced):
+        say(line)
     return told.worst
 
 
@@ -341,9 +346,12 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _store_plan(world: World, stores: Collection[str], told: Told) -> None:
+def _store_plan(world: World, stores: Collection[str], told: Told) -> bool:
+    """Whether the plan took the place of another."""
+    replaced = False
     for name in sorted(stores):
         try:
-            put_in_force(world.store(name), world.plan, world.clock())
+            replaced |= put_in_force(world.store(name), world.plan, world.clock())
         except RuntimeFailure as problem:
             told.add(problem)
+    return replaced

@@ -15,6 +15,7 @@ from typing import Any, cast
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration
 from bkpc_runtime.commands.answering import with_those_that_answer
+from bkpc_runtime.commands.other_plan import agents_of_other_plans, replaced_in
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.status_drill import drill_fine, drill_lines, drill_row
 from bkpc_runtime.commands.status_keeping import Kept, fields, kept_of, troubled
@@ -119,7 +120,9 @@ def told_by_agents(world: World, said: Asked, work: Path | None) -> tuple[list[d
     """As `status_of`, with what the agent of this machine says now: stores may have been asked some time ago."""
     streams = stream_rows(world, work)
     rows = [dict(row) for row in said.rows]
+    others = agents_of_other_plans(world, work)
     for row in rows:
+        row["other_plan"] = others.get(row["database"], "")
         row["stream"] = streams.get((row["database"], row["store"]))
         row["sync"] = said.syncs.get(row["database"]) if row["stream"] else None
         if answers(row):
@@ -173,6 +176,8 @@ def _fine(row: dict[str, Any]) -> bool:
     """Whether all is as promised in one store."""
     if (
         not answers(row)
+        or row["other_plan"]
+        or row["replaced"]
         or not (row["image"] or row["continues"])
         or row["severed"]
         or row["unlocked"]
@@ -187,6 +192,8 @@ def _fine(row: dict[str, Any]) -> bool:
 def _print_unanswered(row: dict[str, Any]) -> None:
     print(f"{row['database']} in {row['store']}")
     print(f"  problem: {row['store']} does not answer: {row['unanswered']}")
+    if row["other_plan"]:
+        print(f"  problem: {row['other_plan']}")
     if row["sync"]:
         print(f"  {sync_line(row['sync'], row['stream'])}")
     for line in (*(stream_lines(row["stream"]) if row["stream"] else ()), *endangered_lines(row)):
@@ -230,6 +237,7 @@ def _row(
         "image": newest.manifest.id if newest else None,
         "ahead": last.manifest.id if last and ahead else "",
         "continues": [] if newest else _continued_by(world, database, store),
+        "replaced": replaced_in(world, database.name, store),
         "severed": severed,
         "image_age_seconds": round((now - datetime.fromisoformat(newest.manifest.finished)).total_seconds())
         if newest
@@ -328,6 +336,7 @@ def _print(row: dict[str, Any]) -> None:
 def _problems(row: dict[str, Any]) -> Iterator[str]:
     if row["lag"] in {"warn", "fail"}:
         yield f"the log lags more than the policy allows ({row['lag']})"
+    yield from filter(None, (row["other_plan"], row["replaced"]))
     if row["severed"]:
         yield row["severed"]
     if row["ahead"]:

@@ -40,16 +40,28 @@ class InForce:
         return next((one for one in rows if (one.database, one.store) == (database, store)), None)
 
 
-def put_in_force(store: Store, plan: contract.Plan, now: datetime) -> None:
-    """Stores a plan, and then that it is in force."""
+def put_in_force(store: Store, plan: contract.Plan, now: datetime) -> bool:
+    """Stores a plan, and then that it is in force; whether another was before."""
     digest = plan.header.digest
     key = layout.plan_key(digest)
     if store.head(key) is None:
         store.put(key, canonical_bytes(plan))
-    if next(_applied(store), None) != digest:
+    before = last_applied(store)
+    if before != digest:
         told = {"digest": digest, "applied": now.isoformat()}
         body = json.dumps(told, indent=2).encode() + b"\n"
         store.put(f"{CURRENT}{layout.new_image_id(now)}.{digest}.json", body)
+    return before not in {digest, ""}
+
+
+def last_applied(store: Store) -> str:
+    """The digest of the newest that was applied, of whatever databases; empty where none was."""
+    return next(_applied(store), "")
+
+
+def was_applied(store: Store, digest: str) -> bool:
+    """Whether a plan is, or was, in force in a store."""
+    return digest in _applied(store)
 
 
 def in_force(store: Store, database: str) -> InForce | None:

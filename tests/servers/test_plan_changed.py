@@ -1,0 +1,51 @@
+"""A plan is changed and applied while its agent runs."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyrage
+
+from bkpc_runtime.stores.directory import DirectoryStore
+from tests.database_server import ThrowawayServer
+from tests.servers.command_line import Office
+
+
+def wait_until(true: Callable[[], bool], log: Path) -> None:
+    until = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.2)
+
+
+def test_the_agent_goes_over_to_a_key_that_took_the_place_of_another(server: ThrowawayServer, tmp_path: Path) -> None:
+    server.run("DROP USER IF EXISTS 'backup'@'%'", "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)")
+    office = Office.opened(tmp_path / "office", server)
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    log, agent = office.folder / "agent.log", office.start("agent", "plan.json")
+    try:
+        wait_until(lambda: "streaming shop" in log.read_text(), log)
+        identity = pyrage.x25519.Identity.generate()
+        policy = (office.folder / "shop.bkp").read_text()
+        office.write(policy.replace(office.recipient, str(identity.to_public())))
+        office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+        told = office.bkpc("status", "plan.json", expect=1).text
+        assert "problem: the agent here runs plan " in told
+        told = office.bkpc("apply", "plan.json", "--yes", expect=0).text
+        assert "warning: the agent here runs plan " in told
+        assert "it goes over to this one by itself" in told
+        wait_until(lambda: log.read_text().count("streaming shop") == 2, log)
+        assert agent.poll() is None
+        assert log.read_text().count("agent: 1 streams") == 2, "the same process"
+        server.run("INSERT INTO shop.t VALUES (1)")
+        office.until_archived(server)
+        store = DirectoryStore("disk", office.folder / "backups")
+        newest = max(one.key for one in store.list("shop/") if "/logs/" in one.key and one.key.endswith(".age"))
+        assert pyrage.decrypt(store.get(newest), [identity])
+        assert "the agent here runs" not in office.bkpc("status", "plan.json", expect=0).text
+    finally:
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(30) == 0
