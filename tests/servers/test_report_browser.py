@@ -17,6 +17,7 @@ from selenium.webdriver.common.keys import Keys
 
 from bkpc_compiler.backends.report import report_html
 from bkpc_compiler.backends.runbook import runbook_html
+from bkpc_compiler.backends.runbook.pages import pages_of
 from tests.compiler.backends.made import made_plan
 from tests.compiler.backends.test_large_report import FEW, planned
 from tests.compiler.backends.test_pages import GROWTH, evil_plan
@@ -86,6 +87,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "hostile report": report_html(evil_plan()),
         "hostile runbook": runbook_html(evil_plan()),
         "large report": report_html(planned(FEW)),
+        "runbook index": dict(pages_of(planned(FEW), "html"))["index.html"],
     }
     for name, page in made.items():
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
@@ -116,7 +118,9 @@ def requests(browser: Chrome) -> list[str]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["report", "runbook", "hostile report", "hostile runbook", "large report"])
+@pytest.mark.parametrize(
+    "name", ["report", "runbook", "hostile report", "hostile runbook", "large report", "runbook index"]
+)
 def test_nothing_is_wider_than_the_window(name: str, width: int, browser: Chrome, pages: dict[str, str]) -> None:
     show(browser, pages[name], width)
     open_all(browser)
@@ -158,6 +162,20 @@ def test_a_database_is_found_by_typing(browser: Chrome, pages: dict[str, str]) -
     assert asked(browser, f"return {rows}.length") == 0
     assert asked(browser, "return document.querySelectorAll('#databases details[hidden]').length") == 0
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_the_runbook_of_a_database_is_found_by_typing(browser: Chrome, pages: dict[str, str]) -> None:
+    show(browser, pages["runbook index"])
+    browser.find_element(By.ID, "find-name").send_keys("db57")
+    links = "[...document.querySelectorAll('tbody a')].filter(one => one.checkVisibility()).map(one => one.textContent)"
+    assert asked(browser, f"return {links}") == [
+        "Wrong or deleted data in db57",
+        "Loss of the host of db57",
+        "Loss of site s7",
+    ]
+    browser.find_element(By.ID, "find-name").clear()
+    browser.find_element(By.ID, "find-name").send_keys(" ")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "details[open]")) == 3
 
 
 def test_without_scripts_all_are_there_to_be_found(browser: Chrome, pages: dict[str, str]) -> None:
@@ -223,8 +241,17 @@ def test_a_bound_leads_to_its_terms(browser: Chrome, pages: dict[str, str]) -> N
     assert target.is_displayed()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_is_promised_is_a_line_that_is_seen(width: int, browser: Chrome, pages: dict[str, str]) -> None:
+    show(browser, pages["report"], width)
+    open_all(browser)
+    beside = """return [...document.querySelectorAll('#promises line.promised')].map(one =>
+      one.ownerSVGElement.getBoundingClientRect().right - one.getBoundingClientRect().right)"""
+    assert min(asked(browser, beside)) > 2
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["report", "runbook", "large report"])
+@pytest.mark.parametrize("name", ["report", "runbook", "large report", "runbook index"])
 def test_text_can_be_read_in_both_schemes(name: str, scheme: str, browser: Chrome, pages: dict[str, str]) -> None:
     show(browser, pages[name], scheme=scheme)
     open_all(browser)

@@ -42,7 +42,7 @@ def note_of(databases: int) -> tuple[str, ...]:
         return ()
     return (
         f"{databases:,} databases: those of a site that go to the same stores are drawn as one.",
-        "`--database NAME` draws one with what it needs, `--site NAME` those of a site.",
+        "--database NAME draws one with what it needs, --site NAME those of a site.",
     )
 
 

@@ -90,6 +90,7 @@ def _environment() -> Environment:
         "rate": words.rate,
         "size": words.size,
         "listed": words.listed,
+        "origin": words.origin,
         "slug": slug,
         "ticked": ticked,
         "md": markdown,

@@ -89,18 +89,31 @@ def failure(scope: str, lost: str) -> str:
     }[scope]
 
 
+_RESOURCES = {
+    ("store", "reads"): "Reading from store",
+    ("store", "writes"): "Writing to store",
+    ("account", "reads"): "Reading from OSS in",
+    ("account", "writes"): "Writing to OSS in",
+    ("database", "dump"): "Dumping",
+    ("database", "log"): "Replay on",
+}
+
+
 def resource(name: str) -> str:
-    """A resource as a heading says it: `Writing to store near`."""
+    """A resource as a heading says it, and `explain` too: `Writing to store near`."""
     kind, _, rest = name.partition(":")
-    what, _, direction = rest.rpartition(":")
     if kind == "link":
         return f"Link {rest}"
-    if kind == "store":
-        verbs = {"reads": "Reading from", "writes": "Writing to"}
-        return f"{verbs.get(direction, direction)} store {what}"
-    if not what:
-        return f"{kind.capitalize()} {rest}"
-    return f"{kind.capitalize()} {what}, {direction}"
+    what, _, direction = rest.rpartition(":")
+    if kind == "database" and not what:
+        return f"Loading into {rest}"
+    told = _RESOURCES.get((kind, direction))
+    return f"{told} {what}" if told else f"{kind.capitalize()} {rest}"
+
+
+def origin(name: str) -> str:
+    """Whose figure it is: `declared`, `assumed by std`."""
+    return "assumed by std" if name == "std" else name
 
 
 def when(schedule: Schedule) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import msgspec
@@ -143,3 +144,9 @@ def test_what_is_hostile_stays_text() -> None:
     page = report_html(msgspec.structs.replace(plan, objectives=objectives))
     assert_sound(page)
     assert page.count("<script") == 1
+
+
+def test_origins_are_said_in_words() -> None:
+    text = assert_sound(report_html(planned(FEW))).text
+    assert "assumed by std" in text
+    assert not re.search(r"\bstd\b(?!/)", text.replace("assumed by std", ""))

@@ -207,8 +207,11 @@ def test_a_step_without_time_says_so() -> None:
         ("link:a -- b", "Link a -- b"),
         ("store:near:writes", "Writing to store near"),
         ("store:near:reads", "Reading from store near"),
-        ("database:orders", "Database orders"),
-        ("database:orders:log", "Database orders, log"),
+        ("account:cn-beijing:writes", "Writing to OSS in cn-beijing"),
+        ("account:cn-beijing:reads", "Reading from OSS in cn-beijing"),
+        ("database:orders", "Loading into orders"),
+        ("database:orders:dump", "Dumping orders"),
+        ("database:orders:log", "Replay on orders"),
     ],
 )
 def test_resources_have_names_for_people(name: str, title: str) -> None:

@@ -13,6 +13,8 @@ from bkpc_grammar.plan import Objective, Plan, Term
 from bkpc_grammar.rounding import summed, told_down, told_up
 from bkpc_grammar.shares import for_share
 
+_BESIDE = 30
+"""Part of what is promised that a bar shows behind its line."""
 _PLANNED = 5
 """Percent of a loss promised, below which the margin is the planner's: it reserves the least rate that keeps it."""
 
@@ -79,7 +81,8 @@ class Promise:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The waterfall: each bar begins where the one before ends; the line is what is promised."""
-        whole = max(self.promised_ms, sum(term.takes_ms for term in self.terms))
+        # A little more than what is promised, so that its line is seen.
+        whole = max(self.promised_ms + self.promised_ms // _BESIDE, sum(term.takes_ms for term in self.terms))
         done, found = 0, []
         for term, told in zip(self.terms, self._summed[1], strict=True):
             found.append(Stage(term, told, _waterfall_bar(done, term.takes_ms, self.promised_ms, whole)))

@@ -5,6 +5,7 @@
   const told = form.querySelector("output");
   const parts = [...document.querySelectorAll("details.part")].map((part) => ({
     part,
+    first: part.open,
     rows: [...part.querySelectorAll("tbody tr")].map((row) => ({
       row,
       text: `${row.cells[0].textContent} ${row.cells[1].textContent} ${row.dataset.find ?? ""}`.toLowerCase(),
@@ -18,7 +19,7 @@
   const look = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let found = 0;
-    for (const { part, rows } of parts) {
+    for (const { part, first, rows } of parts) {
       let shown = 0;
       for (const { row, text } of rows) {
         const hit = words.every((word) => text.includes(word));
@@ -27,7 +28,7 @@
         if (!row.hidden) shown += 1;
       }
       part.hidden = shown === 0;
-      part.open = words.length > 0 && shown > 0;
+      part.open = words.length > 0 ? shown > 0 : first;
     }
     told.textContent = words.length > 0 ? said(found) : "";
   };
