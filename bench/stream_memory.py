@@ -1,9 +1,9 @@
 """How much memory an agent's streams take together, in one process: while others write, and when all are behind.
 
     python -m bench.stream_memory [--server mariadb|mysql] [--streams 1,8,32] [--megabytes MB] [--seconds S] \
-        [--slow S]
+        [--slow S] [--rows large|small]
 
-All streams read one server, each into a directory of its own. First they bring back a log of large rows that was
+All streams read one server, each into a directory of its own. First they bring back a log that was
 written before they began; then they follow somebody who writes small and large rows for so many seconds. `--slow`:
 the stores take so many seconds longer for each object. Prints the resident memory (VmHWM, after the imports and at the
 end), the rate, and the processor's time.
@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=128)
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--slow", type=float, default=0.0)
+    parser.add_argument("--rows", choices=["large", "small"], default="large")
     chosen = parser.parse_args()
     recipient = str(pyrage.x25519.Identity.generate().to_public())
     with (
@@ -78,12 +79,24 @@ def main() -> None:
     ):
         server.run("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY AUTO_INCREMENT, body LONGBLOB)")
         first = position(server)
-        for _ in range(max(1, chosen.megabytes // 16)):
-            server.run("BEGIN", *["INSERT INTO w.t (body) VALUES (" + row(1 << 20) + ")"] * 16, "COMMIT")
+        write(server, chosen)
         size = position(server).offset - first.offset
         print(f"{chosen.server}, into directories, encrypted; all behind by {size / 1e6:.0f} MB, then written to:")
         for count in map(int, chosen.streams.split(",")):
             report(server, Path(name) / str(count), count, first.file, recipient, chosen)
+
+
+def write(server: ThrowawayServer, chosen: argparse.Namespace) -> None:
+    """Rows of a MiB, or as much in transactions of one small row each."""
+    if chosen.rows == "small":
+        server.run(
+            "CREATE TABLE w.s (id INT PRIMARY KEY AUTO_INCREMENT, body CHAR(40))",
+            "CREATE PROCEDURE w.fill(n INT) BEGIN WHILE n > 0 DO INSERT INTO w.s (body) VALUES (UUID()); "
+            "SET n = n - 1; END WHILE; END", f"CALL w.fill({chosen.megabytes * 4096})",
+        )  # fmt: skip
+        return
+    for _ in range(max(1, chosen.megabytes // 16)):
+        server.run("BEGIN", *["INSERT INTO w.t (body) VALUES (" + row(1 << 20) + ")"] * 16, "COMMIT")
 
 
 def row(size: int) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bkpc_grammar.log_objects import OBJECT, SYNC_APART_MS
-from bkpc_runtime.mysql.binlog.gtid_marks import Seen
+from bkpc_runtime.mysql.binlog.gtid_marks import Noted, Seen
 from bkpc_runtime.mysql.binlog.receiver import Chunk
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.ending import Mark
@@ -18,7 +18,7 @@ SEGMENT_BYTES = OBJECT
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Bytes `[start, start + body.size)` of binlog `file`; see `Segment` and `Parcel`. `seen`: its transactions."""
+    """Bytes `[start, start + body.size)` of binlog `file`; see `Segment` and `Parcel`. `noted`: its transactions."""
 
     file: str
     start: int
@@ -26,7 +26,7 @@ class Cut:
     part: bool
     arrived: float
     committed: float
-    seen: tuple[Seen, ...] = ()
+    noted: Noted = field(default_factory=Noted)
     origin: str = ""
     before: str = ""
     gtids: str = ""
@@ -58,14 +58,15 @@ class Cutter:
         """The end of the last whole event: where a new connection goes on."""
         self.last = last
         """The events before it, if they are known."""
+        self._later: list[Seen] = []
+        """What was noted of an event that is not whole yet."""
         self._held.close()
         self._go_on(position, self._hold())
 
     def _go_on(self, position: Position, held: Held) -> None:
         self.file, self._start = position.file, position.offset
         self._held = held
-        self._seen: list[Seen] = []
-        self._complete = self._complete_seen = 0
+        self._noted, self._complete = Noted(), 0
         self.arrived: float | None = None
         self._opened = time.monotonic()
         self.awaited = False
@@ -85,15 +86,21 @@ class Cutter:
             self._opened = time.monotonic()
             self.arrived = arrived
         self._held.add(chunk.data)
-        self._seen.append(chunk.seen)
+        self._later.append(chunk.seen)
         # What is awaited without bytes of its own has been cut before.
         self.awaited = self.awaited or bool(chunk.awaited and chunk.data)
         if chunk.complete:
-            self._complete, self._complete_seen = self._held.size, len(self._seen)
+            self._complete = self._held.size
+            self._note()
             self.boundary = Position(chunk.file, chunk.end)
             self.last = chunk.last or self.last
             self.committed = float(chunk.timestamp)
             self._telling = chunk.committed
+
+    def _note(self) -> None:
+        for one in self._later:
+            self._noted.add(one)
+        self._later.clear()
 
     @property
     def full(self) -> bool:
@@ -119,11 +126,10 @@ class Cutter:
         self._cut_at = time.monotonic()
         self.told = self._telling
         rest = body.split(size) if size < body.size else self._hold()
-        told = len(self._seen) if part else self._complete_seen
-        seen, later = tuple(self._seen[:told]), self._seen[told:]
-        cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed, seen)
+        if part:
+            self._note()
+        cut = Cut(self.file, self._start, body, part, self.arrived or time.time(), self.committed, self._noted)
         self._go_on(cut.end, rest)
         if rest.size:
             self.arrived = time.time()
-        self._seen = later
         return cut

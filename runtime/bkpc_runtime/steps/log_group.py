@@ -13,7 +13,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
-from bkpc_runtime.mysql.binlog.gtid_marks import KEPT, executed_before, mark_of
+from bkpc_runtime.mysql.binlog.gtid_marks import KEPT, executed_before
 from bkpc_runtime.mysql.binlog.receiver import Chunk, Idle, LogUnreadable, Received, Receiver, ReplicaIdentity, Rotated
 from bkpc_runtime.mysql.connection import server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, identity_of
@@ -349,7 +349,7 @@ class LogGroup:
                 beginning = cut.body.beginning(KEPT)
                 self._origin = origin_of(beginning)
                 before = executed_before(beginning, facts.variable("gtid_purged").replace("\n", ""))
-            gtids = mark_of(cut.seen, facts.identity)
+            gtids = cut.noted.mark(facts.identity)
             ending = "" if cut.part else ending_of(self.cutter.last, cut.end.offset)
             self.outgoing.take(replace(cut, origin=self._origin, before=before, gtids=gtids, ending=ending))
 

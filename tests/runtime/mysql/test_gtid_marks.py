@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bkpc_runtime.mysql.binlog import events
-from bkpc_runtime.mysql.binlog.gtid_marks import GtidTally, Seen, after, executed_before, mark_of
+from bkpc_runtime.mysql.binlog.gtid_marks import GtidTally, Noted, Seen, after, executed_before
 from bkpc_runtime.mysql.gtid import NONE, Gtids, parse_gtids
 from bkpc_runtime.repository.segments import Segment, parse_key
 
@@ -59,6 +59,13 @@ def logs(draw: st.DrawFn) -> list[tuple[str, int, list[Told]]]:
         number = numbers[source].pop(0)
         found.append((source, number, transaction(source, number, draw(st.sampled_from(KINDS)))))
     return found
+
+
+def mark_of(parts: Sequence[Seen], own: str) -> str:
+    noted = Noted()
+    for one in parts:
+        noted.add(one)
+    return noted.mark(own)
 
 
 def marks_of(told: Sequence[Told], cuts: Sequence[int], fresh: frozenset[int]) -> list[str]:

@@ -88,37 +88,68 @@ class GtidTally:
             self.inside = False
 
 
-def mark_of(seen: Sequence[Seen], own: str) -> str:
-    """The mark of a piece, of what was noted of its parts; `own`: the server's UUID. Empty where it can't be told."""
-    gtids = [gtid for one in seen for gtid in one.gtids]
-    open_ = bool(seen) and seen[-1].open
-    if not seen or not all(one.sure for one in seen) or any(gtid.count(":") > 1 for gtid in gtids):
-        return ""
-    last = gtids.pop() if open_ and gtids else ""
-    mark = f".g{'_'.join(_items(gtids, own))}"
-    if open_:
-        mark += f".o{''.join(_items([last], own)) if last else ''}"
-    return mark if len(mark) <= _LONGEST else ""
+class Noted:
+    """What the mark of a piece takes of what was noted of its parts, however many transactions are in it."""
+
+    def __init__(self) -> None:
+        self._gtids = _Ranges()
+        self._last = ""
+        self._open = self._any = False
+        self._tellable = True
+
+    def add(self, seen: Seen) -> None:
+        """What was noted of the next part."""
+        self._any, self._open = True, seen.open
+        self._tellable = self._tellable and seen.sure and not any(gtid.count(":") > 1 for gtid in seen.gtids)
+        if not self._tellable:
+            return
+        for gtid in seen.gtids:
+            self._gtids.add(self._last)
+            self._last = gtid
+        self._tellable = self._gtids.count <= _LONGEST
+
+    def mark(self, own: str) -> str:
+        """`own`: the server's UUID. Empty where it can't be told."""
+        if not (self._any and self._tellable):
+            return ""
+        open_, last = self._open, _Ranges()
+        (last if open_ else self._gtids).add(self._last)
+        self._last = ""
+        mark = f".g{'_'.join(self._gtids.items(own))}"
+        if open_:
+            mark += f".o{''.join(last.items(own))}"
+        return mark if len(mark) <= _LONGEST else ""
 
 
-def _items(gtids: Iterable[str], own: str) -> Iterable[str]:
-    ranges: dict[str, list[list[int]]] = {}
-    last: dict[str, str] = {}
-    for gtid in gtids:
+class _Ranges:
+    """GTIDs that came one after the other: of MySQL those of each source, of MariaDB the last of each server."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[str, list[list[int]]] = {}
+        self._last: dict[str, str] = {}
+        self.count = 0
+        """Of the items, at most."""
+
+    def add(self, gtid: str) -> None:
+        if not gtid:
+            return
         source, number = split_gtid(gtid)
         if ":" not in gtid:
-            last[gtid.rpartition("-")[0]] = gtid
-            continue
-        known = ranges.setdefault(source, [])
+            self._last[gtid.rpartition("-")[0]] = gtid
+            return
+        known = self._ranges.setdefault(source, [])
         if known and known[-1][1] + 1 == number:
             known[-1][1] = number
         else:
             known.append([number, number])
-    yield from last.values()
-    for source, pairs in ranges.items():
-        of = "" if source == own else f"{source.replace('-', '')}x"
-        for low, high in pairs:
-            yield f"{of}{low}" if low == high else f"{of}{low}-{high}"
+            self.count += 1
+
+    def items(self, own: str) -> Iterable[str]:
+        yield from self._last.values()
+        for source, pairs in self._ranges.items():
+            of = "" if source == own else f"{source.replace('-', '')}x"
+            for low, high in pairs:
+                yield f"{of}{low}" if low == high else f"{of}{low}-{high}"
 
 
 def executed_before(beginning: bytes, purged: str = "") -> str:
