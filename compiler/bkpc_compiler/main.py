@@ -105,6 +105,9 @@ def _dispatch(given: list[str]) -> int:
     module = _load(COMMANDS[name][0])
     if module is None:
         return USAGE
+    if problem := _empty(given[1:]):
+        print(f"bkpc {name}: {problem} is empty: a variable that is not set, or misspelt?", file=sys.stderr)
+        return USAGE
     parser = argparse.ArgumentParser(
         prog=f"bkpc {name}",
         description=COMMANDS[name][1],
@@ -125,6 +128,19 @@ def _dispatch(given: list[str]) -> int:
     finally:
         gc.enable()
     return code
+
+
+def _empty(given: Sequence[str]) -> str:
+    """The option or name that is given without a value: `--to "$POINT"` must not mean what `--to` left out does."""
+    before = ""
+    for one in given:
+        if not one.strip():
+            return before if before.startswith("-") and "=" not in before else "an argument"
+        option, equals, value = one.partition("=")
+        if option.startswith("--") and equals and not value.strip():
+            return option
+        before = one
+    return ""
 
 
 def _load(name: str) -> ModuleType | None:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadUsage(f"{work} is no folder", help="--work FOLDER: where the scratch server's data may lie")
     asked = Asked(arguments.image, work, float(arguments.wait), identities_of(arguments),
                   drawn_seed() if arguments.seed is None else arguments.seed,
-                  parse_point(arguments.to) if arguments.to else None)  # fmt: skip
+                  None if arguments.to is None else parse_point(arguments.to))  # fmt: skip
     if arguments.to and (arguments.image or not arguments.database):
         raise BadUsage("--to is of one database, and says which image it takes", help="name DB, and no --image")
     passed = True

@@ -102,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     partial = restore_tables.is_asked(arguments)
     _check_usage(arguments, partial=partial)
     world = world_of(arguments)
-    point = before_event(arguments.before_event) if arguments.before_event else parse_point(arguments.to or "latest")
+    wanted = "latest" if arguments.to is None else arguments.to
+    point = before_event(arguments.before_event) if arguments.before_event else parse_point(wanted)
     means = Means(
         identities_of(arguments), arguments.work or temporary_folder(), arguments.replay, arguments.clients,
         other_engines=arguments.other_engines,

@@ -48,6 +48,29 @@ def test_help_of_each_command_has_an_example(name: str, capsys: pytest.CaptureFi
     assert f"example:\n  bkpc {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["restore", "plan.json", "shop", "--to", "", "--into", "u"], "--to"),
+        (["restore", "plan.json", "shop", "--to=", "--into", "u"], "--to"),
+        (["restore", "plan.json", "--group", "g", "--into", "a=u", "--to", " "], "--to"),
+        (["restore", "plan.json", "--scope", "site:x", "--into", "a=u", "--store", ""], "--store"),
+        (["restore", "plan.json", "shop", "--tables", "s.t", "--as", "", "--into", "u"], "--as"),
+        (["restore", "plan.json", "shop", "--before-event", "", "--into", "u"], "--before-event"),
+        (["drill", "plan.json", "shop", "--to", ""], "--to"),
+        (["drill", "plan.json", "shop", "--image", ""], "--image"),
+        (["verify", "plan.json", "--store", ""], "--store"),
+        (["log", "plan.json", "shop", "--find", "drop table a.b", "--store", ""], "--store"),
+        (["apply", "plan.json", "--only", ""], "--only"),
+        (["restore", "plan.json", "", "--into", "u"], "an argument"),
+    ],
+)
+def test_an_empty_value_is_not_the_default(given: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--to "$POINT"`, misspelt, would bring back the latest state."""
+    assert main(given) == 2
+    assert f"bkpc {given[0]}: {named} is empty" in capsys.readouterr().err
+
+
 def test_a_missing_runtime_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
