@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -158,3 +159,22 @@ def test_what_changed_since(office: Office, tmp_path: Path) -> None:
         assert "all, because the log holds rows that are changed by statements" in told
         for name in ("w.brand_new", "w.quiet"):
             assert rescue.run(f"SELECT * FROM {name}") == server.run(f"SELECT * FROM {name}"), name
+
+
+def test_what_is_only_prepared_at_the_point_is_left_out(office: Office, tmp_path: Path) -> None:
+    server = office.server
+    server.run("CREATE TABLE w.x (id INT PRIMARY KEY)", "INSERT INTO w.x VALUES (1)",
+               "XA START 'a\\'b', 'of', 7", "INSERT INTO w.x VALUES (2)", "XA END 'a\\'b', 'of', 7", "XA PREPARE 'a\\'b', 'of', 7")  # fmt: skip
+    stop = office.archived()
+    server.run("XA COMMIT 'a\\'b', 'of', 7")
+    with start_server(server.flavour, tmp_path / "rescue") as rescue:
+        command = ["restore", "plan.json", "shop", "--to", stop, "--into", rescue.url]
+        told = office.bkpc(*command, "--tables", "w.x", "--as", "back", expect=0).text
+        assert "is prepared at that point, and not committed: it is not in the copy" in told
+        assert rescue.run("SELECT id FROM back.x") == [(1,)]
+        rescue.run("DROP DATABASE back")
+        told = office.bkpc(*command, expect=0).text
+        (xid,) = re.findall(r"XA transaction (.*) is prepared, as at the source then", told)
+        assert rescue.run("SELECT id FROM w.x") == [(1,)]
+        rescue.run(f"XA COMMIT {xid}")
+        assert rescue.run("SELECT id FROM w.x") == [(1,), (2,)]

@@ -14,6 +14,7 @@ from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql.account_statements import AccountName
 from bkpc_runtime.mysql.binlog.events import Statement
 from bkpc_runtime.mysql.flavour import ServerFacts
+from bkpc_runtime.mysql.prepared import left_prepared
 from bkpc_runtime.recovery.accounts_back import AccountsBack, absent_definers, holds_accounts
 from bkpc_runtime.recovery.choice import Choice, Start, choose, starts
 from bkpc_runtime.recovery.load import ready_target
@@ -64,6 +65,9 @@ def restore_whole(
         say(f"the last transaction is of {restored.last.committed.isoformat()}")
     for (schema, table), engine in sorted(restored.other_engines.items()):
         say(f"{schema}.{table} was of storage engine {engine}, which the target lacks: it has the default one")
+    with closing(target.connect()) as connection:
+        for line in left_prepared(connection):
+            say(line)
     say("the event scheduler of the target is off: SET GLOBAL event_scheduler = ON when you put it in service")
     point_there, into = restored.position.text, target.address.text
     events.tell(events.Restored(database=database, point=point_there, into=into, tables=()))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.mysql.flavour import Position, ServerFacts, read_facts
+from bkpc_runtime.mysql.prepared import left_prepared
 from bkpc_runtime.mysql.scratch_server import find_server, server_over
 from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.data_folder import DataFolder, claimed
@@ -91,7 +92,11 @@ def _look_and_replay(
         facts = facts_of(target)
         way = way_of(target, facts, Means(work=folder.work))
         say("  log, by the server's own applier" if isinstance(way, ByApplier) else f"  log, by client ({way.because})")
-        return replay(spool, target, facts, way, lambda *_: None).stop, unread
+        stop = replay(spool, target, facts, way, lambda *_: None).stop
+        with closing(target.connect()) as connection:
+            for line in left_prepared(connection):
+                say(line)
+        return stop, unread
 
 
 def facts_of(target: Target) -> ServerFacts:

@@ -7,13 +7,16 @@ and a target that holds other data is touched only when what it gets is complete
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bkpc_runtime.errors import BadUsage, PolicyBroken, Refused, StepFailed
 from bkpc_runtime.mysql.binlog.search import mentioned
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.mysql.prepared import roll_back
 from bkpc_runtime.mysql.scratch_server import scratch_server
 from bkpc_runtime.recovery.choice import Start, log_pieces, starts
 from bkpc_runtime.recovery.copied import Destination, copy_tables
@@ -28,6 +31,7 @@ from bkpc_runtime.repository import windows
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 
+log = logging.getLogger(__name__)
 _ROOM = 3
 """A loaded table takes more than its dump: indexes, and the log that is written meanwhile."""
 
@@ -174,6 +178,10 @@ def bring_back(
                 f"in the scratch server: {problem}", help="the target was not changed", retryable=problem.retryable
             ) from problem
         _insist_on_engines(prepared.asked, restored)
+        with closing(beside.connect()) as connection:
+            # Not committed at the point, and their locks would hold up the copy for ever.
+            for one in roll_back(connection, scratch.flavour):
+                log.info("XA transaction %s is prepared at that point, and not committed: it is not in the copy", one)
         return restored, copy_tables(beside, destination, prepared.asked, drops=drops)
 
 
