@@ -26,6 +26,7 @@ from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.leaving import leave
 from bkpc_runtime.listening import listening
 from bkpc_runtime.memory import give_back
+from bkpc_runtime.open_files import allow_many
 from bkpc_runtime.plan_watch import PlanWatch, check_reachable
 from bkpc_runtime.steps.log_outgoing import LEAST_SPOOL
 from bkpc_runtime.steps.log_spool import LIMIT
@@ -104,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _until_told(arguments: argparse.Namespace) -> int:
     """Until told to stop, or, with `arguments.anew` set, until it must begin anew with the plan that is in its file."""
     give_back()
+    allow_many()
     world = world_of(arguments)
     stop, over, asked_to = threading.Event(), threading.Event(), threading.Event()
 
