@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
+from unittest.mock import patch
 
 import pytest
 
+from bkpc_compiler.feasibility import recovery_least
+from bkpc_compiler.feasibility.bounds import Bound
+from bkpc_compiler.feasibility.lines import Choice
+from bkpc_compiler.feasibility.verdict import analyse
 from bkpc_compiler.program.model import Cadence, Database, Program, Promise, Schedule, Scope
 from bkpc_grammar.quantities import duration, rate, size
 from tests.compiler import builders as of
 from tests.soundness.best_case import BestCase
 from tests.soundness.fluid import Flow, Part, together
+from tests.soundness.harness import drawn, odds_of
 
 HOUR = 3600
 
@@ -140,3 +147,27 @@ def test_what_was_fetched_before_is_replayed_as_fast_as_the_machine_can() -> Non
     assert together([Flow(image, shared)], {"x": 12}) == pytest.approx(35)  # 20 fetched beside the image
     assert together([Flow(image, shared)], {"x": 10}) == pytest.approx(35)
     assert together([Flow(image, shared)], {"x": 3}) == pytest.approx(200 / 3)
+
+
+def test_ways_that_are_not_looked_at_would_not_be_later() -> None:
+    """The least time is searched for only as far as it may grow: all of it finds the same."""
+    for number in range(60):
+        program, _ = drawn(Random(number), odds_of(number))  # noqa: S311 - cases, not secrets
+        outages = analyse(program).outages.values()
+        for choice in (choice for outage in outages for choice in outage.choices.values()):
+            found = recovery_least.least_back(choice, Fraction(1))
+            with patch.object(recovery_least, "_unless", _whole):
+                assert recovery_least.least_back(choice, Fraction(1)) == found
+
+
+def _whole(
+    choice: Choice, share: Fraction, alone: Mapping[str, Bound], stores: frozenset[str], known: Bound
+) -> Bound | None:
+    follows = recovery_least._follows(choice, share, stores)
+    if follows is None:
+        return None
+    logged = [one for one in choice.plain if one.line.log is not None and one.line.image.store.name in stores]
+    ways = [bound for name, bound in alone.items() if name not in stores]
+    ways += [recovery_least._least(one, follows) for one in logged]
+    least = min(ways, key=lambda one: one.total, default=None)
+    return least if least is not None and least.total > known.total else None
