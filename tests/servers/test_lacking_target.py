@@ -10,7 +10,7 @@ from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery import load
 from bkpc_runtime.recovery.choice import starts
-from bkpc_runtime.recovery.copied import Destination
+from bkpc_runtime.recovery.copied import Destination, copy_tables
 from bkpc_runtime.recovery.point import parse_point
 from bkpc_runtime.recovery.recover import Means, Silent, recover
 from bkpc_runtime.recovery.some_tables import bring_back, look_through, prepare
@@ -35,9 +35,16 @@ def test_a_table_whose_need_is_lacking(
             source.run("INSERT INTO z.plain VALUES (2)")
             wait_for(stream, position(source))
         with start_server(flavour, tmp_path / "b") as target:
+            with pytest.raises(Refused, match=r"z\.far is of storage engine FEDERATED, which the target lacks"):
+                copy_tables(_whole(source), Destination(_whole(target)), [("z", "plain"), ("z", "far")])
+            assert target.run("SHOW DATABASES LIKE 'z'") == []
             comes_back(source, store, target, monkeypatch)
             target.run("DROP DATABASE z")
             single_tables(store, target, tmp_path)
+
+
+def _whole(server: ThrowawayServer) -> Target:
+    return Target(parse_address(server.url), Secret(""))
 
 
 def _since_start(flavour: str) -> bool | None:
@@ -60,7 +67,7 @@ def filled(server: ThrowawayServer) -> None:
 
 def comes_back(source: ThrowawayServer, store: Store, target: ThrowawayServer, patched: pytest.MonkeyPatch) -> None:
     mysql = target.flavour == "mysql"
-    into = Target(parse_address(target.url), Secret(""))
+    into = _whole(target)
     asked = starts(store, "shop", parse_point("latest"), [])
     found = recover(asked, store, into, Means(other_engines=True), Silent())
     assert found.other_engines == {("z", "far"): "FEDERATED"}
@@ -95,7 +102,7 @@ def comes_back(source: ThrowawayServer, store: Store, target: ThrowawayServer, p
 
 def single_tables(store: Store, target: ThrowawayServer, work: Path) -> None:
     """A scratch server on this machine has not that engine: what is asked for is not made otherwise."""
-    destination = Destination(Target(parse_address(target.url), Secret("")))
+    destination = Destination(_whole(target))
     found = prepare(look_through(store, "shop", parse_point("latest"), []), [("z", "far")], store, [])
     with pytest.raises(Refused, match=r"z\.far is of storage engine FEDERATED, which no scratch server"):
         bring_back(found, store, destination, Means(work=work), Silent())

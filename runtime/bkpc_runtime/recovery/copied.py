@@ -23,6 +23,7 @@ from bkpc_runtime.recovery.gone import Gone, drop_gone
 from bkpc_runtime.recovery.kept_triggers import NEW, TriggersLacking, keep, make_again, try_out
 from bkpc_runtime.recovery.loading import client_command
 from bkpc_runtime.recovery.replacing import called, count, forget_killed, put_back, shaped, take_place, why_in_place
+from bkpc_runtime.recovery.table_needs import Engines
 from bkpc_runtime.recovery.target import Target
 
 log = logging.getLogger(__name__)
@@ -141,6 +142,18 @@ def _refuse_history(kept: Sequence[Table], source: Connection[Any], into: Connec
         raise Refused(f"{message}; the target was not changed", help="leave it out, or restore the whole image")
 
 
+def _refuse_engines(tables: Iterable[Table], source: Connection[Any], there: Engines) -> None:
+    """A server quietly takes its default engine for one that it lacks."""
+    asked = "SELECT engine FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+    for table in tables:
+        ((engine,),) = query(source, asked, table)
+        if engine and str(engine).lower() not in there.names:
+            raise Refused(
+                f"{'.'.join(table)} is of storage engine {engine}, which the target lacks; the target was not changed",
+                help="INSTALL SONAME or INSTALL PLUGIN brings one; or leave it out",
+            )
+
+
 def copy_tables(beside: Target, destination: Destination, tables: Sequence[Table], *, drops: bool = False) -> Gone:
     """Definition and rows of each table, one after the other; then they are counted. Where that can be, a table is
     loaded beside the one that it replaces, which stays until then.
@@ -150,7 +163,7 @@ def copy_tables(beside: Target, destination: Destination, tables: Sequence[Table
 
     Raises:
         Refused: a table is not there at the asked point, and `drops` is off, or it keeps the history of its rows and a
-            server is too old to tell or take it; nothing was copied.
+            server is too old to tell or take it, or the target lacks its storage engine; nothing was copied.
         ToolFailed: a table could not be copied: it is named, and so are those that were.
     """
     with closing(beside.connect()) as source, closing(destination.target.connect()) as into:
@@ -159,6 +172,7 @@ def copy_tables(beside: Target, destination: Destination, tables: Sequence[Table
         if gone and not drops:
             raise Refused(f"{'.'.join(gone[0])} is not there at the asked point; the target was not changed")
         _refuse_history([table for table, kind in there.items() if kind == "SYSTEM VERSIONED"], source, into)
+        _refuse_engines(there, source, Engines.of(destination.target))
         merging = _merging(source)
         done: list[str] = []
         # First what others need: sequences, from which tables take numbers; last what merges others.
