@@ -94,7 +94,8 @@ MARIADB ?= 11.8
 test-series: $(VENV)/ready
 	@for series in mysql-$(MYSQL) mariadb-$(MARIADB); do bash tests/database_server/fetch_series.sh $$series || exit; done
 	BKPC_MYSQL=$(MYSQL) BKPC_MARIADB=$(MARIADB) $(BIN)/pytest -q $(addprefix tests/servers/test_,$(addsuffix .py,accounts \
-	  backup_restore breaks clone engines failover failover_sync hot_sync log_stream physical preflight recovery scratch_server unusual_servers zoo))
+	  backup_restore breaks clone copied engines failover failover_left failover_sync hot_sync lacking_target log_stream physical \
+	  preflight recovery scratch_server server_objects tables tables_needing_others unusual_servers zoo))
 
 # 24 hours of the virtual clock with faults at 2 % of all requests; CI lives two of them.
 HOURS ?= 24
