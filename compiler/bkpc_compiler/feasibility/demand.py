@@ -195,6 +195,11 @@ class Demand:
         return (*self.jobs, *self.streams)
 
     @once
+    def hopeless(self) -> frozenset[str]:
+        """Databases of which some job is done by no plan."""
+        return frozenset(job.database for job in self.jobs if job.hopeless)
+
+    @once
     def jobs_by_database(self) -> Mapping[str, Sequence[JobDemand]]:
         found: dict[str, list[JobDemand]] = {}
         for job in self.jobs:

@@ -157,7 +157,9 @@ def choose(
         ]
     ways = (*alone, *special)
     unplaced = min(usable, key=lambda one: (one[0], one[1].name))[1] if usable and not ways else None
-    hopeless = () if lines else _hopeless(setting, demand, database, policy, loss)
+    hopeless = (
+        () if lines or database.name not in demand.hopeless else _hopeless(setting, demand, database, policy, loss)
+    )
     return Choice(setting, left, loss, database, policy, promise, lines, readable, ways, unplaced, hopeless=hopeless)
 
 
@@ -184,7 +186,9 @@ def surviving_lines(
 ) -> tuple[Line, ...]:
     """Every image in a store that survives, alone and continued by every log in a store that survives; but for those
     that no plan takes in their windows."""
-    images: Sequence[ImageCopy] = [one for one in image_copies(setting.stores, database, demand) if not one.hopeless]
+    images: Sequence[ImageCopy] = image_copies(setting.stores, database, demand)
+    if database.name in demand.hopeless:
+        images = [one for one in images if not one.hopeless]
     living = demand.streams_by_database.get(database.name, ())
     if loss.scope is not Scope.CORRUPTION:  # that leaves all stores
         images = [one for one in images if survives(one.store, loss, policy)]

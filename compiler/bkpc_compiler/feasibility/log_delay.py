@@ -134,14 +134,17 @@ def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
     """
     if not no_more(log.writes, capacity):
         return None
-    met = log.writes * log.flush
-    flushed = Delay(log.flush, log.latency, min(log.burst + met, _OBJECT) / capacity)
-    full = full_of(log)
+    met, full = log.writes * log.flush, full_of(log)
+    flushed = Delay(log.flush, log.latency, (_OBJECT if full else min(log.burst + met, _OBJECT)) / capacity)
     if not full:
         return flushed  # the burst is part of it
-    last = min(log.burst - full * OBJECT + met, _OBJECT)
-    at_once = Delay(_NOTHING, (full + 1) * log.latency, (full * OBJECT + last) / capacity)
-    return at_once if at_once.total > flushed.total else flushed
+    whole = full * OBJECT + min(log.burst - full * OBJECT + met, _OBJECT)
+    at_once = Delay(_NOTHING, (full + 1) * log.latency, whole / capacity)
+    # As with `delay`, in floating point where that is beyond doubt.
+    later = float(log.flush) + OBJECT / float(capacity), full * float(log.latency) + float(whole) / float(capacity)
+    if later[0] > later[1] * _BEYOND_DOUBT:
+        return flushed
+    return at_once if later[1] > later[0] * _BEYOND_DOUBT or at_once.total > flushed.total else flushed
 
 
 def full_of(log: Arrivals) -> int:
