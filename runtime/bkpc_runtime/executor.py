@@ -21,6 +21,7 @@ from bkpc_runtime.recovery.where_from import with_its_log
 from bkpc_runtime.repository import catalogue, layout, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.joins import Join
+from bkpc_runtime.repository.log_names import remembered
 from bkpc_runtime.repository.manifest import Manifest
 from bkpc_runtime.repository.segments import epochs, gap, sequence
 from bkpc_runtime.schedule import is_due
@@ -132,16 +133,17 @@ Unknown = Callable[[contract.Job, RuntimeFailure], None]
 
 
 def due_jobs(
-    world: World, jobs: Sequence[contract.Job], now: datetime, unknown: Unknown | None = None
+    world: World, jobs: Sequence[contract.Job], now: datetime, unknown: Unknown | None = None, *, logs: bool = True
 ) -> list[contract.Job]:
-    """The jobs whose newest output is older than their last release: full images, incremental ones, then copies.
+    """The jobs whose newest output is older than their last release, or of no use to the log: full images, incremental
+    ones, then copies. `logs`: whether logs are looked through for that.
 
     Without `unknown` the first that can't be looked at raises.
     """
     due: list[contract.Job] = []
     for job in sorted((one for one in jobs if one.kind in _ORDER), key=lambda one: (_ORDER[one.kind], one.id)):
         try:
-            if _is_due(world, job, due, now):
+            if _is_due(world, job, due, now, logs=logs):
                 due.append(job)
         except RuntimeFailure as problem:
             if unknown is None:
@@ -150,13 +152,11 @@ def due_jobs(
     return due
 
 
-def _is_due(world: World, job: contract.Job, due: Sequence[contract.Job], now: datetime) -> bool:
-    """Beside those that are `due`."""
+def _is_due(world: World, job: contract.Job, due: Sequence[contract.Job], now: datetime, *, logs: bool) -> bool:
+    """Beside those that are `due`. No log is looked through where the schedule says so: the job would begin later."""
     if job.thaw_ms:
         return is_copy_due(world, job, now)
     newest = newest_image(world, job, now)
-    if newest and job.kind == "backup.full" and _useless(world, job, newest):
-        newest = None
     if job.kind == "backup.incremental" and any(_serves(one, job) for one in due):
         return False  # the full image that is due is all that changed
     if newest is None:
@@ -164,7 +164,9 @@ def _is_due(world: World, job: contract.Job, due: Sequence[contract.Job], now: d
     began = datetime.fromisoformat(newest.manifest.began).astimezone(UTC)
     if job.kind == "backup.incremental":
         return began < last_taken(job, fulls_beside(world.plan, job), now)
-    return is_due(job.schedule, began, now) and not _nothing_newer(world, job, newest, due, now)
+    if is_due(job.schedule, began, now):
+        return not _nothing_newer(world, job, newest, due, now)
+    return logs and job.kind == "backup.full" and bool(_useless(world, job, newest))
 
 
 def can_begin(world: World, job: contract.Job) -> bool:
@@ -228,7 +230,8 @@ def _goes_on(world: World, job: contract.Job, image: Image, facts: ServerFacts) 
     (database,) = world.databases(job.database)
     prefix = layout.prefix_of(database.name, facts.identity)
     for name in job.stores:
-        found = [catalogue.window(one, image) for one in with_its_log(world, job.database, world.store(name))]
+        pairs = with_its_log(world, job.database, world.store(name))
+        found = [catalogue.window(remembered(one), image) for one in pairs]
         if not any(one and one.tip.prefix == prefix for one in found):
             break
     else:
@@ -256,7 +259,7 @@ def _severed(world: World, database: str, store: str, image: Image) -> str:
     streamed = {name for one in world.plan.streams if one.database == database for name in one.stores}
     if store not in streamed and not isinstance(pairs[0], ImagesAndLog):
         return ""
-    reasons = [catalogue.severed(one, image) for one in pairs]
+    reasons = [catalogue.severed(remembered(one), image) for one in pairs]
     return "" if "" in reasons else reasons[0]
 
 

@@ -22,6 +22,8 @@ _LOOK = 20.0
 _AGAIN = 60.0
 _NOW_AND_THEN = 600.0
 """Seconds between looks into stores in which nothing is known to have changed."""
+_SOON, _HOUR = timedelta(minutes=10), timedelta(hours=1)
+"""The names of a log have been looked through in the first: of a week of objects of a second those are 600 answers."""
 _CLEARING = 60.0
 """Seconds in which a job that is broken off clears away what it left."""
 Told = Callable[[str | RuntimeFailure], None]
@@ -74,9 +76,10 @@ class Lane:
     ) -> None:
         self._world, self._jobs, self._room, self._retries = world, jobs, room, retries
         self._changed = changed
-        self._seen: object = None
+        self._seen: tuple[object, int] | None = None
         self._looked: datetime | None = None
         self._look_at = 0.0
+        self._logs_at = world.clock()
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -103,8 +106,9 @@ class Lane:
         now, seen = self._world.clock(), (self._changed(), self._retries.successes)
         if not self._has_news(now, seen):
             return
+        logs = self._through_logs(now, heard=self._seen is None or seen[0] != self._seen[0])
         self._looked, self._seen, self._look_at = now, seen, time.monotonic() + _NOW_AND_THEN
-        for job in self._due(now):
+        for job in self._due(now, logs=logs):
             if stop.is_set():
                 return
             if until := self._waits(job):
@@ -133,13 +137,21 @@ class Lane:
                     log.info("%s", run_job(self._world, job))
                     self._retries.succeeded(job)
 
-    def _due(self, now: datetime) -> list[contract.Job]:
+    def _due(self, now: datetime, *, logs: bool) -> list[contract.Job]:
         try:
-            return due_jobs(self._world, self._jobs, now, self._unknown)
+            return due_jobs(self._world, self._jobs, now, self._unknown, logs=logs)
         except Exception:
             log.exception("can't look for due jobs")
             self._look_at = time.monotonic() + _AGAIN
             return []
+
+    def _through_logs(self, now: datetime, *, heard: bool) -> bool:
+        """Whether logs are looked through: what starts soon would have to wait for that. Where something always does,
+        once an hour all the same, and when something was `heard` of a log."""
+        starts = any(first_start(job.schedule, now, now + _SOON) for job in self._jobs)
+        found = heard or not starts or now - self._logs_at > _HOUR
+        self._logs_at = now if found else self._logs_at
+        return found
 
     def _unknown(self, job: contract.Job, problem: RuntimeFailure) -> None:
         log.error("can't look whether %s is due: %s %s", job.id, problem, problem.help)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from bkpc_runtime import executor
 from bkpc_runtime.commands.status import _fine, _print, status_of
 from bkpc_runtime.commands.status_metrics import metrics
 from bkpc_runtime.executor import due_jobs, run_job
 from bkpc_runtime.repository import layout, plans
+from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Manifest, encode_manifest
+from bkpc_runtime.repository.segments import Segment
+from bkpc_runtime.stores.directory import DirectoryStore
+from bkpc_runtime.stores.store import StoredObject
 from bkpc_runtime.world import World
 from tests.compiler.one_file import changed, planned
 from tests.compiler.planning.test_incremental import TEXT as INCREMENTAL
@@ -122,3 +128,21 @@ def test_a_copy_is_due_where_the_source_has_more(world: World) -> None:
     assert due(world) == ["shop/full/disk", "shop/cold/far"]  # in one go: the copy finds the new image
     keep(world, "disk", taken(23))
     assert due(world) == ["shop/cold/far"]
+
+
+def test_the_names_of_a_log_are_asked_for_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To see how far it goes on, where it ends, and what is behind that."""
+    store, one = world.store("disk"), taken(23)
+    for start in range(0, 400, 100):
+        store.put(Segment(1, one.binlog_file, start, start + 100, "0" * 64, encrypted=False).key(PREFIX), b"")
+    listed: list[str] = []
+    lists = DirectoryStore.list
+
+    def listing(self: DirectoryStore, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        listed.append(prefix)
+        return lists(self, prefix, after)
+
+    monkeypatch.setattr(DirectoryStore, "list", listing)
+    where = replace(one, binlog_offset=100)
+    assert executor._severed(world, "shop", "disk", Image(PREFIX, where)) == ""
+    assert [name for name in listed if "/logs/" in name] == [f"{PREFIX}/logs/000001/{one.binlog_file}/"]

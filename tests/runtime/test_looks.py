@@ -11,9 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from bkpc_grammar.plan import CredentialReference
-from bkpc_runtime import lanes
+from bkpc_runtime import executor, lanes
 from bkpc_runtime.lanes import Lane, Retries
 from bkpc_runtime.room import Room
+from bkpc_runtime.schedule import first_start
 from bkpc_runtime.world import World
 from tests.compiler.one_file import changed, planned
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
@@ -112,3 +113,27 @@ def test_one_that_failed_is_tried_again_when_the_plan_says(looking: Looking, mon
     looking.now += timedelta(days=1)
     lane.look(STOP)
     assert 2.0 < lane._pause() <= 3.0
+
+
+def test_no_log_is_looked_through_just_before_a_start(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a week of objects of a second that are hundreds of answers, for which the job would have to wait."""
+    through: list[datetime] = []
+    monkeypatch.setattr(executor, "_useless", lambda *_: through.append(looking.now))
+    monkeypatch.setattr(lanes, "run_job", lambda *_: "done")
+    monkeypatch.setattr(lanes, "_NOW_AND_THEN", 0.0)
+    (job,) = looking.lane._jobs
+    start = first_start(job.schedule, looking.now, looking.now + timedelta(days=1))
+    assert start
+
+    def seen(minutes: float) -> bool:
+        looking.now = start + timedelta(minutes=minutes)
+        through.clear()
+        looking.lane.look(STOP)
+        return bool(through)
+
+    assert [seen(minutes) for minutes in (-60, -20, -5, -4, 0, 0.1)] == [True, True, False, False, False, False]
+    looking.now = start - timedelta(minutes=3)
+    keep(looking.world, "disk", taken(24))
+    assert not seen(-3)
+    looking.heard = 2
+    assert seen(-2)  # it is told that the log broke off
