@@ -318,6 +318,11 @@ def _each_store_alone() -> AbstractContextManager[Any]:
     return patch.object(by_turns, "least_age", best)
 
 
+def _each_copy_asks_alone() -> AbstractContextManager[Any]:
+    """What other copies ask to thaw holds none of them up."""
+    return patch.object(demand.JobDemand, "behind_others", property(lambda self: 0))
+
+
 def _late_is_never() -> AbstractContextManager[Any]:
     """What has no slot is taken for what no plan does in its window."""
     return patch.object(demand.JobDemand, "hopeless", property(lambda self: self.slot is None))
@@ -373,6 +378,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("an object of a log waits for no other", _waits_for_no_other, None),
     ("binlogs are replayed while they come", _handed_on_by_the_byte, None),
     ("a thaw is asked for in no time", _asked_in_no_time, "quota"),
+    ("each copy asks alone", _each_copy_asks_alone, "quota"),
     ("a thaw is seen at once", _seen_at_once, "quota"),
     ("a group knows its point in common at once", _found_at_once, "grouped"),
     ("refuted: all of the log is replayed", _always_the_log, None),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from random import Random
 
 from bkpc_grammar.plan import Job, Plan
@@ -97,6 +99,19 @@ class Thawing:
             found = zip(order, waits(order, self.quotas[name]), strict=True)
             worst = max(worst, *(wait for one, wait in found if one.whose == last))
         return worst
+
+
+def all_asked(jobs: Sequence[Job], takes: Mapping[str, float]) -> dict[str, float]:
+    """How long each copy's asking takes at the worst, in ms, where the service takes what all ask one after the other,
+    and what is asked at one instant in the worst order. `takes`: of each alone."""
+    asks = sorted((at, job.id) for job in jobs if job.id in takes for at in _asked(job))
+    worst, free = dict.fromkeys(takes, 0.0), 0.0
+    for at, together in groupby(asks, itemgetter(0)):
+        tied = [name for _, name in together]
+        free = max(free, at) + sum(takes[name] for name in tied)
+        for name in tied:
+            worst[name] = max(worst[name], free - at)
+    return worst
 
 
 def _asked(job: Job) -> Iterator[int]:

@@ -18,7 +18,7 @@ from tests.soundness.capacity import Load
 from tests.soundness.course import Fault
 from tests.soundness.household import Household
 from tests.soundness.recovery import Line, Rehearsal, acts_at, line_of, stores_read
-from tests.soundness.thawing import Ask, Thawing
+from tests.soundness.thawing import Ask, Thawing, all_asked
 from tests.soundness.topology import Failure, Topology, thaw_seconds
 
 Promised = tuple[str, Scope, str]
@@ -46,9 +46,14 @@ class World:
             one.name: Household(self.topology, plan, one.name, random, self.year) for one in program.databases
         }
         moves = {job.id: self.households[job.database].moves(job) for job in plan.jobs if job.kind == "copy"}
-        asking = {job.id: self.households[job.database].asking(job) for job in plan.jobs if job.kind == "copy"}
-        self.thawing = Thawing(self.topology, plan, moves, random, asking)
+        thawed = [job for job in plan.jobs if job.kind == "copy" and self._thaws(job)]
+        alone = {job.id: self.households[job.database].asking(job) for job in thawed}
+        self.asking = all_asked(thawed, alone)
+        self.thawing = Thawing(self.topology, plan, moves, random, self.asking)
         self.recoveries = {(one.scope, name): one for one in plan.recoveries for name in one.down if one.databases}
+
+    def _thaws(self, job: Job) -> bool:
+        return bool(job.source_store and thaw_seconds(self.topology.stores[job.source_store]))
 
     def line(self, database: str, failure: Failure, hit: str) -> Line | None:
         """The line the plan takes when `hit` is lost; where it plans no recovery, the one that loses least."""
@@ -230,7 +235,7 @@ class World:
         if at.offset_ms + at.slot_ms > at.window_ms:
             yield Fault("window", whose, f"{job.id} is done {at.offset_ms + at.slot_ms} ms after its release")
         thaw = thaw_seconds(self.topology.stores[job.source_store]) * 1000 if job.source_store else 0.0
-        thaw += household.asking(job) if thaw else 0.0
+        thaw += self.asking[job.id] if thaw else 0.0
         if job.thaw_ms < thaw or job.schedule.offset_ms < job.thaw_ms:
             yield Fault("slot", whose, f"{job.id} reads what takes {thaw:.0f} ms to thaw")
         reads = {f"store:{job.source_store}:reads"} if self._reads(job.source_store) else set()

@@ -11,6 +11,7 @@ from bkpc_compiler.explanation.log_pieces import counting, latency
 from bkpc_compiler.explanation.sheet import Sheet, renamed
 from bkpc_compiler.feasibility.asking import LOOKS, Frozen
 from bkpc_compiler.feasibility.image_reading import Objects
+from bkpc_compiler.feasibility.job_objects import Asked
 from bkpc_compiler.feasibility.log_reading import SINGLE, Reading
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.feasibility.working import Asking, Looking
@@ -36,8 +37,29 @@ def asking(sheet: Sheet, one: Asking, lasts: Fraction, analysis: Analysis) -> No
         _frozen(own, frozen, analysis)
         sheet.add(own.cells if len(one.frozen) == 1 else renamed(own.cells, f"log{number}"))
         waits.append(sheet.cells[-1].name)
+    if one.beside:
+        waits.append(_beside(sheet, one, one.beside, analysis))
     if len(waits) > 1:
-        sheet.follows("takes", " + ".join(waits), lasts, "s")
+        name = "in_all" if len(one.frozen) == 1 else "takes"
+        sheet.follows(name, " + ".join(waits), lasts, "s")
+
+
+def _beside(sheet: Sheet, one: Asking, asked: Asked, analysis: Analysis) -> str:
+    """What copies ask for beside recoveries: the name of how long that holds them up."""
+    own = Sheet(sheet.clauses)
+    slots.asked_by_copies(own, analysis)
+    sheet.add(renamed(own.cells, "log0"))
+    copied = sheet.cells[-1].name
+    apart = slots.least_apart(sheet, analysis)
+    objects = sum(frozen.objects for frozen in one.frozen)
+    names = ["asked"] if len(one.frozen) == 1 else [f"log{number}_asked" for number in range(1, len(one.frozen) + 1)]
+    times = f"max(1, ceil(({' + '.join(names)}) / ({A_SECOND} * {apart} - {copied})))"
+    note = "that each copy asks, at most, until all of these are asked for"
+    sheet.follows("rounds_of_copies", times, Fraction(asked.times(objects)), "", note)
+    note = f"while copies ask: the service takes {A_SECOND} a second of all"
+    takes = f"ceil(rounds_of_copies * {copied} * 1000 / {A_SECOND}) / 1000"
+    sheet.follows("behind_copies", takes, Fraction(asked.beside(objects), 1000), "s", note)
+    return "behind_copies"
 
 
 def _frozen(sheet: Sheet, one: Frozen, analysis: Analysis) -> None:

@@ -7,13 +7,14 @@ from math import ceil
 
 from bkpc_compiler.explanation import image_pieces
 from bkpc_compiler.explanation.chains import Of, changed, counted, increments
-from bkpc_compiler.explanation.rhythms import between
-from bkpc_compiler.explanation.sheet import Sheet
+from bkpc_compiler.explanation.rhythms import between, shortest
+from bkpc_compiler.explanation.sheet import Sheet, renamed
 from bkpc_compiler.feasibility.demand import JobDemand, effort_of, sought_of
 from bkpc_compiler.feasibility.starting import tried_again
 from bkpc_compiler.feasibility.thaw import DAY, copied_of
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.program.model import StorageClass
+from bkpc_grammar.thaws import A_SECOND
 
 SHOWN = 6
 """Figures of one kind that a calculation shows; the others are added up."""
@@ -143,6 +144,8 @@ def lead(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> 
         if not any(one.name == f"asked{suffix}" for one in sheet.cells):
             image_pieces.asking(sheet, job.objects, _held(sheet, job, analysis, suffix), suffix)
         parts.append(f"asked{suffix}")
+    if job.others:
+        parts.append(_others(sheet, job, analysis, suffix))
     if job.queue:
         parts.append(f"queue{suffix}")
     told = f"({' + '.join(parts)})" if len(parts) > 1 else parts[0]
@@ -155,6 +158,47 @@ def lead(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str = "") -> 
     expression = f"(ceil({asked} / {day}) - 1) * {DAY}"
     sheet.follows(f"queue{suffix}", expression, Fraction(job.queue, 1000), "s", "behind all other copies of its class")
     return told
+
+
+def _others(sheet: Sheet, job: JobDemand, analysis: Analysis, suffix: str) -> str:
+    """How long what other copies ask for holds up what it asks: the name of that figure."""
+    assert job.others is not None
+    if not any(one.name == f"others{suffix}" for one in sheet.cells):
+        own = Sheet(sheet.clauses)
+        asked_by_copies(own, analysis, but=job.id)
+        sheet.add(renamed(own.cells, f"age{suffix.strip('_') or 0}"))
+        takes = f"ceil({sheet.cells[-1].name} * 1000 / {A_SECOND}) / 1000"
+        note = f"while others ask: the service takes {A_SECOND} a second of all"
+        sheet.follows(f"others{suffix}", takes, Fraction(job.behind_others, 1000), "s", note)
+    return f"others{suffix}"
+
+
+def least_apart(sheet: Sheet, analysis: Analysis) -> str:
+    """The least time between two that one copy out of what must thaw asks: the name of the figure."""
+    jobs = [job for job in analysis.demand.jobs if job.thaw is not None]
+    job = min(jobs, key=lambda one: (one.rhythm.least, one.id))
+    return shortest(sheet, job, "_apart")
+
+
+def asked_by_copies(sheet: Sheet, analysis: Analysis, but: str = "") -> str:
+    """Objects that all copies out of what must thaw ask for, once each, `but` one: the name of the figure."""
+    jobs = [job for job in analysis.demand.jobs if job.thaw is not None and job.objects and job.id != but]
+    counts = {job.id: job.objects.count for job in jobs if job.objects}
+    jobs.sort(key=lambda one: (-counts[one.id], one.id))
+    parts = []
+    for number, job in enumerate(jobs[:SHOWN], 1):
+        assert job.objects is not None
+        own = Sheet(sheet.clauses)
+        count = image_pieces.moved(own, job.objects, _held(own, job, analysis, ""), "")
+        own.follows("asks", count, counts[job.id], "", f"objects that {job.id} asks for")
+        sheet.add(renamed(own.cells, f"log{number}"))
+        parts.append(sheet.cells[-1].name)
+    if more := jobs[SHOWN:]:
+        note = f"objects that {len(more)} more copies ask for"
+        sheet.given("copies_others", sum(counts[one.id] for one in more), "", note)
+        parts.append("copies_others")
+    sheet.follows("asked_by_copies", " + ".join(parts) or "0", sum(counts.values()), "", "of all that thaws")
+    return "asked_by_copies"
 
 
 def quota(sheet: Sheet, storage: StorageClass, suffix: str = "") -> str:

@@ -345,7 +345,7 @@ class Workings:
             own.follows("bytes", "ceil(writes * age + burst) + object", asked.bytes, "B", f"log of `{database.name}`")
             sheet.add(renamed(own.cells, f"log{len(parts)}"))
             parts[-1] = sheet.cells[-1].name
-        if self.outage.copied.get(storage, 0):
+        if self.outage.copies.bytes.get(storage, 0):
             parts.append(f"ceil({slots.copied(sheet, of_class[0][1].storage, self.analysis)})")
         day = slots.quota(sheet, of_class[0][1].storage)
         sheet.follows("days", f"max(0, ceil(({' + '.join(parts)}) / {day}) - 1)", lasts / DAY, "", "before its own")

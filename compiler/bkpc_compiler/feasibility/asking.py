@@ -15,6 +15,7 @@ from msgspec import Struct
 from bkpc_compiler.estate.routes import HOME
 from bkpc_compiler.feasibility.bounds import Term
 from bkpc_compiler.feasibility.image_reading import Objects, pieces_of
+from bkpc_compiler.feasibility.job_objects import Asked
 from bkpc_compiler.feasibility.log_reading import SINGLE, Reading, farthest, reading_any
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.feasibility.recovery_time import Place, Setting
@@ -92,13 +93,16 @@ def frozen_of(setting: Setting, database: Database, line: Line, place: Place, lo
     return Frozen(database, line, (images or logs)[0], image, log, latency, far.links)
 
 
-def asked_by(frozen: Iterable[Frozen]) -> Term | None:
-    """How long all that recoveries of one failure ask for holds up each of them; None where nothing must thaw."""
+def asked_by(frozen: Iterable[Frozen], copies: Asked | None = None) -> Term | None:
+    """How long all that recoveries of one failure ask for holds up each of them; None where nothing must thaw.
+
+    `copies`: what these ask for beside them.
+    """
     asked = tuple(frozen)
     if not asked:
         return None
     objects = sum(one.objects for one in asked)
     words = f"to ask for the thaw of {objects:,} objects, {A_SECOND} a second, and to see it"
-    takes = Duration(Fraction(sum(one.wait for one in asked), 1000))
+    takes = Duration(Fraction(sum(one.wait for one in asked) + (copies.beside(objects) if copies else 0), 1000))
     spans = tuple(dict.fromkeys(span for one in asked for span in one.spans))
-    return Term(words, takes, spans, working=Asking(asked))
+    return Term(words, takes, spans, working=Asking(asked, copies))

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.estate.resources import Resource, derated
-from bkpc_compiler.feasibility.job_objects import JobObjects
+from bkpc_compiler.feasibility.job_objects import Asked, JobObjects
 from bkpc_compiler.feasibility.left_out import shared_servers, with_left_out
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
 from bkpc_compiler.feasibility.starting import tried_again
@@ -27,6 +27,7 @@ from bkpc_grammar.quantities import Duration, Rate, Size
 if TYPE_CHECKING:
     from bkpc_compiler.feasibility.images import ImageCopy
     from bkpc_compiler.feasibility.recovery_point import Line
+    from bkpc_compiler.feasibility.thaw import Copies
 
 
 PASSES = 16
@@ -44,6 +45,7 @@ class JobDemand(Struct, frozen=True):
     incremental one holds of each time; None: all that there is. `swift`: milliseconds that its slot may last if what is
     promised of its image is to be kept; None: nothing is that depends on it. `server`: of whose images one is taken at
     a time. `whole`: what an incremental one reads at its database to find what changed; None: no more than it moves.
+    `others`: what all copies that thaw ask for, where others do; None: they do not.
     `left_out`: so many incremental images in a row at most, for full ones; None: nothing bounds how many. `presumed`:
     so many are counted in what one holds.
     `beside`: milliseconds that it takes beside its bytes, to start, for its tables, and for requests for its `objects`.
@@ -61,6 +63,7 @@ class JobDemand(Struct, frozen=True):
     slot: Slot | None = None
     thaw: Given[Duration] | None = None
     queue: int | None = 0
+    others: Asked | None = None
     behind: int = 0
     changes: Given[Rate] | None = None
     swift: int | None = None
@@ -95,7 +98,13 @@ class JobDemand(Struct, frozen=True):
         """Milliseconds between its choice of an image and its first byte."""
         if self.thaw is None:
             return self.queue or 0
-        return self.thaw.value.milliseconds_up() + (self.queue or 0) + (self.objects.asked if self.objects else 0)
+        asked = self.objects.asked if self.objects else 0
+        return self.thaw.value.milliseconds_up() + (self.queue or 0) + asked + self.behind_others
+
+    @property
+    def behind_others(self) -> int:
+        """Milliseconds that what other copies ask to thaw holds up what it asks."""
+        return self.others.others(self.objects.count if self.objects else 0) if self.others else 0
 
     @property
     def begins(self) -> int:
@@ -187,7 +196,7 @@ class Demand:
     queued: frozenset[str] = frozenset()
     images: dict[str, tuple[ImageCopy, ...]] = field(default_factory=dict)
     lines: dict[tuple[str, ...], tuple[Line, ...]] = field(default_factory=dict)
-    thawing: list[Mapping[str, int]] = field(default_factory=list)
+    thawing: list[Copies] = field(default_factory=list)
 
     @once
     def flows(self) -> tuple[JobDemand | StreamDemand, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from math import ceil
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -82,6 +83,34 @@ class JobObjects(Struct, frozen=True, dict=True):
     def wait(self) -> int:
         """Milliseconds beside what the bytes take."""
         return -(-self.rounds * 1000 * self.latency.numerator // self.latency.denominator)
+
+
+class Asked(Struct, frozen=True):
+    """Objects that all copies ask to thaw, once each, and milliseconds between two times of one at least.
+
+    The service serves so many a second of all who ask. While it is never without, one of a copy's own takes no longer
+    than what all ask in that time: once each, where that is served before anybody asks again.
+    """
+
+    once: int
+    apart: int
+
+    @property
+    def served(self) -> bool:
+        """Whether all is served before anybody asks again."""
+        return self.once * 1000 < A_SECOND * self.apart
+
+    def others(self, count: int) -> int:
+        """Milliseconds by which a copy has asked for its `count` later than alone."""
+        return -(-(self.once - count) * 1000 // A_SECOND)
+
+    def times(self, count: int) -> int:
+        """How often each copy asks at most until `count` objects of recoveries are asked for."""
+        return max(1, ceil(Fraction(count * 1000, A_SECOND * self.apart - self.once * 1000)))
+
+    def beside(self, count: int) -> int:
+        """Milliseconds by which recoveries have asked for so many later than without copies."""
+        return -(-self.times(count) * self.once * 1000 // A_SECOND)
 
 
 def objects_moved(

@@ -150,7 +150,7 @@ def least_delay(log: Arrivals, capacity: Fraction) -> Delay | None:
 def full_of(log: Arrivals) -> int:
     """Objects that a burst fills, and behind which another comes."""
     bytes_, parts = log.burst.as_integer_ratio()
-    return (bytes_ if log.writes else bytes_ - 1) // (parts * OBJECT)
+    return max(0, bytes_ if log.writes else bytes_ - 1) // (parts * OBJECT)
 
 
 def least_rate(log: Arrivals, within: Fraction) -> int | None:

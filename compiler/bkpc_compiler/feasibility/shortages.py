@@ -39,8 +39,8 @@ def shortages_of(
     usable: Mapping[str, int],
     queued: Collection[str] = (),
 ) -> tuple[Shortage, ...]:
-    """One per resource that keeps a job from its window or a stream from its rate. `queued`: ids of jobs that only wait
-    for their server."""
+    """One per resource that keeps a job from its window or a stream from its rate; of those for which none is crowded,
+    that of their way of which most is asked. `queued`: ids of jobs that only wait for their server."""
     late = [job for job in jobs if job.late and not job.limited and job.id not in queued]
     behind = [stream for stream in streams if not stream.fits]
     if not late and not behind:
@@ -58,10 +58,16 @@ def shortages_of(
         _crowd(resources[name], through.get(name, ()), logs.get(name, ()), usable)
         for name in sorted(touched & usable.keys())
     ]
-    crowded = [one for one in crowds if one.hopeless or one.asked > one.available]
-    if crowded or not crowds:
-        return tuple(crowded)
-    return (max(crowds, key=lambda one: (one.asked.amount / (one.available.amount + 1), one.resource.name)),)
+    told = {one.resource.name: one for one in crowds if one.hopeless or one.asked > one.available}
+    for way in (*(job.resources for job in late), *(stream.resources for stream in behind)):
+        names = {one.name for one in way}
+        if names.isdisjoint(told):
+            own = [one for one in crowds if one.resource.name in names]
+            fullest = max(
+                own, key=lambda one: (one.asked.amount / (one.available.amount + 1), one.resource.name), default=None
+            )
+            told |= {fullest.resource.name: fullest} if fullest else {}
+    return tuple(told[name] for name in sorted(told))
 
 
 def _crowd(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
+from bkpc_compiler.feasibility.job_objects import Asked as AskedFor
 from bkpc_compiler.feasibility.recovery_point import Line
 from bkpc_compiler.program.model import Database, Given, StorageClass, Store
 from bkpc_grammar.log_objects import OBJECT
@@ -32,14 +34,26 @@ def behind_thaws(jobs: Iterable[JobDemand], stores: Mapping[str, Store]) -> list
     """Copies out of a class that must thaw, with the time that takes and how long they wait behind its quota."""
     jobs = list(jobs)
     copied = copied_of(jobs, stores)
+    thawing = [job for job in jobs if _thawing(job, stores)]
+    asked = _asked_for(thawing)
     found = []
     for job in jobs:
         storage = _thawing(job, stores)
         if storage is None:
             found.append(job)
-        else:
-            found.append(replace(job, thaw=storage.thaw, queue=_queue(storage, copied.get(storage.name))))
+            continue
+        queue = _queue(storage, copied.get(storage.name)) if asked.served else None
+        found.append(replace(job, thaw=storage.thaw, queue=queue, others=asked if len(thawing) > 1 else None))
     return found
+
+
+def _asked_for(copies: Sequence[JobDemand]) -> AskedFor:
+    """Objects that all of them ask for."""
+    return AskedFor(sum(map(_objects, copies)), min((job.rhythm.least for job in copies), default=DAY * 1000))
+
+
+def _objects(job: JobDemand) -> int:
+    return job.objects.count if job.objects else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +64,21 @@ class Copied:
     daily: Fraction
 
 
-def copied_in_a_day(demand: Demand, stores: Mapping[str, Store]) -> Mapping[str, int]:
-    """Bytes by class that copies ask before a recovery does, and until its turn comes."""
+class Copies(Struct, frozen=True):
+    """What copies ask to thaw before a recovery does, and until its turn comes: bytes by class with a quota; `objects`
+    of all classes, None where they ask for none, or are never done with it."""
+
+    bytes: Mapping[str, int]
+    objects: AskedFor | None
+
+
+def copies_of(demand: Demand, stores: Mapping[str, Store]) -> Copies:
+    """Of all copies out of what must thaw."""
     if not demand.thawing:
         copied = copied_of(demand.jobs, stores).items()
-        demand.thawing.append({name: ceil(of.once + of.daily) for name, of in copied})
+        asked = _asked_for([job for job in demand.jobs if _thawing(job, stores)])
+        some = asked if asked.once and asked.served else None
+        demand.thawing.append(Copies({name: ceil(of.once + of.daily) for name, of in copied}, some))
     return demand.thawing[0]
 
 

@@ -19,7 +19,7 @@ from bkpc_compiler.feasibility.looking import Look, look_of
 from bkpc_compiler.feasibility.recovery_least import Passing, comes_back, least_back, least_together, passing_of
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
-from bkpc_compiler.feasibility.thaw import DAY, asked_of, copied_in_a_day, thaw_days, totals_of
+from bkpc_compiler.feasibility.thaw import DAY, Copies, asked_of, copies_of, thaw_days, totals_of
 from bkpc_compiler.feasibility.working import Queueing
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Protection
@@ -36,7 +36,7 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
     loss: Loss
     left: Left
     choices: Mapping[str, Choice]
-    copied: Mapping[str, int]  # bytes that copies ask to thaw meanwhile, by class with a quota
+    copies: Copies  # what they ask to thaw meanwhile
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:
@@ -46,13 +46,13 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
     def thawed(self) -> Mapping[str, int]:
         """The bytes that all recoveries ask of classes with a thaw quota, by class; and copies before and beside."""
         asked = totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
-        return {name: bytes_ + self.copied.get(name, 0) for name, bytes_ in asked.items()}
+        return {name: bytes_ + self.copies.bytes.get(name, 0) for name, bytes_ in asked.items()}
 
     @once
     def asking(self) -> Term | None:
         """How long it takes to ask for all that must thaw; None: nothing must."""
         found = (frozen_of(one.setting, one.database, one.line, one.place, one.loss.sites) for one in self.recoveries)
-        return asked_by(one for one in found if one is not None)
+        return asked_by((one for one in found if one is not None), self.copies.objects)
 
     @once
     def look(self) -> Look:
@@ -147,7 +147,7 @@ def outage_of(
     for name in loss.along:
         others = [protections[one] for one in hit if one in setting.grouped[name]]
         choices[name] = along_with(setting, demand, left, loss, protections[name], others)
-    return Outage(setting, loss, left, in_common(setting, choices), copied_in_a_day(demand, setting.stores))
+    return Outage(setting, loss, left, in_common(setting, choices), copies_of(demand, setting.stores))
 
 
 def _latest_finishes(outage: Outage) -> dict[str, Fraction | int]:

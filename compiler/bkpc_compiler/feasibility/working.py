@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bkpc_compiler.feasibility.asking import Frozen
     from bkpc_compiler.feasibility.demand import JobDemand
     from bkpc_compiler.feasibility.images import ImageCopy
+    from bkpc_compiler.feasibility.job_objects import Asked
     from bkpc_compiler.feasibility.looking import Look
     from bkpc_compiler.feasibility.recovery_least import Follows
     from bkpc_compiler.feasibility.recovery_point import Line
@@ -105,9 +106,10 @@ class Looking(Struct, frozen=True):
 
 
 class Asking(Struct, frozen=True):
-    """What all recoveries of a failure ask to thaw, one after the other."""
+    """What all recoveries of a failure ask to thaw, one after the other. `beside`: what copies ask for, if any."""
 
     frozen: Sequence[Frozen]
+    beside: Asked | None
 
 
 class Listing(Struct, frozen=True):

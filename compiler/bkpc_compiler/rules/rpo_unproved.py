@@ -10,6 +10,7 @@ from bkpc_compiler.feasibility.judging import PointJudging
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
+from bkpc_compiler.rules.alone import told_alone, too_long_alone
 from bkpc_compiler.rules.words import also, labels_of, most_told, subject
 from bkpc_grammar.quantities import Rate
 
@@ -31,7 +32,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     log = answer.choice.line.log if answer.choice.line else None
     if answer.upper is None and log is not None and not log.fits:
         costs = _crowd(analysis, log)
-    reasons = () if answer.upper else (_unbounded(answer),)
+    reasons = () if answer.upper else (_unbounded(analysis, answer),)
     remedy = remedy_of(analysis, answer)
     return Diagnostic(
         code="BKP2002",
@@ -62,7 +63,7 @@ def _crowd(analysis: Analysis, log: StreamDemand) -> tuple[Label, ...]:
     return tuple(found.values())
 
 
-def _unbounded(answer: Answer) -> str:
+def _unbounded(analysis: Analysis, answer: Answer) -> str:
     """Why there is no upper bound."""
     log = answer.choice.line.log if answer.choice.line else None
     if log is not None and not log.fits:
@@ -71,4 +72,8 @@ def _unbounded(answer: Answer) -> str:
     lines = [other.line for _, other in others if other.line is not None]
     if sum(one.log is None for one in (answer.choice.line, *lines) if one is not None) > 1:
         return "its group goes back to one point, and members without a log have none in common"
+    late = [job for job in (answer.choice.line.image.jobs if answer.choice.line else ()) if job.late]
+    for job in late:
+        if too_long_alone(analysis.program, job):
+            return told_alone(analysis.program, job)
     return "the jobs that refresh the image do not fit beside each other within their periods"

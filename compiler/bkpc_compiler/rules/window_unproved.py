@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
-from bkpc_compiler.estate.resources import Resource, derated
-from bkpc_compiler.feasibility.demand import JobDemand, effort_of, sought_of
+from bkpc_compiler.estate.resources import Resource
+from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.shortages import Shortage
-from bkpc_compiler.feasibility.starting import tried_again
 from bkpc_compiler.feasibility.stream import StreamDemand
 from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.remedies.remedy import Remedy
 from bkpc_compiler.remedies.windows import room_at_server, room_for
+from bkpc_compiler.rules.alone import moving, told_alone, too_long_alone
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.requests import at_database
 from bkpc_grammar.quantities import ZERO_RATE, Duration, Rate, Size
@@ -60,6 +60,10 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
         *_attempts(analysis, shortage),
     )
     message = f"the jobs through {resource.words} {certainty} in their windows"
+    if not shortage.hopeless and too_long_alone(analysis.program, job):
+        message = f"{job.id} is not proved to be done in its window, were nothing else on its way"
+        notes = (told_alone(analysis.program, job), *(_seeking([job]) if at_database(resource.name) else ()))
+        asked = "too short for it alone"
     return _error(message, Label(_window(job), asked), (*at, *sizes.values(), *written.values()), notes, remedy)
 
 
@@ -104,17 +108,7 @@ def _window(job: JobDemand) -> Span:
 
 def _one_by_one(analysis: Analysis, images: list[JobDemand]) -> tuple[str, ...]:
     """What each takes where nothing else is on its way, if anything on it is known to be narrow."""
-    headroom, retries = analysis.program.headroom.value, analysis.program.retries.value
-    takes: dict[str, Fraction] = {}
-    for one in images:
-        rates = [rate for resource in one.resources if (rate := derated(resource, headroom))]
-        rates += [one.limit.value.amount] if one.limit else []
-        takes[one.id] = effort_of(one, retries) / min(rates) if rates else Fraction(0)
-        machine = [
-            rate for resource in one.resources if at_database(resource.name) if (rate := derated(resource, headroom))
-        ]
-        takes[one.id] += sought_of(one, retries) / min(machine) if machine else Fraction(0)
-        takes[one.id] += Fraction(tried_again(one.beside, retries), 1000)
+    takes = {one.id: moving(analysis.program, one) for one in images}
     known = [f"{name} {Duration(took).human()}" for name, took in list(takes.items())[:SHOWN] if took]
     if not known:
         return ()

@@ -96,6 +96,12 @@ def test_both_bounds_meet_where_a_batch_is_one_object(
     assert most.total == least.total == flush + batch / rate
 
 
+def test_nothing_that_comes_at_once_takes_nothing() -> None:
+    least = least_delay(Arrivals(Fraction(0), Fraction(0), Fraction(1), Fraction(2)), Fraction(1))
+    assert least is not None
+    assert least.total == 3
+
+
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(log=LOGS, rate=RATES)
 def test_bound_is_never_below_that_of_network_calculus(log: Arrivals, rate: Fraction) -> None:

@@ -20,6 +20,7 @@ def late(plan: Plan, estate: Estate, calendar: Calendar) -> Iterator[str]:
     for job in plan.jobs:
         if job.kind == "backup.full":
             fulls.setdefault(estate.server(job.database), []).append(job)
+    asked = sum(_objects(job, estate) for job in plan.jobs if _thaws(job, estate))
     for job in plan.jobs:
         if job.kind in UPKEEP:
             yield from _holding(job)
@@ -34,16 +35,22 @@ def late(plan: Plan, estate: Estate, calendar: Calendar) -> Iterator[str]:
         if job.kind == "backup.incremental":
             left_out = calendar.left_out(job, fulls.get(estate.server(job.database), ()))
         yield from _too_short(job, estate, left_out)
-        yield from _too_soon(job, estate)
+        yield from _too_soon(job, estate, asked)
 
 
-def _too_soon(job: Job, estate: Estate) -> Iterator[str]:
-    """Copies that begin to read what has not thawed."""
+def _thaws(job: Job, estate: Estate) -> int:
+    """Milliseconds that what a copy reads thaws; 0: it is no copy, or reads at once."""
+    storage = estate.stores[job.source_store].storage_class if job.source_store else None
+    return storage.value.thaw.value.milliseconds_up() if storage and storage.value.thaw else 0
+
+
+def _too_soon(job: Job, estate: Estate, asked: int) -> Iterator[str]:
+    """Copies that begin to read what has not thawed. `asked`: objects that all of them ask for, who may all ask at one
+    instant."""
     if job.schedule.offset_ms < job.thaw_ms:
         yield f"{job.id} asks for what it reads {job.thaw_ms - job.schedule.offset_ms} ms before its release"
-    storage = estate.stores[job.source_store].storage_class if job.source_store else None
-    thaw = storage.value.thaw.value.milliseconds_up() if storage and storage.value.thaw else 0
-    asks = ceil(_objects(job, estate) * Fraction(1000, A_SECOND)) + TURN_MS if thaw else 0
+    thaw = _thaws(job, estate)
+    asks = ceil(asked * Fraction(1000, A_SECOND)) + TURN_MS if thaw else 0
     if job.thaw_ms < thaw + asks:
         words = f"what takes {asks} ms to be asked for and {thaw} ms to thaw"
         yield f"{job.id} reads {job.thaw_ms} ms after it asks for {words}"
