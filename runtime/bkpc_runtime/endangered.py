@@ -15,6 +15,8 @@ from bkpc_grammar.quantities import Duration
 from bkpc_grammar.shares import for_share
 
 _IMAGE, _LOG = frozenset({"restore.image", "restore.increment"}), "restore.log"
+_ON_ITS_WAY_MS = 1000
+"""With `rpo 0s` commits wait for what is on its way; where they wait longer, or do not wait, that is told too."""
 Part = Literal["all", "image", "log", "lock", "commits"]
 
 
@@ -89,7 +91,8 @@ def _hit(
     if trouble.part == "image" and trouble.store in images:
         return {"rto"} if log else {"rpo", "rto"}
     if trouble.part == "log" and trouble.store in log:
-        return {"rpo"} if trouble.lag_ms is None or trouble.lag_ms > (objective.rpo_ms or 0) else set()
+        least = max(objective.rpo_ms or 0, _ON_ITS_WAY_MS)
+        return {"rpo"} if trouble.lag_ms is None or trouble.lag_ms > least else set()
     return {"rpo"} if trouble.part == "commits" and objective.rpo_ms == 0 and read else set()
 
 

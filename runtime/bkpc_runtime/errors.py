@@ -12,6 +12,7 @@
     │   │   ├── ObjectMissing
     │   │   └── ObjectFrozen      it is in a class that must thaw before it can be read
     │   ├── ServerFailed      a database server refused, failed or vanished
+    │   │   └── NoAnswer      a statement did not return in time
     │   └── ToolFailed        a program such as `mariadb-dump` failed
     └── Refused               refused for safety                               exit 5
         └── DamagedBackup     bytes in the repository are not what was written
@@ -81,6 +82,10 @@ class ObjectFrozen(StoreFailed):
 
 class ServerFailed(StepFailed):
     pass
+
+
+class NoAnswer(ServerFailed):
+    """A statement that did not return in the time it was given; the server may well do all else."""
 
 
 class ToolFailed(StepFailed):

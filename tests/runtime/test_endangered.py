@@ -75,6 +75,12 @@ def test_a_lag_endangers_what_promises_less(plan: contract.Plan) -> None:
         return [one.text for one in endangered(plan, stream_troubles("shop", "near", stream))]
 
     assert of(lag_seconds=9.5) == []
+    nothing = structs.replace(
+        plan, objectives=tuple(structs.replace(one, rpo_ms=0) if one.rpo_ms else one for one in plan.objectives)
+    )
+    on_its_way = "commits wait for what is on its way"
+    assert endangered(nothing, [Trouble("shop", "near", "log", "it lags 0s", 40)]) == [], on_its_way
+    assert endangered(nothing, [Trouble("shop", "near", "log", "it lags 1s", 1200)])
     assert of(lag_seconds=90.0) == ["rpo 10s against corruption: the log in near lags 1min 30s"]
     assert of(agent="stopped") == ["rpo 10s against corruption: the agent that streamed into near has stopped"]
     assert of(pausing="the disk is full") == ["rpo 10s against corruption: no log is read: the disk is full"]

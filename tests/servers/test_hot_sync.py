@@ -11,9 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from bkpc_runtime.mysql.flavour import Position, read_facts
+from bkpc_runtime.errors import NoAnswer, ServerFailed
+from bkpc_runtime.mysql.address import parse_address
+from bkpc_runtime.mysql.connection import connect
+from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
 from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, read_semi_sync
 from bkpc_runtime.repository import segments
+from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.log_acknowledging import SyncWish
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
@@ -196,3 +200,48 @@ def test_a_stream_that_begins_with_a_store_away_lets_no_commit_return(
         far.away = False
         assert late.done(30)
         assert held(far, streaming.prefix) == position(waiting)
+
+
+def test_an_agent_that_comes_back_while_the_log_goes_on_to_another_file(
+    waiting: ThrowawayServer, places: tuple[Store, Store]
+) -> None:
+    """Who has it go on waits for all commits, and while he waits the server does not tell what log it has."""
+    with two(waiting, places, SyncWish(2, None)) as (_, _, far, prefix):
+        assert Commits(waiting, 1, 3).done(20)
+    late = Commits(waiting, 100)
+    wait_until(lambda: asked(waiting).waiting == 1)
+    with waiting.connect() as other:
+        flushing = threading.Thread(target=lambda: other.query("FLUSH BINARY LOGS"), daemon=True)
+        flushing.start()
+        wait_until(lambda: any(row[7] == "FLUSH BINARY LOGS" for row in waiting.run("SHOW FULL PROCESSLIST")))
+        with connect(parse_address(waiting.url)) as one:
+            facts = read_facts(one)
+            with pytest.raises(NoAnswer, match=r"has not answered SHOW .* within 1 s"):
+                current_position(one, facts, 1)
+        with two(waiting, places, SyncWish(2, None)):
+            assert late.done(30)
+            flushing.join(10)
+            assert not flushing.is_alive()
+            assert Commits(waiting, 200, 3).done(20)
+            assert held(far, prefix) == position(waiting)
+
+
+def test_no_image_is_begun_while_commits_wait_for_nobody(
+    waiting: ThrowawayServer, places: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hold up who only reads, and who asks where the log is."""
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(waiting.bin))
+    address = parse_address(waiting.url)
+    source = Source("shop", address, address.password())
+    before = position(waiting)
+    take_image(source, [places[0]], [], expected_size=1 << 20)
+    assert position(waiting) == before, "a commit that came meanwhile would hold up who has the log go on"
+    late = Commits(waiting, 100)
+    wait_until(lambda: asked(waiting).waiting == 1)
+    with pytest.raises(ServerFailed, match=r"1 commits have been waiting .*, and no agent is connected"):
+        take_image(source, [places[0]], [], expected_size=1 << 20)
+    with two(waiting, places, SyncWish(2, None)):
+        assert late.done(30)
+        file = position(waiting).file
+        take_image(source, [places[0]], [], expected_size=1 << 20)
+        assert position(waiting).file > file

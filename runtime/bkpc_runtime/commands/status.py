@@ -39,7 +39,7 @@ from bkpc_runtime.commands.status_stream import (
 )
 from bkpc_runtime.errors import RuntimeFailure, StoreFailed
 from bkpc_runtime.executor import due_jobs
-from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
+from bkpc_runtime.mysql.flavour import SHORT_PATIENCE, Position, current_position, read_facts
 from bkpc_runtime.mysql.preflight import beyond
 from bkpc_runtime.new_stores import new_stores
 from bkpc_runtime.recovery.where_from import with_its_log
@@ -206,7 +206,7 @@ def _source_position(world: World, database: contract.Database) -> tuple[str, Po
         connection = world.connect(database)
         try:
             facts = read_facts(connection)
-            return layout.prefix_of(database.name, facts.identity), current_position(connection, facts)
+            return layout.prefix_of(database.name, facts.identity), current_position(connection, facts, SHORT_PATIENCE)
         finally:
             connection.close()
     except RuntimeFailure as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
-from bkpc_runtime.errors import ServerFailed
+from bkpc_runtime.errors import NoAnswer, ServerFailed
 from bkpc_runtime.mysql.address import Address
 from bkpc_runtime.secret import Secret
 
@@ -58,6 +59,28 @@ def query(connection: Connection[Any], statement: str, values: Sequence[object] 
     with server_errors(""), connection.cursor() as cursor:
         cursor.execute(statement, tuple(values) or None)
         return list(cursor.fetchall())
+
+
+def query_within(connection: Connection[Any], statement: str, seconds: float) -> list[Row]:
+    """The same of a statement that other sessions can hold up for as long as they like.
+
+    Raises:
+        NoAnswer: it did not return in time. The connection is closed; the server goes on with the statement.
+    """
+    before, begun = connection._read_timeout, time.monotonic()  # type: ignore[attr-defined]
+    connection._read_timeout = seconds  # type: ignore[attr-defined]
+    try:
+        return query(connection, statement)
+    except ServerFailed:
+        if time.monotonic() - begun < seconds:
+            raise
+        raise NoAnswer(
+            f"the server has not answered {statement} within {seconds:.0f} s",
+            help="SHOW PROCESSLIST shows what holds it up: a FLUSH that waits for commits, which wait for a store",
+            retryable=True,
+        ) from None
+    finally:
+        connection._read_timeout = before  # type: ignore[attr-defined]
 
 
 def query_named(connection: Connection[Any], statement: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pymysql.connections import Connection
 
 from bkpc_runtime.errors import ServerFailed
-from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.connection import query, query_within
 
 Flavour = Literal["mysql", "mariadb"]
 
@@ -118,14 +118,20 @@ def position_statement(facts: ServerFacts) -> str:
     return "SHOW BINARY LOG STATUS" if new else "SHOW MASTER STATUS"
 
 
-def current_position(connection: Connection[Any], facts: ServerFacts) -> Position:
-    """Where the server writes its binlog now."""
-    rows = query(connection, position_statement(facts))
+PATIENCE = 300.0
+SHORT_PATIENCE = 4.0
+"""Seconds for what somebody waits for. A server that goes on to another binlog tells nothing of its log meanwhile, and
+goes on when all commits have returned: those that wait for a store that is away, among them."""
+
+
+def current_position(connection: Connection[Any], facts: ServerFacts, within: float = PATIENCE) -> Position:
+    """Where the server writes its binlog now; raises NoAnswer where it takes longer than `within` seconds."""
+    rows = query_within(connection, position_statement(facts), within)
     if not rows:
         raise ServerFailed("the server writes no binlog", help="set log_bin in its configuration and restart it")
     return Position(str(rows[0][0]), int(rows[0][1]))
 
 
-def list_binlogs(connection: Connection[Any]) -> list[BinlogFile]:
-    """The binlogs the server still has, oldest first."""
-    return [BinlogFile(str(row[0]), int(row[1])) for row in query(connection, "SHOW BINARY LOGS")]
+def list_binlogs(connection: Connection[Any], within: float = PATIENCE) -> list[BinlogFile]:
+    """The binlogs the server still has, oldest first; raises NoAnswer where it takes longer than `within` seconds."""
+    return [BinlogFile(str(row[0]), int(row[1])) for row in query_within(connection, "SHOW BINARY LOGS", within)]

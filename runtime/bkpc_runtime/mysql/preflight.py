@@ -11,9 +11,9 @@ from bkpc_grammar.log_objects import LEAST_BINLOG
 from bkpc_grammar.plan import Preflight
 from bkpc_grammar.privileges import POSITION, grant
 from bkpc_runtime.errors import ServerFailed
-from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.mysql.connection import query, query_within
 from bkpc_runtime.mysql.finding import Finding
-from bkpc_runtime.mysql.flavour import Flavour, ServerFacts, position_statement
+from bkpc_runtime.mysql.flavour import SHORT_PATIENCE, Flavour, ServerFacts, position_statement
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.mysql.placement import elsewhere
 from bkpc_runtime.mysql.preflight_privileges import (
@@ -185,7 +185,7 @@ def _gaps(connection: Connection[Any], facts: ServerFacts, wanted: Preflight) ->
     """Changes that a server with a log does not write into it."""
     if not (wanted.binlog and facts.log_bin and _may(connection, facts, POSITION[facts.flavour])):
         return
-    rows = query(connection, position_statement(facts))
+    rows = query_within(connection, position_statement(facts), SHORT_PATIENCE)
     left_out = [(f"binlog_{name}_db", str(rows[0][at])) for at, name in ((2, "do"), (3, "ignore")) if rows]
     for variable, value in left_out:
         if value:

@@ -27,7 +27,8 @@ class SemiSync:
     """How a server stands. `prefix` of its variables' names is empty where it can't do it.
 
     `on`: commits wait at this moment. `others` are replicas whose acknowledgement counts as well as ours.
-    `not_waited` counts commits that waited for nobody, since the server started.
+    `not_waited` counts commits that waited for nobody, `returned` those that waited for somebody, since the server
+    started; `waiting` are those that do so now.
     """
 
     prefix: str
@@ -40,6 +41,8 @@ class SemiSync:
     waits_without_replica: bool
     wait_point: str
     not_waited: int
+    waiting: int
+    returned: int
 
 
 def read_semi_sync(connection: Connection[Any], facts: ServerFacts) -> SemiSync:
@@ -61,6 +64,8 @@ def read_semi_sync(connection: Connection[Any], facts: ServerFacts) -> SemiSync:
         waits_without_replica=variables.get(f"{prefix}wait_no_{replica}", "ON") == "ON",
         wait_point=variables.get(f"{prefix}wait_point", ""),
         not_waited=int(status.get(f"{prefix}no_tx", "0")),
+        waiting=int(status.get(f"{prefix}wait_sessions", "0")),
+        returned=int(status.get(f"{prefix}yes_tx", "0")),
     )
 
 

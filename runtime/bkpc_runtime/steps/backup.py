@@ -23,6 +23,7 @@ from bkpc_runtime.mysql.preflight import privileges
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, PartKind, encode_manifest
 from bkpc_runtime.secret import Secret
+from bkpc_runtime.steps.standing import rotate
 from bkpc_runtime.steps.storing import Storing
 from bkpc_runtime.stores.store import ObjectWriter, Store
 from bkpc_runtime.transfer.outbound import Outbound
@@ -101,7 +102,7 @@ def take_image(
                     if engine.name == "logical":
                         # Before the log goes on to another file for nothing, again at each try.
                         refuse_prepared(connection)
-                    _rotate(connection, facts, source)
+                    rotate(connection, facts, source.address, source.password, source.database)
                     return writing.run(connection, engine)
                 except ToolFailed as problem:
                     if not problem.retryable or attempt == _ATTEMPTS:
@@ -110,20 +111,6 @@ def take_image(
     finally:
         connection.close()
     raise AssertionError("every attempt returns or raises")
-
-
-def _rotate(connection: Connection[Any], facts: ServerFacts, source: Source) -> None:
-    """The log that continues an image begins with its own file: a recovery then reads, thaws and keeps nothing older.
-
-    That takes RELOAD, which also lets an account delete the log: who does not give it loses little, since of an older
-    file only the first segment is read.
-    """
-    if not facts.log_bin:
-        return
-    try:
-        query(connection, "FLUSH LOCAL BINARY LOGS")
-    except ServerFailed as problem:
-        log.info("the log after this image of %s begins inside a binlog: %s", source.database, problem)
 
 
 class _one_writer:  # noqa: N801 - reads as the block it opens

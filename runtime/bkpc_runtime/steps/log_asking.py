@@ -19,7 +19,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from bkpc_runtime.errors import RuntimeFailure, ServerFailed
+from bkpc_runtime.errors import NoAnswer, RuntimeFailure, ServerFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.flavour import ServerFacts, current_position
 from bkpc_runtime.repository.known_until import Known
@@ -29,6 +29,8 @@ from bkpc_runtime.steps.log_taking_over import Connect
 log = logging.getLogger(__name__)
 _TURN = 0.2
 _PATIENCE = 15.0
+_LONGEST_PAUSE = 600.0
+"""Seconds between two tries with a server that does not answer: each leaves a connection that waits there."""
 
 
 def ask(connection: Connection[Any], facts: ServerFacts) -> Known:
@@ -45,7 +47,7 @@ def ask(connection: Connection[Any], facts: ServerFacts) -> Known:
     ((at, identity),) = query(connection, f"SELECT UTC_TIMESTAMP(6), {who}")
     if str(identity) != facts.identity:
         raise ServerFailed(f"another server answers: {identity}, not {facts.identity}", retryable=True)
-    return Known(current_position(connection, facts), at.replace(tzinfo=UTC))
+    return Known(current_position(connection, facts, _PATIENCE), at.replace(tzinfo=UTC))
 
 
 class Asking:
@@ -57,6 +59,7 @@ class Asking:
         self._connect, self._facts, self._period, self._group = connect, facts, period, group
         self._connection: Connection[Any] | None = None
         self._ended = threading.Event()
+        self._pause = 0.0
         self.failure = ""
         """Why the server does not say; empty while it does."""
 
@@ -74,6 +77,8 @@ class Asking:
             if group and group.connected:
                 due = max(due + self._period, time.monotonic())
                 self._turn(group)
+                if self._pause:
+                    due = time.monotonic() + self._pause
             else:
                 due = time.monotonic() + min(_TURN, self._period)
         self._close()
@@ -86,9 +91,12 @@ class Asking:
         except Exception as problem:  # a thread that died would leave the group in the dark
             if not isinstance(problem, RuntimeFailure):
                 log.exception("asking the server")
+            silent = isinstance(problem, NoAnswer)
+            self._pause = min(max(_PATIENCE, 2 * self._pause), _LONGEST_PAUSE) if silent else 0.0
             self._close()
             self._failed(str(problem) or repr(problem))
         else:
+            self._pause = 0.0
             self._failed("")
             group.answered(session, read, known)
 
@@ -97,6 +105,8 @@ class Asking:
         if self._connection is not None:
             try:
                 return ask(self._connection, self._facts)
+            except NoAnswer:
+                raise
             except ServerFailed:
                 self._close()
         self._connection = self._connect()

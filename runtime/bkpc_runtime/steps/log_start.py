@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bkpc_runtime.mysql.flavour import Position, ServerFacts, current_position, list_binlogs
+from bkpc_runtime.errors import NoAnswer
+from bkpc_runtime.mysql.binlog.receiver import first_event
+from bkpc_runtime.mysql.flavour import SHORT_PATIENCE, Position, ServerFacts, current_position, list_binlogs
 from bkpc_runtime.repository.ending import stored_ending
 from bkpc_runtime.repository.joins import Join, leave
 from bkpc_runtime.repository.segments import begins_at, epochs, newest_end, origin, sequence
 from bkpc_runtime.steps.log_join import NoJoin, find_join
 from bkpc_runtime.steps.log_parcels import Gap
 from bkpc_runtime.steps.log_recognising import Landmarks, Verdict, recognise
-from bkpc_runtime.steps.log_taking_over import Connect
+from bkpc_runtime.steps.log_taking_over import Connect, dumping
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -59,19 +61,16 @@ def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, 
     """
     epoch = max(epochs(store, prefix), default=0)
     position = newest_end(store, prefix, epoch) if epoch else None
-    with connect() as connection:
-        if not epoch:
-            joined = find_join(connect, facts, store, prefix)
-            if isinstance(joined, Join):
-                return _going_on(store, joined)
-            current = current_position(connection, facts).file
-            first = oldest()
-            there = first and first in [one.name for one in list_binlogs(connection)]
-            position = Position(first if there else current, 0)
-            return _anew(store, prefix, joined, position) if joined else Start(1, position)
-        names = [one.name for one in list_binlogs(connection)]
+    if not epoch:
+        joined = find_join(connect, facts, store, prefix)
+        if isinstance(joined, Join):
+            return _going_on(store, joined)
+        position = Position(_first_file(connect, facts, oldest()), 0)
+        return _anew(store, prefix, joined, position) if joined else Start(1, position)
     if position is None:
         told = begins_at(store, prefix, epoch)
+        with connect() as connection:
+            names = [one.name for one in list_binlogs(connection, SHORT_PATIENCE)]
         return Start(epoch, Position(told if told in names else names[0], 0))
     ending = stored_ending(store, prefix, epoch, position)
     marks = Landmarks(origin(store, prefix, epoch, position.file), ending)
@@ -87,6 +86,21 @@ def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, 
         )  # fmt: skip
         leave(store, joined.ended, prefix, epoch + (gap is not None), joined.reason)
     return Start(epoch, position, marks, gap)
+
+
+def _first_file(connect: Connect, facts: ServerFacts, wanted: str) -> str:
+    """The binlog that a first start begins with: `wanted` where the server has it, else its current one."""
+    try:
+        with connect() as connection:
+            current = current_position(connection, facts, SHORT_PATIENCE).file
+            there = wanted and wanted in [one.name for one in list_binlogs(connection, SHORT_PATIENCE)]
+            return wanted if there else current
+    except NoAnswer:
+        if not wanted:
+            raise
+    with dumping(connect) as connection:
+        first_event(connection, facts, wanted)
+    return wanted
 
 
 def _going_on(store: Store, join: Join) -> Start:
@@ -116,18 +130,36 @@ class Outlook:
 
 def look(connect: Connect, facts: ServerFacts, place: Position, marks: Landmarks, *, failing: bool = False) -> Outlook:
     """`marks` are what the log before `place` is recognised by. `failing`: the server could not send what comes."""
-    with connect() as connection:
-        sizes = {one.name: one.size for one in list_binlogs(connection)}
+    sizes = _sizes(connect)
     verdict = _verdict(connect, facts, place, marks, sizes, failing=failing)
+    if verdict.another and not sizes:
+        # From where it goes on instead can't be told.
+        return Outlook(unreadable=verdict.another)
     if verdict.another:
         return Outlook(Gap(place, Position(next(iter(sizes)), 0), verdict.another, int(time.time())))
     later = (name for name in sizes if sequence(name) > sequence(place.file))
     return Outlook(unreadable=verdict.unreadable, following=next(later, ""))
 
 
+def _sizes(connect: Connect) -> dict[str, int]:
+    """The server's binlogs; none where it does not tell.
+
+    While somebody has it go on to another one, it waits for all commits to return. With `hot sync` they wait for us: so
+    what there is must be read without it.
+    """
+    try:
+        with connect() as connection:
+            return {one.name: one.size for one in list_binlogs(connection, SHORT_PATIENCE)}
+    except NoAnswer as problem:
+        log.warning("%s; its log is read all the same", problem)
+        return {}
+
+
 def _verdict(
     connect: Connect, facts: ServerFacts, place: Position, marks: Landmarks, sizes: dict[str, int], *, failing: bool
 ) -> Verdict:
+    if not sizes:
+        return recognise(connect, facts, place, marks, failing=failing) if place.offset or failing else Verdict()
     size = sizes.get(place.file)
     if size is None:
         return Verdict(f"the server no longer has {place.file}")

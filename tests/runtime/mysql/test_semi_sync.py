@@ -12,7 +12,7 @@ from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, syn
 MYSQL = ServerFacts("mysql", (9, 7, 4), "9.7.4", "u", 1, True, "ROW", "FULL", "CRC32", "", 0, ())
 MARIADB = replace(MYSQL, flavour="mariadb", version=(10, 11, 19))
 OLD = replace(MYSQL, version=(8, 0, 11))
-GOOD = SemiSync("rpl_semi_sync_source_", True, True, 1, 0, 1, LONGEST_MS, True, "AFTER_SYNC", 0)
+GOOD = SemiSync("rpl_semi_sync_source_", True, True, 1, 0, 1, LONGEST_MS, True, "AFTER_SYNC", 0, 0, 0)
 
 
 def test_all_is_well() -> None:
