@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from bkpc_runtime.errors import BadUsage
+from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.recovery.choice import choose
 from bkpc_runtime.repository import segments
 from bkpc_runtime.steps import log_group, log_stuck
+from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer
+from tests.servers.command_line import Office
 from tests.servers.streaming import Streaming, archived, binlogs, position, wait_for, wait_until
 
 SECOND = 1_700_000_000
@@ -123,3 +130,30 @@ def damage(server: ThrowawayServer, file: str, offset: int, bytes_: bytes) -> No
     with (server.datadir / file).open("r+b") as opened:
         opened.seek(offset)
         opened.write(bytes_)
+
+
+def test_a_place_says_in_which_log_it_is_where_the_server_began_it_anew(
+    fresh_server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of both have the same names: what `log` prints goes to its own, and a name alone goes to neither."""
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(fresh_server.bin))
+    office = Office.opened(tmp_path / "office", fresh_server)
+    office.begin()
+    disk = DirectoryStore("disk", office.folder / "backups")
+    address = parse_address(fresh_server.url)
+    for _ in range(2):
+        fresh_server.reset_binlogs()
+        fresh_server.run("DROP DATABASE IF EXISTS w", "CREATE DATABASE w", "CREATE TABLE w.t (n INT)")
+        take_image(Source("shop", address, address.password()), [disk], [], expected_size=1 << 20)
+        with Streaming(fresh_server, disk) as stream:
+            fresh_server.run("DROP TABLE w.t", "CREATE TABLE w.t (n INT)")
+            wait_for(stream, position(fresh_server))
+    shown = office.bkpc("log", "plan.json", "shop", "--find", "drop table w.t", expect=0).text
+    asked = re.findall(r"--to (\S+)", shown)
+    assert len({one.rpartition("/")[2] for one in asked}) == 1, "both are at one place of one name"
+    epochs = [found.epoch for one in asked if (found := choose(disk, "shop", one, []).window)]
+    assert sorted(epochs) == [1, 2]
+    assert all(f"/{epoch:06d}/" in one for epoch, one in zip(epochs, asked, strict=True))
+    with pytest.raises(BadUsage, match="in 2 logs, which the server began anew") as refused:
+        choose(disk, "shop", asked[0].rpartition("/")[2], [])
+    assert {f"  --to {one}" for one in asked} == set(refused.value.help.splitlines()[1:])

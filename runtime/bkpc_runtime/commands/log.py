@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         world = with_those_to_read(world, [database.name], arguments.without_store)
     store = store_to_read(world, database.name, arguments.store, all_of_them=True)
     identities = identities_of(arguments)
+    several = len(catalogue.prefixes(store, database.name)) > 1
     walked: set[tuple[str, int, Position]] = set()
     found = opaque = 0
     # The oldest image's window holds those of all later ones, unless a gap lies between.
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         for one in log_of(store, window, identities):
             opaque += one.opaque
             if did(one, query):
-                _print(one, arguments)
+                _print(one, window.in_full(Position(one.file, one.start), always=several).text, arguments)
                 found += 1
     if opaque:
         say(f"{opaque} compressed transactions were not looked into")
@@ -83,8 +84,7 @@ def _hint(query: Query, images: Sequence[Image]) -> None:
     say(f"  help: no image has a {what} `{wanted}`{meant}")
 
 
-def _print(one: Transaction, arguments: argparse.Namespace) -> None:
-    before = f"{one.file}:{one.start}"
+def _print(one: Transaction, before: str, arguments: argparse.Namespace) -> None:
     print(f"{one.committed.isoformat()}  {before}  {one.gtid or '-'}  {_words(one)}")
     print(
         f"  to restore to just before it: bkpc restore {arguments.plan} {arguments.database} --to {before} --into URL"

@@ -60,7 +60,7 @@ class Start:
 
     def course(self) -> Course:
         assert self.window is not None
-        search = search_for(self.point, self.before, self.stored)
+        search = search_for(self.point, self.before, self.stored, self.window.in_full)
         return Course(self.image.position, self.window.end, search, self.window.repeats)
 
     def to(self, stop: Position) -> Start:
@@ -281,7 +281,7 @@ def _nothing_later(store: Store, image: Image, window: Window | None) -> None:
     """`latest` must not quietly be less than what was archived."""
     reason = catalogue.severed_after(store, image, window) or catalogue.left_behind(store, image, window)
     if reason:
-        reached = window.end.text if window else image.manifest.id
+        reached = window.in_full(window.end).text if window else image.manifest.id
         raise Refused(
             f"store `{store.name}` has later log that can't be reached: {reason}",
             help=f"--to {reached} restores what can be",
@@ -291,6 +291,12 @@ def _nothing_later(store: Store, image: Image, window: Window | None) -> None:
 def _at_position(store: Store, images: list[Image], stop: Position) -> Start:
     """By the newest image. Files of two servers may have the same name: then the asked one must say whose it is."""
     several = len({image.prefix for image in images}) > 1
+    for prefix in {image.prefix for image in images}:
+        if len(epochs := windows.alike(store, prefix, stop)) > 1:
+            lines = "\n".join(f"  --to {one.text}" for one in epochs)
+            raise BadUsage(
+                f"{stop.text} is in {len(epochs)} logs, which the server began anew", help=f"say in which:\n{lines}"
+            )
     found: dict[str, tuple[Start, Position]] = {}
     early = ""
     for image in images:
@@ -370,6 +376,6 @@ def _windows(store: Store, images: list[Image]) -> str:
     lines = ["what can be restored:"]
     for image in images[:5]:
         window = catalogue.window(store, image)
-        end = f"log to {window.end.text}" if window else "no log"
+        end = f"log to {window.in_full(window.end).text}" if window else "no log"
         lines.append(f"  image {image.manifest.id} at {image.position.text} ({image.manifest.finished}), {end}")
     return "\n".join(lines)

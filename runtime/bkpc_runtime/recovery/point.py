@@ -176,17 +176,22 @@ class Walked:
     boundary: Position
 
 
-def search_for(point: Point, before: Gtids, stored: Stored | None = None) -> Search:
-    """`before`: what was executed when the image's binlog began (for GTIDs); `stored`: for times."""
+Named = Callable[[Position], Position]
+"""A place as it must be asked for."""
+
+
+def search_for(point: Point, before: Gtids, stored: Stored | None = None, named: Named = lambda place: place) -> Search:
+    """`before`: what was executed when the image's binlog began (for GTIDs); `stored`: for times; `named`: for what is
+    said of places."""
     match point:
         case AtPosition(stop):
-            return _ToPosition(stop)
+            return _ToPosition(stop, named)
         case AtTime(moment, complete=complete):
-            return _ToTime(moment, stored, complete=complete)
+            return _ToTime(moment, stored, named, complete=complete)
         case AfterGtids(gtids):
             return _ToGtids(gtids, before)
         case BeforeEvent():
-            return _ToEvent(point)
+            return _ToEvent(point, named)
         case _:
             return _ToTheEnd()
 
@@ -213,8 +218,8 @@ class _ToTheEnd(_Later):
 
 
 class _ToPosition(_Later):
-    def __init__(self, stop: Position) -> None:
-        self._stop, self.over = stop, False
+    def __init__(self, stop: Position, named: Named) -> None:
+        self._stop, self._named, self.over = stop, named, False
 
     def before(self, one: Transaction) -> bool:
         if order(Position(one.file, one.start)) >= order(self._stop):
@@ -223,7 +228,8 @@ class _ToPosition(_Later):
         if order(Position(one.file, one.end)) > order(self._stop):
             raise BadUsage(
                 f"{self._stop.text} is inside a transaction",
-                help=f"it goes from {one.file}:{one.start} to {one.file}:{one.end}; name one of its ends",
+                help=f"it goes from {self._named(Position(one.file, one.start)).text} to "
+                f"{self._named(Position(one.file, one.end)).text}; name one of its ends",
             )
         return True
 
@@ -234,7 +240,7 @@ class _ToPosition(_Later):
         if not self.over and order(way.boundary) < order(self._stop) and self._stop != way.start:
             raise BadUsage(
                 f"{self._stop.text} is inside a transaction whose end is not archived",
-                help=f"it begins at {way.boundary.text}: name that, or --to latest",
+                help=f"it begins at {self._named(way.boundary).text}: name that, or --to latest",
             )
         return self._stop
 
@@ -242,8 +248,8 @@ class _ToPosition(_Later):
 class _ToTime(_Later):
     over = False
 
-    def __init__(self, moment: datetime, stored: Stored | None, *, complete: bool) -> None:
-        self._moment, self._complete = moment, complete
+    def __init__(self, moment: datetime, stored: Stored | None, named: Named, *, complete: bool) -> None:
+        self._moment, self._named, self._complete = moment, named, complete
         self._first_after: Position | None = None
         self._shown, self._settled = Shown(moment, stored), False
 
@@ -255,7 +261,7 @@ class _ToTime(_Later):
         self._settled = self._settled or self._shown.after(one)
         if one.committed < self._moment - OUT_OF_ORDER:
             # A session may set its own clock, and MariaDB writes when a statement began.
-            first = self._first_after.text
+            first = self._named(self._first_after).text
             raise Refused(
                 f"the log's times go back: what begins at {first} is later than asked, "
                 f"but {one.file}:{one.start} after it is not",
@@ -317,8 +323,8 @@ class _ToGtids(_Later):
 class _ToEvent(_Later):
     over = False
 
-    def __init__(self, point: BeforeEvent) -> None:
-        self._point = point
+    def __init__(self, point: BeforeEvent, named: Named) -> None:
+        self._point, self._named = point, named
         self._found: list[Transaction] = []
         self._opaque = 0
 
@@ -333,7 +339,10 @@ class _ToEvent(_Later):
             unseen = f"; {self._opaque} compressed transactions were not looked into" if self._opaque else ""
             raise NotHere(f"the archived log that ends at {way.end.text} has no: {self._point.text}{unseen}")
         if len(self._found) > 1:
-            lines = "\n".join(f"  --to {one.file}:{one.start}  {one.committed.isoformat()}" for one in self._found)
+            places = [self._named(Position(one.file, one.start)).text for one in self._found]
+            lines = "\n".join(
+                f"  --to {place}  {one.committed.isoformat()}" for place, one in zip(places, self._found, strict=True)
+            )
             raise BadUsage(f"the log has several of: {self._point.text}", help=f"say before which of them:\n{lines}")
         return Position(self._found[0].file, self._found[0].start)
 

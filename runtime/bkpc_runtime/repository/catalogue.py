@@ -162,10 +162,11 @@ def window(store: Store, image: Image) -> Window | None:
     start = image.position
     if not start.file:
         return None
-    for epoch in reversed(segments.epochs(store, image.prefix)):
+    all_ = segments.epochs(store, image.prefix)
+    for epoch in reversed(all_):
         end = _continued(store, image.prefix, epoch, start)
         if end is not None and _same_file(store, image, epoch) and not _begun_anew_since(store, image, epoch):
-            return _joined(store, Window(image, epoch, end))
+            return _joined(store, Window(image, epoch, end, begun_anew=len(all_) > 1))
     return None
 
 
@@ -177,7 +178,7 @@ def _joined(store: Store, own: Window) -> Window:
         way[-1] = replace(way[-1], end=join.end)
         label = f"{join.prefix_there.rpartition('/')[2]}/{join.epoch_there:06d}/"
         way.append(Stretch(join.prefix_there, join.epoch_there, join.position, end, label, join.gtids, join.passed))
-    return own if len(way) == 1 else Window(own.image, own.epoch, way[-1].named(way[-1].end), tuple(way))
+    return own if len(way) == 1 else replace(own, end=way[-1].named(way[-1].end), way=tuple(way))
 
 
 def _next(store: Store, last: Stretch) -> tuple[Join, Position] | None:

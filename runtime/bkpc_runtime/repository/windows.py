@@ -66,12 +66,14 @@ class Window:
     """What can be restored from one image: any transaction of `epoch` from its position up to `end`.
 
     `way`: where the log leads through those of several servers, all of them in order, the image's own first.
+    `begun_anew`: the server's log was, so that its files in several epochs may have the same names.
     """
 
     image: Image
     epoch: int
     end: Position
     way: tuple[Stretch, ...] = ()
+    begun_anew: bool = field(default=False, compare=False)
     _held: dict[str, Gtids] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -96,10 +98,11 @@ class Window:
         """Grows with what it holds, along one way; those of several stores may lead other ways: `furthest`."""
         return len(self.stretches), segments.order(self.tip_end)
 
-    def in_full(self, position: Position) -> Position:
-        """A place as it must be asked for: where the log leads through several servers, with that which it is of."""
+    def in_full(self, position: Position, *, always: bool = False) -> Position:
+        """A place as it must be asked for: with the server and epoch that it is of, where there are several."""
         label, file = split_label(position.file)
-        of = next((one.full_label for one in self.way if one.label == label), label)
+        known = self.stretches if self.begun_anew or always else self.way
+        of = next((one.full_label for one in known if one.label == label), label)
         return Position(f"{of}{file}", position.offset)
 
     def repeats(self, one: Transaction) -> bool:
@@ -188,6 +191,22 @@ def places(store: Store, window: Window, asked: Position) -> tuple[dict[str, tup
         else:
             found[one.server] = (there, Position(f"{one.full_label}{file}", asked.offset))
     return found, early
+
+
+def alike(store: Store, prefix: str, asked: Position) -> list[Position]:
+    """Where a place lies in the log of a server, in full: in several epochs, where that was begun anew."""
+    found: dict[str, Position] = {}
+    for epoch in segments.epochs(store, prefix):
+        if asked.file not in segments.files(store, prefix, epoch):
+            continue
+        archived = segments.archived_file(store, prefix, epoch, asked.file)
+        if archived.segments and archived.segments[0].start <= asked.offset <= archived.reach:
+            label = Stretch(prefix, epoch, asked, asked).full_label
+            # One file may be in two: when another server had the database meanwhile.
+            found[segments.origin(store, prefix, epoch, asked.file) or label] = Position(
+                f"{label}{asked.file}", asked.offset
+            )
+    return list(found.values())
 
 
 def place_of(store: Store, window: Window, image: Image) -> Position | None:
