@@ -8,7 +8,7 @@ from typing import Any
 
 from bkpc_runtime.commands.answering import with_those_that_answer
 from bkpc_runtime.commands.outcome import add_plan, reported, say, world_of
-from bkpc_runtime.commands.status_keeping import Kept, kept_of, why_kept
+from bkpc_runtime.commands.status_keeping import Kept, damaged_after, kept_of, why_kept
 from bkpc_runtime.errors import StoreFailed
 from bkpc_runtime.repository.holdings import KnownImage
 
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     for row in rows:
         elsewhere = "; ".join(f"log to {end} in {name}" for name, end in row["log_elsewhere"].items())
         end = f"log to {row['log_to']}" if row["log_to"] else elsewhere or "no log"
+        end += ", damaged there" if row["log_damaged"] else ""
         print(
             f"{row['database']}  {row['store']}  {row['image']}  {_what(row)}{row['parts']} parts  "
             f"{row['stored_bytes']:,} bytes  at {row['position']}, {end}"
@@ -70,6 +71,7 @@ def _row(database: str, store: str, kept: Kept, image: KnownImage, thaws: str) -
         "kept_because": list(why_kept(kept, image)),
         "held": bool(image.held),
         "damaged": image.damaged,
+        "log_damaged": damaged_after(kept.holding, image),
         "verified": image.verified,
         "thaws": thaws,
     }

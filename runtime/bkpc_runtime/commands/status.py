@@ -182,6 +182,7 @@ def _fine(row: dict[str, Any]) -> bool:
         or row["severed"]
         or row["unlocked"]
         or row["ahead"]
+        or row["lacking"]
         or row["lag"] == "fail"
     ):
         return False
@@ -236,6 +237,7 @@ def _row(
         "store": name,
         "image": newest.manifest.id if newest else None,
         "ahead": last.manifest.id if last and ahead else "",
+        "lacking": list(catalogue.lacking(store, newest)) if newest else [],
         "continues": [] if newest else _continued_by(world, database, store),
         "replaced": replaced_in(world, database.name, store),
         "severed": severed,
@@ -344,6 +346,9 @@ def _problems(row: dict[str, Any]) -> Iterator[str]:
             f"image {row['ahead']} is of the future: a clock was wrong. It counts for no schedule, and while it is "
             "there nothing expires: delete its folder once a newer image is whole"
         )
+    if row["lacking"]:
+        parts = f"{len(row['lacking'])} parts" if len(row["lacking"]) > 1 else row["lacking"][0]
+        yield f"the newest image can't be restored: {parts} of it are not there as they were written; take another"
     if row["unlocked"]:
         yield row["unlocked"]
 

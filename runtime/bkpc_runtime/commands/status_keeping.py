@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.expiry import Decision, Rules, decide, resting_as_shown
 from bkpc_runtime.repository.holdings import Holding, KnownImage, held, holdings_where_known
 from bkpc_runtime.repository.marks import Mark
 from bkpc_runtime.repository.restorable import stretches, whole
+from bkpc_runtime.repository.windows import split_label
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.upkeep import rules
 from bkpc_runtime.world import World
@@ -51,11 +53,33 @@ def fields(kept: Kept, now: datetime) -> dict[str, Any]:
         "single_images": sum(image.id not in inside for image in whole(kept.holding)),
         "held": [{"image": one.id, "why": one.held} for one in images if one.held],
         "damaged": [one.id for one in images if one.damaged],
+        "newest": images[-1].id if images else None,
+        "log_damaged": list(_log_damaged(kept.holding)),
         "last_verified": {"image": last.subject, "at": last.at.isoformat(), "word": last.word} if last else None,
         "newest_verified": bool(images) and images[-1].verified,
         "expiring": list(_expiring(kept)),
         "expiry_rests": resting_as_shown(kept.holding, kept.rules, now),
     }
+
+
+def _log_damaged(holding: Holding) -> Iterator[str]:
+    """Where the log of a store was found damaged."""
+    for prefix, epochs in holding.logs:
+        for epoch in epochs:
+            for one in epoch.binlogs:
+                if one.damaged:
+                    yield f"{prefix.rpartition('/')[2]}/{epoch.number:06d}/{one.file}:{one.reach}"
+
+
+def damaged_after(holding: Holding, image: KnownImage) -> bool:
+    """Whether a store's own log of an image ends where it was found damaged."""
+    for store, _, end in image.windows:
+        if store == holding.store:
+            prefix, number = image.tip(store)
+            place = Position(split_label(end.file)[1], end.offset)
+            epochs = dict(holding.logs).get(prefix, ())
+            return any(one.damaged_after(place) for one in epochs if one.number == number)
+    return False
 
 
 def _windows(holding: Holding) -> Iterator[dict[str, Any]]:
@@ -91,7 +115,13 @@ def lines(row: Mapping[str, Any]) -> Iterator[str]:
     for one in row["held"][:_SHOWN]:
         yield f"problem: image {one['image']} is held: {one['why']}; see it, then bkpc release"
     for image in row["damaged"][:_SHOWN]:
-        yield f"problem: image {image} is damaged: a new one is due"
+        due = "a new one is due" if image == row["newest"] else "it brings nothing back, nor what builds on it"
+        yield f"problem: image {image} is damaged: {due}"
+    for place in row["log_damaged"][:_SHOWN]:
+        yield (
+            f"problem: the log was found damaged at {place}: nothing after that is restored from here until the next "
+            "image; bkpc verify looks again"
+        )
     last = row["last_verified"]
     if last:
         newest = "" if row["newest_verified"] else "; the newest not yet"
@@ -137,7 +167,7 @@ def untrusted(store: Store, image: Image) -> Iterator[str]:
 
 def troubled(row: Mapping[str, Any]) -> bool:
     """Whether somebody must look at an image."""
-    return bool(row["held"] or row["damaged"])
+    return bool(row["held"] or row["damaged"] or row["log_damaged"])
 
 
 def why_kept(kept: Kept, image: KnownImage) -> tuple[str, ...]:

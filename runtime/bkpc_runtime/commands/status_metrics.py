@@ -47,6 +47,11 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_image_of_the_future", "1 while an image says that it was begun later than now",
      lambda row: int(bool(row["ahead"]))),
     ("bkpc_images_held", "images that wait for a release", lambda row: len(row["held"])),
+    (
+        "bkpc_log_damaged",
+        "places where the log was found damaged when it was last read",
+        lambda row: len(row["log_damaged"]),
+    ),
     ("bkpc_images_damaged", "images found damaged when they were last read", lambda row: len(row["damaged"])),
     ("bkpc_images_expiring", "images that are to go", lambda row: len(row["expiring"])),
     ("bkpc_expiry_resting", "1 while nothing may expire", lambda row: int(bool(row["expiry_rests"]))),

@@ -79,6 +79,8 @@ def _troubles(row: Row) -> Iterator[Trouble]:
         return
     if row["image"] in row["damaged"]:
         yield Trouble(database, store, "image", f"the newest image in {store} is damaged")
+    if row["lacking"]:
+        yield Trouble(database, store, "image", f"the newest image in {store} lacks parts")
     yield from (Trouble(database, store, "image", f"{job} is overdue") for job in row["overdue"])
     if not drill_fine(row["drill"]):
         yield Trouble(database, store, "image", f"the newest drill from {store} failed")

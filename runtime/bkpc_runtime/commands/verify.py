@@ -13,7 +13,7 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.thaw import cold_of
 from bkpc_runtime.steps.try_out import tried
-from bkpc_runtime.steps.verification import tell
+from bkpc_runtime.steps.verification import look_again, note_damage, tell
 from bkpc_runtime.steps.verify import verify_image
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import World
@@ -82,6 +82,9 @@ def _verified(
     for problem in catalogue.unreadable(store, database):
         print(f"damaged  {database}  {name}  {problem}")
         yield 0, 1
+    for problem in look_again(store, database, world.clock()):
+        print(f"damaged  {database}  {name}  {problem}")
+        yield 0, 1
     images = catalogue.all_images(store, database)
     for image in images:
         if cold := _cold(image, store):
@@ -94,6 +97,7 @@ def _verified(
             continue
         content = bool(identities) or not image.manifest.encrypted
         tell(image, store, found.damage, found.bytes_read, world.clock(), content=content)
+        note_damage(store, found.log_damage, world.clock())
         if arguments.deep and not found.problems:
             found = tried(found, image, images, store, identities, arguments.work)
         end = f", log to {found.window_end.text}" if found.window_end else ", no log"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import segments
+from bkpc_runtime.repository.log_damage import lost
 from bkpc_runtime.stores.store import Store
 
 _AT_ONCE = 8
@@ -23,7 +24,7 @@ class ArchivedBinlog:
     """One binlog: bytes `[0, reach)` are there; `whole`: that is all of it, and the log goes on in the next.
 
     `notes`: as of `ArchivedFile`.
-    `boundary`: the last end of an event in it that is known.
+    `boundary`: the last end of an event in it that is known. `damaged`: what comes after `reach` was found so.
     """
 
     file: str
@@ -32,6 +33,7 @@ class ArchivedBinlog:
     stored_size: int = 0
     notes: int = 0
     boundary: int = 0
+    damaged: bool = False
 
     @property
     def number(self) -> int:
@@ -50,6 +52,13 @@ class Epoch:
     def boundary_of(self, file: str) -> int:
         """The last end of an event in a binlog that is known; 0 where it is not there."""
         return next((one.boundary for one in self.binlogs if one.file == file), 0)
+
+    def damaged_after(self, end: Position) -> bool:
+        """Whether the log ends there because what follows was found damaged."""
+        here = segments.sequence(end.file)
+        return any(
+            one.damaged and (one.number, one.reach) in {(here, end.offset), (here + 1, 0)} for one in self.binlogs
+        )
 
     def end_from(self, start: Position) -> Position | None:
         """How far the log goes on from `start` without a gap; None where it does not reach it."""
@@ -104,4 +113,4 @@ def _binlog(store: Store, prefix: str, epoch: int, file: str) -> ArchivedBinlog:
     archived = segments.archived_file(store, prefix, epoch, file)
     size = sum(one.end - one.start for one in archived.segments)
     notes, boundary = archived.notes, archived.boundary
-    return ArchivedBinlog(file, archived.reach, archived.whole, size, notes, boundary)
+    return ArchivedBinlog(file, archived.reach, archived.whole, size, notes, boundary, bool(lost(archived)))

@@ -12,6 +12,7 @@ from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.gtid import parse_state, writers
 from bkpc_runtime.repository import layout, segments
 from bkpc_runtime.repository.joins import Ended, Join, begun, ended_at, joins_of, left_at
+from bkpc_runtime.repository.log_damage import lost
 from bkpc_runtime.repository.manifest import Manifest, decode_manifest
 from bkpc_runtime.repository.windows import Stretch, Window
 from bkpc_runtime.stores.store import Store
@@ -128,6 +129,13 @@ def ahead(manifest: Manifest, now: datetime) -> bool:
     return datetime.fromisoformat(manifest.began) > now + _CLOCKS_DIFFER
 
 
+def lacking(store: Store, image: Image) -> tuple[str, ...]:
+    """The parts of an image that are not there, or not of their size: one listing, nothing is read."""
+    held = {one.key: one.size for one in store.list(layout.image_folder(image.prefix, image.manifest.id))}
+    keys = {layout.part_key(image.prefix, image.manifest.id, one.name): one for one in image.manifest.parts}
+    return tuple(one.name for key, one in keys.items() if held.get(key) != one.sums.stored_size)
+
+
 def all_images(store: Store, database: str) -> list[Image]:
     """Complete images of all servers of a database, newest first."""
     found = [image for prefix in prefixes(store, database) for image in images(store, prefix)]
@@ -237,10 +245,22 @@ def severed_after(store: Store, image: Image, reached: Window | None) -> str:
     if tip.epoch != newest:
         reason, _ = segments.gap(store, prefix, newest)
         return f"the log breaks off at {reached.end.text}: {reason or 'a new epoch begins'}"
-    last = segments.archived_file(store, prefix, newest, segments.files(store, prefix, newest)[-1])
-    if (end and reached.tip_end.file != end.file) or last.reach < max((one.end for one in last.segments), default=0):
-        return f"the archived log lacks what comes after {reached.end.text}, and has later log"
-    return ""
+    names = segments.files(store, prefix, newest)
+    last = segments.archived_file(store, prefix, newest, names[-1])
+    held = max((one.end for one in (*last.segments, *last.damaged)), default=0)
+    if reached.tip_end.file == names[-1] and last.reach >= held:
+        return ""
+    if damage := _damaged_after(store, prefix, newest, reached.tip_end):
+        return f"the archived log is damaged after {reached.end.text}: {damage.key(prefix)}"
+    return f"the archived log lacks what comes after {reached.end.text}, and has later log"
+
+
+def _damaged_after(store: Store, prefix: str, epoch: int, end: Position) -> segments.Segment | None:
+    """What is known to be damaged where a log ends, if that is why it does."""
+    here = segments.sequence(end.file)
+    near = [one for one in segments.files(store, prefix, epoch) if here <= segments.sequence(one) <= here + 1]
+    found = [one for file in near for one in lost(segments.archived_file(store, prefix, epoch, file))]
+    return found[0] if found else None
 
 
 def left_behind(store: Store, image: Image, reached: Window | None) -> str:

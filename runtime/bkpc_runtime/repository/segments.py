@@ -25,6 +25,7 @@ from functools import partial
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
+from bkpc_runtime.repository.log_damage import DamagedLog, damaged_of
 from bkpc_runtime.repository.log_names import told
 from bkpc_runtime.repository.notes import NOTE, listed
 from bkpc_runtime.stores.store import Store
@@ -78,12 +79,14 @@ class ArchivedFile:
     """What a store holds of one binlog: segments by start, the longest first.
 
     `end` is where the server's file ends, once the server is known to have gone on to the next. `notes`: how many
-    notes of until when it is complete (`known_until.py`) are there, of which two of a place count.
+    notes of until when it is complete (`known_until.py`) are there, of which two of a place count. `damaged`: what does
+    not count (`log_damage.py`).
     """
 
     segments: tuple[Segment, ...]
     end: int | None
     notes: int = 0
+    damaged: tuple[Segment, ...] = ()
 
     @property
     def reach(self) -> int:
@@ -182,10 +185,12 @@ def keys_of(store: Store, prefix: str, epoch: int, file: str) -> list[str]:
 def archived_file(store: Store, prefix: str, epoch: int, file: str) -> ArchivedFile:
     """What a store holds of a binlog."""
     keys = keys_of(store, prefix, epoch, file)
-    found = [segment for segment in map(parse_key, keys) if segment]
+    found = sorted((one for one in map(parse_key, keys) if one), key=lambda one: (one.start, -one.end))
+    bad = damaged_of(keys)
+    damaged = tuple(one for one in found if (one.start, one.end, one.sha256) in bad)
     ends = [int(end[1]) for key in keys if (end := _END.fullmatch(key.rpartition("/")[2]))]
     notes = sum(key.endswith(NOTE) for key in keys)
-    return ArchivedFile(tuple(sorted(found, key=lambda one: (one.start, -one.end))), max(ends, default=None), notes)
+    return ArchivedFile(tuple(one for one in found if one not in damaged), max(ends, default=None), notes, damaged)
 
 
 def archived_files(store: Store, prefix: str, epoch: int, names: Iterable[str]) -> Iterator[tuple[str, ArchivedFile]]:
@@ -387,11 +392,10 @@ def _instead(
 
 
 def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes, int], bytes]) -> bytes:
-    key = segment.key(prefix)
-    packed = store.get(key)
+    packed = store.get(segment.key(prefix))
     if hashlib.sha256(packed).hexdigest() != segment.sha256:
-        raise DamagedBackup(f"{key} in {store.name} is not what was written: its hash differs")
+        raise DamagedLog(store.name, prefix, segment, "is not what was written: its hash differs")
     body = unpack(packed, segment.end - segment.start)
     if len(body) != segment.end - segment.start:
-        raise DamagedBackup(f"{key} in {store.name} holds {len(body)} bytes, not {segment.end - segment.start}")
+        raise DamagedLog(store.name, prefix, segment, f"holds {len(body)} bytes, not {segment.end - segment.start}")
     return body

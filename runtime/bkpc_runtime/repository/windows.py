@@ -231,10 +231,10 @@ def files_backwards(store: Store, window: Window) -> Iterator[tuple[Stretch, str
 
 
 def segments_of(store: Store, window: Window) -> Iterator[tuple[str, Segment]]:
-    """Every segment of the binlogs of a window, with its key."""
+    """Every segment of the binlogs of a window, with its server's folder."""
     for one in window.stretches:
         low, high = segments.sequence(one.start.file), segments.sequence(one.last(window.end).file)
         for file in segments.files(store, one.prefix, one.epoch):
             if low <= segments.sequence(file) <= high:
                 for segment in segments.archived_file(store, one.prefix, one.epoch, file).segments:
-                    yield segment.key(one.prefix), segment
+                    yield one.prefix, segment

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from bkpc_runtime.errors import ObjectMissing, StoreFailed
-from bkpc_runtime.repository import catalogue, layout, marks
+from bkpc_runtime.repository import catalogue, layout, log_damage, marks, segments
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import decode_manifest
 from bkpc_runtime.repository.marks import Mark
+from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps.verify import read_back
+from bkpc_runtime.steps.verify import read_back, sound
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,30 @@ def verify_into_mark(
     problems, read = read_back(image, store, identities, limit)
     tell(image, store, problems, read, now, content=bool(identities) or not image.manifest.encrypted)
     return problems
+
+
+def look_again(store: Store, database: str, now: datetime) -> Iterator[str]:
+    """Segments of the log that were found damaged and still are: they do not count. Those that are not count again."""
+    for prefix in catalogue.prefixes(store, database):
+        for epoch in segments.epochs(store, prefix):
+            for _, archived in segments.archived_files(store, prefix, epoch, segments.files(store, prefix, epoch)):
+                for one in archived.damaged:
+                    if not sound(store, prefix, one):
+                        yield f"{one.key(prefix)} is damaged: its SHA-256 is not the one in its name"
+                        continue
+                    try:
+                        log_damage.mend(store, prefix, one, now)
+                    except StoreFailed as problem:
+                        log.warning("%s is sound again, and no note is left of it: %s", one.key(prefix), problem)
+
+
+def note_damage(store: Store, damaged: Iterable[tuple[str, Segment]], now: datetime) -> None:
+    """So that these segments count no more; a key that may only read leaves no notes."""
+    for prefix, segment in damaged:
+        try:
+            log_damage.note(store, prefix, segment, now)
+        except StoreFailed as problem:
+            log.warning("no note is left that %s is damaged: %s", segment.key(prefix), problem)
 
 
 def tell(image: Image, store: Store, problems: Sequence[str], read: int, now: datetime, *, content: bool) -> None:

@@ -11,7 +11,9 @@ from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFail
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout, segments, windows
 from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.log_damage import DamagedLog
 from bkpc_runtime.repository.manifest import Part
+from bkpc_runtime.repository.segments import Segment
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.inbound import inbound, segment_opener
@@ -25,7 +27,8 @@ log = logging.getLogger(__name__)
 class Verified:
     """What was read back of one image and the log that continues it. `problems` is empty when all is well; `damage`:
     those of the image itself; `severed`: why log that is newer than it can't be reached from it, which is no problem of
-    an image that others have followed: log that nothing needs expires, and gaps are known."""
+    an image that others have followed: log that nothing needs expires, and gaps are known. `log_damage`: segments that
+    are not what was written, each with its server's folder."""
 
     image: str
     parts: int
@@ -34,6 +37,7 @@ class Verified:
     problems: tuple[str, ...]
     damage: tuple[str, ...] = ()
     severed: str = ""
+    log_damage: tuple[tuple[str, Segment], ...] = ()
 
 
 def verify_image(image: Image, store: Store, identities: Sequence[Secret], *, newest: bool = True) -> Verified:
@@ -47,10 +51,12 @@ def verify_image(image: Image, store: Store, identities: Sequence[Secret], *, ne
     severed = catalogue.severed(store, image)
     if severed and newest:
         problems.append(severed)
+    log_damage: list[tuple[str, Segment]] = []
     if window:
-        problems += _log_problems(store, window, identities)
+        problems += _log_problems(store, window, identities, log_damage)
     end = window.end if window else None
-    return Verified(image.manifest.id, len(image.manifest.parts), read, end, tuple(problems), damage, severed)
+    parts, told = len(image.manifest.parts), tuple(problems)
+    return Verified(image.manifest.id, parts, read, end, told, damage, severed, tuple(log_damage))
 
 
 def read_back(
@@ -134,16 +140,26 @@ def _manifest_problems(image: Image) -> Iterator[str]:
         yield f"the manifest of {manifest.id} is of {whose}, it lies in {image.prefix}"
 
 
-def _log_problems(store: Store, window: catalogue.Window, identities: Sequence[Secret]) -> Iterator[str]:
-    if identities or not _sealed(store, window):
-        try:
-            pieces = windows.read(store, window, window.image.position, window.end, unpack=segment_opener(identities))
-            for _ in pieces:
-                pass
-        except Refused as problem:
-            yield str(problem)
-    else:
-        yield from _hash_problems(store, window)
+def _log_problems(
+    store: Store, window: catalogue.Window, identities: Sequence[Secret], damage: list[tuple[str, Segment]]
+) -> Iterator[str]:
+    """What is wrong with a log; segments that are damaged are put into `damage`."""
+    if not identities and _sealed(store, window):
+        yield from _hash_problems(store, window, damage)
+        return
+    try:
+        pieces = windows.read(store, window, window.image.position, window.end, unpack=segment_opener(identities))
+        for _ in pieces:
+            pass
+    except DamagedLog as problem:
+        # Reading ends there, and what comes after it is to be known as well.
+        found = list(_hash_problems(store, window, damage))
+        if (problem.prefix, problem.segment) not in damage:
+            damage.append((problem.prefix, problem.segment))
+            found.append(str(problem))
+        yield from found
+    except Refused as problem:
+        yield str(problem)
 
 
 def _sealed(store: Store, window: catalogue.Window) -> bool:
@@ -152,7 +168,13 @@ def _sealed(store: Store, window: catalogue.Window) -> bool:
     return any(segment.encrypted for segment in archived.segments)
 
 
-def _hash_problems(store: Store, window: catalogue.Window) -> Iterator[str]:
-    for key, segment in windows.segments_of(store, window):
-        if hashlib.sha256(store.get(key)).hexdigest() != segment.sha256:
-            yield f"{key} is damaged: its SHA-256 is not the one in its name"
+def _hash_problems(store: Store, window: catalogue.Window, damage: list[tuple[str, Segment]]) -> Iterator[str]:
+    for prefix, segment in windows.segments_of(store, window):
+        if not sound(store, prefix, segment):
+            damage.append((prefix, segment))
+            yield f"{segment.key(prefix)} is damaged: its SHA-256 is not the one in its name"
+
+
+def sound(store: Store, prefix: str, segment: Segment) -> bool:
+    """Whether a segment is what was written."""
+    return hashlib.sha256(store.get(segment.key(prefix))).hexdigest() == segment.sha256

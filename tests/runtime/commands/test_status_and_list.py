@@ -120,7 +120,7 @@ def test_held_damaged_and_verified(keeping: Keeping) -> None:
     (about_to_go,) = untrusted(keeping.store, there[ids[1]])
     assert about_to_go.startswith(f"ABOUT TO GO: expiry has marked it at {keeping.now:%Y-%m-%d %H:%M} UTC")
     told = list(lines(found))
-    assert f"problem: image {ids[2]} is damaged: a new one is due" in told
+    assert f"problem: image {ids[2]} is damaged: it brings nothing back, nor what builds on it" in told
     assert f"expiry: nothing goes: the newest image, {ids[-1]}, is held: it differs from its predecessors" in told
 
 

@@ -1,0 +1,78 @@
+"""What was found out about segments whose bytes are not what was written: empty objects beside them.
+
+    <prefix>/logs/<epoch>/<binlog>/<from>-<to>.<sha256>.<time>.damaged     and .mended, when it was looked at again
+
+`<sha256>` is the one in the segment's name, `<time>` in seconds since 1970; the newest counts. Who lists the log sees
+them by the way: a segment that is damaged does not count, as if it were not there, unless another holds its bytes. They
+are never written again, so that a bucket under a retention lock takes them, and go with their binlog.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bkpc_runtime.errors import DamagedBackup, StoreDenied
+from bkpc_runtime.stores.store import Store
+
+if TYPE_CHECKING:
+    from bkpc_runtime.repository.segments import ArchivedFile, Segment
+
+_NAME = re.compile(r"(\d{12,})-(\d{12,})\.([0-9a-f]{64})\.(\d+)\.(damaged|mended)")
+Named = tuple[int, int, str]
+"""Where a segment begins and ends, and its hash."""
+
+
+class DamagedLog(DamagedBackup):
+    """A segment is not what was written."""
+
+    def __init__(self, store: str, prefix: str, segment: Segment, why: str) -> None:
+        place = f"{prefix.rpartition('/')[2]}/{segment.epoch:06d}/{segment.file}:{segment.start}"
+        super().__init__(
+            f"{segment.key(prefix)} in {store} {why}",
+            help=f"--to {place} brings back what came before it, with --replace where a part is there by now; another "
+            "store's log is read with --store or --without-store; bkpc verify notes what is damaged",
+        )
+        self.prefix, self.segment = prefix, segment
+
+
+def damaged_of(keys: Iterable[str]) -> set[Named]:
+    """Of the keys in a binlog's folder, the segments that are damaged as far as is known."""
+    last: dict[Named, tuple[int, str]] = {}
+    for key in keys:
+        if key.endswith((".damaged", ".mended")) and (found := _NAME.fullmatch(key.rpartition("/")[2])):
+            start, end, digest, time, word = found.groups()
+            named = int(start), int(end), digest
+            last[named] = max(last.get(named, (0, "")), (int(time), word))
+    return {named for named, (_, word) in last.items() if word == "damaged"}
+
+
+def lost(archived: ArchivedFile) -> tuple[Segment, ...]:
+    """The damaged ones beyond reach: no other holds their bytes."""
+    return tuple(one for one in archived.damaged if one.end > archived.reach)
+
+
+def note(store: Store, prefix: str, segment: Segment, now: datetime) -> None:
+    """A segment is damaged."""
+    store.put(_key(prefix, segment, now, "damaged"), b"")
+
+
+def mend(store: Store, prefix: str, segment: Segment, now: datetime) -> None:
+    """It is not any more: the notes go, or another says so where they may not."""
+    folder = segment.key(prefix).rpartition("/")[0]
+    begins = f"{folder}/{segment.start:012d}-{segment.end:012d}.{segment.sha256}."
+    store.put(_key(prefix, segment, now, "mended"), b"")
+    for word in (".damaged", ".mended"):
+        for one in [one.key for one in store.list(begins) if one.key.endswith(word)]:
+            try:
+                store.delete(one)
+            except StoreDenied:
+                return
+
+
+def _key(prefix: str, segment: Segment, now: datetime, word: str) -> str:
+    folder = segment.key(prefix).rpartition("/")[0]
+    begins = f"{folder}/{segment.start:012d}-{segment.end:012d}.{segment.sha256}"
+    return f"{begins}.{int(now.timestamp()):010d}.{word}"
