@@ -138,13 +138,16 @@ class _Webhook:
 
     def _deliver(self, event: events.Event) -> None:
         body = json.dumps(events.as_fields(event)).encode()
-        pause = _FIRST_PAUSE
+        pause, last = _FIRST_PAUSE, False
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._post(body)
             except _Failed as problem:
-                if not problem.again or attempt == _ATTEMPTS or self._ending.wait(pause):
+                if not problem.again or attempt == _ATTEMPTS or last:
                     raise
+                last = self._ending.wait(pause)
+                if last:  # the end of a command is when most is told: once more, but not at once
+                    self._given_up.wait(_FIRST_PAUSE)
             pause = min(2 * pause, _LONGEST_PAUSE)
         return None
 

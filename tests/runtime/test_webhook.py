@@ -126,6 +126,13 @@ def test_what_fails_is_tried_again_and_order_stays(hook: Hook) -> None:
     assert hook.names() == ["hello"] * 4 + ["begun", "ended", "result"]
 
 
+def test_what_is_told_at_the_end_is_tried_once_more(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    hook.answers = [200, 200, 503, 200, 503, 503, 200]
+    assert command(lambda: until(lambda: len(hook.asked) >= 2))(TEXT) == 0
+    assert hook.names() == ["hello", "begun", "ended", "ended", "result", "result"]
+    assert caplog.text.count("is not delivered: it answers 503") == 1
+
+
 @pytest.mark.parametrize(("answer", "why"), [(302, "is not followed"), (404, "it answers 404")])
 def test_a_redirect_is_not_followed_and_what_is_refused_not_repeated(
     hook: Hook, answer: int, why: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]

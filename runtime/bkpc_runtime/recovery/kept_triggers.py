@@ -74,9 +74,18 @@ def try_out(into: Connection[Any], schema: str, triggers: list[Trigger]) -> None
         except ServerFailed as problem:
             raise StepFailed(
                 f"its trigger {one.name} can't be made on the table as it was at the asked point: {problem}",
-                help=f"drop the trigger, or restore beside (--as SCHEMA); {problem.help}".rstrip("; "),
+                help=f"{_way_out(str(problem))}, or restore beside (--as SCHEMA); {problem.help}".rstrip("; "),
             ) from problem
         query(into, f"DROP TRIGGER {quote(schema, _TRIED)}")
+
+
+def _way_out(problem: str) -> str:
+    """An account may make none while the target logs, unless it has SUPER (1419); or has not the privilege (1142)."""
+    if "(error 1419)" in problem:
+        return "SET GLOBAL log_bin_trust_function_creators = ON on the target, or log in with an account that has SUPER"
+    if any(f"(error {code})" in problem for code in (1142, 1227)):
+        return "log in with an account that has the privilege"
+    return "drop the trigger"
 
 
 def make_again(into: Connection[Any], schema: str) -> list[str]:

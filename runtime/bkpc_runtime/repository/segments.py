@@ -79,8 +79,7 @@ class ArchivedFile:
     """What a store holds of one binlog: segments by start, the longest first.
 
     `end` is where the server's file ends, once the server is known to have gone on to the next. `notes`: how many
-    notes of until when it is complete (`known_until.py`) are there, of which two of a place count. `damaged`: what does
-    not count (`log_damage.py`).
+    notes of until when it is complete (`known_until.py`) are there, two of a place count. `damaged`: `log_damage.py`.
     """
 
     segments: tuple[Segment, ...]
