@@ -6,7 +6,7 @@ import pytest
 
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import connect, query
-from bkpc_runtime.mysql.fingerprint import Fingerprint, fingerprint
+from bkpc_runtime.mysql.fingerprint import Fingerprint, TableSum, fingerprint
 from bkpc_runtime.mysql.flavour import current_position, read_facts
 from bkpc_runtime.secret import Secret
 from tests.database_server import ThrowawayServer
@@ -93,3 +93,17 @@ def test_what_is_committed_meanwhile_is_in_neither_position_nor_rows(server: Thr
         assert query(snapshot, "SELECT COUNT(*) FROM moment.t") == [(0,)]
         assert position != current_position(connection, facts)
     connection.close()
+
+
+def test_what_a_logical_image_rounds_is_the_same_as_printed(server: ThrowawayServer) -> None:
+    """FLOAT has more digits than servers print: a drill from such an image must not fail for it."""
+    server.run("CREATE DATABASE digits", "CREATE TABLE digits.t (a INT, f FLOAT) ENGINE=InnoDB")
+    key, found = ("digits", "t"), []
+    for value in ("16777217", "16777200", "16777300"):
+        server.run("DELETE FROM digits.t", f"INSERT INTO digits.t VALUES (1, 1.23456789), (2, {value})")
+        found.append(of(server).tables[key])
+    exact, rounded, other = found
+    assert exact != rounded
+    assert exact.same_when_printed(rounded)
+    assert not exact.same_when_printed(other)
+    assert not exact.same_when_printed(TableSum(3, exact.total, exact.printed))

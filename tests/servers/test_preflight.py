@@ -243,10 +243,22 @@ def test_tables_outside_the_snapshot_are_named(least: ThrowawayServer) -> None:
 
 
 def test_columns_that_are_rounded_are_named(least: ThrowawayServer) -> None:
-    least.run("CREATE DATABASE m", "CREATE TABLE m.t (id INT, f FLOAT, d DOUBLE)")
+    least.run("CREATE DATABASE m", "CREATE TABLE m.t (id INT PRIMARY KEY, f FLOAT, d DOUBLE)")
     try:
         (found,) = findings(least)
         assert (found.kind, "FLOAT columns: m.t.f; " in found.text) == ("warning", True)
+        for key, named in (
+            ("", True),
+            (", UNIQUE KEY (id)", True),
+            (", PRIMARY KEY (f), UNIQUE KEY (g)", True),
+            (", KEY (g)", True),
+            (", UNIQUE KEY (g)", False),
+            (", UNIQUE KEY (g, id), UNIQUE KEY (g)", False),
+            (", UNIQUE KEY (g, f)", True),
+        ):
+            least.run("DROP TABLE m.t", f"CREATE TABLE m.t (id INT, g INT NOT NULL, f FLOAT{key})")
+            lost = [one.text for one in findings(least) if one.kind == "problem"]
+            assert any("tables without a primary key: m.t; " in one for one in lost) == named, key
     finally:
         least.run("DROP DATABASE m")
 

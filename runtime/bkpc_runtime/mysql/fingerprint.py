@@ -37,10 +37,16 @@ _BYTES = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class TableSum:
-    """The rows of one table: how many, and the sum of their hashes."""
+    """The rows of one table: how many, and the sum of their hashes. `printed`: the sum with FLOAT values as servers
+    print them, with six digits; empty where there are none."""
 
     rows: int
     total: str
+    printed: str = ""
+
+    def same_when_printed(self, other: TableSum) -> bool:
+        """Whether both hold the same as far as a logical image can: it holds what servers print."""
+        return (self.rows, self.printed or self.total) == (other.rows, other.printed or other.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +129,16 @@ def _tables(connection: Connection[Any]) -> list[tuple[str, str, list[tuple[str,
 
 
 def _sum(connection: Connection[Any], schema: str, table: str, columns: Sequence[tuple[str, str]]) -> TableSum:
-    row = "CONCAT_WS(',', " + ", ".join(_text(quote(name), kind) for name, kind in columns) + ")"
-    number = f"CAST(CONV(LEFT(SHA2({row}, 256), 15), 16, 10) AS DECIMAL(20, 0))"
-    statement = f"SELECT COUNT(*), COALESCE(SUM({number}), 0) FROM {quote(schema, table)}"
-    ((rows, total),) = query(connection, statement)
-    return TableSum(int(rows), str(total))
+    sums = [_sum_of([_text(quote(name), kind) for name, kind in columns])]
+    if any(kind == "float" for _, kind in columns):
+        sums.append(_sum_of([_text(quote(name), kind.replace("float", "printed")) for name, kind in columns]))
+    ((rows, *totals),) = query(connection, f"SELECT COUNT(*), {', '.join(sums)} FROM {quote(schema, table)}")
+    return TableSum(int(rows), *map(str, totals))
+
+
+def _sum_of(texts: Sequence[str]) -> str:
+    row = "CONCAT_WS(',', " + ", ".join(texts) + ")"
+    return f"COALESCE(SUM(CAST(CONV(LEFT(SHA2({row}, 256), 15), 16, 10) AS DECIMAL(20, 0))), 0)"
 
 
 def _text(column: str, kind: str) -> str:

@@ -26,7 +26,7 @@ from bkpc_runtime.mysql.preflight_privileges import (
     withheld_privileges,
 )
 from bkpc_runtime.mysql.preflight_tools import tool_problems
-from bkpc_runtime.mysql.schemas import not_system, not_transactional, rounded_columns
+from bkpc_runtime.mysql.schemas import not_system, not_transactional, rounded_and_not_found, rounded_columns
 from bkpc_runtime.repository.manifest import Engine
 
 OLDEST: dict[Flavour, tuple[int, int]] = {"mysql": (8, 0), "mariadb": (10, 6)}
@@ -60,7 +60,7 @@ def look(
         lambda: _gaps(connection, facts, wanted),
         lambda: _tls(connection, wanted),
         lambda: _contents(connection, facts),
-        lambda: _not_as_they_are(connection) if "logical" in engines else iter(()),
+        lambda: _not_as_they_are(connection, replayed=wanted.binlog) if "logical" in engines else iter(()),
         lambda: _elsewhere(connection, engines),
         lambda: _many(connection, tables) if "logical" in engines and tables else iter(()),
         lambda: _tools(facts, wanted, engines),
@@ -257,10 +257,10 @@ def engine_findings(connection: Connection[Any]) -> Iterator[Finding]:
         yield Finding("warning", text, mend)
 
 
-def _not_as_they_are(connection: Connection[Any]) -> Iterator[Finding]:
-    """What SQL does not hold as the server does."""
+def _not_as_they_are(connection: Connection[Any], *, replayed: bool = False) -> Iterator[Finding]:
+    """What SQL does not hold as the server does; `replayed`: log is to be replayed on it."""
     yield from engine_findings(connection)
-    yield from _rounded(connection)
+    yield from _rounded(connection, replayed=replayed)
     yield from _libraries(connection)
 
 
@@ -287,15 +287,26 @@ def _libraries(connection: Connection[Any]) -> Iterator[Finding]:
         yield Finding("warning", text, ())
 
 
-def _rounded(connection: Connection[Any]) -> Iterator[Finding]:
+def _rounded(connection: Connection[Any], *, replayed: bool) -> Iterator[Finding]:
     names = rounded_columns(connection)
     if names:
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         text = (
-            f"FLOAT columns: {', '.join(names[:_NAMED])}{more}; servers print six digits of them, so logical images "
-            "hold no more, and the log may not find such rows again in tables without a primary key"
+            f"FLOAT columns: {_first(names)}; servers print six digits of them, so logical images hold no more "
+            "(drills compare so many)"
         )
         yield Finding("warning", text, ("make them DOUBLE, or take physical images",))
+    lost = rounded_and_not_found(connection) if replayed else []
+    if lost:
+        text = (
+            f"FLOAT columns in tables without a primary key: {_first(lost)}; logical images hold six digits, so the "
+            "log does not find a row again that it changes: the replay of the whole server ends there"
+        )
+        key = "add a primary key (or a unique one without NULL) that holds no FLOAT"
+        yield Finding("problem", text, (f"{key}, make them DOUBLE, or take physical images",))
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _tools(facts: ServerFacts, wanted: Preflight, engines: Collection[Engine]) -> Iterator[Finding]:

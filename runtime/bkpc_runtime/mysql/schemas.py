@@ -48,3 +48,25 @@ def rounded_columns(connection: Connection[Any]) -> list[str]:
         f"WHERE data_type = 'float' AND {not_system('table_schema')} ORDER BY 1, 2, 3",
     )
     return [".".join(map(str, row)) for row in rows]
+
+
+def rounded_and_not_found(connection: Connection[Any]) -> list[str]:
+    """Tables with such columns whose rows the log names by them: no key of the table is without.
+
+    A server finds a row that the log changes by the primary key, else by a unique key without NULL, else by all that
+    was in it.
+    """
+    rounded = {one.rpartition(".")[0] for one in rounded_columns(connection)}
+    if not rounded:
+        return []
+    rows = query(
+        connection,
+        "SELECT s.table_schema, s.table_name, s.index_name, MAX(s.nullable = 'YES'), MAX(c.data_type = 'float') "
+        "FROM information_schema.statistics s LEFT JOIN information_schema.columns c "
+        "ON c.table_schema = s.table_schema AND c.table_name = s.table_name AND c.column_name = s.column_name "
+        f"WHERE s.non_unique = 0 AND {not_system('s.table_schema')} GROUP BY 1, 2, 3 "
+        "HAVING MAX(s.column_name IS NULL) = 0",
+    )
+    primary = {f"{schema}.{table}": not float_ for schema, table, name, _, float_ in rows if name == "PRIMARY"}
+    unique = {f"{schema}.{table}" for schema, table, _, nullable, float_ in rows if not nullable and not float_}
+    return sorted(one for one in rounded if not primary.get(one, one in unique))
