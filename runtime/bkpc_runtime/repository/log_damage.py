@@ -30,10 +30,11 @@ class DamagedLog(DamagedBackup):
 
     def __init__(self, store: str, prefix: str, segment: Segment, why: str) -> None:
         place = f"{prefix.rpartition('/')[2]}/{segment.epoch:06d}/{segment.file}:{segment.start}"
+        before = f"--to {place} goes on, in the same target, to where it begins; " if segment.start else ""
         super().__init__(
             f"{segment.key(prefix)} in {store} {why}",
-            help=f"--to {place} brings back what came before it, with --replace where a part is there by now; another "
-            "store's log is read with --store or --without-store; bkpc verify notes what is damaged",
+            help=f"{before}another store's log is read with --store or --without-store; bkpc verify notes what is "
+            "damaged: a new image is taken then, and `list` says how far the log goes",
         )
         self.prefix, self.segment = prefix, segment
 
