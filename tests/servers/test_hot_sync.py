@@ -17,6 +17,7 @@ from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
 from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, read_semi_sync
 from bkpc_runtime.repository import segments
+from bkpc_runtime.steps import standing
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.log_acknowledging import SyncWish
 from bkpc_runtime.steps.log_stream import LogStream
@@ -231,11 +232,14 @@ def test_no_image_is_begun_while_commits_wait_for_nobody(
 ) -> None:
     """It would hold up who only reads, and who asks where the log is."""
     monkeypatch.setenv("BKPC_MYSQL_BIN", str(waiting.bin))
+    monkeypatch.setattr(standing, "_AGENT_COMES", 0.5)
     address = parse_address(waiting.url)
     source = Source("shop", address, address.password())
     before = position(waiting)
     take_image(source, [places[0]], [], expected_size=1 << 20)
     assert position(waiting) == before, "a commit that came meanwhile would hold up who has the log go on"
+    with pytest.raises(ServerFailed, match="commits wait for an agent, and none is connected"):
+        take_image(source, [places[0]], [], expected_size=1 << 20, begins_binlog=True)
     late = Commits(waiting, 100)
     wait_until(lambda: asked(waiting).waiting == 1)
     with pytest.raises(ServerFailed, match=r"1 commits have been waiting .*, and no agent is connected"):
@@ -243,5 +247,5 @@ def test_no_image_is_begun_while_commits_wait_for_nobody(
     with two(waiting, places, SyncWish(2, None)):
         assert late.done(30)
         file = position(waiting).file
-        take_image(source, [places[0]], [], expected_size=1 << 20)
+        take_image(source, [places[0]], [], expected_size=1 << 20, begins_binlog=True)
         assert position(waiting).file > file

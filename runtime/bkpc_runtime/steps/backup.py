@@ -23,7 +23,7 @@ from bkpc_runtime.mysql.preflight import privileges
 from bkpc_runtime.repository import layout
 from bkpc_runtime.repository.manifest import FORMAT_VERSION, Manifest, Part, PartKind, encode_manifest
 from bkpc_runtime.secret import Secret
-from bkpc_runtime.steps.standing import rotate
+from bkpc_runtime.steps.standing import Rotation, rotate
 from bkpc_runtime.steps.storing import Storing
 from bkpc_runtime.stores.store import ObjectWriter, Store
 from bkpc_runtime.transfer.outbound import Outbound
@@ -74,11 +74,12 @@ def take_image(
     clock: Clock = lambda: datetime.now(UTC),
     go_on: Callable[[], None] = lambda: None,
     progress: Callable[[int, int], None] = lambda _, __: None,
+    begins_binlog: bool = False,
 ) -> Manifest:
     """An image of a server in every one of `stores`, taken by `engine` (the logical one).
 
     `expected_size` in bytes picks part sizes; `limit` in bytes per second; `go_on` raises where it is to be broken off;
-    `progress` is told how many bytes of how many have been read.
+    `progress` is told how many bytes of how many have been read; `begins_binlog`: its log must begin with a file.
     The image is visible once its manifest is; a failure leaves parts without a manifest, which nothing ever reads.
 
     Raises:
@@ -87,6 +88,7 @@ def take_image(
         ToolFailed: the engine's tool failed, or the schema changed during each of three attempts.
     """
     engine = engine or Logical()
+    rotation = Rotation(source.address, source.password, source.database, begins_binlog)
     connection = connect(source.address, source.password)
     try:
         facts = read_facts(connection)
@@ -102,7 +104,7 @@ def take_image(
                     if engine.name == "logical":
                         # Before the log goes on to another file for nothing, again at each try.
                         refuse_prepared(connection)
-                    rotate(connection, facts, source.address, source.password, source.database)
+                    rotate(connection, facts, rotation)
                     return writing.run(connection, engine)
                 except ToolFailed as problem:
                     if not problem.retryable or attempt == _ATTEMPTS:

@@ -11,6 +11,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from bkpc_grammar import plan as contract
+from bkpc_grammar.privileges import begins_binlogs
 from bkpc_runtime.engines.picking import Kind, engine_called, name_for, refuse_lacking
 from bkpc_runtime.errors import DamagedBackup, ServerFailed
 from bkpc_runtime.mysql.binlog.receiver import first_event
@@ -75,6 +76,7 @@ def run_image(
         clock=world.clock,
         go_on=world.go_on,
         progress=progress,
+        begins_binlog=begins_binlogs(world.plan, database.name),
     )
 
 

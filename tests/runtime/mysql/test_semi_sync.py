@@ -8,6 +8,7 @@ import pytest
 
 from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, sync_findings
+from bkpc_runtime.steps.standing import _nobody
 
 MYSQL = ServerFacts("mysql", (9, 7, 4), "9.7.4", "u", 1, True, "ROW", "FULL", "CRC32", "", 0, ())
 MARIADB = replace(MYSQL, flavour="mariadb", version=(10, 11, 19))
@@ -51,3 +52,12 @@ def test_what_is_not_in_force() -> None:
     assert "FALLEN BACK" in not_in_force(replace(GOOD, on=False, not_waited=7))
     assert "no agent" in not_in_force(replace(GOOD, ours=0))
     assert "without ours" in not_in_force(replace(GOOD, others=1))
+
+
+def test_replicas_of_others_may_be_enough_for_commits_to_return() -> None:
+    """Then a server can be made to go on to another binlog, whether an agent is there or not."""
+    assert not _nobody(GOOD)
+    assert _nobody(replace(GOOD, ours=0))
+    assert not _nobody(replace(GOOD, ours=0, others=1))
+    assert _nobody(replace(GOOD, ours=0, others=1, needed=2))
+    assert not _nobody(replace(GOOD, ours=0, on=False))
