@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,8 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
-from bkpc_runtime.recovery import copied, kept_triggers, replacing
+from bkpc_runtime.mysql.connection import query
+from bkpc_runtime.recovery import copied, kept_triggers, patiently
 from bkpc_runtime.recovery.copied import Destination, copy_tables
 from bkpc_runtime.recovery.marker import alone
 from bkpc_runtime.recovery.target import Target
@@ -125,10 +129,10 @@ def test_triggers_of_what_is_replaced_are_never_lost(
             assert triggers(held) == before
             assert ours(held) == []
         # Killed when the old one has gone, and between any two triggers.
-        for table, place in (("t", replacing), ("c", copied)):
+        for table in ("t", "c"):
             for left in (2, 1):
                 with monkeypatch.context() as patch:
-                    patch.setattr(place, "put_back", killed_after(held, left))
+                    patch.setattr(copied, "put_back", killed_after(held, left))
                     with pytest.raises(Killed):
                         copy_tables(target(server), into, [("g", table)])
                 assert len([one for one in triggers(held) if one[0] == table]) == 2 - left
@@ -139,6 +143,49 @@ def test_triggers_of_what_is_replaced_are_never_lost(
                 assert ours(held) == []
         held.run("INSERT INTO g.t VALUES (2)")
         assert held.run("SELECT id FROM g.seen") == [(7,), (2,)]
+
+
+def test_readers_never_wait_for_long_behind_a_table_that_is_replaced(
+    server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's open transaction has used it."""
+    monkeypatch.setenv("BKPC_MYSQL_BIN", str(server.bin))
+    monkeypatch.setattr(patiently, "_PATIENCE", 3.0)
+    monkeypatch.setattr(patiently, "_PAUSE", 0.5)
+    server.run("DROP DATABASE IF EXISTS g", *ASKED)
+    with start_server(server.flavour, tmp_path / "held") as held:
+        held.run(*WITH_TRIGGERS)
+        before, slowest, over = triggers(held), [0.0], threading.Event()
+
+        def reads() -> None:
+            while not over.is_set():
+                began = time.monotonic()
+                held.run("SELECT COUNT(*) FROM g.t", "SELECT COUNT(*) FROM g.c")
+                slowest[0] = max(slowest[0], time.monotonic() - began)
+
+        into = Destination(target(held), "", frozenset({"g"}))
+        for table in ("t", "c"):
+            with closing(held.connect()) as idle:
+                ((number,),) = query(idle, "SELECT CONNECTION_ID()")
+                query(idle, "BEGIN")
+                query(idle, f"SELECT * FROM g.{table}")
+                reading = threading.Thread(target=reads)
+                reading.start()
+                with pytest.raises(
+                    ToolFailed,
+                    match=rf"can't be copied, and is as it was: g\.{table} is in use: .*connection {number} ",
+                ):
+                    copy_tables(target(server), into, [("g", table)])
+                over.set()
+                reading.join()
+                over.clear()
+                assert held.run(f"SELECT id, price FROM g.{table}") == [(7, 7)]
+                assert (triggers(held), ours(held)) == (before, [])
+                threading.Timer(1.0, idle.rollback).start()
+                copy_tables(target(server), into, [("g", table)])
+            assert held.run(f"SELECT * FROM g.{table}") == [(1,)]
+            assert (triggers(held), ours(held)) == (before, [])
+        assert slowest[0] < 6, "two statements behind two seconds each, on a busy machine"
 
 
 def killed_after(server: ThrowawayServer, left: int) -> Callable[..., None]:

@@ -20,9 +20,18 @@ from bkpc_runtime.mysql.placement import tablespace_of
 from bkpc_runtime.mysql.schemas import HISTORY_DUMPED_SINCE, SYSTEM_SCHEMAS
 from bkpc_runtime.mysql.tools import client_options, find_tool
 from bkpc_runtime.recovery.gone import Gone, drop_gone
-from bkpc_runtime.recovery.kept_triggers import NEW, TriggersLacking, keep, make_again, try_out
+from bkpc_runtime.recovery.kept_triggers import NEW, OLD, TriggersLacking, keep, make_again, try_out
 from bkpc_runtime.recovery.loading import client_command
-from bkpc_runtime.recovery.replacing import called, count, forget_killed, put_back, shaped, take_place, why_in_place
+from bkpc_runtime.recovery.replacing import (
+    called,
+    count,
+    forget_killed,
+    make_room,
+    put_back,
+    shaped,
+    take_place,
+    why_in_place,
+)
 from bkpc_runtime.recovery.table_needs import Engines
 from bkpc_runtime.recovery.target import Target
 
@@ -225,7 +234,9 @@ def _copy(
         "WHERE schema_name = %s",
         (table[0],),
     )[0]
-    query(into, f"CREATE DATABASE IF NOT EXISTS {quote(schema)} CHARACTER SET {charset} COLLATE {collation}")
+    if not query(into, "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)):
+        # Of one that is there MySQL would wait for all transactions in it.
+        query(into, f"CREATE DATABASE IF NOT EXISTS {quote(schema)} CHARACTER SET {charset} COLLATE {collation}")
     forget_killed(into, schema)
     triggers = keep(into, (schema, name))
     with _as_it_was(into, schema), called(source, table, NEW) if not in_place else shaped(source, table, NEW) as other:
@@ -233,8 +244,15 @@ def _copy(
             _pipe(beside, destination.target, other, schema)
             count(source, into, other, (schema, NEW))
             try_out(into, schema, triggers)
+    with _as_it_was(into, schema):
+        if not in_place:
+            take_place(into, (schema, name))
+        else:
+            find_tool(read_facts(source).flavour, "dump")  # it is now or never
+            make_room(into, (schema, name))
     if not in_place:
-        take_place(into, (schema, name))
+        put_back(into, (schema, name))
+        query(into, f"DROP TABLE IF EXISTS {quote(schema, OLD)}")
         return
     query(into, f"DROP TABLE IF EXISTS {quote(schema, NEW)}")
     _pipe(beside, destination.target, table, schema)

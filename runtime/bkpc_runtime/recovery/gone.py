@@ -10,6 +10,7 @@ from pymysql.connections import Connection
 
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.recovery.patiently import patiently
 
 Table = tuple[str, str]
 _SCHEMA = "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s"
@@ -38,7 +39,7 @@ def drop_gone(source: Connection[Any], into: Connection[Any], gone: Iterable[Tab
     there = {schema: bool(query(into, _SCHEMA, (schema,))) for schema, _ in tables}
     for table in tables:
         if there[table[0]]:
-            query(into, f"DROP TABLE IF EXISTS {quote(*table)}")
+            patiently(into, f"DROP TABLE IF EXISTS {quote(*table)}", table)
     left = [schema for schema, held in there.items() if held and not query(source, _SCHEMA, (schema,))]
     return Gone(tables, tuple(_said(into, sorted(left))))
 

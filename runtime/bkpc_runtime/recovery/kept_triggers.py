@@ -16,6 +16,7 @@ from pymysql.connections import Connection
 from bkpc_runtime.errors import ServerFailed, StepFailed
 from bkpc_runtime.mysql.connection import query, query_bytes
 from bkpc_runtime.mysql.identifiers import quote
+from bkpc_runtime.recovery.patiently import patiently
 
 Table = tuple[str, str]
 NEW, OLD = "bkpc~restored", "bkpc~replaced"
@@ -70,7 +71,7 @@ def try_out(into: Connection[Any], schema: str, triggers: list[Trigger]) -> None
     """
     for one in triggers:
         try:
-            _make(into, schema, (one.settings[0], "utf8mb4", "utf8mb4_general_ci"), one.tried.encode())
+            _make(into, (schema, NEW), (one.settings[0], "utf8mb4", "utf8mb4_general_ci"), one.tried.encode())
         except ServerFailed as problem:
             raise StepFailed(
                 f"its trigger {one.name} can't be made on the table as it was at the asked point: {problem}",
@@ -106,7 +107,7 @@ def make_again(into: Connection[Any], schema: str) -> list[str]:
             try:
                 if not _is_there(into, schema, table):
                     raise ServerFailed(f"{schema}.{table} is not there")
-                _make(into, schema, settings, bytes(statement))
+                _make(into, (schema, table), settings, bytes(statement))
             except ServerFailed as problem:
                 problems.append(f"trigger {name} of {schema}.{table}: {problem}")
                 continue
@@ -142,11 +143,11 @@ def _table_of(into: Connection[Any], schema: str, name: str) -> str:
     return str(rows[0][0]) if rows else ""
 
 
-def _make(into: Connection[Any], schema: str, settings: Sequence[str], statement: bytes) -> None:
-    query(into, f"USE {quote(schema)}")
+def _make(into: Connection[Any], on: Table, settings: Sequence[str], statement: bytes) -> None:
+    query(into, f"USE {quote(on[0])}")
     query(into, "SET SESSION sql_mode = %s, character_set_client = %s, collation_connection = %s", settings)
     try:
-        query(into, statement.decode("utf-8", "surrogateescape"))
+        patiently(into, statement.decode("utf-8", "surrogateescape"), on)
     finally:
         query(into, "SET NAMES utf8mb4")
 

@@ -17,6 +17,7 @@ from bkpc_runtime.errors import DamagedBackup, Refused
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.recovery.kept_triggers import KEPT, NEW, OLD, TriggersLacking, left_behind, make_again
+from bkpc_runtime.recovery.patiently import patiently
 
 Table = tuple[str, str]
 log = logging.getLogger(__name__)
@@ -86,17 +87,24 @@ def forget_killed(into: Connection[Any], schema: str) -> None:
 
 
 def take_place(into: Connection[Any], goes: Table) -> None:
-    """The loaded table becomes `goes`, at once, and gets the triggers of the old one.
+    """The loaded table becomes `goes`, at once; the old one is called OLD then.
 
     Raises:
-        TriggersLacking: it did not get all of them.
+        ServerFailed: somebody has used the old one in a transaction that stays open.
     """
     schema = goes[0]
     there = query(into, "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s", goes)
     aside = f"{quote(*goes)} TO {quote(schema, OLD)}, " if there else ""
-    query(into, f"RENAME TABLE {aside}{quote(schema, NEW)} TO {quote(*goes)}")
-    put_back(into, goes)
-    query(into, f"DROP TABLE IF EXISTS {quote(schema, OLD)}")
+    patiently(into, f"RENAME TABLE {aside}{quote(schema, NEW)} TO {quote(*goes)}", goes)
+
+
+def make_room(into: Connection[Any], goes: Table) -> None:
+    """Drops a table that is loaded in place; raises as `take_place`."""
+    query(into, "SET SESSION foreign_key_checks = 0")
+    try:
+        patiently(into, f"DROP TABLE IF EXISTS {quote(*goes)}", goes)
+    finally:
+        query(into, "SET SESSION foreign_key_checks = DEFAULT")
 
 
 def put_back(into: Connection[Any], goes: Table) -> None:
