@@ -46,6 +46,13 @@ class KnownImage:
     parts: int = 0
     kind: str = "full"
     engine: str = "logical"
+    taken: datetime | None = None
+    """When, by the server's own clock, which its log goes by, too: that of who took the image may have been wrong."""
+
+    @property
+    def since(self) -> datetime:
+        """The first instant to which the log after it leads."""
+        return max(self.finished, self.taken or self.finished)
 
     @property
     def trusted(self) -> bool:
@@ -231,6 +238,7 @@ def _known(image: catalogue.Image) -> KnownImage:
         parts=len(manifest.parts),
         kind=manifest.kind,
         engine=manifest.engine,
+        taken=datetime.fromisoformat(manifest.snapshot) if manifest.snapshot else None,
     )
 
 

@@ -87,7 +87,7 @@ def stretches(
             prefix=prefix,
             log=log,
             epoch=epoch,
-            since=min(one.finished for one in images),
+            since=min(one.since for one in images),
             end=end,
             until=_ended(log, end, images, known, ended),
             images=frozenset(one.id for one in images),

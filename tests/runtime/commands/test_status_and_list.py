@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bkpc_runtime.commands.status import _log_words, status_of
 from bkpc_runtime.commands.status_keeping import fields, kept_of, lines, untrusted
 from bkpc_runtime.commands.status_metrics import METRICS, metrics
 from bkpc_runtime.commands.status_stream import lag_state, stream_fine
+from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, marks, segments
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.world import open_world
@@ -76,6 +78,15 @@ def test_the_windows_are_those_that_are_there(keeping: Keeping) -> None:
     assert datetime.fromisoformat(window["until"]) == keeping.now - 3 * HOUR
     assert found["single_images"] == 0
     assert any(line.startswith("restorable: any point from ") for line in lines(found))
+
+
+def test_an_image_that_a_clock_behind_has_dated_promises_no_point_before_it(keeping: Keeping) -> None:
+    """The log goes by the server's clock."""
+    taken = keeping.now - HOUR
+    image = made.manifest(keeping.now - 30 * DAY, Position(made.binlog(1), 4), origin=made.origin_of(1, 1))
+    made.put_image(keeping.store, msgspec.structs.replace(image, snapshot=taken.isoformat()))
+    made.put_log(keeping.store, 1, 1, 0, 1000)
+    assert [one["from"] for one in row(keeping)["windows"]] == [taken.isoformat()]
 
 
 def test_status_lists_the_log_after_the_newest_image_once_beside_the_archive(
