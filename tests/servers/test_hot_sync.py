@@ -14,12 +14,14 @@ import pytest
 from bkpc_runtime.errors import NoAnswer, ServerFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import connect
-from bkpc_runtime.mysql.flavour import Position, current_position, read_facts
+from bkpc_runtime.mysql.flavour import PATIENCE, BinlogFile, Position, current_position, list_binlogs, read_facts
 from bkpc_runtime.mysql.semi_sync import LONGEST_MS, SemiSync, not_in_force, read_semi_sync
 from bkpc_runtime.repository import segments
-from bkpc_runtime.steps import standing
+from bkpc_runtime.steps import log_start, standing
 from bkpc_runtime.steps.backup import Source, take_image
 from bkpc_runtime.steps.log_acknowledging import SyncWish
+from bkpc_runtime.steps.log_recognising import Landmarks
+from bkpc_runtime.steps.log_start import look
 from bkpc_runtime.steps.log_stream import LogStream
 from bkpc_runtime.stores.store import Store
 from tests.database_server import ThrowawayServer
@@ -204,9 +206,10 @@ def test_a_stream_that_begins_with_a_store_away_lets_no_commit_return(
 
 
 def test_an_agent_that_comes_back_while_the_log_goes_on_to_another_file(
-    waiting: ThrowawayServer, places: tuple[Store, Store]
+    waiting: ThrowawayServer, places: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has it go on waits for all commits, and while he waits the server does not tell what log it has."""
+    monkeypatch.setattr(log_start, "_LISTED_WITHIN", 2.0)
     with two(waiting, places, SyncWish(2, None)) as (_, _, far, prefix):
         assert Commits(waiting, 1, 3).done(20)
     late = Commits(waiting, 100)
@@ -249,3 +252,28 @@ def test_no_image_is_begun_while_commits_wait_for_nobody(
         file = position(waiting).file
         take_image(source, [places[0]], [], expected_size=1 << 20, begins_binlog=True)
         assert position(waiting).file > file
+
+
+def test_binlogs_that_are_listed_slowly_are_waited_for_where_the_log_does_not_go_on(
+    server: ThrowawayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be read is read without the list; where it can't go on, only that tells where else it does."""
+    asked: list[float] = []
+
+    def slow(connection: Any, within: float) -> list[BinlogFile]:
+        asked.append(within)
+        if within < PATIENCE:
+            raise NoAnswer("it takes long")
+        return list_binlogs(connection, within)
+
+    monkeypatch.setattr(log_start, "list_binlogs", slow)
+    address = parse_address(server.url)
+    with connect(address) as connection:
+        facts = read_facts(connection)
+    here = position(server)
+    found = look(lambda: connect(address), facts, here, Landmarks())
+    assert (found.gap, found.unreadable, len(asked)) == (None, "", 1)
+    found = look(lambda: connect(address), facts, here, Landmarks(origin="0" * 64))
+    assert found.gap is not None
+    assert "another file of the same name" in found.gap.reason
+    assert len(asked) == 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bkpc_runtime.errors import NoAnswer
 from bkpc_runtime.mysql.binlog.receiver import first_event
-from bkpc_runtime.mysql.flavour import SHORT_PATIENCE, Position, ServerFacts, current_position, list_binlogs
+from bkpc_runtime.mysql.flavour import PATIENCE, Position, ServerFacts, current_position, list_binlogs
 from bkpc_runtime.repository.ending import stored_ending
 from bkpc_runtime.repository.joins import Join, leave
 from bkpc_runtime.repository.segments import begins_at, epochs, newest_end, origin, sequence
@@ -20,6 +20,8 @@ from bkpc_runtime.steps.log_taking_over import Connect, dumping
 from bkpc_runtime.stores.store import Store
 
 log = logging.getLogger(__name__)
+_LISTED_WITHIN = 10.0
+"""Seconds in which a server lists its binlogs, unless something holds it up; each is looked at for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def find_start(connect: Connect, facts: ServerFacts, store: Store, prefix: str, 
     if position is None:
         told = begins_at(store, prefix, epoch)
         with connect() as connection:
-            names = [one.name for one in list_binlogs(connection, SHORT_PATIENCE)]
+            names = [one.name for one in list_binlogs(connection)]
         return Start(epoch, Position(told if told in names else names[0], 0))
     ending = stored_ending(store, prefix, epoch, position)
     marks = Landmarks(origin(store, prefix, epoch, position.file), ending)
@@ -92,8 +94,8 @@ def _first_file(connect: Connect, facts: ServerFacts, wanted: str) -> str:
     """The binlog that a first start begins with: `wanted` where the server has it, else its current one."""
     try:
         with connect() as connection:
-            current = current_position(connection, facts, SHORT_PATIENCE).file
-            there = wanted and wanted in [one.name for one in list_binlogs(connection, SHORT_PATIENCE)]
+            current = current_position(connection, facts, _LISTED_WITHIN).file
+            there = wanted and wanted in [one.name for one in list_binlogs(connection)]
             return wanted if there else current
     except NoAnswer:
         if not wanted:
@@ -130,10 +132,13 @@ class Outlook:
 
 def look(connect: Connect, facts: ServerFacts, place: Position, marks: Landmarks, *, failing: bool = False) -> Outlook:
     """`marks` are what the log before `place` is recognised by. `failing`: the server could not send what comes."""
-    sizes = _sizes(connect)
+    sizes = _sizes(connect, _LISTED_WITHIN)
     verdict = _verdict(connect, facts, place, marks, sizes, failing=failing)
+    if not sizes and verdict != Verdict():
+        # It can't go on here, and where it can only the list tells: some servers need long for it.
+        sizes = _sizes(connect, PATIENCE)
+        verdict = _verdict(connect, facts, place, marks, sizes, failing=failing)
     if verdict.another and not sizes:
-        # From where it goes on instead can't be told.
         return Outlook(unreadable=verdict.another)
     if verdict.another:
         return Outlook(Gap(place, Position(next(iter(sizes)), 0), verdict.another, int(time.time())))
@@ -141,15 +146,15 @@ def look(connect: Connect, facts: ServerFacts, place: Position, marks: Landmarks
     return Outlook(unreadable=verdict.unreadable, following=next(later, ""))
 
 
-def _sizes(connect: Connect) -> dict[str, int]:
-    """The server's binlogs; none where it does not tell.
+def _sizes(connect: Connect, within: float) -> dict[str, int]:
+    """The server's binlogs; none where it does not tell within so many seconds.
 
     While somebody has it go on to another one, it waits for all commits to return. With `hot sync` they wait for us: so
     what there is must be read without it.
     """
     try:
         with connect() as connection:
-            return {one.name: one.size for one in list_binlogs(connection, SHORT_PATIENCE)}
+            return {one.name: one.size for one in list_binlogs(connection, within)}
     except NoAnswer as problem:
         log.warning("%s; its log is read all the same", problem)
         return {}
