@@ -6,6 +6,8 @@
     ├── StepFailed            a step failed; the repository is consistent      exit 4
     │   ├── StoreFailed       a store refused, failed or could not be reached
     │   │   ├── StoreUnreachable
+    │   │   │   ├── StoreUnable   it answers, and says that it can't serve now
+    │   │   │   └── StoreUntrusted    its certificate
     │   │   ├── StoreFull
     │   │   ├── StoreDenied
     │   │   │   └── StoreLocked   a retention lock protects the object
@@ -49,11 +51,20 @@ class StepFailed(RuntimeFailure):
 
 
 class StoreFailed(StepFailed):
-    pass
+    words = "can't be read"
+    """What a store does, after its name."""
 
 
 class StoreUnreachable(StoreFailed):
-    pass
+    words = "does not answer"
+
+
+class StoreUnable(StoreUnreachable):
+    words = "is not able to answer"
+
+
+class StoreUntrusted(StoreUnreachable):
+    words = "is not trusted"
 
 
 class Spoiled(StoreFailed):
@@ -65,7 +76,7 @@ class StoreFull(StoreFailed):
 
 
 class StoreDenied(StoreFailed):
-    pass
+    words = "refuses"
 
 
 class StoreLocked(StoreDenied):

@@ -17,7 +17,7 @@ from bkpc_grammar import plan as contract
 from bkpc_grammar.address import host_and_port
 from bkpc_grammar.canonical import PlanRejected, canonical_bytes, read_plan
 from bkpc_grammar.quantities import Duration
-from bkpc_runtime.errors import BadUsage, Refused, StepFailed
+from bkpc_runtime.errors import BadUsage, Refused, StepFailed, StoreUnreachable
 from bkpc_runtime.mysql.address import Address, SslMode, can_log_in
 from bkpc_runtime.mysql.connection import connect
 from bkpc_runtime.secret import Secret
@@ -46,7 +46,7 @@ class World:
     """A plan and where its relative paths and environment variables are looked up; `clock` says what time it is.
 
     `broken_off`: once set, images and copies that are under way end at their next byte, and clean up. `away`: stores
-    that were asked in vain, and why they did not answer.
+    that were asked in vain, and why they did not answer; those that people have `left_out` are among them.
     """
 
     plan: contract.Plan
@@ -54,7 +54,8 @@ class World:
     environ: Mapping[str, str]
     clock: Callable[[], datetime] = _now
     broken_off: threading.Event = field(default_factory=threading.Event)
-    away: Mapping[str, str] = field(default_factory=dict)
+    away: Mapping[str, StoreUnreachable] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
     @property
     def document(self) -> bytes:

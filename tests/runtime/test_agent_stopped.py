@@ -29,7 +29,8 @@ def test_one_that_has_stopped_is_a_promise_that_nobody_keeps(tmp_path: Path) -> 
         row = stream_rows(world, tmp_path)["shop", "disk"]
         told = "\n".join(
             metrics(
-                [{"database": "shop", "store": "disk", "unanswered": "", "stream": row, "endangered": []}], fine=True
+                [{"database": "shop", "store": "disk", "unanswered": "", "what": "", "stream": row, "endangered": []}],
+                fine=True,
             )
         )
         running = "".join(line[-1] for line in told.splitlines() if line.startswith("bkpc_agent_running{"))

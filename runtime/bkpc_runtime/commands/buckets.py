@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bkpc_runtime.commands.outcome import complain, say
-from bkpc_runtime.errors import Refused, RuntimeFailure, StoreFailed, StoreUnreachable
+from bkpc_runtime.errors import Refused, RuntimeFailure, StoreFailed
 from bkpc_runtime.settings import reconcile
 from bkpc_runtime.settings.difference import Difference
 from bkpc_runtime.settings.wanted import Wanted, wanted_of
@@ -47,7 +47,7 @@ def _looked(world: World, wanted: Wanted) -> Looked:
     bucket = world.bucket(wanted.store)
     try:
         if why := world.away.get(wanted.store):
-            raise StoreUnreachable(why, help="check the endpoint and the network", retryable=True)
+            raise type(why)(str(why), help=why.help, retryable=True)
         return Looked(wanted, bucket, reconcile.look(bucket, wanted))
     except StoreFailed as problem:
         return Looked(wanted, bucket, (), problem)

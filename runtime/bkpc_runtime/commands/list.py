@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
-    world = with_those_that_answer(world_of(arguments))
+    world = with_those_that_answer(world_of(arguments), patient=True)
     rows, away = [], []
     for database in world.databases(arguments.database):
         for name, kept in kept_of(world, database.name, world.clock()).items():
             thaws = world.thaws(name)
             rows += [_row(database.name, name, kept, image, thaws) for image in reversed(kept.holding.images)]
             if kept.holding.unknown:
-                away.append(f"{database.name}  {name}  problem: {name} does not answer: {kept.holding.unknown}")
+                away.append(f"{database.name}  {name}  problem: {name} {kept.holding.what}: {kept.holding.unknown}")
     if arguments.format == "json":
         print(json.dumps(rows, indent=2))
         for line in away:

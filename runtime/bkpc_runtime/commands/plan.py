@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @reported
 def run(arguments: argparse.Namespace) -> int:
-    seen = _looked_at(with_those_that_answer(world_of(arguments)), arguments.only)
+    seen = _looked_at(with_those_that_answer(world_of(arguments), patient=True), arguments.only)
     print(json.dumps(_document(seen), indent=2)) if arguments.format == "json" else _print(seen)
     for problem in seen.problems:
         complain(problem)

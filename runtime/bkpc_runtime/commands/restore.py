@@ -138,8 +138,8 @@ def _check_usage(arguments: argparse.Namespace, *, partial: bool) -> None:
         raise BadUsage("--dry-run changes nothing, --thaw-only asks for a thaw", help="leave out one of them")
     if arguments.without and not arguments.scope:
         raise BadUsage("--without goes with --scope")
-    if arguments.without_store and (arguments.store or not arguments.database):
-        raise BadUsage("--without-store goes with one database, and without --store")
+    if arguments.without_store and arguments.store:
+        raise BadUsage("--store names the only store to read", help="leave out --without-store")
     targets = [*(arguments.into or ()), *(arguments.into_datadir or ())]
     if arguments.database and (len(targets) > 1 or arguments.idle):
         raise BadUsage("several targets and --idle go with --group or --scope")

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from bkpc_grammar.log_objects import TOGETHER
 from bkpc_grammar.quantities import Duration
+from bkpc_runtime.commands.answering import with_those_to_read
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.thaw_first import Thaws, terms_of
 from bkpc_runtime.errors import BadUsage, RuntimeFailure
@@ -43,8 +44,10 @@ def restore_group(
     """All of it: every target is looked at before the first is touched."""
     members = _members(world, arguments.group)
     targets = targets_of(arguments.into or (), members)
+    if not arguments.store:
+        world = with_those_to_read(world, members, arguments.without_store)
     with ThreadPoolExecutor(TOGETHER, thread_name_prefix="look") as pool:
-        whence = pool.map(lambda name: stores_to_read(world, name, arguments.store), members)
+        whence = pool.map(lambda name: stores_to_read(world, name, arguments.store, all_of_them=True), members)
         read = dict(zip(members, whence, strict=True))
     stores, logs = {name: one for name, (one, _) in read.items()}, {name: also for name, (_, also) in read.items()}
     thaws = Thaws(world, terms_of(arguments))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration, Rate, Size
+from bkpc_runtime.commands.answering import with_those_that_are_silent
 from bkpc_runtime.commands.outcome import complain, say
 from bkpc_runtime.commands.scope_notes import Notes
-from bkpc_runtime.commands.scope_prepared import Asked, Back, Looking, Place, Ways
+from bkpc_runtime.commands.scope_prepared import Asked, Back, Looking, Place, Ways, stores_of
 from bkpc_runtime.commands.scope_run import ScopeRun
 from bkpc_runtime.commands.scope_waiting import Waiting, waits_for
 from bkpc_runtime.commands.thaw_first import Found as Cold
@@ -59,6 +60,9 @@ def restore_scope(
     transfers = transfers_of(recovery, asked.targets)
     _say_plan(world.plan, recovery, transfers, arguments.without)
     _say_logs_left(recovery, asked)
+    if not arguments.store:
+        read = {store for name in asked.targets for store in stores_of(world, recovery, name)}
+        world = with_those_that_are_silent(world, read, arguments.without_store)
     thaws = Thaws(world, terms_of(arguments))
     looking = Looking(world, recovery, asked, means.identities, notes, thaws)
     found = looking.all()

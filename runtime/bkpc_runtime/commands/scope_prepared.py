@@ -286,23 +286,15 @@ class Looking:
         return found
 
     def _whence(self, name: str) -> tuple[Store, tuple[Store, ...]]:
-        """Images from where the plan takes them, if there are any; of the rest, what is not lost too."""
-        image = self._steps(name).get("restore.image")
+        """Images from where the plan takes them, if there are any; of the rest, what is not lost too. One that fails
+        may have what no other has."""
+        steps = {one.kind: one for one in self._recovery.steps if one.database == name and one.store}
+        image = steps.get("restore.image")
         turns = (str(image.store), *image.beside) if image and image.beside else ()
-        return stores_to_read(self._world, name, self._asked.store, self._among(name), turns)
-
-    def _steps(self, name: str) -> dict[str, contract.Step]:
-        return {one.kind: one for one in self._recovery.steps if one.database == name and one.store}
+        return stores_to_read(self._world, name, self._asked.store, self._among(name), turns, all_of_them=True)
 
     def _among(self, name: str) -> tuple[str, ...]:
-        steps = self._steps(name)
-        planned = [str(steps[kind].store) for kind in ("restore.image", "restore.log") if kind in steps]
-        # An intruder may have written what no lock protects.
-        more = (
-            () if self._recovery.scope == "intruder" else (*self._world.stores_of(name), *self._world.replicas_of(name))
-        )
-        left = [one for one in more if not _lost(self._world.plan, self._recovery, one)]
-        return tuple(dict.fromkeys((*planned, *left)))
+        return stores_of(self._world, self._recovery, name)
 
     def back(self, name: str) -> Back:
         """With its target as it is now."""
@@ -352,6 +344,16 @@ class Looking:
                 raise Refused(f"the data directory {place.text} is not empty: it holds {', '.join(there[:5])}")
         else:
             ready_target(place.target(), found.start.image)
+
+
+def stores_of(world: World, recovery: contract.Recovery, name: str) -> tuple[str, ...]:
+    """What a database may come from: first from where the plan takes it, then the rest of what is not lost too."""
+    steps = {one.kind: one for one in recovery.steps if one.database == name and one.store}
+    planned = [str(steps[kind].store) for kind in ("restore.image", "restore.log") if kind in steps]
+    # An intruder may have written what no lock protects.
+    more = () if recovery.scope == "intruder" else (*world.stores_of(name), *world.replicas_of(name))
+    left = [one for one in more if not _lost(world.plan, recovery, one)]
+    return tuple(dict.fromkeys((*planned, *left)))
 
 
 def _lost(plan: contract.Plan, recovery: contract.Recovery, store: str) -> bool:

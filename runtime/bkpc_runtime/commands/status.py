@@ -137,11 +137,11 @@ def _rows(world: World, database: contract.Database, now: datetime) -> list[dict
     try:
         kept = kept_of(world, database.name, now)
     except StoreFailed as problem:  # one that went away while it was read: which one, it says
-        return [_unanswered(database, name, str(problem)) for name in world.stores_of(database.name)]
+        return [_unanswered(database, name, str(problem), problem.words) for name in world.stores_of(database.name)]
     rows = []
     for name in world.stores_of(database.name):
         if kept[name].holding.unknown:
-            rows.append(_unanswered(database, name, kept[name].holding.unknown))
+            rows.append(_unanswered(database, name, kept[name].holding.unknown, kept[name].holding.what))
             continue
         try:
             if away := new_stores(world, [name]).get(name):
@@ -150,12 +150,12 @@ def _rows(world: World, database: contract.Database, now: datetime) -> list[dict
             row = _row(world, database, name, source, kept[name], now)
             rows.append({**row, "drill": drill_row(world, database.name, name, now)})
         except StoreFailed as problem:
-            rows.append(_unanswered(database, name, str(problem)))
+            rows.append(_unanswered(database, name, str(problem), problem.words))
     return rows
 
 
-def _unanswered(database: contract.Database, store: str, why: str) -> dict[str, Any]:
-    return {"database": database.name, "store": store, "unanswered": why}
+def _unanswered(database: contract.Database, store: str, why: str, what: str) -> dict[str, Any]:
+    return {"database": database.name, "store": store, "unanswered": why, "what": what}
 
 
 def _overdue(
@@ -192,7 +192,7 @@ def _fine(row: dict[str, Any]) -> bool:
 
 def _print_unanswered(row: dict[str, Any]) -> None:
     print(f"{row['database']} in {row['store']}")
-    print(f"  problem: {row['store']} does not answer: {row['unanswered']}")
+    print(f"  problem: {row['store']} {row['what']}: {row['unanswered']}")
     if row["other_plan"]:
         print(f"  problem: {row['other_plan']}")
     if row["sync"]:

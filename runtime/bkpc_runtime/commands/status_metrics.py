@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bkpc_runtime.errors import StoreDenied, StoreUntrusted
+
 Row = Mapping[str, Any]
 Value = float | int | None
 
@@ -42,6 +44,8 @@ def answers(row: Row) -> bool:
 METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
     ("bkpc_store_answers", "1 when the store can be read, 0 when nothing else of it is known",
      lambda row: int(answers(row))),
+    ("bkpc_store_refuses", "1 while it answers, and refuses: a key, what it may do, a certificate",
+     lambda row: int(row.get("what") in {StoreDenied.words, StoreUntrusted.words})),
     ("bkpc_images", "complete images in the store", lambda row: row["images"]),
     ("bkpc_image_age_seconds", "age of the newest image", lambda row: row["image_age_seconds"]),
     ("bkpc_image_of_the_future", "1 while an image says that it was begun later than now",
@@ -75,7 +79,13 @@ METRICS: tuple[tuple[str, str, Callable[[Row], Value]], ...] = (
      lambda row: min((one["seconds"] for one in row["promised_rpo_for_share"]), default=None)),
 )  # fmt: skip
 """Name, help, and its value of a row; None: not known, and left out."""
-_ALWAYS = {"bkpc_store_answers", "bkpc_log_lag_seconds", "bkpc_agent_running", "bkpc_promises_endangered"}
+_ALWAYS = {
+    "bkpc_store_answers",
+    "bkpc_store_refuses",
+    "bkpc_log_lag_seconds",
+    "bkpc_agent_running",
+    "bkpc_promises_endangered",
+}
 """Known of a store that does not answer, too."""
 
 

@@ -71,7 +71,7 @@ def endangered_lines(row: Row) -> Iterator[str]:
 def _troubles(row: Row) -> Iterator[Trouble]:
     database, store = row["database"], row["store"]
     if not answers(row):
-        yield Trouble(database, store, "all", f"{store} does not answer")
+        yield Trouble(database, store, "all", f"{store} {row['what']}")
         yield from stream_troubles(database, store, row["stream"])
         return
     if not row["image"] and not row["continues"]:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
                     problems += found
             except StoreFailed as problem:
                 away += 1
-                print(f"problem  {database.name}  {name} does not answer: {problem}")
+                print(f"problem  {database.name}  {name} {problem.words}: {problem}")
     depth = "hashes, decryption and content" if identities else "hashes of what is stored"
     unread = f"; {away} stores were not read to the end" if away else ""
     say(f"verified {checked} images ({depth}): {problems} problems{unread}")

@@ -71,13 +71,13 @@ def stores_to_read(
     one that has the newest.
 
     Raises:
-        StoreFailed: none can be read; or, with `all_of_them`, one can't that is not known to be away.
+        StoreFailed: none can be read; or, with `all_of_them`, one can't that people have not left out.
     """
     if named:
         return remembered(world.store(named)), ()
     replicas = world.replicas_of(database)
     names = among or (*world.stores_of(database), *replicas)
-    opened = _Opened(world, {*names} - {*replicas} - {*world.away} if all_of_them else ())
+    opened = _Opened(world, {*names} - {*replicas} - world.left_out if all_of_them else ())
     images, newest = _images(opened, database, names, turns=turns, first=bool(among))
     if images.name in replicas:
         log.warning("read from store `%s`, a copy that OSS keeps: it may lack what was written last", images.name)

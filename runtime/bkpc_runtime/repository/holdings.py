@@ -74,7 +74,7 @@ class KnownImage:
 class Holding:
     """What one store holds of a database. `logs` and `marks` by server's folder; `garbage`: folders of parts that
     no manifest names; `unreadable`: what is wrong with manifests that can't be read; `unknown`: why the store could not
-    be looked at, and all else is empty."""
+    be looked at, in short `what` it does, and all else is empty."""
 
     store: str
     images: tuple[KnownImage, ...] = ()
@@ -83,6 +83,7 @@ class Holding:
     garbage: tuple[tuple[str, str], ...] = ()
     unreadable: tuple[str, ...] = ()
     unknown: str = ""
+    what: str = ""
 
 
 def holdings_of(stores: Iterable[Store], database: str, now: datetime) -> tuple[Holding, ...]:
@@ -94,17 +95,20 @@ def holdings_of(stores: Iterable[Store], database: str, now: datetime) -> tuple[
 def holdings_where_known(stores: Iterable[Store], database: str, now: datetime) -> tuple[Holding, ...]:
     """The same, where some of `stores` may not answer, or have their manifests in a class that must thaw."""
     looks: dict[str, _Look] = {}
-    failed: dict[str, str] = {}
+    failed: dict[str, StoreFailed] = {}
     names = []
     for store in stores:
         names.append(store.name)
         try:
             looks[store.name] = _Look(store, database)
         except StoreFailed as problem:
-            failed[store.name] = str(problem)
+            failed[store.name] = problem
     known = list(looks.values())
     return tuple(
-        looks[name].holding(known, now) if name in looks else Holding(name, unknown=failed[name]) for name in names
+        looks[name].holding(known, now)
+        if name in looks
+        else Holding(name, unknown=str(failed[name]), what=failed[name].words)
+        for name in names
     )
 
 

@@ -10,15 +10,15 @@ from bkpc_runtime.stores.store import ObjectWriter, StoredObject, Tier
 
 
 class AwayStore:
-    """`why` says what is wrong, and for how long it was asked."""
+    """`why` is what was wrong, and for how long it was asked."""
 
     requests = 0
 
-    def __init__(self, name: str, why: str) -> None:
+    def __init__(self, name: str, why: StoreUnreachable) -> None:
         self.name, self._why = name, why
 
     def _fails(self) -> NoReturn:
-        raise StoreUnreachable(self._why, help="check the endpoint and the network", retryable=True)
+        raise type(self._why)(str(self._why), help=self._why.help, retryable=True)
 
     def writer(self, key: str, expected_size: int, *, resumes: bool = False, limit: int | None = None) -> ObjectWriter:  # noqa: ARG002
         self._fails()

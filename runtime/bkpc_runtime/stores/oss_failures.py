@@ -12,7 +12,9 @@ from bkpc_runtime.errors import (
     StoreFailed,
     StoreFull,
     StoreLocked,
+    StoreUnable,
     StoreUnreachable,
+    StoreUntrusted,
 )
 from bkpc_runtime.stores.moving import trickled, wrapped
 
@@ -62,6 +64,7 @@ _OF_OURS = {
 _AGAIN = {"NoSuchUpload", "InvalidPart"}
 """What another try begins anew."""
 _FULL = re.compile(r"quota|capacity|insufficientstorage", re.IGNORECASE)
+_BROKEN = "the connection failed: "
 _BOUND = re.compile(r"timeout=([0-9.]+)")
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
 _BUSY_CODES = {"QpsLimitExceeded", "TooManyRequests", "DownloadTrafficRateLimitExceeded"}
@@ -74,9 +77,7 @@ def failure(problem: Any, store: str, key: str, region: str, action: str) -> Sto
     `action` was asked for."""
     where = f"store {store}" + (f" at {key}" if key else "")
     if problem.status == -2:
-        return StoreUnreachable(
-            f"{where}: {network_cause(problem.exception)}", help="check the endpoint and the network", retryable=True
-        )
+        return _of_the_network(where, problem.exception)
     if problem.status in _DISCOUNTED:
         asked = f" (request {problem.request_id})" if problem.request_id else ""
         return StoreUnreachable(f"{where}: {problem.message}{asked}", help=_DISCOUNTED[problem.status], retryable=True)
@@ -106,10 +107,28 @@ def failure(problem: Any, store: str, key: str, region: str, action: str) -> Sto
             retryable=True,
         )
     if is_transient(problem):
-        return StoreUnreachable(
+        return StoreUnable(
             f"{where}: the service is not able to answer{request}", help="run it again later", retryable=True
         )
     return StoreFailed(f"{where}: {problem.message or 'the request failed'}{request}")
+
+
+def _of_the_network(where: str, problem: BaseException) -> StoreUnreachable:
+    cause = network_cause(problem)
+    if _is_untrusted(problem):
+        return StoreUntrusted(
+            f"{where}: its certificate is not accepted: {cause.removeprefix(_BROKEN)}",
+            help="look at the endpoint and this machine's clock; where an authority of your own vouches for it, name "
+            "its bundle of certificates in REQUESTS_CA_BUNDLE",
+        )
+    return StoreUnreachable(f"{where}: {cause}", help="check the endpoint and the network", retryable=True)
+
+
+def _is_untrusted(problem: BaseException) -> bool:
+    """One that breaks off in the middle of a handshake is not: another try may succeed."""
+    import requests
+
+    return isinstance(problem, requests.exceptions.SSLError) and "EOF" not in str(problem)
 
 
 def _elsewhere(problem: Any, region: str) -> tuple[str, str] | None:
@@ -141,8 +160,9 @@ def is_transient(problem: Any) -> bool:
     if problem.status == -2:
         import requests
 
-        final = (requests.exceptions.SSLError, requests.exceptions.InvalidURL)
-        return not isinstance(problem.exception, final)
+        return not isinstance(problem.exception, requests.exceptions.InvalidURL) and not _is_untrusted(
+            problem.exception
+        )
     if problem.status == -3 or problem.status in _DISCOUNTED:  # -3: the checksum differs, bytes were spoiled
         return True
     if problem.status == 507 or _FULL.search(problem.code):
@@ -178,4 +198,4 @@ def network_cause(problem: BaseException) -> str:
     while inner := wrapped(seen):
         seen = inner
     text = re.sub(r"^.*?(?=\[Errno|\[SSL|Failed to|certificate)", "", str(seen)) or kind
-    return f"the connection failed: {text}"
+    return f"{_BROKEN}{text}"

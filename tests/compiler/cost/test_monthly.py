@@ -13,7 +13,15 @@ import pytest
 
 from bkpc_compiler.backends.report.cost import bill_of, money
 from bkpc_compiler.cost.monthly import Cost, costs_of
-from bkpc_compiler.cost.prices import Prices, PricesRejected, overridden, read_prices, standard_prices
+from bkpc_compiler.cost.prices import (
+    _FIELDS,
+    ClassPrice,
+    Prices,
+    PricesRejected,
+    overridden,
+    read_prices,
+    standard_prices,
+)
 from bkpc_compiler.main import main
 from bkpc_grammar.canonical import read_plan
 from bkpc_grammar.plan import Plan
@@ -146,6 +154,34 @@ def test_own_prices_come_before_those_of_std() -> None:
 def test_what_is_no_document_of_prices_is_refused(changes: dict[str, object], says: str) -> None:
     with pytest.raises(PricesRejected, match=says):
         own(**changes)
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (b"", "prices.json: it is no JSON from line 1, column 1 on; docs/cost.md shows one"),
+        (b'{"currency": "CNY",\n "classes": [}', "it is no JSON from line 2, column 14 on"),
+        (b"\xff", "its letters are not UTF-8"),
+        (b"[]", "write an object with schema_version, currency and classes"),
+        (b"{}", "the document lacks `schema_version`: write 1"),
+        (json.dumps(OWN | {"more": 1}).encode(), "the document has `more`, which says nothing; there is schema"),
+        (json.dumps(OWN | {"classes": ["standard"]}).encode(), "`classes[0]` is no price: write an object"),
+        (json.dumps(OWN | {"classes": [{}]}).encode(), "`classes[0]` lacks `class`: write the name of a storage"),
+        (json.dumps(OWN | {"classes": [CLASS, CLASS | {"gib_month": 0.12}]}).encode(),
+         '`classes[1].gib_month` is not as it should be: write a decimal number in quotes, such as "0.12"'),
+        (json.dumps(OWN | {"classes": [CLASS | {"read_on": "1.11.2026"}]}).encode(), 'such as "2026-11-01"'),
+        (json.dumps(OWN | {"classes": [CLASS | {"per_gib": "1"}]}).encode(), "there is class, redundancy, gib_month,"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_with_its_place_and_what_belongs_there(document: bytes, says: str) -> None:
+    with pytest.raises(PricesRejected) as raised:
+        read_prices(document, "prices.json")
+    assert says in str(raised.value)
+
+
+def test_every_field_says_what_belongs_there() -> None:
+    for one in (Prices, ClassPrice):
+        assert {field.encode_name for field in msgspec.structs.fields(one)} <= {*_FIELDS}
 
 
 def test_the_report_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
