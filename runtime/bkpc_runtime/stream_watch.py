@@ -6,7 +6,9 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pymysql.connections import Connection
 from bkpc_grammar import plan as contract
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.mysql.flavour import identity_of
+from bkpc_runtime.mysql.other_readers import Reader, other_readers
 from bkpc_runtime.mysql.semi_sync import SemiSync, not_in_force, read_semi_sync
 from bkpc_runtime.steps.log_state import StoreState, StreamState
 from bkpc_runtime.steps.log_stream import LogStream
@@ -23,7 +26,8 @@ from bkpc_runtime.work_folder import publish
 log = logging.getLogger(__name__)
 _LOOK = 0.5
 _SYNC_LOOK = 2.0
-_ADDRESS_LOOK = 10.0
+_SERVER_LOOK = 10.0
+_LOOKS = 2
 _COMMITS_WAIT = 3.0
 _AGAIN = 60.0
 """Seconds before the same is said again."""
@@ -70,27 +74,42 @@ class SyncWatch:
         self._not_waited = state.not_waited
 
 
-class AddressWatch:
+class ServerWatch:
     """Asks, over a connection of its own, whether the address still leads to the server that is streamed from: a name
-    that was given to another one breaks no connection, and the old server may live on as its replica."""
+    that was given to another one breaks no connection, and the old server may live on as its replica. And whether
+    another agent reads the same log, which neither would see else."""
 
     def __init__(self, name: str, running: LogStream) -> None:
         self._name, self._running = name, running
+        self._seen: dict[int, int] = {}
+        self.others: tuple[str, ...] = ()
 
     def run(self, end: threading.Event) -> None:
-        while not end.wait(_ADDRESS_LOOK):
+        while not end.wait(_SERVER_LOOK):
             with contextlib.suppress(RuntimeFailure):  # the stream itself tells of a server that does not answer
-                self._look()
+                self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         connection = self._running.connect()
         try:
             identity = identity_of(connection)
+            self._look_for_others(other_readers(connection))
         finally:
             connection.close()
         if identity != self._running.facts.identity:
             log.warning("stream %s: its address leads to another server now: %s", self._name, identity)
             self._running.reconnect()
+
+    def _look_for_others(self, found: Sequence[Reader]) -> None:
+        """One that is there for a moment has asked for the beginning of a binlog, or is a dead connection of ours."""
+        self._seen = {one.number: self._seen.get(one.number, 0) + 1 for one in found}
+        there = {one.host: one.seconds for one in found if self._seen[one.number] > _LOOKS}
+        told = {host: datetime.fromtimestamp(time.time() - seconds, UTC) for host, seconds in there.items()}
+        others = tuple(f"{host} since {since:%Y-%m-%d %H:%M} UTC" for host, since in sorted(told.items()))
+        if others and not self.others:
+            text = "stream %s: another agent reads this log, too, and stores it again: from %s; stop one of them"
+            log.warning(text, self._name, ", ".join(others))
+        self.others = others
 
 
 class StreamWatch:
@@ -102,13 +121,13 @@ class StreamWatch:
         self._told: set[str] = set()
         self._said: dict[str, float] = {}
         self._sync = SyncWatch(stream.id, running) if stream.sync else None
-        self._address = AddressWatch(stream.id, running)
+        self._server = ServerWatch(stream.id, running)
 
     def end(self) -> None:
         self._end.set()
 
     def run(self) -> None:
-        watches = [self._address.run, *([self._sync.run] if self._sync else [])]
+        watches = [self._server.run, *([self._sync.run] if self._sync else [])]
         for watch in watches:
             threading.Thread(target=watch, args=(self._end,), daemon=True).start()
         while not self._end.wait(_LOOK):
@@ -116,7 +135,7 @@ class StreamWatch:
         self._look()
 
     def _look(self) -> None:
-        state = self._running.state()
+        state = replace(self._running.state(), others=self._server.others)
         if self._sync:
             state = replace(state, sync_problem=self._sync.problem)
         publish(self._folder, state)

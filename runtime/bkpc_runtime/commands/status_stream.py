@@ -59,6 +59,7 @@ def _row(said: Published | None, store: str) -> dict[str, Any]:
         "degraded_since": stream["degraded_since"],
         "commit_waits_seconds": round(stream["commit_waits"], 2),
         "sync_problem": stream["sync_problem"],
+        "other_agents": list(stream.get("others", ())),
     }
 
 
@@ -134,6 +135,8 @@ def stream_lines(row: dict[str, Any]) -> Iterator[str]:
         + (f"; {row['waiting_bytes']:,} bytes wait" if row["waiting_bytes"] else "")
         + ("; catching up by itself" if row["behind"] else "")
     )
+    if row["other_agents"]:
+        yield f"note: another agent reads this log, too: from {', '.join(row['other_agents'])}"
     if row["problem"]:
         yield f"problem: {row['problem']}"
     if row["pausing"]:

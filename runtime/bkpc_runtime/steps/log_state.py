@@ -50,6 +50,8 @@ class StreamState:
     problem: str
     sync_problem: str = ""
     """Why commits do not wait, whatever we do: found at the server."""
+    others: tuple[str, ...] = ()
+    """Other agents that read the same log: from where, and since when."""
 
     def of(self, store: str) -> StoreState:
         """How one store stands."""

@@ -30,6 +30,7 @@ from bkpc_runtime.mysql.binlog.stream_parser import (
 )
 from bkpc_runtime.mysql.connection import query, server_errors
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
+from bkpc_runtime.mysql.other_readers import reads_here
 
 __all__ = [
     "Chunk", "Idle", "LogUnreadable", "LogVanished", "Received", "Receiver", "ReplicaIdentity", "Rotated",
@@ -82,6 +83,7 @@ class Receiver:
         identity = identity or ReplicaIdentity()
         with server_errors("the server's binlog stream"):
             _become_replica(connection, facts, identity, semi_sync=semi_sync)
+            reads_here(connection)
             asked = start.offset if 4 <= start.offset < 1 << 32 else 4
             _ask(connection, start.file, asked, identity.server_id, SYNC_HOST if semi_sync else HOST)
         self._socket: Any = connection._sock  # type: ignore[attr-defined]
