@@ -20,7 +20,7 @@ from bkpc_runtime.stores.moving import Link, Moving, Trickling
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.patience import Patience
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
-from tests.oss_server.slow_link import slow_link
+from tests.runtime.stores.slow_link import slow_link
 
 MIB = 1024 * 1024
 HASTY = Patience(total=1.0, first=0.001, longest=0.01, tries=2, connect=0.2, answer=0.8, quick=0.4, trickle=0.6)
