@@ -36,8 +36,8 @@ from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.outbound import Pack
 
 log = logging.getLogger(__name__)
-LAST_PATIENCE = 30.0
-"""How long a stream that is told to stop goes on trying to store what it has, in seconds."""
+LAST_PATIENCE = 8.0
+"""How long a stream that is told to stop goes on trying to store what it has, in seconds: Docker kills after 10."""
 _LATE = 5.0
 """Seconds that stores which have answered wait for those which have not."""
 _RETRY = 3.0
