@@ -145,7 +145,7 @@ def _rows(world: World, database: contract.Database, now: datetime) -> list[dict
             continue
         try:
             if away := new_stores(world, [name]).get(name):
-                rows.append(_unanswered(database, name, str(away)))
+                rows.append(_unanswered(database, name, str(away), "holds nothing"))
                 continue
             row = _row(world, database, name, source, kept[name], now)
             rows.append({**row, "drill": drill_row(world, database.name, name, now)})
