@@ -95,13 +95,18 @@ def _answers(within: float, link: Link) -> type[http.client.HTTPResponse]:
 class _Steady(HTTPConnection):
     within: float
     link: Link
-    _taken = _seen = 0
-    _moving: Moving
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._begin()  # a proxy is asked before there is a request
 
     def putrequest(self, *given: Any, **named: Any) -> None:
+        self._begin()
+        super().putrequest(*given, **named)
+
+    def _begin(self) -> None:
         _in_use.add(self)
         self._taken, self._seen, self._moving = 0, 0, Moving(self.within, self.link)
-        super().putrequest(*given, **named)
 
     def send(self, data: Any) -> None:
         """As of http.client, where the time-out bounds how long all of `data` may take."""

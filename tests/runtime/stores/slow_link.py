@@ -15,8 +15,8 @@ _ROOM = 16 * 1024
 
 
 @contextlib.contextmanager
-def slow_link(endpoint: str, rate: int) -> Iterator[str]:
-    """The endpoint to use instead: `rate` bytes per second there, and as many back."""
+def slow_link(endpoint: str, rate: int, *, proxy: bool = False) -> Iterator[str]:
+    """The endpoint to use instead: `rate` bytes per second there, and as many back; or a `proxy` that leads there."""
     there, back = Pace(rate), Pace(rate)
     host, port = urlsplit(endpoint).hostname or "", urlsplit(endpoint).port or 0
 
@@ -33,6 +33,11 @@ def slow_link(endpoint: str, rate: int) -> Iterator[str]:
         with near, socket.socket() as far:
             far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
             far.connect((host, port))
+            if proxy:
+                asked = b""
+                while not asked.endswith(b"\r\n\r\n"):
+                    asked += near.recv(1)
+                near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             returning = threading.Thread(target=carry, args=(far, near, back), daemon=True)
             returning.start()
             carry(near, far, there)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from bkpc_runtime.stores.moving import Link, Moving, Trickling
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.patience import Patience
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
+from tests.oss_server.certificate import tls_context
 from tests.runtime.stores.slow_link import slow_link
 
 MIB = 1024 * 1024
@@ -27,9 +29,13 @@ HASTY = Patience(total=1.0, first=0.001, longest=0.01, tries=2, connect=0.2, ans
 """A fiftieth of the usual: what is carried takes several times as long as any of them."""
 
 
-def bucket(endpoint: str) -> OssStore:
+UNHURRIED = replace(HASTY, connect=2.0)
+"""For the exchange of certificates."""
+
+
+def bucket(endpoint: str, patience: Patience = HASTY) -> OssStore:
     access = AccessKey(KEY_ID, Secret(KEY_SECRET))
-    return OssStore("far", "backup", endpoint, REGION, "", lambda: access, HASTY)
+    return OssStore("far", "backup", endpoint, REGION, "", lambda: access, patience)
 
 
 @pytest.fixture
@@ -56,6 +62,24 @@ def test_a_download_over_a_slow_link_comes_through_in_one_try(server: OssServer)
     with slow_link(server.endpoint, 400_000) as endpoint:
         assert bucket(endpoint).get("a") == body
     assert sum(one.startswith("GET") for one in server.requests) == 1
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+def test_so_it_is_with_tls_and_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: bool) -> None:
+    """Of a record of 16 KiB TLS gives nothing out before all of it is there."""
+    context, trusted = tls_context(tmp_path / "tls", ["localhost"])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+    body = secrets.token_bytes(100_000)
+    with OssServer(tmp_path / "oss", tls=context) as server:
+        server.bucket()
+        secured = f"https://localhost:{server.tls_port}"
+        with slow_link(secured, 60_000, proxy=proxy) as near:
+            if proxy:
+                monkeypatch.setenv("HTTPS_PROXY", near)
+            store = bucket(secured if proxy else near.replace("http://127.0.0.1", "https://localhost"), UNHURRIED)
+            store.put("a", body)
+            assert store.get("a") == body
+        assert len(server.requests) == 2
 
 
 @contextlib.contextmanager
