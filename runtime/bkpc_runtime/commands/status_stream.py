@@ -135,7 +135,7 @@ def stream_lines(row: dict[str, Any]) -> Iterator[str]:
         + (f"; {row['waiting_bytes']:,} bytes wait" if row["waiting_bytes"] else "")
         + ("; catching up by itself" if row["behind"] else "")
     )
-    if row["other_agents"]:
+    if row.get("other_agents"):
         yield f"note: another agent reads this log, too: from {', '.join(row['other_agents'])}"
     if row["problem"]:
         yield f"problem: {row['problem']}"
