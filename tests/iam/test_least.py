@@ -33,7 +33,7 @@ from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_settings import BucketSettings
-from bkpc_runtime.stores.oss_upload import SMALLEST_PART
+from bkpc_runtime.stores.oss_upload import ONE_REQUEST
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.world import World
 from tests.compiler.one_file import planned
@@ -141,7 +141,7 @@ def write(server: OssServer, policy: dict[str, Any], plan: Plan) -> None:
     writing, key = limited(server, policy), f"{made.PREFIX}/images/x/part-000001.zst"
     writing.probe()
     assert list(writing.list("")) == []
-    big = secrets.token_bytes(SMALLEST_PART + 5)
+    big = secrets.token_bytes(ONE_REQUEST + 5)
     with contextlib.suppress(KeyboardInterrupt), writing.writer(key, len(big)) as writer:
         writer.write(big)
         raise KeyboardInterrupt

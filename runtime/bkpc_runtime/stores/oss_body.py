@@ -11,7 +11,7 @@ from typing import IO
 from bkpc_runtime.stores.crc64 import crc64
 from bkpc_runtime.transfer.memory import ALLOWANCE
 
-IN_MEMORY = 16 * 1024 * 1024
+IN_MEMORY = 17 * 1024 * 1024
 _SMALL = 256 * 1024
 """So much is always in memory."""
 _STEP = 1024 * 1024

@@ -1,6 +1,9 @@
 """An object on its way into OSS: one request when it is small, a multipart upload otherwise.
 
-At most four parts are under way while a fifth fills; parts above 16 MiB wait in temporary files, so that memory
+What is expected to be no larger than an object of the log is sent in one request: a multipart upload takes three
+latencies one after the other, for each of which a commit of `hot sync` would wait.
+
+At most four parts are under way while a fifth fills; parts above 17 MiB wait in temporary files, so that memory
 does not grow with the object. An object that one request makes can be seen at once: the service is told its MD5, and
 refuses other bytes. A part can't be seen: the CRC-64 that the service answers is compared, which costs the processor
 far less, and a part that arrived wrong is sent again before the service is told, tag by tag, which parts to put
@@ -28,6 +31,8 @@ from bkpc_runtime.stores.store import StoredObject
 
 MIB = 1024 * 1024
 SMALLEST_PART = 8 * MIB
+ONE_REQUEST = 17 * MIB
+"""An object of the log has 16 MiB, and what sealing adds."""
 LARGEST_PART = 5 * 1024 * MIB
 MOST_PARTS = 10_000
 SLOWEST_LIMIT, FASTEST_LIMIT = 819_200, 838_860_800
@@ -100,7 +105,7 @@ class OssWriter:
     def write(self, chunk: bytes) -> None:
         view = memoryview(chunk)
         while view:
-            space = part_size(self._expected_size, len(self._parts) + 1) - self._filling.size
+            space = self._full() - self._filling.size
             if not space:
                 self._send()
                 continue
@@ -111,6 +116,12 @@ class OssWriter:
                 raise self._no_room(problem) from problem
             self._size += len(piece)
             view = view[space:]
+
+    def _full(self) -> int:
+        """Bytes of the part that fills. What goes on with parts that are there must cut as they were cut."""
+        if not self._parts and not self._resumes and self._expected_size <= ONE_REQUEST:
+            return ONE_REQUEST
+        return part_size(self._expected_size, len(self._parts) + 1)
 
     def _no_room(self, problem: OSError) -> StoreFailed:
         size = (UNDER_WAY + 1) * part_size(self._expected_size, len(self._parts) + 1)

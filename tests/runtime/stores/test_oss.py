@@ -24,7 +24,7 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores import oss_answers, oss_upload
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
-from bkpc_runtime.stores.oss_upload import LARGEST_PART, MOST_PARTS, SMALLEST_PART, limit_header, part_size
+from bkpc_runtime.stores.oss_upload import LARGEST_PART, MOST_PARTS, ONE_REQUEST, SMALLEST_PART, limit_header, part_size
 from bkpc_runtime.stores.patience import Patience
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.faults import Fault
@@ -225,6 +225,28 @@ def test_ten_thousand_parts_suffice(expected: int) -> None:
     assert part_size(expected, 5_001) == min(LARGEST_PART, 2 * steady)
 
 
+def test_an_object_of_the_log_takes_one_request(server: OssServer) -> None:
+    """Bounds count one latency for it."""
+    store, body = open_bucket(server), secrets.token_bytes(16 * 1024 * 1024 + 5_000)
+    store.put("log/whole", body)
+    with store.writer("log/streamed", len(body)) as writer:
+        for start in range(0, len(body), 100_000):
+            writer.write(body[start : start + 100_000])
+        writer.commit()
+    assert [line.split()[0] for line in server.requests] == ["PUT", "PUT"]
+    assert part_requests(server) == []
+    assert store.get("log/whole") == store.get("log/streamed") == body
+
+
+def test_one_that_is_larger_than_expected_comes_whole(server: OssServer) -> None:
+    store, body = open_bucket(server), secrets.token_bytes(4 * SMALLEST_PART + 5)
+    with store.writer("a", 1) as writer:
+        writer.write(body)
+        writer.commit()
+    assert sorted(part_requests(server)) == ["1", "2", "3"]
+    assert store.get("a") == body
+
+
 def part_requests(server: OssServer) -> list[str]:
     """The numbers of the parts sent, in order."""
     return [line.split("partNumber=")[1].split("&")[0] for line in server.requests if "partNumber=" in line]
@@ -278,7 +300,7 @@ def test_what_was_broken_off_goes_after_the_grace_and_nothing_else_does(server: 
     assert len(part_requests(server)) == 2
 
 
-@pytest.mark.parametrize("size", [1000, SMALLEST_PART + 1])
+@pytest.mark.parametrize("size", [1000, ONE_REQUEST + 1])
 def test_bytes_spoiled_on_the_way_there_are_sent_again(
     server: OssServer, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
@@ -304,8 +326,8 @@ def test_an_object_that_was_put_together_wrongly_does_not_stay(
 ) -> None:
     store = open_bucket(server)
     monkeypatch.setattr(oss_upload, "combined", lambda _: 1)
-    with store.writer("a", SMALLEST_PART * 2) as writer:
-        writer.write(bytes(SMALLEST_PART + 1))
+    with store.writer("a", ONE_REQUEST + 1) as writer:
+        writer.write(bytes(ONE_REQUEST + 1))
         with pytest.raises(StoreFailed, match="not put together"):
             writer.commit()
     assert store.head("a") is None

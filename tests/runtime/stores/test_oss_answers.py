@@ -18,12 +18,12 @@ from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
 from bkpc_runtime.stores.oss_calls import OssCalls
 from bkpc_runtime.stores.oss_settings import BucketSettings
-from bkpc_runtime.stores.oss_upload import SMALLEST_PART
+from bkpc_runtime.stores.oss_upload import ONE_REQUEST
 from bkpc_runtime.stores.patience import Patience
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.faults import Fault
 
-BODY = secrets.token_bytes(SMALLEST_PART + 5)
+BODY = secrets.token_bytes(ONE_REQUEST + 5)
 SHORT = Patience(total=0.05, first=0.001, longest=0.01)
 
 

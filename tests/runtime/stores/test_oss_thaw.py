@@ -20,7 +20,7 @@ from bkpc_runtime.steps.thaw import Wish, ask, cold_of, wait_until_thawed
 from bkpc_runtime.stores import oss_thaw
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
-from bkpc_runtime.stores.oss_upload import SMALLEST_PART
+from bkpc_runtime.stores.oss_upload import ONE_REQUEST
 from bkpc_runtime.stores.patience import Patience
 from bkpc_runtime.stores.store import StoredObject, Tier
 from bkpc_runtime.stores.thawing import ThawingStore
@@ -74,7 +74,7 @@ def test_what_says_what_is_there_is_never_cold(server: OssServer) -> None:
     store.put(PART.format(1), b"rows")
     store.put("shop/s/images/x/MANIFEST.json", b"{}")
     store.put("shop/s/logs/000001/binlog.000001/000000000004.end", b"")
-    store.put("large.json", bytes(SMALLEST_PART + 1))  # in parts
+    store.put("large.json", bytes(ONE_REQUEST + 1))  # in parts
     store.probe()
     assert {one.key: one.cold for one in store.list("")} == {
         PART.format(1): "frozen",

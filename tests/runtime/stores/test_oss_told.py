@@ -20,7 +20,7 @@ from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores import oss_calls
 from bkpc_runtime.stores.credentials import AccessKey
 from bkpc_runtime.stores.oss import OssStore
-from bkpc_runtime.stores.oss_upload import SMALLEST_PART
+from bkpc_runtime.stores.oss_upload import ONE_REQUEST, SMALLEST_PART
 from bkpc_runtime.stores.patience import Patience
 from tests.oss_server import KEY_ID, KEY_SECRET, REGION, OssServer
 from tests.oss_server.accounts import UID, Account
@@ -71,7 +71,7 @@ def test_a_name_that_no_bucket_has_is_told(server: OssServer, bucket: str) -> No
 def test_an_upload_that_others_drop_is_told_with_the_way_out(server: OssServer) -> None:
     store = open_bucket(server)
     with store.writer("a", 1) as writer:
-        writer.write(bytes(2 * SMALLEST_PART + 1))
+        writer.write(bytes(ONE_REQUEST + 1))
         store.sweep(time.time() + 86_400)
         with pytest.raises(StoreFailed, match="dropped while it was under way") as raised:
             writer.commit()
@@ -156,7 +156,7 @@ def test_parts_that_find_no_room_are_told(server: OssServer, monkeypatch: pytest
 
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with open_bucket(server).writer("a", 3 << 40) as writer:
-        writer.write(bytes(16 << 20))
+        writer.write(bytes(17 << 20))
         with pytest.raises(StoreFailed, match=r"far.* at a: .*folder for temporary files: No (space|usable)") as raised:
             writer.write(b"x")
     assert raised.value.help == "make room for 1,575 MiB there, or name another folder in TMPDIR"
