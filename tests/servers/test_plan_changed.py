@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pyrage
 
+from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer
 from tests.servers.command_line import Office
@@ -49,3 +51,36 @@ def test_the_agent_goes_over_to_a_key_that_took_the_place_of_another(server: Thr
     finally:
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(30) == 0
+
+
+def test_log_is_taken_while_an_image_that_is_under_way_keeps_the_agent_from_going_over(
+    server: ThrowawayServer, tmp_path: Path
+) -> None:
+    server.run("DROP USER IF EXISTS 'backup'@'%'", "CREATE DATABASE IF NOT EXISTS shop")
+    server.run("CREATE TABLE shop.locked (id INT PRIMARY KEY)", "CREATE TABLE shop.u (id INT PRIMARY KEY)")
+    office = Office.opened(tmp_path / "office", server)
+    office.begin()
+    log = office.folder / "agent.log"
+    with closing(server.connect()) as holding:
+        query(holding, "LOCK TABLES shop.locked WRITE")
+        agent = office.start("agent", "plan.json")
+        try:
+            wait_until(lambda: "streaming shop" in log.read_text() and waits(server), log)
+            office.write((office.folder / "shop.bkp").read_text().replace("keep 14d", "keep 13d"))
+            office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+            office.begin()
+            wait_until(lambda: "when these are done: shop/full/disk" in log.read_text(), log)
+            server.run("INSERT INTO shop.u VALUES (1)")
+            office.until_archived(server)
+            assert "problem: the agent here runs plan " in office.bkpc("status", "plan.json", expect=1).text
+            query(holding, "UNLOCK TABLES")
+            wait_until(lambda: log.read_text().count("streaming shop") == 2, log)
+            assert log.read_text().index("image ") < log.read_text().rindex("agent: 1 streams"), "the image was taken"
+        finally:
+            agent.send_signal(signal.SIGTERM)
+            assert agent.wait(30) == 0
+
+
+def waits(server: ThrowawayServer) -> bool:
+    """Whether somebody waits for the table that is locked."""
+    return any("Waiting for table" in str(row) for row in server.run("SHOW FULL PROCESSLIST"))
