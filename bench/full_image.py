@@ -66,6 +66,7 @@ def main() -> None:
 
 def compare(server: ThrowawayServer, folder: Path, rounds: int) -> None:
     office = Office.opened(folder / "office", server)
+    office.begin()
     dump = shlex.join(server.dump_command("--single-transaction", "--quick", "--hex-blob", "--databases", "shop"))
     peer = ["bash", "-o", "pipefail", "-c", f"{dump} | zstd -1 -T2 > peer.zst"]
     ours = office.command("run", "plan.json", "shop/full/disk")

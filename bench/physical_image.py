@@ -40,6 +40,7 @@ def main() -> None:
 def compare(server: ThrowawayServer, folder: Path, rounds: int) -> None:
     office = Office.opened(folder / "office", server)
     office.plan_physical()
+    office.begin()
     options = office.folder / "peer.cnf"
     options.write_text(f"[client]\nuser=root\nsocket={server.socket}\n")
     tool = shlex.join(["mariadb-backup", f"--defaults-file={options}", "--backup", "--stream=mbstream"])

@@ -63,6 +63,7 @@ def main() -> None:
 
 def measure(server: ThrowawayServer, folder: Path, rate: int, seconds: int) -> None:
     office = Office.opened(folder / "office", server)
+    office.begin()
     root = office.folder / "backups"
     arrived: dict[str, float] = {}
     stop = threading.Event()
