@@ -14,7 +14,6 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -83,12 +82,9 @@ class _Block:
     number: int
 
 
+_SEAL = AESGCM(AESGCM.generate_key(256))
 _numbers = itertools.count()
-
-
-@cache
-def _seal() -> AESGCM:
-    return AESGCM(AESGCM.generate_key(256))
+"""Of all that this key seals: none comes twice."""
 
 
 class Held:
@@ -170,7 +166,7 @@ class Held:
     def _written(self, plain: bytes) -> _Block:
         assert self._file is not None
         number = next(_numbers)
-        view = memoryview(_seal().encrypt(number.to_bytes(12, "big"), plain, None))
+        view = memoryview(_SEAL.encrypt(number.to_bytes(12, "big"), plain, None))
         block = _Block(self._file_size, len(view), number)
         while view:
             count = os.pwrite(self._file.fileno(), view, block.at + block.stored - len(view))
@@ -207,7 +203,7 @@ class Held:
         assert self._file is not None
         try:
             stored = os.pread(self._file.fileno(), block.stored, block.at)
-            return _seal().decrypt(block.number.to_bytes(12, "big"), stored, None)
+            return _SEAL.decrypt(block.number.to_bytes(12, "big"), stored, None)
         except (OSError, InvalidTag) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else "it is not what was written"
             raise StepFailed(
