@@ -61,12 +61,17 @@ def listen(*numbers: int) -> None:
 
 def leave(number: int, _: object = None) -> NoReturn:
     """Handles a signal: by the way that cleans up files with passwords, and unfinished objects."""
-    if _told.since is None:
-        _told.since = time.monotonic()
-        os.write(_told.wakes, b".")
+    hurry()
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
+
+
+def hurry() -> None:
+    """From now on no silent network is waited for."""
+    if _told.since is None:
+        _told.since = time.monotonic()
+        os.write(_told.wakes, b".")
 
 
 def _cut(woken: int) -> None:

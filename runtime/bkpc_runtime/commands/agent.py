@@ -23,7 +23,7 @@ from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, wor
 from bkpc_runtime.commands.status import asked, told_by_agents
 from bkpc_runtime.commands.status_metrics import metrics
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
-from bkpc_runtime.leaving import leave
+from bkpc_runtime.leaving import hurry
 from bkpc_runtime.listening import listening
 from bkpc_runtime.memory import give_back
 from bkpc_runtime.open_files import allow_many
@@ -111,7 +111,8 @@ def _until_told(arguments: argparse.Namespace) -> int:
 
     def told(number: int, _: object) -> None:
         if asked_to.is_set():
-            leave(signal.SIGTERM if number == signal.SIGINT else number)
+            hurry()
+            raise SystemExit(128 + number)
         threading.Thread(target=end).start()  # it takes locks, which this very thread may hold
 
     def end() -> None:
