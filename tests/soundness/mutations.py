@@ -37,6 +37,7 @@ from bkpc_compiler.feasibility import (
     starting,
     stream,
     thaw,
+    thaw_waits,
     together,
 )
 from bkpc_compiler.feasibility.background import Beside
@@ -229,7 +230,7 @@ def _logs_reach_every_image() -> AbstractContextManager[Any]:
 
 
 def _no_quota() -> AbstractContextManager[Any]:
-    return patch.object(together, "thaw_days", lambda asked, everyone=None: (0, None))
+    return patch.object(thaw_waits, "thaw_days", lambda asked, everyone=None: (0, None))
 
 
 def _copies_first() -> AbstractContextManager[Any]:
@@ -266,6 +267,11 @@ def _short_months() -> AbstractContextManager[Any]:
 def _asked_for_all_at_once() -> AbstractContextManager[Any]:
     """The pieces of a log cost their bytes only."""
     return patch.object(log_reading.Reading, "wait", property(lambda self: 0))
+
+
+def _thawed_for_itself() -> AbstractContextManager[Any]:
+    """A member of a group waits for no thaw of another."""
+    return patch.object(thaw_waits, "_last_to_thaw", lambda group: None)
 
 
 def _found_at_once() -> AbstractContextManager[Any]:
@@ -381,6 +387,7 @@ MUTATIONS: tuple[tuple[str, Plant, str | None], ...] = (
     ("each copy asks alone", _each_copy_asks_alone, "quota"),
     ("a thaw is seen at once", _seen_at_once, "quota"),
     ("a group knows its point in common at once", _found_at_once, "grouped"),
+    ("a member of a group thaws for itself", _thawed_for_itself, "grouped"),
     ("refuted: all of the log is replayed", _always_the_log, None),
     ("refuted: the log comes after the image", _one_after_the_other, "quota"),
     ("refuted: the oldest image counts", _oldest_of_all_stores, None),

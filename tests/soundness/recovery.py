@@ -140,6 +140,7 @@ class Rehearsal:
             ready = max(ready, *(by_kind.get((step.database, kind), 0.0) for kind in _AFTER[step.kind]))
             if step.kind in {"restore.image", "restore.log"}:
                 ready = max(ready, by_kind.get((step.database, "activate"), 0.0) + looked + self._thaws(step, asking))
+                ready = max(ready, self._group_thaws(step.database, asking) + looked)
             if ready > step.start_ms + 1:
                 text = f"{self._named(step)} is due at {step.start_ms} ms; what it needs is done at {ready:.0f} ms"
                 faults.append(Fault("late", self._waiting(step.database), text, self.recovery.scope))
@@ -189,6 +190,16 @@ class Rehearsal:
         waits = (self._thaw(one) + self.queue(step.database, one) for one in named)
         longest = max(thaws, *waits)
         return longest + asking if longest else 0.0
+
+    def _group_thaws(self, database: str, asking: float) -> float:
+        """Milliseconds after the failure at which all has thawed that a group reads, if any of its log must."""
+        group = self.topology.group(database) & set(self.recovery.databases)
+        reads = {"restore.image", "restore.log"}
+        steps = [one for one in self.recovery.steps if one.database in group and one.kind in reads]
+        thaws = [(self._thaws(one, asking), one) for one in steps]
+        if len(group) < 2 or not any(takes and one.kind == "restore.log" for takes, one in thaws):
+            return 0.0
+        return max(acts_at(self.recovery, one.database) + takes for takes, one in thaws if takes)
 
     def _thaw(self, store: str) -> float:
         """Milliseconds until somebody looks again who has looked just before it had thawed."""

@@ -14,7 +14,7 @@ from bkpc_compiler.feasibility.image_reading import Objects
 from bkpc_compiler.feasibility.job_objects import Asked
 from bkpc_compiler.feasibility.log_reading import SINGLE, Reading
 from bkpc_compiler.feasibility.verdict import Analysis
-from bkpc_compiler.feasibility.working import Asking, Looking
+from bkpc_compiler.feasibility.working import Asking, Joining, Looking
 from bkpc_grammar.log_objects import LISTED, OBJECT
 from bkpc_grammar.thaws import A_SECOND, PART, QUICKEST_MS, SLOWEST_MS, TURN_MS
 
@@ -27,6 +27,18 @@ def looking(sheet: Sheet, one: Looking, lasts: Fraction) -> None:
     note = f"a {PART}th of the usual time, from {least} s to {most} s"
     sheet.follows("every", every, lasts - Fraction(TURN_MS, 1000), "s", note)
     sheet.follows("takes", f"every + {TURN_MS // 1000}", lasts, "s", "and what others of the recovery take")
+
+
+def joining(sheet: Sheet, one: Joining, lasts: Fraction) -> None:
+    """A member of a group that waits until what another reads has thawed: part by part, as that one has it."""
+    parts = []
+    for number, term in enumerate(one.last.thaws, 1):
+        parts.append(f"ceil(part_{number} * 1000) / 1000")
+        span = term.spans[0] if term.spans else None
+        sheet.given(f"part_{number}", term.duration, "s", f"`{one.last.database.name}`: {term.label}", span)
+    sheet.follows("thawed", " + ".join(parts), Fraction(one.last.thawed, 1000), "s", "after the failure")
+    sheet.given("begins", Fraction(one.begins, 1000), "s", "when it might begin itself: all that stands before")
+    sheet.follows("takes", "thawed - begins", lasts, "s")
 
 
 def asking(sheet: Sheet, one: Asking, lasts: Fraction, analysis: Analysis) -> None:

@@ -35,6 +35,7 @@ from bkpc_compiler.feasibility.working import (
     Finding,
     Forced,
     Handing,
+    Joining,
     Listing,
     Logging,
     Looking,
@@ -81,7 +82,7 @@ class Workings:
                 self._at_best(sheet, part)
             case Crowding(parts, through):
                 self._crowding(sheet, parts, through)
-            case Queueing() | Looking() | Asking() | Listing() | Finding() as one:
+            case Queueing() | Joining() | Looking() | Asking() | Listing() | Finding() as one:
                 self._before(sheet, one, term.duration.amount)
             case Logging() as one:
                 logs.logging(sheet, one, self.program)
@@ -304,11 +305,15 @@ class Workings:
         sheet.follows("bytes", " + ".join(names), total, "B")
         self._at_capacity(sheet, total, through)
 
-    def _before(self, sheet: Sheet, one: Queueing | Looking | Asking | Listing | Finding, lasts: Fraction) -> None:
+    def _before(
+        self, sheet: Sheet, one: Queueing | Joining | Looking | Asking | Listing | Finding, lasts: Fraction
+    ) -> None:
         """What comes before any byte is loaded, and concerns others too."""
         match one:
             case Queueing(_, storage):
                 self._queueing(sheet, storage, lasts)
+            case Joining():
+                asking.joining(sheet, one, lasts)
             case Looking():
                 asking.looking(sheet, one, lasts)
             case Asking():

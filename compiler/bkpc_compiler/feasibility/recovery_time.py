@@ -204,6 +204,16 @@ class Recovery(Struct, frozen=True, eq=False, dict=True):
         """Before its first byte moves."""
         return (*self.responds, *_ready(self.line, self.place), *self.queue)
 
+    @once
+    def thaws(self) -> tuple[Term, ...]:
+        """Until all that it reads is seen to have thawed, whatever else is made ready meanwhile."""
+        return (*self.responds, *_ready(self.line, Place(self.place.site, None)), *self.queue)
+
+    @once
+    def thawed(self) -> int:
+        """Milliseconds of that, each part rounded up."""
+        return sum(term.duration.milliseconds_up() for term in self.thaws)
+
     @property
     def responds(self) -> tuple[Term, ...]:
         """Until anybody does something about it."""

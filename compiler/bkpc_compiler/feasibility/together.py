@@ -19,8 +19,8 @@ from bkpc_compiler.feasibility.looking import Look, look_of
 from bkpc_compiler.feasibility.recovery_least import Passing, comes_back, least_back, least_together, passing_of
 from bkpc_compiler.feasibility.recovery_schedule import Return, schedule_of
 from bkpc_compiler.feasibility.recovery_time import Left, Recovery, Setting
-from bkpc_compiler.feasibility.thaw import DAY, Copies, asked_of, copies_of, thaw_days, totals_of
-from bkpc_compiler.feasibility.working import Queueing
+from bkpc_compiler.feasibility.thaw import Copies, asked_of, copies_of, totals_of
+from bkpc_compiler.feasibility.thaw_waits import behind_its_group, behind_its_thaw
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Protection
 from bkpc_grammar.quantities import Duration
@@ -47,6 +47,11 @@ class Outage(Struct, frozen=True, eq=False, dict=True):
         """The bytes that all recoveries ask of classes with a thaw quota, by class; and copies before and beside."""
         asked = totals_of(asked for one in self.recoveries for asked in asked_of(one.database, one.line))
         return {name: bytes_ + self.copies.bytes.get(name, 0) for name, bytes_ in asked.items()}
+
+    @once
+    def thawing(self) -> Mapping[str, Recovery]:
+        """All recoveries by name, each behind what its own thaw waits for."""
+        return {one.database.name: behind_its_thaw(self, one) for one in self.recoveries}
 
     @once
     def asking(self) -> Term | None:
@@ -180,23 +185,9 @@ def _milliseconds(duration: Duration) -> Fraction | int:
 
 def _waiting(outage: Outage, recovery: Recovery) -> Recovery:
     """The recovery, behind all that concerns others too."""
-    queued = _with_thaw_queue(recovery, outage)
+    queued = behind_its_group(outage, recovery)
     looks = (*outage.look.terms(recovery),)
     return queued.behind(looks) if looks else queued
-
-
-def _with_thaw_queue(recovery: Recovery, outage: Outage) -> Recovery:
-    """The recovery, its thaw behind what all recoveries ask: one after the other, and of the class's quota."""
-    if not recovery.line.frozen:
-        return recovery
-    queue: tuple[Term, ...] = (outage.asking,) if outage.asking else ()
-    days, asked = thaw_days(asked_of(recovery.database, recovery.line), outage.thawed)
-    if asked is not None and asked.storage.quota is not None:
-        quota = asked.storage.quota
-        words = f"behind the thaw quota of `{asked.store.name}`"
-        working = Queueing(recovery, asked.storage.name)
-        queue += (Term(words, Duration(Fraction(days * DAY)), (quota.span,), quota.origin, working),)
-    return recovery.behind(queue) if queue else recovery
 
 
 def waited_for(outage: Outage, name: str, down: frozenset[str] | None = None) -> tuple[str, ...]:

@@ -99,6 +99,13 @@ class Queueing(Struct, frozen=True):
     storage: str
 
 
+class Joining(Struct, frozen=True):
+    """A member of a group that might begin after so many milliseconds, and waits for what `last` thaws."""
+
+    last: Recovery
+    begins: int
+
+
 class Looking(Struct, frozen=True):
     """How often what thaws is looked at."""
 
@@ -184,6 +191,7 @@ Working = (
     | Waiting
     | AtBest
     | Queueing
+    | Joining
     | Looking
     | Asking
     | Listing
