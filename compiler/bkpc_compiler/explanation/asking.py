@@ -30,15 +30,11 @@ def looking(sheet: Sheet, one: Looking, lasts: Fraction) -> None:
 
 
 def joining(sheet: Sheet, one: Joining, lasts: Fraction) -> None:
-    """A member of a group that waits until what another reads has thawed: part by part, as that one has it."""
-    parts = []
-    for number, term in enumerate(one.last.thaws, 1):
-        parts.append(f"ceil(part_{number} * 1000) / 1000")
-        span = term.spans[0] if term.spans else None
-        sheet.given(f"part_{number}", term.duration, "s", f"`{one.last.database.name}`: {term.label}", span)
-    sheet.follows("thawed", " + ".join(parts), Fraction(one.last.thawed, 1000), "s", "after the failure")
+    """A member of a group that waits until what another reads has thawed."""
+    note = f"`{one.last.database.name}`: all that it reads is seen to have thawed, see there"
+    sheet.given("ready", Fraction(one.last.thawed, 1000), "s", note)
     sheet.given("begins", Fraction(one.begins, 1000), "s", "when it might begin itself: all that stands before")
-    sheet.follows("takes", "thawed - begins", lasts, "s")
+    sheet.follows("takes", "ready - begins", lasts, "s")
 
 
 def asking(sheet: Sheet, one: Asking, lasts: Fraction, analysis: Analysis) -> None:
