@@ -15,7 +15,7 @@ from pymysql.connections import Connection
 from bkpc_runtime.errors import Refused, ToolFailed
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.mysql.connection import query
-from bkpc_runtime.recovery import copied, kept_triggers, patiently
+from bkpc_runtime.recovery import copied, kept_triggers, patiently, replacing
 from bkpc_runtime.recovery.copied import Destination, copy_tables
 from bkpc_runtime.recovery.marker import alone
 from bkpc_runtime.recovery.target import Target
@@ -181,11 +181,25 @@ def test_readers_never_wait_for_long_behind_a_table_that_is_replaced(
                 over.clear()
                 assert held.run(f"SELECT id, price FROM g.{table}") == [(7, 7)]
                 assert (triggers(held), ours(held)) == (before, [])
+                with monkeypatch.context() as patch:  # Ctrl-C while it waits, which closes the connection
+                    patch.setattr(copied, "make_room" if table == "c" else "take_place", interrupted)
+                    with pytest.raises(KeyboardInterrupt):
+                        copy_tables(target(server), into, [("g", table)])
                 threading.Timer(1.0, idle.rollback).start()
                 copy_tables(target(server), into, [("g", table)])
             assert held.run(f"SELECT * FROM g.{table}") == [(1,)]
             assert (triggers(held), ours(held)) == (before, [])
         assert slowest[0] < 6, "two statements behind two seconds each, on a busy machine"
+
+
+def interrupted(into: Connection[Any], goes: tuple[str, str]) -> None:
+    def by_hand(_: float) -> None:
+        into._force_close()  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", by_hand)
+        (replacing.make_room if goes[1] == "c" else replacing.take_place)(into, goes)
 
 
 def killed_after(server: ThrowawayServer, left: int) -> Callable[..., None]:

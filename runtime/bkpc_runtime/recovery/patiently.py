@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 from pymysql.connections import Connection
@@ -72,7 +73,8 @@ def patiently(into: Connection[Any], statement: str, table: Table) -> None:
                 log.warning(text, words, max(1.0, (until - now) / 60))
             time.sleep(_PAUSE)
     finally:
-        query(into, f"SET SESSION lock_wait_timeout = {int(before)}")
+        with suppress(ServerFailed):  # a connection that was lost, or interrupted, is not what there is to tell
+            query(into, f"SET SESSION lock_wait_timeout = {int(before)}")
 
 
 def users_of(into: Connection[Any], table: Table) -> str:

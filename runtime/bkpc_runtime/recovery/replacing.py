@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pymysql.connections import Connection
 
-from bkpc_runtime.errors import DamagedBackup, Refused
+from bkpc_runtime.errors import DamagedBackup, Refused, ServerFailed
 from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.mysql.identifiers import quote
 from bkpc_runtime.recovery.kept_triggers import KEPT, NEW, OLD, TriggersLacking, left_behind, make_again
@@ -104,7 +104,8 @@ def make_room(into: Connection[Any], goes: Table) -> None:
     try:
         patiently(into, f"DROP TABLE IF EXISTS {quote(*goes)}", goes)
     finally:
-        query(into, "SET SESSION foreign_key_checks = DEFAULT")
+        with suppress(ServerFailed):
+            query(into, "SET SESSION foreign_key_checks = DEFAULT")
 
 
 def put_back(into: Connection[Any], goes: Table) -> None:
