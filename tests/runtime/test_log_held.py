@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -128,3 +130,24 @@ def test_what_is_read_once_leaves_memory_as_it_is_read(tmp_path: Path) -> None:
     seen = [64 * MIB - room_left(shared) for _ in held.drained()]
     assert seen[9] <= 20 * MIB
     assert seen[-1] == 0
+
+
+_HOLDS = """
+import sys, time
+from pathlib import Path
+from bkpc_runtime.steps.log_held import Held
+from bkpc_runtime.transfer.memory import Allowance
+held = Held(Path(sys.argv[1]), Allowance(0))
+held.add(bytes(3 << 20))
+print(held._file_size, flush=True)
+time.sleep(60)
+"""
+
+
+def test_nothing_is_left_of_it_where_the_process_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _HOLDS, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert int(process.stdout.readline()) > 3 * MIB
+        process.kill()
+    assert list(tmp_path.iterdir()) == []
