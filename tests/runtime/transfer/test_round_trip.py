@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyrage
@@ -14,7 +15,7 @@ from bkpc_runtime.errors import DamagedBackup, Refused
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.transfer.identity import read_identities
 from bkpc_runtime.transfer.inbound import inbound, segment_opener
-from bkpc_runtime.transfer.outbound import Outbound, packed
+from bkpc_runtime.transfer.outbound import SMALL, Outbound, packed, packing
 from bkpc_runtime.transfer.throttle import Throttle
 
 PLAIN = random.Random(7).randbytes(300_000) + b"INSERT INTO t VALUES (1,'x');\n" * 100_000  # noqa: S311
@@ -106,6 +107,40 @@ def test_a_log_segment_expands_to_no_more_than_its_name_says() -> None:
     with pytest.raises(DamagedBackup, match="more than the 3 bytes"):
         segment_opener([secret])(packed(bytes(100 << 20), (public,)), 3)
     assert len(threading.enumerate()) == seen
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+@pytest.mark.parametrize("size", [1, SMALL, SMALL + 1, 3 << 20])
+def test_a_segment_that_is_packed_in_pieces_is_one_as_before(size: int, encrypted: bool, tmp_path: Path) -> None:
+    public, secret = key()
+    plain, stored = PLAIN[:size], list[bytes]()
+    pieces = [plain[at : at + 70_001] for at in range(0, len(plain), 70_001)]
+    packing([public] if encrypted else [])(pieces, len(plain), stored.append)
+    assert segment_opener([secret])(b"".join(stored), len(plain)) == plain
+    (tmp_path / "key").write_text(secret.reveal() + "\n")
+    opened = b"".join(stored)
+    if encrypted:
+        command = ["age", "-d", "-i", str(tmp_path / "key")]
+        opened = subprocess.run(command, input=opened, check=True, capture_output=True).stdout
+    assert subprocess.run(["zstd", "-dc"], input=opened, check=True, capture_output=True).stdout == plain
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_what_fails_as_a_segment_is_packed_is_told_as_it_is(encrypted: bool) -> None:
+    public, _ = key()
+
+    def torn() -> Iterator[bytes]:
+        yield PLAIN[:400_000]
+        raise DamagedBackup("can't be read")
+
+    def full(_piece: bytes) -> None:
+        raise DamagedBackup("no room")
+
+    pack = packing([public] if encrypted else [])
+    with pytest.raises(DamagedBackup, match="can't be read"):
+        pack(torn(), 1 << 20, lambda _: None)
+    with pytest.raises(DamagedBackup, match="no room"):
+        pack([PLAIN[:300_000]] * 9, 2_700_000, full)
 
 
 def test_another_object_in_its_place_is_found() -> None:
