@@ -136,7 +136,7 @@ class PlanWatch:
         now = time.monotonic()
         self._say(words)
         if words and (words != self._told or now - self._told_at >= _AGAIN):
-            log.error("this agent goes on with plan %s: %s", short(self._world.plan.header.digest), words)
+            log.warning("this agent goes on with plan %s: %s", short(self._world.plan.header.digest), words)
             self._told_at = now
         self._told = words
 

@@ -6,13 +6,14 @@ import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
+import pyrage
 import pytest
 from msgspec.structs import replace
 
 from bkpc_grammar.canonical import canonical_bytes
 from bkpc_grammar.plan import Plan
 from bkpc_runtime.agents_here import noted
-from bkpc_runtime.commands.other_plan import agents_of_other_plans, replaced_in, told_of_agents
+from bkpc_runtime.commands.other_plan import agents_of_other_plans, replaced_in, told_of_agents, told_of_keys
 from bkpc_runtime.plan_watch import PlanWatch
 from bkpc_runtime.repository.plans import put_in_force
 from bkpc_runtime.upkeep import _not_agreed
@@ -138,3 +139,21 @@ def test_status_and_apply_know_of_an_agent_of_another_plan(desk: Desk) -> None:
         with noted(desk.folder, NEW, desk.file):  # a second one says nothing in the name of the first
             assert "shop" in agents_of_other_plans(new, desk.folder)
     assert agents_of_other_plans(new, desk.folder) == {}
+
+
+def test_other_keys_ask_for_an_image_that_they_open(desk: Desk) -> None:
+    def sealed(number: int) -> Plan:
+        key = str(pyrage.x25519.Identity.generate().to_public())
+        return planned(changed(("keep 14d", f'keep {number}d\n  encrypt rest to "{key}"')))
+
+    first, second = sealed(14), sealed(14)
+    worlds = [dataclasses.replace(desk.world, plan=one) for one in (first, second)]
+    (full,) = (job for job in second.jobs if job.kind == "backup.full")
+    assert list(told_of_keys(worlds[0], ["disk"], [])) == [], "nothing is in force"
+    desk.apply(OLD)
+    assert "shop/full/disk" in next(told_of_keys(worlds[0], ["disk"], [])), "what is there is not sealed"
+    desk.apply(first)
+    assert list(told_of_keys(worlds[0], ["disk"], [])) == []
+    assert "keep the old ones" in next(told_of_keys(worlds[1], ["disk"], []))
+    assert list(told_of_keys(worlds[1], ["disk"], [full])) == []
+    assert list(told_of_keys(desk.world, ["disk"], [])) == [], "nothing is sealed any more"

@@ -39,6 +39,7 @@ def test_the_agent_goes_over_to_a_key_that_took_the_place_of_another(server: Thr
         told = office.bkpc("apply", "plan.json", "--yes", expect=0).text
         assert "warning: the agent here runs plan " in told
         assert "it goes over to this one by itself" in told
+        assert "take an image for the new ones now: bkpc run PLAN shop/full/disk" in told
         wait_until(lambda: log.read_text().count("streaming shop") == 2, log)
         assert agent.poll() is None
         assert log.read_text().count("agent: 1 streams") == 2, "the same process"

@@ -13,7 +13,7 @@ from bkpc_runtime.commands.buckets import Looked as LookedAt
 from bkpc_runtime.commands.buckets import complain_of_failures, held_back, lines, look_at_buckets, make
 from bkpc_runtime.commands.cold_records import mend_cold_records
 from bkpc_runtime.commands.event_stream import add_format
-from bkpc_runtime.commands.other_plan import told_of_agents
+from bkpc_runtime.commands.other_plan import told_of_agents, told_of_keys
 from bkpc_runtime.commands.outcome import add_plan, complain, reported, say, world_of
 from bkpc_runtime.commands.preflight import lines as preflight_lines
 from bkpc_runtime.commands.status_stream import add_work
@@ -237,10 +237,11 @@ def _images(world: World, arguments: argparse.Namespace, ready: _Ready, no_image
     if due and not arguments.yes and not _agreed("take these images?"):
         say(no_image)
         return told.worst
+    keys = list(told_of_keys(world, ready.stores, due))
     replaced = _store_plan(world, ready.stores, told)
     kept_up = sorted((one for one in jobs if one.kind in {"verify", "expire"}), key=lambda one: one.kind, reverse=True)
     do_all(world, due, kept_up, told.add)
-    for line in told_of_agents(world, arguments.work, replaced=replaced):
+    for line in (*keys, *told_of_agents(world, arguments.work, replaced=replaced)):
         say(line)
     return told.worst
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from bkpc_grammar import plan as contract
 from bkpc_runtime.agents_here import AgentHere, agents_of
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.plan_watch import replaced, short
@@ -39,6 +40,38 @@ def told_of_agents(world: World, given: Path | None, *, replaced: bool) -> Itera
             "no agent works here on the plan before this one; one that runs elsewhere goes over to this one by itself "
             "once it is its plan file, and has the plan before this one until then"
         )
+
+
+def told_of_keys(world: World, stores: Collection[str], due: Collection[contract.Job]) -> Iterator[str]:
+    """Of databases whose backups the plan seals for other keys than the one in force did: what is there is not, unless
+    a full image is `due` now. Asked before the plan is put in force."""
+    for database in world.databases(None):
+        name, ours = database.name, _recipients(world.plan, database.name)
+        fulls = [job for job in world.plan.jobs if job.database == name and job.kind == "backup.full"]
+        there = sorted({*stores} & {*world.stores_of(name)})
+        theirs = {one for store in there for one in _in_force(world, store, name)}
+        if ours and theirs - {ours} and fulls and not any(job in due for job in fulls):
+            yield (
+                f"warning: `{name}` is sealed for other keys from now on, and what is there is not: keep the old ones, "
+                f"and take an image for the new ones now: bkpc run PLAN {fulls[0].id}"
+            )
+
+
+def _in_force(world: World, store: str, database: str) -> Iterator[frozenset[str]]:
+    try:
+        force = plans.in_force(world.store(store), database)
+    except RuntimeFailure:
+        return  # told where the plan is put in force
+    if force and force.plan:
+        yield _recipients(force.plan, database)
+
+
+def _recipients(plan: contract.Plan, database: str) -> frozenset[str]:
+    sealing: list[contract.Stream | contract.Job] = [
+        *plan.streams,
+        *(job for job in plan.jobs if job.kind.startswith("backup.")),
+    ]
+    return frozenset(key for one in sealing if one.database == database for key in one.recipients)
 
 
 def _others(world: World, given: Path | None) -> list[AgentHere]:
