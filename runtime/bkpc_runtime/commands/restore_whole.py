@@ -27,6 +27,7 @@ from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.manifest import Part
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.steps.reading import Reading
+from bkpc_runtime.steps.verification import note_met
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.identity import need_key
 from bkpc_runtime.world import World
@@ -55,7 +56,8 @@ def restore_whole(
         with Reading(store, world.clock, f"restore into {target.address.text}") as telling.reading:
             try:
                 restored = recover(starts(store, database, point, means.identities), store, target, means, telling)
-            except BaseException:
+            except BaseException as problem:
+                note_met(store, problem, world.clock())
                 telling.broke_off()
                 raise
         telling.finish_accounts([statement for one in restored.accounts for statement in one.statements])

@@ -26,17 +26,24 @@ Named = tuple[int, int, str]
 
 
 class DamagedLog(DamagedBackup):
-    """A segment is not what was written."""
+    """A segment, of the server's folder `prefix`, is not what was written. `spoiled`: or was not when it arrived."""
 
-    def __init__(self, store: str, prefix: str, segment: Segment, why: str) -> None:
-        place = f"{prefix.rpartition('/')[2]}/{segment.epoch:06d}/{segment.file}:{segment.start}"
-        before = f"--to {place} goes on, in the same target, to where it begins; " if segment.start else ""
-        super().__init__(
-            f"{segment.key(prefix)} in {store} {why}",
-            help=f"{before}another store's log is read with --store or --without-store; bkpc verify notes what is "
-            "damaged: a new image is taken then, and `list` says how far the log goes",
-        )
-        self.prefix, self.segment = prefix, segment
+    prefix: str = ""
+    segment: Segment | None = None
+    spoiled: bool = False
+
+
+def damaged_log(store: str, prefix: str, segment: Segment, why: str, *, spoiled: bool = False) -> DamagedLog:
+    """The failure in words. Others of its kind may be made of it, with more words."""
+    place = f"{prefix.rpartition('/')[2]}/{segment.epoch:06d}/{segment.file}:{segment.start}"
+    before = f"--to {place} brings back what came before it; " if segment.start else ""
+    problem = DamagedLog(
+        f"{segment.key(prefix)} in {store} {why}",
+        help=f"{before}another store's log is read with --store or --without-store; once it is noted (by bkpc verify, "
+        "too) a new image is taken, and `list` says how far the log goes",
+    )
+    problem.prefix, problem.segment, problem.spoiled = prefix, segment, spoiled
+    return problem
 
 
 def damaged_of(keys: Iterable[str]) -> set[Named]:

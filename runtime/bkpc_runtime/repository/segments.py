@@ -25,7 +25,7 @@ from functools import partial
 
 from bkpc_runtime.errors import DamagedBackup, ObjectMissing, Refused, StoreFailed
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository.log_damage import DamagedLog, damaged_of
+from bkpc_runtime.repository.log_damage import damaged_log, damaged_of
 from bkpc_runtime.repository.log_names import told
 from bkpc_runtime.repository.notes import NOTE, listed
 from bkpc_runtime.stores.store import Store
@@ -393,8 +393,8 @@ def _instead(
 def _fetch(store: Store, prefix: str, segment: Segment, unpack: Callable[[bytes, int], bytes]) -> bytes:
     packed = store.get(segment.key(prefix))
     if hashlib.sha256(packed).hexdigest() != segment.sha256:
-        raise DamagedLog(store.name, prefix, segment, "is not what was written: its hash differs")
+        raise damaged_log(store.name, prefix, segment, "is not what was written: its hash differs", spoiled=True)
     body = unpack(packed, segment.end - segment.start)
     if len(body) != segment.end - segment.start:
-        raise DamagedLog(store.name, prefix, segment, f"holds {len(body)} bytes, not {segment.end - segment.start}")
+        raise damaged_log(store.name, prefix, segment, f"holds {len(body)} bytes, not {segment.end - segment.start}")
     return body

@@ -38,6 +38,7 @@ from bkpc_runtime.steps.drill_pages import restored_pages
 from bkpc_runtime.steps.drill_reach import image_in_turn, image_of, reached
 from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.steps.thaw import cold_of, keys_to_read
+from bkpc_runtime.steps.verification import note_met
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.transfer.identity import need_key
 from bkpc_runtime.world import World
@@ -193,6 +194,7 @@ def _all_of_it(
         try:
             go_on(start, instant, store, target, means, measuring)
         except (DamagedBackup, ToolFailed, Refused) as problem:
+            note_met(store, problem, datetime.now(UTC))
             problems = [f"from {instant.text} on: {problem}"]
     return target, problems
 
@@ -224,6 +226,7 @@ def _restored(start: Start, store: Store, target: Target, means: Means, measurin
         moved = _Drilling(target, AccountsBack.on(target, start.image, store, means.identities))
         done = recover([start], store, target, means, moved)
     except (DamagedBackup, ToolFailed, Refused) as problem:
+        note_met(store, problem, datetime.now(UTC))
         return [str(problem)]
     measuring.add("restore.image", done.loading, start.image.manifest.plain_size)
     if moved.size:

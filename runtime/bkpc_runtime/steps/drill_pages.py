@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bkpc_runtime.errors import DamagedBackup, Refused, ToolFailed
@@ -23,6 +24,7 @@ from bkpc_runtime.recovery.target import Target
 from bkpc_runtime.recovery.way import ByClient
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.steps.measuring import Measuring
+from bkpc_runtime.steps.verification import note_met
 from bkpc_runtime.stores.store import Store
 
 
@@ -33,6 +35,7 @@ def restored_pages(
     try:
         return _restored(start, store, means, measuring, stack, told), []
     except (DamagedBackup, ToolFailed, Refused) as problem:
+        note_met(store, problem, datetime.now(UTC))
         return None, [str(problem)]
 
 

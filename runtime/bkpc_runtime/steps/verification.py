@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from bkpc_runtime.errors import ObjectMissing, StoreFailed
 from bkpc_runtime.repository import catalogue, layout, log_damage, marks, segments
 from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.repository.log_damage import DamagedLog
 from bkpc_runtime.repository.manifest import decode_manifest
 from bkpc_runtime.repository.marks import Mark
 from bkpc_runtime.repository.segments import Segment
@@ -83,6 +85,17 @@ def note_damage(store: Store, damaged: Iterable[tuple[str, Segment]], now: datet
             log_damage.note(store, prefix, segment, now)
         except StoreFailed as problem:
             log.warning("no note is left that %s is damaged: %s", segment.key(prefix), problem)
+
+
+def note_met(store: Store, problem: BaseException, now: datetime) -> None:
+    """The same of log that was met while it was read for something else, where it still is damaged."""
+    met: BaseException | None = problem
+    while met and not (isinstance(met, DamagedLog) and met.segment):
+        met = met.__cause__
+    if isinstance(met, DamagedLog) and met.segment:
+        with suppress(StoreFailed):
+            if not (met.spoiled and sound(store, met.prefix, met.segment)):
+                note_damage(store, [(met.prefix, met.segment)], now)
 
 
 def tell(image: Image, store: Store, problems: Sequence[str], read: int, now: datetime, *, content: bool) -> None:

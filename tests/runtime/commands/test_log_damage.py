@@ -13,8 +13,9 @@ from bkpc_compiler.main import main
 from bkpc_runtime.errors import StoreDenied
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout
-from bkpc_runtime.repository.log_damage import mend, note
+from bkpc_runtime.repository.log_damage import damaged_log, mend, note
 from bkpc_runtime.repository.segments import Segment, archived_file, parse_key
+from bkpc_runtime.steps.verification import note_met
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.transfer.outbound import packed
 from tests.oss_server import OssServer
@@ -146,3 +147,23 @@ def test_the_newest_note_counts_where_none_can_be_removed(keeping: Keeping, monk
         mend(keeping.store, PREFIX, one, keeping.now + (2 * at + 1) * HOUR)
         assert archived_file(keeping.store, PREFIX, 1, one.file).reach == 300
     assert [one for one in catalogue.all_images(keeping.store, "shop") if catalogue.severed(keeping.store, one)] == []
+
+
+def test_what_is_met_is_noted_and_what_was_spoiled_on_the_way_is_not(keeping: Keeping) -> None:
+    """As a restore and a drill do."""
+    path = segment(keeping, 1, 100)
+    one = parse_key(str(path.relative_to(keeping.desk.folder / "backups")))
+    assert one is not None
+
+    def reach() -> int:
+        return archived_file(keeping.store, PREFIX, 1, one.file).reach
+
+    met = damaged_log("disk", PREFIX, one, "is not what was written: its hash differs", spoiled=True)
+    note_met(keeping.store, met, keeping.now)
+    note_met(keeping.store, ValueError(), keeping.now)
+    assert reach() == 300
+    spoil(path)
+    again = type(met)(f"{met} (the replay had begun)", help=met.help)  # as replay does
+    again.__cause__ = met
+    note_met(keeping.store, again, keeping.now)
+    assert reach() == 100

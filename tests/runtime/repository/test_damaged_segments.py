@@ -47,4 +47,4 @@ def test_the_first_that_is_damaged_is_named_where_none_is_right(tmp_path: Path) 
     put(store, 20, 60)
     with pytest.raises(DamagedBackup, match=wrong.rpartition("/")[2].partition(".")[0]) as raised:
         read(store)
-    assert raised.value.help.startswith("--to mariadb-1-0/000001/binlog.000001:20 goes on, in the same target, ")
+    assert raised.value.help.startswith("--to mariadb-1-0/000001/binlog.000001:20 brings back what came before it; ")
