@@ -26,6 +26,10 @@ PARTS = 32 << 20
 """Bytes of the parts of a larger object that are under way at once: four."""
 PARTS_AHEAD = 24 << 20
 """Those that are ahead of the one that is sent: where they take longer than a request, the way never waits for one."""
+RANGES = 24 << 20
+"""Bytes of a larger object that are asked for at once while it is read: three ranges."""
+RANGES_AHEAD = 16 << 20
+"""Those behind the one that is read: where they take longer than a request, and come in order, no way waits for one."""
 CLIENTS = 2
 """Larger objects that are loaded side by side at least."""
 PIECE = 1 << 30

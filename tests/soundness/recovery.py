@@ -13,6 +13,8 @@ from tests.soundness.topology import Failure, Topology, thaw_seconds
 
 LOOKED = 64 << 20
 """Bytes of the end of each log that a group reads before anything is loaded, where its point is that far from it."""
+RANGES = 24 << 20
+"""Bytes of a large object that are asked for at once, with three requests."""
 AT_ONCE = 128
 """Objects of a log that a restore asks for at once."""
 BINLOG = 1 << 30
@@ -237,6 +239,7 @@ class Rehearsal:
             size = max(self.image(step.database, one) for one in self._stores_of(step))
             beside = max(self.prepare(step.database, one) for one in self._stores_of(step))
             beside += self._latency(step) * max(self.turns(step.database, one) for one in self._stores_of(step))
+            beside += self._latency(step) * (size // RANGES if self.topology.databases[step.database].tables else 0)
         else:
             size = self._log(step, age)
             beside = ceil(self._objects_of_log(step, age) / AT_ONCE) * self._latency(step)

@@ -21,6 +21,7 @@ from bkpc_grammar.image_objects import (
     OTHERS,
     PARTS,
     PIECE,
+    RANGES,
     ROUND,
     SMALL,
     STORED_ROUND,
@@ -51,11 +52,11 @@ def fetching(sheet: Sheet, image: Objects, prepared: int) -> None:
         large = f"min(objects, floor(bytes / {SMALL}))"
         sheet.follows("large", large, image.large, "", f"fetched by who loads them, {CLIENTS} at once at least")
         small = f"ceil(objects / {AT_ONCE}) + floor(min(bytes, objects * {SMALL}) / {ROUND})"
-        rounds.append(f"{small} + ceil(large / {CLIENTS})")
+        rounds.append(f"{small} + ceil(large / {CLIENTS}) + floor(bytes / {RANGES})")
     if image.pieces:
-        rounds.append("pieces")
+        rounds.append(f"pieces + floor(bytes / {RANGES})")
     either = rounds[0] if len(rounds) == 1 else f"max({', '.join(rounds)})"
-    note = f"times that nothing but requests is on the way, {AT_ONCE} small ones at once"
+    note = f"times that nothing but requests is on the way: {AT_ONCE} small ones at once, three ranges of a large one"
     sheet.follows("rounds", f"{either} + {SINGLE}", image.rounds, "", note)
     latency(sheet, "latency", image.links)
     sheet.follows("takes", "ceil(rounds * latency * 1000) / 1000", Fraction(image.wait, 1000), "s")
@@ -100,7 +101,7 @@ def storing(sheet: Sheet, image: JobObjects, of: tuple[str, str], suffix: str) -
     if image.pieces:
         turns.append(f"{each} * image_pieces{suffix}")
     most = turns[0] if len(turns) == 1 else f"max({', '.join(turns)})"
-    parts = f" + floor({bytes_} / {PARTS})" if image.wide else ""
+    parts = f" + floor({bytes_} / {RANGES if image.copied else PARTS})" if image.wide else ""
     rounds = f"{most}{parts} + 2 * floor({count} / {LISTED}) + {SINGLE}"
     note = f"times that nothing but requests is on the way, while they are {'copied' if image.copied else 'stored'}"
     sheet.follows(f"turns{suffix}", rounds, image.rounds, "", note)

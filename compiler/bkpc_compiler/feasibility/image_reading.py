@@ -2,7 +2,8 @@
 
 Those of small tables are fetched many at once, in order, as those of a log are: see `log_reading`. A larger one is read
 by the client that loads it, two of which load side by side at least: each waits for a latency before its first byte,
-and loads at its share of the rate else. A physical image comes one object after the other. See docs/feasibility.md.
+and loads at its share of the rate else. A physical image comes one object after the other. Of a larger object three
+ranges are asked for at once: when these have come, the way may wait for the next. See docs/feasibility.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from bkpc_compiler.feasibility.log_reading import SINGLE, farthest
 from bkpc_compiler.once import once
 from bkpc_compiler.program.model import Database, Given, Link
 from bkpc_compiler.source import Span
-from bkpc_grammar.image_objects import AT_ONCE, CLIENTS, OTHERS, PIECE, ROUND, SMALL
+from bkpc_grammar.image_objects import AT_ONCE, CLIENTS, OTHERS, PIECE, RANGES, ROUND, SMALL
 from bkpc_grammar.quantities import ZERO_DURATION, Count, Duration
 
 
@@ -50,7 +51,8 @@ class Objects(Struct, frozen=True, dict=True):
     @once
     def rounds(self) -> int:
         """Latencies in which nothing else need be on the way, at most."""
-        return max(rounds_of(self.parts, self.bytes) if self.parts else 0, self.pieces) + SINGLE
+        of_pieces = self.pieces + self.bytes // RANGES if self.pieces else 0
+        return max(rounds_of(self.parts, self.bytes) if self.parts else 0, of_pieces) + SINGLE
 
     @once
     def wait(self) -> int:
@@ -66,9 +68,9 @@ class Objects(Struct, frozen=True, dict=True):
 
 
 def rounds_of(parts: int, bytes_: int) -> int:
-    """Of a logical image: groups of small objects, and turns of larger ones."""
+    """Of a logical image: groups of small objects, turns of larger ones, and of their ranges."""
     small = -(-parts // AT_ONCE) + min(bytes_, parts * SMALL) // ROUND
-    return small + -(-min(parts, bytes_ // SMALL) // CLIENTS)
+    return small + -(-min(parts, bytes_ // SMALL) // CLIENTS) + bytes_ // RANGES
 
 
 def objects_of(

@@ -26,6 +26,8 @@ from bkpc_grammar.image_objects import (
     PARTS,
     PARTS_AHEAD,
     PIECE,
+    RANGES,
+    RANGES_AHEAD,
     SMALL,
     STORED_ROUND,
 )
@@ -38,7 +40,7 @@ class JobObjects(Struct, frozen=True, dict=True):
     """Of an image of `bytes`, stored or `copied` over `links`.
 
     `tables`: of a logical image; None: it is none. `pieces`: of a physical one and those behind it; 0: it is none.
-    `wide`: the way carries more in a latency than the parts that are sent ahead.
+    `wide`: the way carries more in a latency than the parts that are sent, or the ranges that are read, ahead.
     """
 
     bytes: int
@@ -75,7 +77,7 @@ class JobObjects(Struct, frozen=True, dict=True):
         small = -(-self.parts // JOB_AT_ONCE)
         small += min(self.bytes, self.parts * SMALL) // (COPIED_ROUND if self.copied else STORED_ROUND)
         of_tables = small + each * min(self.parts, self.bytes // SMALL)
-        parts = self.bytes // PARTS if self.wide else 0
+        parts = self.bytes // (RANGES if self.copied else PARTS) if self.wide else 0
         listed = 2 * (self.count // LISTED)
         return max(of_tables, each * self.pieces) + parts + listed + SINGLE
 
@@ -127,7 +129,7 @@ def objects_moved(
     size = database.size.value.bytes_up()
     latency = sum((one.latency.value.amount for one in links), start=Fraction(0))
     carries = min((one.most for one in way if one.capacity is not None), default=None)
-    wide = carries is None or carries * latency > PARTS_AHEAD
+    wide = carries is None or carries * latency > (RANGES_AHEAD if copied else PARTS_AHEAD)
     pieces = size // PIECE + 1 if physical else 0
     return JobObjects(size, database.tables if logical else None, pieces, copied, links, wide)
 

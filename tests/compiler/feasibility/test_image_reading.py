@@ -10,7 +10,7 @@ import pytest
 from bkpc_compiler.feasibility.image_reading import Objects, rounds_of
 from bkpc_compiler.program.model import Given
 from bkpc_compiler.source import Span
-from bkpc_grammar.image_objects import AT_ONCE, CLIENTS, IN_MEMORY, OTHERS, SMALL
+from bkpc_grammar.image_objects import AT_ONCE, CLIENTS, IN_MEMORY, OTHERS, RANGES, SMALL
 from bkpc_grammar.quantities import Count, duration
 
 NOWHERE = Span("x.bkp", 0, 0)
@@ -60,6 +60,18 @@ def test_no_load_takes_more_than_its_rounds(seed: int) -> None:
     assert loaded(sizes, latency, rate) <= Fraction(sum(sizes), rate) + rounds * latency
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_large_object_takes_more_than_its_ranges(seed: int) -> None:
+    """Three ranges are under way, and share it in turns as unkind as can be: none is there before the others are."""
+    draw = Random(seed)  # noqa: S311 - cases, not secrets
+    size, rate = draw.randint(1, 400) << 20, draw.choice([10**6, 10**8, 10**10])
+    latency, now, left = Fraction(draw.choice([1, 20, 300]), 1000), Fraction(0), size
+    while left > 0:
+        now += latency + Fraction(min(left, RANGES), rate)
+        left -= RANGES
+    assert now <= Fraction(size, rate) + (rounds_of(1, size) + 1) * latency
+
+
 def of(tables: int, bytes_: int, pieces: int = 0) -> Objects:
     return Objects(bytes_, Given(Count(Fraction(tables)), NOWHERE), pieces, duration(20, "ms"), ())
 
@@ -73,5 +85,5 @@ def test_many_small_ones_cost_less_than_few_large_ones_and_more_never_costs_less
 
 def test_a_physical_image_comes_piece_by_piece() -> None:
     alone = Objects(10 << 30, None, 11, duration(20, "ms"), ())
-    assert (alone.count, alone.rounds, alone.wait) == (11, 21, 420)
+    assert (alone.count, alone.rounds, alone.wait) == (11, 447, 8940)  # 426 times three ranges
     assert of(100_000, 10 << 30, pieces=11).rounds == of(100_000, 10 << 30).rounds

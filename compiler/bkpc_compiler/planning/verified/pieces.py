@@ -8,7 +8,7 @@ from math import ceil, isqrt
 
 from bkpc_compiler.planning.verified.estate import Estate
 from bkpc_compiler.planning.verified.prepared import Jobs, taken_into
-from bkpc_grammar.image_objects import CLIENTS, IN_MEMORY, OTHERS, PIECE, SMALL
+from bkpc_grammar.image_objects import CLIENTS, IN_MEMORY, OTHERS, PIECE, RANGES, SMALL
 from bkpc_grammar.log_objects import AT_ONCE, EVENT, LISTED, OBJECT, REQUESTED_MS, ROUND, SYNC_APART_MS
 from bkpc_grammar.plan import Step, Stream
 
@@ -73,9 +73,9 @@ def objects_take(step: Step, jobs: Jobs, estate: Estate) -> int:
         count = tables.value.number + OTHERS
         large = min(count, step.bytes // SMALL)
         ahead = min(step.bytes, count * SMALL) // (IN_MEMORY - SMALL)
-        turns.append(ceil(Fraction(count, AT_ONCE)) + ahead + ceil(Fraction(large, CLIENTS)))
+        turns.append(ceil(Fraction(count, AT_ONCE)) + ahead + ceil(Fraction(large, CLIENTS)) + step.bytes // RANGES)
     if any(job.engine == "physical" for job in taken):
-        turns.append(step.bytes // PIECE + 1)
+        turns.append(step.bytes // PIECE + 1 + step.bytes // RANGES)
     return int((max(turns) + _SINGLE) * latency * 1000)
 
 
