@@ -241,7 +241,7 @@ def test_a_plan_says_nothing_of_growth(tmp_path: Path, capsys: pytest.CaptureFix
         (["--horizon", "12"], "write `12mo` or `1y`"),
         (["--horizon", "mo"], "write `12mo` or `1y`"),
         (["--horizon", "6mo1y"], "write `12mo` or `1y`"),
-        (["--horizon", ""], "write `12mo` or `1y`"),
+        (["--horizon", ""], "--horizon is empty"),
         (["--horizon", "1.5y"], "write `12mo` or `1y`"),
         (["--horizon", "0mo"], "is not from 1 to 120 months"),
         (["--horizon", "10y1mo"], "is not from 1 to 120 months"),
