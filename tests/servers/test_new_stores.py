@@ -58,7 +58,7 @@ def test_a_mountpoint_is_no_new_store(server: ThrowawayServer, tmp_path: Path) -
     assert "store `away` holds nothing, and store `disk` knows that a plan was applied to it" in told
     assert "--new-store away" in told
     told = office.bkpc("status", "plan.json", expect=1).text
-    assert "problem: away does not answer: store `away` holds nothing, and store `disk` knows" in told
+    assert "problem: away holds nothing: store `away` holds nothing, and store `disk` knows" in told
     assert "overdue" not in told
     office.bkpc("run", "plan.json", "shop/full/away", expect=4)
     assert files(away) == []
