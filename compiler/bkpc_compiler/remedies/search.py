@@ -12,9 +12,10 @@ from fractions import Fraction
 from typing import TypeVar
 
 from bkpc_compiler.diagnostics.diagnostic import Edit
-from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict, judge_again
+from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict, demand_of, judge_again
 from bkpc_compiler.program.model import Program, Schedule
 from bkpc_compiler.remedies.figures import Figure, Quantity, changed, figures_at, oftener, schedules_at, written
+from bkpc_compiler.remedies.harm import crowded_out
 from bkpc_compiler.source import Span
 from bkpc_grammar.quantities import Duration
 
@@ -65,6 +66,13 @@ class Trials:
         again = judge_again(program, self.answer)
         return again is not None and again.verdict is verdict
 
+    def fits(self, program: Program) -> bool:
+        """Whether all that has room has it in `program` too; yes once the trials are used up."""
+        if self.left <= 0:
+            return True
+        self.left -= 1
+        return not crowded_out(self.analysis.demand, demand_of(program))
+
     def proves_with(self, objective: Span, weaker: Duration) -> bool:
         """Whether `weaker` in place of what is promised is proved: one more trial. Where nothing is looked for, a
         database that comes back by itself keeps its bound: its line is read as it was."""
@@ -92,17 +100,35 @@ def _figure(trials: Trials, figure: Figure) -> Help | None:
     def proves(value: Quantity) -> bool:
         return trials.proves(changed(trials.analysis.program, figure.span, value))
 
-    best = first_that(steps, proves)
-    while best is None and figure.clause == "every" and len(steps) > 1:  # too often, and objects of the log pile up
-        steps = steps[: len(steps) // 2]
-        best = first_that(steps, proves)
+    best = _first_of(figure, steps, proves)
     if best is None:
         return None
+    best = _with_room(trials, figure, best, steps[steps.index(best) + 1 :])
     old, new = figure.value.amount, best.amount
     text = f"{figure.clause} {best}"
     program = changed(trials.analysis.program, figure.span, best)
     words = f"`{text}` of {figure.of} (now {figure.value})"
     return Help(words, figure.ease, max(old / new, new / old), program, Edit(figure.span, text, fact=figure.ease > 0))
+
+
+def _with_room(trials: Trials, figure: Figure, best: Quantity, more: Sequence[Quantity]) -> Quantity:
+    """The first further one with which no job is left without room, if `best` leaves one so; else that."""
+
+    def fits(value: Quantity) -> bool:
+        return trials.fits(changed(trials.analysis.program, figure.span, value))
+
+    def proves(value: Quantity) -> bool:
+        return fits(value) and trials.proves(changed(trials.analysis.program, figure.span, value))
+
+    return best if fits(best) else _first_of(figure, more, proves) or best
+
+
+def _first_of(figure: Figure, steps: Sequence[Quantity], proves: Callable[[Quantity], bool]) -> Quantity | None:
+    best = first_that(steps, proves)
+    while best is None and figure.clause == "every" and len(steps) > 1:  # too often, and objects of the log pile up
+        steps = steps[: len(steps) // 2]
+        best = first_that(steps, proves)
+    return best
 
 
 def _schedule(trials: Trials, schedule: Schedule, *, alone: bool) -> Help | None:

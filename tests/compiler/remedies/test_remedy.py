@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from bkpc_compiler.feasibility.verdict import Analysis, Verdict, judge_again
+from bkpc_compiler.feasibility.verdict import Analysis, Verdict, demand_of, judge_again
 from bkpc_compiler.passes import Checked
 from bkpc_compiler.remedies.figures import changed, figures_at
+from bkpc_compiler.remedies.harm import crowded_out
 from bkpc_compiler.remedies.remedy import remedy_of
 from bkpc_compiler.remedies.search import MOST_DATABASES, Trials, helps
 from tests.compiler.one_file import check
@@ -35,7 +36,7 @@ policy basic {
   PROMISE
   respond detect 5min activate 5min
   full daily at 02:00 within 6h to disk
-  cold daily at 14:00 within 9h from disk to far
+  cold daily at 14:00 within 12h from disk to far
   hot to disk, far every 20s
   keep 14d
 }
@@ -99,9 +100,11 @@ def test_one_step_less_does_not_prove_it(promise: str) -> None:
             steps = figure.steps()
             index = [f"{figure.clause} {step}" for step in steps].index(one.edit.text)
             for step in (figure.value, *steps)[max(0, index - 1) : index + 1]:
-                again = judge_again(changed(analysis.program, figure.span, step), answer)
+                less = changed(analysis.program, figure.span, step)
+                again = judge_again(less, answer)
                 assert again is not None
-                assert again.verdict is not Verdict.PROVED, (figure.clause, str(step))
+                proved = again.verdict is Verdict.PROVED
+                assert not proved or crowded_out(analysis.demand, demand_of(less)), (figure.clause, str(step))
 
 
 def test_what_a_policy_decides_comes_first_then_the_least_change() -> None:
