@@ -11,11 +11,12 @@ from bkpc_runtime.commands.answering import add_without, with_those_to_read
 from bkpc_runtime.commands.event_stream import add_format
 from bkpc_runtime.commands.outcome import add_identity, add_plan, identities_of, reported, world_of
 from bkpc_runtime.commands.restore_folder import restore_folder
-from bkpc_runtime.commands.restore_whole import Wish, restore_whole
+from bkpc_runtime.commands.restore_whole import Wish, restore_alone
 from bkpc_runtime.commands.thaw_first import Found, Thaws, terms_of
 from bkpc_runtime.errors import BadUsage
 from bkpc_runtime.mysql.address import parse_address
 from bkpc_runtime.recovery.common_point import Member
+from bkpc_runtime.recovery.image_first import image_first
 from bkpc_runtime.recovery.load import MOST_CLIENTS, ready_target
 from bkpc_runtime.recovery.point import Point, before_event, parse_point
 from bkpc_runtime.recovery.recover import Means
@@ -116,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.group:
 
         def one(member: Member, into: Target) -> None:
-            restore_whole(wish, world, (member.database, member.store), into, means, member.start.fixed)
+            restore_alone(wish, world, (member.database, member.store), into, means, member.start.fixed)
 
         return restore_group.restore_group(arguments, world, point, means.identities, one)
     return _one_database(arguments, world, means, point, partial=partial)
@@ -170,12 +171,15 @@ def _one_database(arguments: argparse.Namespace, world: World, means: Means, poi
         store = thaws.reading(database.name, store, found)
         if folder:
             dry_run = arguments.dry_run
-            return restore_folder(store, database.name, point, folder, means.identities, reading, dry_run=dry_run)
+            return restore_folder(
+                store, database.name, point, folder, means.identities, reading,
+                dry_run=dry_run, first=image_first(world.plan, database.name, store),
+            )  # fmt: skip
         assert target is not None
         if partial:
             return restore_tables.restore_tables(arguments, world.clock, (database.name, store), target, means, point)
         wish = Wish(arguments.dry_run, arguments.without_accounts)
-        restore_whole(wish, world, (database.name, store), target, means, point)
+        restore_alone(wish, world, (database.name, store), target, means, point)
     return 0
 
 

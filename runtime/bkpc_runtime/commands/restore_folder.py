@@ -10,6 +10,7 @@ from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.status_keeping import untrusted
 from bkpc_runtime.recovery.choice import choose, starts
+from bkpc_runtime.recovery.image_first import ImageFirst
 from bkpc_runtime.recovery.into_data_folder import restore_into_folder
 from bkpc_runtime.recovery.pages import needed_bytes
 from bkpc_runtime.recovery.point import Point
@@ -27,7 +28,7 @@ _DEFAULTS = {"innodb_page_size": "16384", "innodb_data_file_path": "ibdata1:12M:
 
 def restore_folder(
     store: Store, database: str, point: Point, path: Path, identities: Sequence[Secret], reading: Reading,
-    *, dry_run: bool, loaded: Callable[[], None] = lambda: None,
+    *, dry_run: bool, loaded: Callable[[], None] = lambda: None, first: ImageFirst | None = None,
 ) -> int:  # fmt: skip
     """Says what will be done, does it unless `dry_run`; the exit code."""
     start = next(starts(store, database, point, identities, physical=True), None)
@@ -52,7 +53,7 @@ def restore_folder(
     reading.hold(start.image, log_too=start.window is not None)
     began = time.monotonic()
     with events.step(f"{database}/restore", "restore", database):
-        owner, stop = restore_into_folder(start, store, path, identities, say, loaded)
+        owner, stop = restore_into_folder(start, store, path, identities, say, loaded, first)
     say(f"restored in {time.monotonic() - began:.1f} s; the files belong to {owner}")
     for line in _remarks(start.image, owner, path):
         say(line)

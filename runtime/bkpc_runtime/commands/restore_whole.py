@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bkpc_runtime import events
 from bkpc_runtime.commands.outcome import say
@@ -17,6 +17,7 @@ from bkpc_runtime.mysql.flavour import ServerFacts
 from bkpc_runtime.mysql.prepared import left_prepared
 from bkpc_runtime.recovery.accounts_back import AccountsBack, absent_definers, holds_accounts
 from bkpc_runtime.recovery.choice import Choice, Start, choose, starts
+from bkpc_runtime.recovery.image_first import image_first
 from bkpc_runtime.recovery.load import ready_target
 from bkpc_runtime.recovery.marker import KEPT, Marker, recalled
 from bkpc_runtime.recovery.point import AtTime, Point
@@ -39,6 +40,14 @@ class Wish:
 
     dry_run: bool = False
     without_accounts: bool = False
+
+
+def restore_alone(
+    wish: Wish, world: World, which: tuple[str, Store], target: Target, means: Means, point: Point
+) -> str:
+    """`restore_whole` of one that nobody paces: its log gives way to its image by itself."""
+    first = image_first(world.plan, *which)
+    return restore_whole(wish, world, which, target, replace(means, first=first), point)
 
 
 def restore_whole(

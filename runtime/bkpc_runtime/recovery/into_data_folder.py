@@ -13,6 +13,7 @@ from bkpc_runtime.mysql.prepared import left_prepared
 from bkpc_runtime.mysql.scratch_server import find_server, server_over
 from bkpc_runtime.recovery.choice import Start
 from bkpc_runtime.recovery.data_folder import DataFolder, claimed
+from bkpc_runtime.recovery.image_first import ImageFirst
 from bkpc_runtime.recovery.load import compare
 from bkpc_runtime.recovery.opening import refuse_unreadable, unreadable
 from bkpc_runtime.recovery.pages import Progress, bring_back, needed_bytes
@@ -31,9 +32,10 @@ from bkpc_runtime.stores.store import Store
 
 def restore_into_folder(
     start: Start, store: Store, path: Path, identities: Sequence[Secret], say: Progress,
-    loaded: Callable[[], None] = lambda: None,
+    loaded: Callable[[], None] = lambda: None, first: ImageFirst | None = None,
 ) -> tuple[str, Position]:  # fmt: skip
     """`start` in the data directory `path`; returns who owns it, and where it stands. `loaded`: the image is there.
+    `first`: how the log gives way to it.
 
     Until all is there it holds nothing that starts. A server of our own over the files compares what is there with
     what was, and replays the log, which is read meanwhile; then it is stopped.
@@ -45,14 +47,17 @@ def restore_into_folder(
         ToolFailed: a tool is missing or failed.
         ServerFailed: no server starts on what was restored.
     """
+    first = first or ImageFirst()
     chain = catalogue.chain(start.image, catalogue.all_images(store, start.image.manifest.database))
     goes_on = start.window is not None and order(start.window.end) > order(start.image.position)
     runs = _server_there(start.image, needed=goes_on)
     with claimed(path, needed_bytes(chain)) as folder, ExitStack() as stack:
         spool = None
-        if goes_on:
-            spool = stack.enter_context(open_spool(start, store, identities, ByClient(folder.work, "not known yet")))
-        bring_back(chain, store, folder.work, identities, say)
+        with first:
+            if goes_on:
+                way = ByClient(folder.work, "not known yet")
+                spool = stack.enter_context(open_spool(start, first.log_of(store), identities, way))
+            bring_back(chain, store, folder.work, identities, say)
         loaded()
         stop, unread = start.image.position, list[str]()
         if runs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from bkpc_runtime.errors import PolicyBroken
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.mysql.flavour import Position, ServerFacts
 from bkpc_runtime.recovery.choice import Start
+from bkpc_runtime.recovery.image_first import ImageFirst
 from bkpc_runtime.recovery.load import load_image, quiet_target, ready_target
 from bkpc_runtime.recovery.marker import Marker, alone
 from bkpc_runtime.recovery.point import NotHere
@@ -31,7 +32,8 @@ from bkpc_runtime.temporary_folder import temporary_folder
 class Means:
     """With what a recovery is done: `work` holds the log meanwhile, where the target's own directory doesn't.
 
-    `other_engines`: a table whose storage engine the target lacks gets its default one.
+    `other_engines`: a table whose storage engine the target lacks gets its default one. `first`: how its log gives way
+    to its image.
     """
 
     identities: Sequence[Secret] = ()
@@ -39,6 +41,7 @@ class Means:
     by: By = "auto"
     clients: int | None = None
     other_engines: bool = False
+    first: ImageFirst = field(default_factory=ImageFirst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,11 @@ def _log(
         return
     with tempfile.TemporaryDirectory(prefix="bkpc-replay-", dir=means.work) as folder:
         way = way_of(target, facts, Means(means.identities, Path(folder), means.by))
-        with open_spool(start, store, means.identities, way) as spool:
+        with ExitStack() as stack:
+            if start.sure:  # else all of it is read before the image is
+                means.first.begin()
+            spool = stack.enter_context(open_spool(start, means.first.log_of(store), means.identities, way))
+            stack.callback(means.first.end)  # the spool waits, when it ends, for what it reads just then
             yield spool, way
 
 
@@ -164,10 +171,11 @@ def _restored(
     began = time.monotonic()
     quiet_target(target)
     teller.begins(marker)
-    others = load_image(
-        image, store, target, facts, means.identities, loading, teller.before_views,
-        clients=means.clients, marker=marker, other_engines=means.other_engines,
-    )  # fmt: skip
+    with means.first:
+        others = load_image(
+            image, store, target, facts, means.identities, loading, teller.before_views,
+            clients=means.clients, marker=marker, other_engines=means.other_engines,
+        )  # fmt: skip
     teller.loaded()
     loaded = time.monotonic()
     if spool is None or way is None:
