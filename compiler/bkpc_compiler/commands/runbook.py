@@ -13,6 +13,8 @@ from bkpc_compiler.commands.rendering import Stopped, add_common, named, plan_of
 if TYPE_CHECKING:
     from bkpc_grammar.plan import Plan
 
+_NAMED = 5
+"""Pages of another run that are named."""
 EXAMPLE = """\
 example:
   bkpc runbook policies/ -o runbook.md
@@ -67,13 +69,25 @@ def _whole(plan: Plan) -> Plan:
 
 
 def _into_folder(plan: Plan, folder: Path, form: str) -> None:
-    """A page for each failure, and one that leads to all."""
-    from bkpc_compiler.backends.runbook.pages import pages_of
+    """A page for each failure, and one that leads to all. What else is there, of an earlier plan or of other databases,
+    stays, and is named: who opens such a page must know that it is not of this plan."""
+    from bkpc_compiler.backends.runbook.pages import SCOPES, pages_of
 
+    written = set[Path]()
     for name, text in pages_of(plan, form):
         path = folder / name
+        written.add(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise stop("runbook", f"cannot make {path.parent}: {problem.strerror}", 2) from problem
         write("runbook", text, str(path), told=name.startswith("index."))
+    there = [*folder.glob("index.*"), *(path for scope in sorted(SCOPES) for path in (folder / scope).glob("*.*"))]
+    left = sorted(str(path) for path in there if path.suffix in {".html", ".md"} and path not in written)
+    if left:
+        named = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED:,} more" if len(left) > _NAMED else "")
+        print(
+            f"bkpc runbook: not of this run: {named}; they stay as they are, and may tell what is no longer planned: "
+            "remove them, or write into an empty folder",
+            file=sys.stderr,
+        )

@@ -89,6 +89,21 @@ def test_into_a_folder(plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert found == {"index.md", "corruption/db7.md", "host/db7.md", "site/s7.md"}
 
 
+def test_pages_that_another_run_has_left_are_named(
+    plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    into = f"{tmp_path}/runbook/"
+    assert main(["runbook", plan, "--database", "db7", "-o", into]) == 0
+    assert "not of this run" not in capsys.readouterr().err
+    (tmp_path / "runbook" / "host" / "gone.html").write_text("of an earlier plan")
+    (tmp_path / "runbook" / "host" / "notes.txt").write_text("of somebody else")
+    assert main(["runbook", plan, "--database", "db7", "-o", into]) == 0
+    told = capsys.readouterr().err
+    assert f"not of this run: {tmp_path}/runbook/host/gone.html; they stay" in told
+    assert main(["runbook", plan, "--database", "db8", "-o", into]) == 0
+    assert f"{tmp_path}/runbook/corruption/db7.html, " in capsys.readouterr().err
+
+
 def test_on_one_page_it_says_that_there_are_others(
     plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,7 +139,10 @@ def _provision(procedure: Procedure, phase: Phase) -> _Words:
         start = (
             f"Start an empty server for {names}{one_each}: flavour and version as the lost one, reachable from here."
         )
-        texts += [start, "Its address stands for NEW-HOST below."]
+        stands = "Its address stands for NEW-HOST below."
+        if len(servers) > 1:
+            stands = "Below, the address of each stands for the NEW-HOST that follows the name of its database."
+        texts += [start, stands]
     if files:
         names = words.listed([code(name) for name in files])
         one_each = ", one for each database," if len(files) > 1 else ""

@@ -15,7 +15,7 @@ from bkpc_grammar.plan import Plan, Recovery
 _RENDER: dict[str, Callable[[Plan, str], str]] = {"html": runbook_html, "md": runbook_markdown}
 _NAMED = 5
 """Databases that the page which leads to all names of one recovery."""
-_SCOPES = {
+SCOPES = {
     "corruption": "Wrong or deleted data",
     "host": "Loss of a host",
     "site": "Loss of a site",
@@ -57,7 +57,7 @@ def _paths(plan: Plan, form: str) -> list[str]:
 def _index(plan: Plan, paths: list[str], form: str) -> str:
     parts: dict[str, list[_Entry]] = {}
     pairs = sorted(zip(plan.recoveries, paths, strict=True), key=lambda one: natural(one[0].lost))
-    for scope, title in _SCOPES.items():
+    for scope, title in SCOPES.items():
         entries = [_entry(one, path) for one, path in pairs if one.scope == scope]
         if entries:
             parts[title] = entries
