@@ -73,6 +73,7 @@ def test_what_must_thaw_is_asked_for_by_the_same_command_at_once() -> None:
         phase, text = typing(procedure)
         assert (phase.kind, phase.start_ms) == ("thaw", 0)
         assert "It asks for all that must thaw, and waits for it" in text
+        assert "If any log of a group must thaw, all its members wait." in text
         assert "Of `a` and `b` no server need be there yet" in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from bkpc_compiler.main import COMMANDS, main
 
+CORNERS = Path(__file__).parents[2] / "cases" / "corners"
 BROKEN = Path(__file__).parents[2] / "cases" / "examples" / "shop" / "broken.bkp"
 HEAVY = ("lark", "networkx", "msgspec", "argparse.", "bkpc_runtime", "bkpc_compiler.feasibility")
 
@@ -94,6 +96,15 @@ def test_an_output_that_is_full_is_told() -> None:
     command = f"{sys.executable} -m bkpc_compiler.main check {BROKEN} > /dev/full"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (2, "bkpc: the output can't be written: No space left on device\n")
+
+
+def test_of_logs_that_are_too_much_together_json_has_no_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """That of each log alone is no bound of what is lost: next to REFUTED it would be below what is promised."""
+    assert main(["check", str(CORNERS / "logs_together_more_than_the_link.bkp"), "--format", "json"]) == 1
+    found = {one["database"]: one for one in json.loads(capsys.readouterr().out)["verdicts"]}
+    assert [(name, found[name]["at_least_ms"]) for name in ("one", "two")] == [("one", None), ("two", None)]
+    assert found["three"]["verdict"] == "UNDECIDED"
+    assert found["three"]["at_least_ms"] is not None
 
 
 def test_a_plan_never_replaces_a_policy(tmp_path: Path) -> None:

@@ -246,7 +246,10 @@ def _all_at_once(procedure: Procedure, phase: Phase) -> _Words:
         f"One command restores {listed}, in the order of this plan; members of a group go to their point in common."
     ]
     if any(one.kind == "thaw" and procedure.together.issuperset(one.databases) for one in procedure.phases):
-        texts.append("It asks for all that must thaw, and waits for it; those that need not wait come back meanwhile.")
+        texts.append(
+            "It asks for all that must thaw, and waits for it; those that need not wait come back meanwhile. "
+            "If any log of a group must thaw, all its members wait."
+        )
     if later := _servers_later(procedure, phase):
         texts.append(
             f"Of {words.listed(later)} no server need be there yet: give the address that it will have. The command "
