@@ -90,10 +90,7 @@ def _verdict(answer: Answer) -> dict[str, Any]:
         "promised_ms": answer.objective.value.milliseconds_up(),
         "share": exact(answer.promise.share(answer.kind)),
         "at_most_ms": _milliseconds(answer.most),
-        # Of logs that are too much together one falls behind without end: the bound of each by itself says nothing.
-        "at_least_ms": None
-        if answer.overfull and answer.verdict is not Verdict.PROVED
-        else _milliseconds(answer.least),
+        "at_least_ms": _at_least(answer),
     }
 
 
@@ -133,9 +130,14 @@ def _ahead(outlook: Outlook, today: date | None) -> Iterator[dict[str, Any] | No
                 "calendar_month": calendar_month(today, found.month.number) if today else None,
                 "verdict": found.then.verdict.value,
                 "at_most_ms": _milliseconds(found.then.most),
-                "at_least_ms": _milliseconds(found.then.least),
+                "at_least_ms": _at_least(found.then),
                 "size_bytes": size.bytes_up(),
             }
+
+
+def _at_least(answer: Answer) -> int | None:
+    """Of logs that are too much together one falls behind without end: the bound of each by itself says nothing."""
+    return None if answer.overfull else _milliseconds(answer.least)
 
 
 def _milliseconds(duration: Duration | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -122,3 +123,12 @@ def test_a_site_that_is_not_there(plan: str, capsys: pytest.CaptureFixture[str])
     assert "no database of the plan stands at a site `s99`" in capsys.readouterr().err
     assert main(["graph", plan, "--format", "dot", "--site", "s9"]) == 0
     assert '"database db59"' in capsys.readouterr().out
+
+
+def test_where_several_come_back_each_has_a_host_of_its_own() -> None:
+    """And nobody types one address into all of them."""
+    plan = planned(FEW)
+    for path, text in pages_of(plan, "md"):
+        hosts = set(re.findall(r"NEW-HOST[-a-z0-9]*", text))
+        back = next((one.databases for one in plan.recoveries if path == f"{one.scope}/{one.lost}.md"), ())
+        assert hosts == ({"NEW-HOST"} if len(back) == 1 else {f"NEW-HOST-{name}" for name in back}), path

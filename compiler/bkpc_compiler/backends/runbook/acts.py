@@ -6,7 +6,7 @@ Texts hold code between backticks, in both kinds of page.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bkpc_compiler.backends import words
@@ -15,7 +15,7 @@ from bkpc_compiler.backends.procedure import Phase, Procedure
 from bkpc_grammar.log_left import LogLeft
 from bkpc_grammar.plan import Plan
 
-TARGET = "'mysql://root@NEW-HOST:3306/?password-env=RESCUE_PASSWORD'"
+_HOST, _FOLDER = "NEW-HOST", "DATA-FOLDER"
 POINTS = {"corruption": "POINT", "intruder": "POINT"}
 """What `--to` names, where it is not `latest`."""
 
@@ -139,17 +139,45 @@ def _provision(procedure: Procedure, phase: Phase) -> _Words:
         start = (
             f"Start an empty server for {names}{one_each}: flavour and version as the lost one, reachable from here."
         )
-        stands = "Its address stands for NEW-HOST below."
-        if len(servers) > 1:
-            stands = "Below, the address of each stands for the NEW-HOST that follows the name of its database."
-        texts += [start, stands]
+        texts += [start, _stands(procedure, servers, "address", "addresses", _host)]
     if files:
         names = words.listed([code(name) for name in files])
-        one_each = ", one for each database," if len(files) > 1 else ""
+        for_each = ", one for each database," if len(files) > 1 else ""
         tools = "the server, of the lost one's series, and bkpc; for MariaDB `mariadb-backup` too"
         texts.append(f"On the new machine of {names}, install {tools}. Leave the server stopped.")
-        texts.append(f"An empty data directory{one_each} that the server's user owns stands for DATA-FOLDER below.")
+        texts.append(f"Make an empty data directory{for_each} that the server's user owns.")
+        texts.append(_stands(procedure, files, "path", "paths", _folder))
     return texts, []
+
+
+def _stands(
+    procedure: Procedure, names: Sequence[str], what: str, many: str, word: Callable[[Procedure, str], str]
+) -> str:
+    """What is to be filled in for a word of the commands, or for one of each database."""
+    first, *others = names
+    if word(procedure, first) in {_HOST, _FOLDER}:
+        return f"Its {what} stands for {word(procedure, first)} below."
+    if not others:
+        return f"Its {what} stands for {code(word(procedure, first))} below."
+    return f"Their {many} stand for {code(word(procedure, first))} and so on below, each with the name of its database."
+
+
+def _host(procedure: Procedure, name: str) -> str:
+    """What stands for the address of its new server: with its name, where several come back."""
+    return _word(_HOST, procedure.recovery.databases, name)
+
+
+def _folder(procedure: Procedure, name: str) -> str:
+    """What stands for its new data directory, in the same way."""
+    return _word(_FOLDER, [one for one in procedure.recovery.databases if one in procedure.physical], name)
+
+
+def _word(word: str, all_of_them: Sequence[str], name: str) -> str:
+    return word if len(all_of_them) == 1 else f"{word}-{name}"
+
+
+def _target(procedure: Procedure, name: str) -> str:
+    return f"'mysql://root@{_host(procedure, name)}:3306/?password-env=RESCUE_PASSWORD'"
 
 
 def _thaw(procedure: Procedure, phase: Phase) -> _Words:
@@ -230,7 +258,11 @@ def _restore(procedure: Procedure, phase: Phase) -> str:
 
 
 def _typed(procedure: Procedure, name: str, store: str, point: str) -> str:
-    into = "--into-datadir DATA-FOLDER" if name in procedure.physical else f"--into {TARGET}"
+    into = (
+        f"--into-datadir {_folder(procedure, name)}"
+        if name in procedure.physical
+        else f"--into {_target(procedure, name)}"
+    )
     return f"bkpc restore plan.json {_argument(name)}{store} --to {point} \\\n  {into}"
 
 
@@ -259,9 +291,9 @@ def _all_at_once(procedure: Procedure, phase: Phase) -> _Words:
     if recovery.scope in POINTS:
         texts.append("POINT is a time from before the damage, such as `2026-01-14T02:59:00Z`: it is the same for all.")
     into = [
-        f"--into-datadir {_argument(one)}=DATA-FOLDER"
+        f"--into-datadir {_argument(one)}={_folder(procedure, one)}"
         if one in procedure.physical
-        else f"--into {_argument(one)}={TARGET}"
+        else f"--into {_argument(one)}={_target(procedure, one)}"
         for one in names
     ]
     without = [f"--without {_argument(one)}" for one in sorted(set(recovery.databases) - procedure.together)]
@@ -330,7 +362,9 @@ def _check(procedure: Procedure, phase: Phase) -> _Words:
         names = words.listed([code(one) for one in needed])
         texts.insert(0, f"It is in service only after {names}.")
     texts.append("Then point its applications at the new server.")
-    return texts, ["mysql --host=NEW-HOST --user=root --password --execute='SET GLOBAL event_scheduler = ON'"]
+    return texts, [
+        f"mysql --host={_host(procedure, name)} --user=root --password --execute='SET GLOBAL event_scheduler = ON'"
+    ]
 
 
 def _has_log(procedure: Procedure, name: str) -> bool:
