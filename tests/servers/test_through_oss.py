@@ -163,6 +163,27 @@ def test_a_bucket_made_and_locked_by_apply(office: Office, bucket: OssServer, tm
         assert digests(rescue) == before
 
 
+def test_no_plan_takes_the_place_of_one_that_nobody_could_look_at(office: Office, bucket: OssServer) -> None:
+    """This one keeps less, and people must be asked for that."""
+    agree(office, bucket, "far", "far")
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    there = in_force(bucket)
+    assert len(there) == 1
+    office.write((office.folder / "shop.bkp").read_text().replace("keep 14d", "keep 4d"))
+    office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
+    bucket.fault("status", match="^GET .*plans/[0-9a-f]+.json", status=403, code="AccessDenied")
+    told = office.bkpc("apply", "plan.json", "--yes", expect=4).text
+    assert "left out: far, in which the plan in force can't be looked at: this one may keep less" in told
+    assert in_force(bucket) == there
+    bucket.faults.rules.clear()
+    office.bkpc("apply", "plan.json", "--yes", expect=0)
+    assert in_force(bucket) != there
+
+
+def in_force(bucket: OssServer) -> list[str]:
+    return [key for key in bucket.buckets["backup"].versions if "/plans/current/" in key]
+
+
 def test_both_stores_and_either_is_enough(office: Office, bucket: OssServer, tmp_path: Path) -> None:
     agree(office, bucket, "disk", "disk, far", "  cold daily at 05:00 within 1h from disk to far\n")
     office.bkpc("apply", "plan.json", "--yes", expect=0)

@@ -77,9 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
     beside = _beside(world, settled, ready)
     stores = ready.stores | ((beside.stores | beside.denied) & settled.to_lock)
     if stores and (ready.databases or settled.locks):
-        failed, unknown = keep_less(world, arguments, stores)
-        code = max(code, failed)
-        beside = replace(beside, unknown=unknown)
+        less = keep_less(world, arguments, stores)
+        code = max(code, less.code)
+        beside = replace(beside, unknown=less.not_looked_at | less.unread)
+        ready = _without(ready, less.not_looked_at)
     settled = _locked(world, settled, beside)
     code = max(code, settled.code)
     if not (ready.databases and ready.stores):
@@ -195,9 +196,8 @@ def _names(force: plans.InForce | None) -> bool:
     return force is not None and force.plan is not None
 
 
-def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[str]) -> tuple[int, frozenset[str]]:
-    """Tells what the plans in force in `stores` keep and this one does not; the exit code of what can't be looked at,
-    and those of `stores` of which it is not known.
+def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[str]) -> KeptLess:
+    """Tells what the plans in force in `stores` keep and this one does not.
 
     A plan is in force in a store for all databases that it keeps there, whatever `--only` says.
 
@@ -221,8 +221,26 @@ def keep_less(world: World, arguments: argparse.Namespace, stores: Collection[st
         )
     if less and not (arguments.yes or arguments.lose_history) and not _agreed("keep less than so far?"):
         raise Refused("this plan keeps less than so far, and nobody agreed to that", help="say --yes if it is meant")
-    unknown = frozenset(stores).intersection([*keeping.not_known(world, None, ahead, ()), *keeping.unread(ahead)])
-    return max((problem.exit_code for problem in problems), default=0), unknown
+    code = max((problem.exit_code for problem in problems), default=0)
+    asked = frozenset(stores)
+    return KeptLess(code, asked & {*keeping.not_known(world, None, ahead, ())}, asked & {*keeping.unread(ahead)})
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLess:
+    """What is known of the plans in force: the exit code of what can't be looked at; the stores in which they can't be,
+    as those that do not answer; and those whose plan was looked at and is damaged or gone."""
+
+    code: int
+    not_looked_at: frozenset[str]
+    unread: frozenset[str]
+
+
+def _without(ready: _Ready, not_looked_at: frozenset[str]) -> _Ready:
+    """No plan takes the place of one that nobody has seen: it may keep less, and nobody was asked."""
+    for name in sorted(ready.stores & not_looked_at):
+        say(f"left out: {name}, in which the plan in force can't be looked at: this one may keep less")
+    return replace(ready, stores=ready.stores - not_looked_at)
 
 
 def _images(world: World, arguments: argparse.Namespace, ready: _Ready, no_image: str) -> int:

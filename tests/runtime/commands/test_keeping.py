@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bkpc_grammar.canonical import read_plan
-from bkpc_runtime.commands.apply import keep_less
+from bkpc_runtime.commands.apply import KeptLess, keep_less
 from bkpc_runtime.errors import Refused
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository.plans import in_force, put_in_force
@@ -173,10 +173,10 @@ def test_history_goes_only_where_somebody_said_so(keeping: Keeping, capsys: pyte
     assert "--lose-history" in refused.value.help
     assert "can't be restored any more: any point from" in capsys.readouterr().err
     meant = argparse.Namespace(**said | {"lose_history": True, "yes": False})
-    assert keep_less(world, meant, {"disk"}) == (0, frozenset())
+    assert keep_less(world, meant, {"disk"}) == KeptLess(0, frozenset(), frozenset())
     keeping.compile("30d", more=WIKI)
     world = open_world(keeping.desk.folder / "plan.json", keeping.desk.environ)
-    assert keep_less(world, argparse.Namespace(**said), {"disk"}) == (0, frozenset())
+    assert keep_less(world, argparse.Namespace(**said), {"disk"}) == KeptLess(0, frozenset(), frozenset())
     assert capsys.readouterr().err.count("keeps less") == 1
 
 

@@ -370,6 +370,10 @@ def test_where_nobody_knows_what_was_kept_nothing_is_locked(desk: Desk, damaged:
     assert done.returncode == (1 if damaged else 4)
     with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
         desk.bucket.get_bucket_worm()
+    if not damaged:
+        assert "left out: far, in which the plan in force can't be looked at" in done.stderr
+        there = desk.bucket.list_objects_v2(prefix="shop/plans/current/").object_list
+        assert [one.key for one in there] == [applied], "a plan that nobody has seen is not replaced"
     if damaged:
         desk.bucket.put_object(f"shop/plans/{digest}.json", (desk.folder / "plan.json").read_bytes())
         desk.run("apply", "plan.json", "--yes", "--yes-lock-forever")
