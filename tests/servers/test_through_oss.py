@@ -188,6 +188,10 @@ def test_both_stores_and_either_is_enough(office: Office, bucket: OssServer, tmp
     agree(office, bucket, "disk", "disk, far", "  cold daily at 05:00 within 1h from disk to far\n")
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     stream_until_stored(office, 2)
+    find = ("log", "plan.json", "shop", "--find", "drop table shop.reviews")
+    told = office.bkpc(*find, "--without-store", "far", expect=1).text
+    assert "in store `disk` has no: drop table shop.reviews; what `far` has was not read\n" in told
+    assert "store `far` is left out, as --without-store says" in told
     before = digests(office.server)
     for number, name in enumerate(("disk", "far")):
         with start_server(office.server.flavour, tmp_path / f"rescue{number}") as rescue:

@@ -22,7 +22,7 @@ _HASTY = Patience(total=8.0, tries=2, connect=4.0, answer=4.0)
 """Done within it, unless names of hosts or a disk that hangs take longer."""
 LONGER = 65.0
 _PATIENT = Patience()
-_LEFT_OUT = "left out, as --without-store says"
+_LEFT_OUT = "store `{}` is left out, as --without-store says"
 
 
 def with_those_that_answer(world: World, *, patient: bool = False) -> World:
@@ -84,7 +84,7 @@ def with_those_that_are_silent(world: World, names: Collection[str], without: Se
         raise BadUsage(
             f"--without-store {unknown[0]}: no store of that name is read", help=f"there is {', '.join(sorted(names))}"
         )
-    away = {name: StoreUnreachable(_LEFT_OUT, help="leave out --without-store") for name in without}
+    away = {name: StoreUnreachable(_LEFT_OUT.format(name), help="leave out --without-store") for name in without}
     silent = _away(world, sorted(set(names) - set(without)))
     if silent:
         say(f"nothing yet from {_quoted(silent)}: asked for up to a minute more")

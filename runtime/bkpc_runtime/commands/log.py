@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     if opaque:
         say(f"{opaque} compressed transactions were not looked into")
     if not found:
-        say(f"the archived log of `{database.name}` in store `{store.name}` has no: {arguments.find}")
+        log_in = getattr(store, "names", (store.name,))[-1]
+        unread = "".join(f"; what `{name}` has was not read" for name in arguments.without_store)
+        say(f"the archived log of `{database.name}` in store `{log_in}` has no: {arguments.find}{unread}")
         _hint(query, catalogue.all_images(store, database.name))
     return 0 if found else 1
 
