@@ -163,17 +163,20 @@ def test_a_bucket_made_and_locked_by_apply(office: Office, bucket: OssServer, tm
         assert digests(rescue) == before
 
 
-def test_no_plan_takes_the_place_of_one_that_nobody_could_look_at(office: Office, bucket: OssServer) -> None:
-    """This one keeps less, and people must be asked for that."""
+@pytest.mark.parametrize("unseen", ["plans/[0-9a-f]+.json", "images/.*MANIFEST.json"])
+def test_no_plan_takes_the_place_of_one_that_nobody_could_look_at(
+    office: Office, bucket: OssServer, unseen: str
+) -> None:
+    """This one keeps less, and people must be asked for that: how much less is not known without images, either."""
     agree(office, bucket, "far", "far")
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     there = in_force(bucket)
     assert len(there) == 1
     office.write((office.folder / "shop.bkp").read_text().replace("keep 14d", "keep 4d"))
     office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
-    bucket.fault("status", match="^GET .*plans/[0-9a-f]+.json", status=403, code="AccessDenied")
+    bucket.fault("status", match=f"^GET .*{unseen}", status=403, code="AccessDenied")
     told = office.bkpc("apply", "plan.json", "--yes", expect=4).text
-    assert "left out: far, in which the plan in force can't be looked at: this one may keep less" in told
+    assert "left out: far, in which what is kept can't be looked at: this plan may keep less" in told
     assert in_force(bucket) == there
     bucket.faults.rules.clear()
     office.bkpc("apply", "plan.json", "--yes", expect=0)

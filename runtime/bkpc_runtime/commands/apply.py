@@ -239,7 +239,7 @@ class KeptLess:
 def _without(ready: _Ready, not_looked_at: frozenset[str]) -> _Ready:
     """No plan takes the place of one that nobody has seen: it may keep less, and nobody was asked."""
     for name in sorted(ready.stores & not_looked_at):
-        say(f"left out: {name}, in which the plan in force can't be looked at: this one may keep less")
+        say(f"left out: {name}, in which what is kept can't be looked at: this plan may keep less")
     return replace(ready, stores=ready.stores - not_looked_at)
 
 

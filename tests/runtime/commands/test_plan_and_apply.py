@@ -371,7 +371,7 @@ def test_where_nobody_knows_what_was_kept_nothing_is_locked(desk: Desk, damaged:
     with pytest.raises(oss2.exceptions.NoSuchWORMConfiguration):
         desk.bucket.get_bucket_worm()
     if not damaged:
-        assert "left out: far, in which the plan in force can't be looked at" in done.stderr
+        assert "left out: far, in which what is kept can't be looked at" in done.stderr
         there = desk.bucket.list_objects_v2(prefix="shop/plans/current/").object_list
         assert [one.key for one in there] == [applied], "a plan that nobody has seen is not replaced"
     if damaged:
