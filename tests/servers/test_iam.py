@@ -51,5 +51,10 @@ def test_what_it_writes_is_enough(office: Office, bucket: OssServer, tmp_path: P
     assert "drill: passed" in office.bkpc("status", "plan.json", expect=1).text  # no agent runs here
     as_role(office, bucket, "reconciler")
     assert "nothing is missing or overdue" in office.bkpc("plan", "plan.json", expect=3).text
+    as_role(office, bucket, "writer")
+    told = office.bkpc("apply", "plan.json", "--yes", expect=0).text
+    assert "bucket backup: this key may write into it and not see how it is set" in told
+    as_role(office, bucket, "restorer")
+    assert "oss:GetBucketInfo" in office.bkpc("apply", "plan.json", "--yes", expect=4).text
     as_role(office, bucket, "expirer")
     office.bkpc("run", "plan.json", "shop/expire", expect=0)

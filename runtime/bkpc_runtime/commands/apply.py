@@ -71,9 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     code = settled.code
     if mend_cold_records(world, arguments.only):
         return max(code, StepFailed.exit_code)
-    ready, not_ready = _preflight(world, arguments.only, sets_buckets=not settled.code)
+    ready, not_ready = _preflight(world, arguments.only, sets_buckets=not (settled.code or settled.hidden))
+    settled = _left_to_others(settled, ready)
     ready, refused = _begin(world, arguments, ready)
-    code = max(code, refused)
+    code = max(settled.code, refused)
     beside = _beside(world, settled, ready)
     stores = ready.stores | ((beside.stores | beside.denied) & settled.to_lock)
     if stores and (ready.databases or settled.locks):
@@ -96,12 +97,14 @@ def run(arguments: argparse.Namespace) -> int:
 @dataclass(frozen=True, slots=True)
 class _Settled:
     """How the buckets were made as the plan asks: the exit code, what was held back, and what was done; the buckets
-    whose `locks`, which nobody can undo, come when nothing is left that could be refused."""
+    whose `locks`, which nobody can undo, come when nothing is left that could be refused. `hidden`: those of which this
+    key may not see how they are set."""
 
     code: int
     held_back: tuple[Refused, ...]
     done: tuple[str, ...] = ()
     locks: tuple[LookedAt, ...] = ()
+    hidden: tuple[LookedAt, ...] = ()
 
     @property
     def to_lock(self) -> frozenset[str]:
@@ -119,7 +122,8 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
     looked = look_at_buckets(world, arguments.only)
     for line in lines(looked):
         say(line)
-    worst = complain_of_failures(looked)
+    hidden = () if arguments.yes_lock_forever else tuple(one for one in looked if lacks_permission(one.failure))
+    worst = complain_of_failures(one for one in looked if one not in hidden)
     if any(one.problems for one in looked):
         return None
     waiting = () if arguments.yes_lock_forever else tuple(held_back(looked))
@@ -129,14 +133,29 @@ def _settings(world: World, arguments: argparse.Namespace) -> _Settled | None:
             say(f"warning: {change.forever}")
     if changes and not arguments.yes and not _agreed("change the buckets?"):
         say("the buckets were not changed")
-        return _Settled(worst, waiting)
+        return _Settled(worst, waiting, hidden=hidden)
     done, locks = list[str](), list[LookedAt]()
     for one in looked:
         failed, made = make([one], forever=False)
         worst, done = max(worst, failed), done + made
         if not failed and arguments.yes_lock_forever and any(change.forever for change in one.changes):
             locks.append(one)
-    return _Settled(worst, waiting, tuple(done), tuple(locks))
+    return _Settled(worst, waiting, tuple(done), tuple(locks), hidden)
+
+
+def _left_to_others(settled: _Settled, ready: _Ready) -> _Settled:
+    """A key that may write into a bucket and not see how it is set is as `compile --target iam` has the writer's. Of
+    one that may not write there, either, the bucket may be anybody's."""
+    failed = []
+    for one in settled.hidden:
+        if ready.stores.issuperset(place.store for place in one.wanted.places):
+            say(
+                f"bucket {one.wanted.bucket}: this key may write into it and not see how it is set, as the writer's of "
+                "`--target iam`: run this with the reconciler's, too"
+            )
+        else:
+            failed.append(one)
+    return replace(settled, code=max(settled.code, complain_of_failures(failed)), hidden=())
 
 
 def _locked(world: World, settled: _Settled, ready: _Ready) -> _Settled:

@@ -152,7 +152,9 @@ def is_immutable(problem: StoreFailed) -> bool:
 
 def lacks_permission(problem: BaseException | None) -> bool:
     """Whether the key is good and may not do what was asked: RAM, the bucket's policy or its ACL say so."""
-    return isinstance(problem, StoreDenied) and getattr(problem.__cause__, "code", "") == "AccessDenied"
+    if not isinstance(problem, StoreDenied):
+        return False
+    return getattr(problem.__cause__, "code", "") == "AccessDenied" or lacks_permission(problem.__cause__)
 
 
 def is_transient(problem: Any) -> bool:
