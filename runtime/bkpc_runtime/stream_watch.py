@@ -93,7 +93,7 @@ class ServerWatch:
         connection = self._running.connect()
         try:
             identity = identity_of(connection)
-            self._look_for_others(other_readers(connection))
+            self._look_for_others(other_readers(connection, identity))
         finally:
             connection.close()
         if identity != self._running.facts.identity:

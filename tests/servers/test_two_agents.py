@@ -7,11 +7,13 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from bkpc_runtime import stream_watch
 from bkpc_runtime.commands.status_stream import stream_fine, stream_lines, stream_rows
+from bkpc_runtime.mysql.other_readers import reads_here
 from bkpc_runtime.stores.directory import DirectoryStore
 from bkpc_runtime.stream_watch import ServerWatch
 from bkpc_runtime.work_folder import held, publish, stream_folder
@@ -33,10 +35,26 @@ for _ in receive(connect(address), read_facts(connect(address)), Position(sys.ar
 """
 
 
+class Elsewhere:
+    """A connection to another server."""
+
+    open = True
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def thread_id(self) -> int:
+        return self._number
+
+
 def test_each_is_told_of_the_other(
     server: ThrowawayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(stream_watch, "_LOOKS", 1)
+    # What this process reads from another server, which numbers its connections from 1, too.
+    elsewhere = [Elsewhere(number) for number in range(2000)]
+    for one in elsewhere:
+        reads_here(cast(Any, one), "another-server")
     command = [sys.executable, "-c", READS, server.url, position(server).file]
     with Streaming(server, DirectoryStore("disk", tmp_path / "backups")) as stream:
         wait_for(stream, position(server))

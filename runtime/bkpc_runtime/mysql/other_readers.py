@@ -6,15 +6,18 @@ connections without any privilege.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pymysql.connections import Connection
 
 from bkpc_runtime.mysql.connection import query
 
-_own: set[int] = set()
-"""Numbers of connections on which this process has read a binlog."""
+_own: WeakKeyDictionary[Connection[Any], str] = WeakKeyDictionary()
+"""Connections on which this process reads a binlog, and of which server: each server numbers its own from 1."""
+_lock = threading.Lock()
 _READS = {"Binlog Dump", "Binlog Dump GTID"}
 
 
@@ -27,19 +30,22 @@ class Reader:
     seconds: int
 
 
-def reads_here(connection: Connection[Any]) -> None:
-    """It is this process that reads on it."""
-    _own.add(_number(connection))
+def reads_here(connection: Connection[Any], server: str) -> None:
+    """It is this process that reads on it, from the server of that identity."""
+    with _lock:
+        _own[connection] = server
 
 
-def other_readers(connection: Connection[Any]) -> list[Reader]:
-    """Those of the same user that are not this process's."""
+def other_readers(connection: Connection[Any], server: str) -> list[Reader]:
+    """Those of the same user at the server of that identity that are not this process's."""
+    with _lock:
+        own = {_number(one) for one, its in _own.items() if its == server and one.open}
     rows = [tuple(row)[:6] for row in query(connection, "SHOW PROCESSLIST")]
     users = {user for number, user, *_ in rows if int(number) == _number(connection)}
     return [
         Reader(int(number), _without_port(str(host)), int(seconds or 0))
         for number, user, host, _, command, seconds in rows
-        if user in users and command in _READS and int(number) not in _own
+        if user in users and command in _READS and int(number) not in own
     ]
 
 

@@ -46,6 +46,8 @@ class _Arriving(io.RawIOBase):
     def __init__(self, sock: socket.socket, file: io.RawIOBase, moving: Moving) -> None:
         self._sock, self._file, self._moving = sock, file, moving
         self._begun, self._seen = False, _received(sock)
+        self._given, self._waited = 0, 0.0
+        """Since what moves was last looked at: each byte of a trickle may be waited for but a moment."""
 
     def readable(self) -> bool:
         return True
@@ -65,13 +67,13 @@ class _Arriving(io.RawIOBase):
     def _moved(self, size: int, began: float) -> int:
         """How many bytes came since; `size` of them were given out."""
         received = _received(self._sock)
-        come = size if received is None or self._seen is None else received - self._seen
-        waited = time.monotonic() - began
-        if self._begun and (come or size) and waited > _STEP / 10:
-            self._moving.moved(come, waited)
-            self._seen = received
-        elif not self._begun:
-            self._seen = received
+        self._given += size
+        come = self._given if received is None or self._seen is None else received - self._seen
+        self._waited += time.monotonic() - began
+        if not self._begun or ((come or size) and self._waited > _STEP / 10):
+            if self._begun:
+                self._moving.moved(come, self._waited)
+            self._seen, self._given, self._waited = received, 0, 0.0
         self._begun = self._begun or bool(come or size)
         return come
 

@@ -83,7 +83,7 @@ class Receiver:
         identity = identity or ReplicaIdentity()
         with server_errors("the server's binlog stream"):
             _become_replica(connection, facts, identity, semi_sync=semi_sync)
-            reads_here(connection)
+            reads_here(connection, facts.identity)
             asked = start.offset if 4 <= start.offset < 1 << 32 else 4
             _ask(connection, start.file, asked, identity.server_id, SYNC_HOST if semi_sync else HOST)
         self._socket: Any = connection._sock  # type: ignore[attr-defined]
