@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bkpc_grammar.plan import Plan
+from bkpc_runtime.lock_file import hold, is_held
 
 log = logging.getLogger(__name__)
 _FOLDER = "agents"
-_TRIES = 10
-_PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ def noted(work: Path, plan: Plan, file: Path) -> Iterator[Note]:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
             held.callback(os.close, descriptor)
-            _hold(descriptor)
+            hold(descriptor)
         except OSError as problem:  # another agent's, or a folder that can't be written to
             log.info("which plan this agent works on is not noted in %s: %s", path.parent, problem.strerror)
             yield Note(None, agent)
@@ -72,20 +69,10 @@ def noted(work: Path, plan: Plan, file: Path) -> Iterator[Note]:
         yield Note(path, agent)
 
 
-def _hold(lock: int) -> None:
-    """Whoever looks whether it is held holds it for a moment."""
-    for _ in range(_TRIES):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(_PAUSE)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 def agents_of(work: Path, databases: set[str]) -> tuple[AgentHere, ...]:
     """Those that run now, and have one of these databases."""
     notes = sorted((work / _FOLDER).glob("*.json"))
-    running = (_read(path) for path in notes if _is_held(path.with_suffix(".lock")))
+    running = (_read(path) for path in notes if is_held(path.with_suffix(".lock")))
     return tuple(one for one in running if one and databases & {*one.databases})
 
 
@@ -95,17 +82,3 @@ def _read(path: Path) -> AgentHere | None:
         return AgentHere(str(told["digest"]), str(told["file"]), tuple(told["databases"]), str(told["says"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        descriptor = os.open(lock, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import time
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bkpc_runtime.errors import BadUsage
+from bkpc_runtime.lock_file import hold, is_held
 from bkpc_runtime.steps.log_state import StreamState
 
 FOLDER = "bkpc-work"
@@ -49,7 +49,7 @@ def held(folder: Path) -> Iterator[None]:
         raise BadUsage(text, help="name one on local disk that can be written to: --work FOLDER") from problem
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hold(descriptor)
         except OSError:
             text = f"another agent is at work in {folder}"
             raise BadUsage(text, help="stop it, or give this one a folder of its own: --work FOLDER") from None
@@ -80,20 +80,6 @@ def published(folder: Path) -> Published | None:
     """None where no agent ever was."""
     try:
         found = json.loads((folder / _STATE).read_text())
-        return Published(_is_held(folder), float(found["written_at"]), dict(found["stream"]))
+        return Published(is_held(folder / _LOCK), float(found["written_at"]), dict(found["stream"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _is_held(folder: Path) -> bool:
-    try:
-        descriptor = os.open(folder / _LOCK, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -10,18 +10,17 @@ import pytest
 from bkpc_compiler.main import main
 from tests.database_server import ThrowawayServer, start_server
 from tests.oss_server import KEY_ID, KEY_SECRET, OssServer
+from tests.servers import test_group
 from tests.servers.command_line import PASSWORD, Office
 from tests.servers.test_from_cold import in_this_process
 
 pytestmark = pytest.mark.parametrize("fresh_server", ["mariadb"], indirect=True)
-ESTATE = """\
-edition 1
+TAPE = """\
 import "std/oss"
 
 site here {{ region "cn-hangzhou" }}
 site there {{ region "cn-hangzhou" }}
 link here -- there {{ bandwidth 1Gbit/s  latency 1ms }}
-store disk at here {{ directory "backups" }}
 store tape at there {{
   oss "tape"
   endpoint "{endpoint}"
@@ -29,29 +28,12 @@ store tape at there {{
   credentials env OSS_KEY_ID, OSS_KEY_SECRET
   reads 1Gbit/s  writes 1Gbit/s
 }}
-
-database shop at here {{
-  mysql "127.0.0.1:{shop}"
-  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
-  size 1GiB  writes 10MiB/h  burst 1MiB
-}}
-database stock at here {{
-  mysql "127.0.0.1:{stock}"
-  credentials env SHOP_DB_USER, SHOP_DB_PASSWORD
-  size 1GiB  writes 10MiB/h  burst 1MiB
-}}
-group sales {{ shop, stock }}
-
-policy basic {{
-  promise against corruption {{ rpo 10s  rto 12h }}
-  full daily at 02:00 within 2h to disk
-  hot  to tape every 2s
-  keep 14d
-  encrypt rest to "{recipient}"
-}}
-
-protect shop, stock with basic
 """
+ESTATE = (
+    test_group.ESTATE.replace('site here {{ region "local" }}\n', TAPE)
+    .replace("rto 4h", "rto 12h")
+    .replace("hot  to disk", "hot  to tape")
+)
 
 
 def test_a_group_waits_for_its_log(

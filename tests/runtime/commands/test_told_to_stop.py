@@ -83,13 +83,15 @@ def test_what_reads_ends_soon(server: OssServer, tmp_path: Path, number: int) ->
     assert "Traceback" not in said
 
 
+def writing(server: OssServer) -> subprocess.Popen[str]:
+    script = WRITES.format(key=KEY_ID, secret=KEY_SECRET, endpoint=server.endpoint, region=REGION)
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
 def test_an_upload_is_dropped(server: OssServer) -> None:
     server.bucket()
     server.fault("delay", match="PUT.*partNumber", seconds=60.0)
-    script = WRITES.format(key=KEY_ID, secret=KEY_SECRET, endpoint=server.endpoint, region=REGION)
-    running = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    running = writing(server)
     lasted, said = told(running, server, "partNumber", signal.SIGTERM)
     assert lasted < SOON
     assert running.returncode == 128 + signal.SIGTERM, said
@@ -99,10 +101,7 @@ def test_an_upload_is_dropped(server: OssServer) -> None:
 def test_one_that_can_not_be_dropped_is_told(server: OssServer) -> None:
     server.bucket()
     server.fault("delay", match="(PUT|DELETE).*uploadId", seconds=60.0)
-    script = WRITES.format(key=KEY_ID, secret=KEY_SECRET, endpoint=server.endpoint, region=REGION)
-    running = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    running = writing(server)
     lasted, said = told(running, server, "partNumber", signal.SIGTERM)
     assert lasted < SOON
     assert "parts of the upload stay until expiry, or a rule of the bucket, drops them: store `far`" in said
