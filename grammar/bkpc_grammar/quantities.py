@@ -172,7 +172,6 @@ class Count(_Quantity, frozen=True, eq=False, gc=False):
 
 
 ZERO_DURATION = Duration(Fraction(0))
-ZERO_SIZE = Size(Fraction(0))
 ZERO_RATE = Rate(Fraction(0))
 
 

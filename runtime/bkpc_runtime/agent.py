@@ -46,7 +46,7 @@ class Agent:
 
     def run(self, stop: threading.Event, over: threading.Event | None = None) -> bool:
         """Returns whether everything that was received is durable in every store. Once `over` is set no job is begun
-        any more; log is taken until those under way are done, and then it sets `stop` itself.
+        any more, and a drill ends; log is taken until those under way are done, and then it sets `stop` itself.
 
         Raises:
             BadUsage: another agent is at work in this one's folder.
@@ -56,11 +56,11 @@ class Agent:
             for stream in streams:
                 folders.enter_context(held(stream_folder(self._work, stream.id)))
             threads = [threading.Thread(target=self._stream, args=(one, stop), name=one.id) for one in streams]
+            no_more = threading.Event()
             drills = DrillWatch(self._world, self._work)
-            threads.append(threading.Thread(target=drills.run, args=(stop,), name="drills"))
+            threads.append(threading.Thread(target=drills.run, args=(no_more,), name="drills"))
             room = Room(self._world.plan.jobs, self._world.clock)
             self._tell_memory()
-            no_more = threading.Event()
             lanes = list(self._lanes(room, no_more))
             for thread in (*threads, *lanes, *self._beside(no_more)):
                 thread.start()

@@ -175,7 +175,7 @@ def _words(force: plans.InForce | None) -> str:
         return "no plan is in force here, so far everything is kept"
     if force.plan is None:
         return f"the plan in force can't be read ({force.unreadable})"
-    return f"plan {force.digest[:12]} is in force"
+    return f"plan {plans.short(force.digest)} is in force"
 
 
 def _going(holding: Holding, decision: Decision) -> dict[tuple[str, int, str], ArchivedBinlog]:

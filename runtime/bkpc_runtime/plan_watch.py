@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bkpc_runtime.errors import RuntimeFailure
 from bkpc_runtime.repository import plans
+from bkpc_runtime.repository.plans import short
 from bkpc_runtime.world import World, open_world
 
 log = logging.getLogger(__name__)
@@ -23,16 +24,12 @@ _AGAIN = 3600.0
 """Seconds before the same is said again."""
 
 
-def check_reachable(world: World) -> None:
+def check_environment(world: World) -> None:
     """Raises where what the plan names for its servers and stores is not in the environment."""
     for database in world.databases(None):
         world.login(database)
         for name in world.stores_of(database.name):
             world.store(name)
-
-
-def short(digest: str) -> str:
-    return digest[:12]
 
 
 class PlanWatch:
@@ -104,7 +101,7 @@ class PlanWatch:
         if not any(force.digest == other.plan.header.digest for _, force in _in_force(other)):
             return f"plan {digest} in {self._file} is not in force: bkpc apply {self._file}"
         try:
-            check_reachable(other)
+            check_environment(other)
         except RuntimeFailure as problem:
             return f"plan {digest} is in force, and can't be run as the agent was started: {problem}: start it anew"
         return ""

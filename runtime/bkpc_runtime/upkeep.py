@@ -124,8 +124,8 @@ def _not_agreed(world: World, store: Store, name: str, database: str) -> str:
         if plans.was_applied(store, world.plan.header.digest):
             # To apply this one would take the change back.
             return (
-                f"{differs}, and was applied after this one, {world.plan.header.digest[:12]}: use that one, "
-                f"{force.digest[:12]} (an agent goes over to it by itself once it is its plan file)"
+                f"{differs}, and was applied after this one, {plans.short(world.plan.header.digest)}: use that one, "
+                f"{plans.short(force.digest)} (an agent goes over to it by itself once it is its plan file)"
             )
         return f"{differs}; bkpc apply puts this one in force"
     return ""

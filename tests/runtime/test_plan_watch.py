@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import signal
+import sys
+import threading
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pyrage
@@ -13,6 +18,7 @@ from msgspec.structs import replace
 from bkpc_grammar.canonical import canonical_bytes
 from bkpc_grammar.plan import Plan
 from bkpc_runtime.agents_here import noted
+from bkpc_runtime.commands import agent
 from bkpc_runtime.commands.other_plan import agents_of_other_plans, replaced_in, told_of_agents, told_of_keys
 from bkpc_runtime.plan_watch import PlanWatch
 from bkpc_runtime.repository.plans import put_in_force
@@ -157,3 +163,41 @@ def test_other_keys_ask_for_an_image_that_they_open(desk: Desk) -> None:
     assert "keep the old ones" in next(told_of_keys(worlds[1], ["disk"], []))
     assert list(told_of_keys(worlds[1], ["disk"], [full])) == []
     assert list(told_of_keys(desk.world, ["disk"], [])) == [], "nothing is sealed any more"
+
+
+def test_who_tells_it_to_stop_while_it_goes_over_is_heard(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last events are still sent then, and a slow listener takes seconds."""
+    begun: list[str] = []
+
+    class Done:
+        def __init__(self, *_: object) -> None: ...
+
+        def run(self, _: threading.Event, over: threading.Event) -> bool:
+            over.set()
+            return True
+
+        def ailing(self) -> str:
+            return ""
+
+    def ended(arguments: argparse.Namespace, tell: bool) -> int:
+        code = until_told(arguments)
+        if tell:
+            signal.raise_signal(signal.SIGTERM)
+        return code
+
+    until_told = agent._until_told
+    monkeypatch.setattr(agent, "Agent", Done)
+    monkeypatch.setattr("os.execv", lambda program, _: begun.append(program))
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    parser = argparse.ArgumentParser()
+    agent.add_arguments(parser)
+    for name, value in LOGIN.items():
+        monkeypatch.setenv(name, value)
+    try:
+        for tell in (True, False):
+            monkeypatch.setattr(agent, "_until_told", partial(ended, tell=tell))
+            agent.run(parser.parse_args([str(desk.file), "--work", str(desk.folder / "work")]))
+            assert begun == ([] if tell else [sys.executable])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

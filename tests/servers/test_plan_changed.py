@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,13 +12,7 @@ from bkpc_runtime.mysql.connection import query
 from bkpc_runtime.stores.directory import DirectoryStore
 from tests.database_server import ThrowawayServer
 from tests.servers.command_line import Office
-
-
-def wait_until(true: Callable[[], bool], log: Path) -> None:
-    until = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.2)
+from tests.servers.streaming import wait_until
 
 
 def test_the_agent_goes_over_to_a_key_that_took_the_place_of_another(server: ThrowawayServer, tmp_path: Path) -> None:
@@ -29,7 +21,7 @@ def test_the_agent_goes_over_to_a_key_that_took_the_place_of_another(server: Thr
     office.bkpc("apply", "plan.json", "--yes", expect=0)
     log, agent = office.folder / "agent.log", office.start("agent", "plan.json")
     try:
-        wait_until(lambda: "streaming shop" in log.read_text(), log)
+        wait_until(lambda: "streaming shop" in log.read_text(), why=log.read_text)
         identity = pyrage.x25519.Identity.generate()
         policy = (office.folder / "shop.bkp").read_text()
         office.write(policy.replace(office.recipient, str(identity.to_public())))
@@ -40,7 +32,7 @@ def test_the_agent_goes_over_to_a_key_that_took_the_place_of_another(server: Thr
         assert "warning: the agent here runs plan " in told
         assert "it goes over to this one by itself" in told
         assert "take an image for the new ones now: bkpc run PLAN shop/full/disk" in told
-        wait_until(lambda: log.read_text().count("streaming shop") == 2, log)
+        wait_until(lambda: log.read_text().count("streaming shop") == 2, why=log.read_text)
         assert agent.poll() is None
         assert log.read_text().count("agent: 1 streams") == 2, "the same process"
         server.run("INSERT INTO shop.t VALUES (1)")
@@ -66,16 +58,16 @@ def test_log_is_taken_while_an_image_that_is_under_way_keeps_the_agent_from_goin
         query(holding, "LOCK TABLES shop.locked WRITE")
         agent = office.start("agent", "plan.json")
         try:
-            wait_until(lambda: "streaming shop" in log.read_text() and waits(server), log)
+            wait_until(lambda: "streaming shop" in log.read_text() and waits(server), why=log.read_text)
             office.write((office.folder / "shop.bkp").read_text().replace("keep 14d", "keep 13d"))
             office.bkpc("compile", "shop.bkp", "-o", "plan.json", expect=0)
             office.begin()
-            wait_until(lambda: "when these are done: shop/full/disk" in log.read_text(), log)
+            wait_until(lambda: "when these are done: shop/full/disk" in log.read_text(), why=log.read_text)
             server.run("INSERT INTO shop.u VALUES (1)")
             office.until_archived(server)
             assert "problem: the agent here runs plan " in office.bkpc("status", "plan.json", expect=1).text
             query(holding, "UNLOCK TABLES")
-            wait_until(lambda: log.read_text().count("streaming shop") == 2, log)
+            wait_until(lambda: log.read_text().count("streaming shop") == 2, why=log.read_text)
             assert log.read_text().index("image ") < log.read_text().rindex("agent: 1 streams"), "the image was taken"
         finally:
             agent.send_signal(signal.SIGTERM)

@@ -171,7 +171,7 @@ def _hold(found: Outcome, one: Verdict, seen: Observed) -> None:
 
 
 def named(one: Verdict) -> str:
-    share = one.promise.rpo_quantile if one.kind == "rpo" else one.promise.rto_quantile
+    share = one.promise.share(one.kind)
     return (
         f"{one.database} {one.kind} {one.promise.scope} {one.objective:.3f} s for {float(share):.0%} "
         f"(bounds {one.lower:.3f} to {one.upper:.3f} s)"

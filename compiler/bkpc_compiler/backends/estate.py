@@ -6,6 +6,7 @@ links, links from the resources they are, and needs from the checks that wait fo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,6 +32,11 @@ class Site:
     databases: tuple[Database, ...]
     stores: tuple[Store, ...]
     crowds: tuple[Crowd, ...] = ()
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """Names of what stands for its databases."""
+        return (*(one.name for one in self.databases), *(one.name for one in self.crowds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,13 @@ class View:
     flows: tuple[Flow, ...]
     needs: tuple[tuple[str, str], ...]  # (database, the one it needs); of crowds one for each of its databases
     note: tuple[str, ...] = ()  # what is not drawn as it is
+
+    @property
+    def needs_counted(self) -> Iterator[tuple[str, str, int]]:
+        """Each need, and how often; but for those within a crowd, which tells of them itself."""
+        for (database, needed), count in sorted(Counter(self.needs).items()):
+            if database != needed:
+                yield database, needed, count
 
 
 def estate_view(plan: Plan) -> View:

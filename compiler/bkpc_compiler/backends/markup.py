@@ -11,7 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from bkpc_compiler.backends import words
-from bkpc_grammar.shares import for_share
 from bkpc_grammar.visible import visible
 
 
@@ -81,7 +80,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {
-        "for_share": for_share,
         "of_share": words.of_share,
         "span": words.span,
         "takes": words.takes,

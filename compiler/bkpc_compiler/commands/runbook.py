@@ -85,9 +85,9 @@ def _into_folder(plan: Plan, folder: Path, form: str) -> None:
     there = [*folder.glob("index.*"), *(path for scope in sorted(SCOPES) for path in (folder / scope).glob("*.*"))]
     left = sorted(str(path) for path in there if path.suffix in {".html", ".md"} and path not in written)
     if left:
-        named = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED:,} more" if len(left) > _NAMED else "")
+        told = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED:,} more" if len(left) > _NAMED else "")
         print(
-            f"bkpc runbook: not of this run: {named}; they stay as they are, and may tell what is no longer planned: "
+            f"bkpc runbook: not of this run: {told}; they stay as they are, and may tell what is no longer planned: "
             "remove them, or write into an empty folder",
             file=sys.stderr,
         )

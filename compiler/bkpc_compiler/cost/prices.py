@@ -20,7 +20,6 @@ PRICES_VERSION = 1
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _LACKING, _UNKNOWN = re.compile("missing required field `(.*)`"), re.compile("unknown field `(.*)`")
 _DECIMAL = 'a decimal number in quotes, such as "0.12"'
-_TOP = ("schema_version", "currency", "classes")
 _FIELDS = {
     "schema_version": str(PRICES_VERSION),
     "currency": 'three capital letters in quotes, such as "CNY"',
@@ -107,7 +106,7 @@ def _explained(problem: str, document: bytes) -> str:
     if found := _LACKING.search(problem):
         return f"{_owner(place)} lacks `{found[1]}`: write {_FIELDS[found[1]]}"
     if found := _UNKNOWN.search(problem):
-        known = _TOP if not place else [one for one in _FIELDS if one not in _TOP]
+        known = [one.encode_name for one in msgspec.structs.fields(ClassPrice if place else Prices)]
         return f"{_owner(place)} has `{found[1]}`, which says nothing; there is {', '.join(known)}"
     field = place.rpartition(".")[2]
     if field in _FIELDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from bkpc_compiler.program.model import Account, Database, Given, Link, Origin, 
 from bkpc_compiler.source import Span
 from bkpc_compiler.timetable.calendar import Rhythm, rhythm_of
 from bkpc_grammar.address import one_server
-from bkpc_grammar.quantities import Duration, Rate
+from bkpc_grammar.quantities import Duration, Rate, Size
 
 
 class Resource(Struct, frozen=True, eq=False):
@@ -216,3 +216,9 @@ def derated(resource: Resource, headroom: Fraction, reserved: int = 0) -> Fracti
     if reserved:
         room -= reserved
     return room if room.numerator > 0 else Fraction(0)
+
+
+def transfer_at_best(resources: Sequence[Resource], size: Size) -> Fraction:
+    """Seconds that `size` takes at the full capacity of the narrowest resource known; 0 where none is."""
+    rates = [one.most for one in resources if one.firm]
+    return size.amount / min(rates) if rates else Fraction(0)

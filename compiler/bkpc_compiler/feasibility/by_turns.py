@@ -9,10 +9,10 @@ from operator import itemgetter
 
 from msgspec.structs import replace
 
+from bkpc_compiler.estate.resources import transfer_at_best
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.images import ImageCopy, least_gap, staleness_together
-from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.recovery_point import Line, least_lost, lost_at_least
 from bkpc_compiler.feasibility.thaw import thaw_of
 from bkpc_compiler.feasibility.working import Apart, Copying

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bkpc_compiler.estate.resources import Resource, derated
+from bkpc_compiler.estate.resources import Resource, derated, transfer_at_best
 from bkpc_compiler.feasibility.job_objects import Asked, JobObjects
 from bkpc_compiler.feasibility.left_out import shared_servers, with_left_out
 from bkpc_compiler.feasibility.shortages import Shortage, shortages_of
@@ -167,8 +167,7 @@ class JobDemand(Struct, frozen=True):
         """Whether it has no slot, and would not be done in its window though its way carried nothing else."""
         if self.slot is not None:
             return False
-        rates = [one.most for one in self.resources if one.firm]
-        takes = self.least.amount / min(rates) if rates else Fraction(0)
+        takes = transfer_at_best(self.resources, self.least)
         return takes + (self.thaw.value.amount if self.thaw else 0) > self.window.amount
 
     @property

@@ -8,10 +8,10 @@ from fractions import Fraction
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bkpc_compiler.estate.resources import transfer_at_best
 from bkpc_compiler.feasibility.bounds import Bound, Term
 from bkpc_compiler.feasibility.demand import Demand, JobDemand
 from bkpc_compiler.feasibility.increments import Increments, increments_in
-from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.staleness import (
     MOST_EVENTS,
     Leg,

@@ -9,7 +9,7 @@ from math import ceil
 from msgspec.structs import replace
 
 from bkpc_compiler.estate.failures import Loss, Losses, survives
-from bkpc_compiler.estate.resources import Resource, Ways
+from bkpc_compiler.estate.resources import Ways
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.increments import Increments, increments_in, limited_by_changes
 from bkpc_compiler.feasibility.job_objects import objects_moved, with_more
@@ -19,7 +19,6 @@ from bkpc_compiler.feasibility.stream import StreamDemand, arrivals_of
 from bkpc_compiler.program.model import ColdLevel, Database, ImageLevel, Policy, Protection, Schedule, Scope, Store
 from bkpc_compiler.timetable.calendar import rhythm_of
 from bkpc_grammar.log_objects import KNOWN_LEAST_MS, KNOWN_MOST_MS, KNOWN_SHARE
-from bkpc_grammar.quantities import Size
 
 KEEPS_UP = Fraction(5, 4)
 """What a stream is reserved at least where there is room, as a multiple of what is written: a log that waited catches
@@ -272,9 +271,3 @@ def _with_least_rates(
 def _carries(ways: Ways, stream: StreamDemand) -> int:
     rooms = (ways.usable(one) for one in stream.resources)
     return min((room for room in rooms if room is not None), default=1 << 62)
-
-
-def transfer_at_best(resources: Sequence[Resource], size: Size) -> Fraction:
-    """Seconds that `size` takes at the full capacity of the narrowest resource known; 0 where none is."""
-    rates = [one.most for one in resources if one.firm]
-    return size.amount / min(rates) if rates else Fraction(0)

@@ -87,8 +87,7 @@ class Answer(Struct, frozen=True, eq=False, dict=True):
     @property
     def promised(self) -> str:
         """`13h`, or `13h for 50%`."""
-        share = self.promise.share(self.kind)
-        return f"{self.objective.value}{'' if share == 1 else for_share(millionths_of(share))}"
+        return f"{self.objective.value}{for_share(millionths_of(self.promise.share(self.kind)))}"
 
     @property
     def nowhere(self) -> bool:

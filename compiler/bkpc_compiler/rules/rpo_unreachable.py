@@ -8,7 +8,7 @@ from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.judging import PointJudging, no_point_in_common
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, hopeless_labels, labels_of, least_told, routed, subject
+from bkpc_compiler.rules.words import also, hopeless_labels, labels_of, least_told, nothing_left, routed, subject
 from bkpc_grammar.quantities import Rate
 
 SHOWN = 3
@@ -26,10 +26,7 @@ def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     least, terms = least_told(answer)
     missing = _missing_log(answer)
     if answer.lower is None:
-        nothing = (
-            "no image is ever whole in its window" if answer.choice.hopeless else "nothing to recover from survives"
-        )
-        primary = Label(answer.objective.span, _no_point(answer) or nothing)
+        primary = Label(answer.objective.span, _no_point(answer) or nothing_left(answer))
     elif answer.overfull is not None:
         primary = Label(answer.objective.span, "no bound: of the logs that go this way, one falls behind without end")
     else:

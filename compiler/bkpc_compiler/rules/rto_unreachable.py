@@ -8,7 +8,7 @@ from bkpc_compiler.diagnostics.diagnostic import Diagnostic, Label, Severity
 from bkpc_compiler.feasibility.together import never_back
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.remedies.remedy import remedy_of
-from bkpc_compiler.rules.words import also, hopeless_labels, labels_of, least_told, routed, subject
+from bkpc_compiler.rules.words import also, hopeless_labels, labels_of, least_told, nothing_left, routed, subject
 
 
 def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
@@ -23,7 +23,7 @@ def rto_unreachable(analysis: Analysis) -> Iterator[Diagnostic]:
 
 def _diagnostic(analysis: Analysis, answer: Answer) -> Diagnostic:
     least, terms = least_told(answer)
-    words = "no image is ever whole in its window" if answer.choice.hopeless else "nothing to recover from survives"
+    words = nothing_left(answer)
     never = never_back(analysis.outage(answer), answer.database.name)
     if answer.choice.lines and never is not None:
         words = f"never: `{never}`, which it needs, cannot be brought back"

@@ -14,7 +14,7 @@ from bkpc_compiler.feasibility.verdict import Analysis
 from bkpc_compiler.remedies.remedy import Remedy
 from bkpc_compiler.remedies.windows import room_at_server, room_for
 from bkpc_compiler.rules.alone import moving, told_alone, too_long_alone
-from bkpc_compiler.source import Span
+from bkpc_compiler.rules.words import window_of
 from bkpc_compiler.timetable.requests import at_database
 from bkpc_grammar.quantities import ZERO_RATE, Duration, Rate, Size
 
@@ -28,7 +28,7 @@ def window_unproved(analysis: Analysis) -> Iterator[Diagnostic]:
     """One error per crowded resource and window clause; one per server whose images have to wait for each other."""
     for shortage in analysis.demand.shortages:
         jobs = [job for job in analysis.demand.jobs if job.id in shortage.ids]
-        by_span = {_window(job): job for job in jobs}
+        by_span = {window_of(job): job for job in jobs}
         for job in by_span.values():
             yield _diagnostic(analysis, shortage, job)
     waiting: dict[str, list[JobDemand]] = {}
@@ -64,18 +64,18 @@ def _diagnostic(analysis: Analysis, shortage: Shortage, job: JobDemand) -> Diagn
         message = f"{job.id} is not proved to be done in its window, were nothing else on its way"
         notes = (told_alone(analysis.program, job), *(_seeking([job]) if at_database(resource.name) else ()))
         asked = "too short for it alone"
-    return _error(message, Label(_window(job), asked), (*at, *sizes.values(), *written.values()), notes, remedy)
+    return _error(message, Label(window_of(job), asked), (*at, *sizes.values(), *written.values()), notes, remedy)
 
 
 def _beside_others(analysis: Analysis, jobs: list[JobDemand]) -> Diagnostic:
     """Images that only wait for their server."""
     job = jobs[0]
     images = [one for one in analysis.demand.jobs if one.server == job.server and not one.source]
-    others = {_window(one): one for one in images if _window(one) != _window(job)}
+    others = {window_of(one): one for one in images if window_of(one) != window_of(job)}
     return _error(
         f"{_named([one.id for one in jobs])} {'is' if len(jobs) == 1 else 'are'} not proved to be done in "
         f"{'its window' if len(jobs) == 1 else 'their windows'}: of one server one image is taken at a time",
-        Label(_window(job), "no room in it beside the other images of this server"),
+        Label(window_of(job), "no room in it beside the other images of this server"),
         tuple(Label(span, f"{one.id} is taken in it") for span, one in list(others.items())[:SHOWN]),
         (
             f"of this server: {_named(sorted(one.id for one in images))}",
@@ -100,10 +100,6 @@ def _error(
         help=remedy.help,
         edit=remedy.edit,
     )
-
-
-def _window(job: JobDemand) -> Span:
-    return (job.schedule.window or job.schedule).span
 
 
 def _one_by_one(analysis: Analysis, images: list[JobDemand]) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from bkpc_compiler.diagnostics.diagnostic import Label
+from bkpc_compiler.estate.resources import transfer_at_best
 from bkpc_compiler.feasibility.bounds import Bound, Term, told_of
 from bkpc_compiler.feasibility.demand import JobDemand
 from bkpc_compiler.feasibility.holding import Short
-from bkpc_compiler.feasibility.levels import transfer_at_best
 from bkpc_compiler.feasibility.verdict import Analysis, Answer, Verdict
 from bkpc_compiler.program.model import Origin
 from bkpc_compiler.remedies.structure import thin_links
@@ -81,14 +81,21 @@ def never_whole(job: JobDemand) -> str:
     return f"{job.id} {takes}"
 
 
+def window_of(job: JobDemand) -> Span:
+    """Where the policy says within what it must be done."""
+    return (job.schedule.window or job.schedule).span
+
+
+def nothing_left(answer: Answer) -> str:
+    """Why no line leads back."""
+    return "no image is ever whole in its window" if answer.choice.hopeless else "nothing to recover from survives"
+
+
 def hopeless_labels(answer: Answer) -> tuple[Label, ...]:
     """The windows in which no image is ever whole, and what is too large for them."""
     found: dict[Span, Label] = {}
     for job in answer.choice.hopeless:
-        found.setdefault(
-            (job.schedule.window or job.schedule).span,
-            Label((job.schedule.window or job.schedule).span, never_whole(job)),
-        )
+        found.setdefault(window_of(job), Label(window_of(job), never_whole(job)))
         found.setdefault(job.size.span, Label(job.size.span, f"{job.least} to move"))
     return tuple(found.values())
 

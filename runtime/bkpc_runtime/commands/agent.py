@@ -27,7 +27,7 @@ from bkpc_runtime.leaving import hurry
 from bkpc_runtime.listening import listening
 from bkpc_runtime.memory import give_back
 from bkpc_runtime.open_files import allow_many
-from bkpc_runtime.plan_watch import PlanWatch, check_reachable
+from bkpc_runtime.plan_watch import PlanWatch, check_environment
 from bkpc_runtime.steps.log_outgoing import LEAST_SPOOL
 from bkpc_runtime.steps.log_spool import LIMIT
 from bkpc_runtime.work_folder import work_folder
@@ -90,9 +90,9 @@ def _metrics(world: World, work: Path) -> Callable[[], str]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    arguments.anew = False
+    arguments.anew = lambda: False
     code = _until_told(arguments)
-    if not arguments.anew:
+    if not arguments.anew():  # asked now: whoever told it to stop while its last events were sent is heard
         return code
     try:  # the same process to whoever watches over it, and nothing of this plan is left in it
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - as it was begun
@@ -103,25 +103,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 @reported
 def _until_told(arguments: argparse.Namespace) -> int:
-    """Until told to stop, or, with `arguments.anew` set, until it must begin anew with the plan that is in its file."""
+    """Until told to stop, or until it must begin anew with the plan that is in its file: then `arguments.anew()`."""
     give_back()
     allow_many()
     world = world_of(arguments)
-    stop, over, asked_to = threading.Event(), threading.Event(), threading.Event()
+    stop, over, asked_to = threading.Event(), threading.Event(), list[int]()
+    arguments.anew = lambda: over.is_set() and not asked_to
 
     def told(number: int, _: object) -> None:
-        if asked_to.is_set():
+        if asked_to:
             hurry()
             raise SystemExit(128 + number)
-        threading.Thread(target=end).start()  # it takes locks, which this very thread may hold
-
-    def end() -> None:
-        asked_to.set()
-        stop.set()
+        asked_to.append(number)
+        threading.Thread(target=stop.set).start()  # it takes a lock, which this very thread may hold
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told)
-    check_reachable(world)
+    check_environment(world)
     say(f"agent: {len(world.plan.streams)} streams, {len(world.plan.jobs)} jobs")
     work = work_folder(arguments.work, world.folder, world.environ)
     agent = Agent(world, work, arguments.spool)
@@ -133,7 +131,6 @@ def _until_told(arguments: argparse.Namespace) -> int:
             where = beside.enter_context(listening(arguments.listen, partial(_metrics, world, work), agent.ailing))
             say(f"agent: metrics at {where}/metrics")
         stored = agent.run(stop, over)
-    arguments.anew = over.is_set() and not asked_to.is_set()
     if not stored:
         say("agent: stopped, but not all that was received is stored: it is asked for again at the next start")
         return 4

@@ -60,7 +60,7 @@ def with_those_to_read(world: World, databases: Iterable[str], without: Sequence
     """
     replicas = {name for one in databases for name in world.replicas_of(one)}
     names = {name for one in databases for name in world.stores_of(one)} | replicas
-    world = with_those_that_are_silent(world, names, without)
+    world = without_the_silent(world, names, without)
     silent = {name: why for name, why in world.away.items() if name not in without}
     for name, why in silent.items():
         if name not in replicas:
@@ -72,7 +72,7 @@ def with_those_to_read(world: World, databases: Iterable[str], without: Sequence
     return world
 
 
-def with_those_that_are_silent(world: World, names: Collection[str], without: Sequence[str]) -> World:
+def without_the_silent(world: World, names: Collection[str], without: Sequence[str]) -> World:
     """The same, where those of `names` that did not answer for a minute fail at once, as do those that are done
     `without`.
 

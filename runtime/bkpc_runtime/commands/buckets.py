@@ -47,7 +47,7 @@ def _looked(world: World, wanted: Wanted) -> Looked:
     bucket = world.bucket(wanted.store)
     try:
         if why := world.away.get(wanted.store):
-            raise type(why)(str(why), help=why.help, retryable=True)
+            return Looked(wanted, bucket, (), why)
         return Looked(wanted, bucket, reconcile.look(bucket, wanted))
     except StoreFailed as problem:
         return Looked(wanted, bucket, (), problem)

@@ -15,6 +15,7 @@ from bkpc_runtime.recovery.choice import log_of
 from bkpc_runtime.recovery.where_from import store_to_read
 from bkpc_runtime.repository import catalogue
 from bkpc_runtime.repository.catalogue import Image
+from bkpc_runtime.stores.two_stores import both_names
 
 EXAMPLE = "example: bkpc log plan.json orders --find 'drop table shop.orders' --identity key.txt"
 
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if opaque:
         say(f"{opaque} compressed transactions were not looked into")
     if not found:
-        log_in = getattr(store, "names", (store.name,))[-1]
+        _, log_in = both_names(store)
         unread = "".join(f"; what `{name}` has was not read" for name in arguments.without_store)
         say(f"the archived log of `{database.name}` in store `{log_in}` has no: {arguments.find}{unread}")
         _hint(query, catalogue.all_images(store, database.name))

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bkpc_grammar import plan as contract
+from bkpc_runtime import plan_watch
 from bkpc_runtime.agents_here import AgentHere, agents_of
 from bkpc_runtime.errors import RuntimeFailure
-from bkpc_runtime.plan_watch import replaced, short
 from bkpc_runtime.repository import plans
 from bkpc_runtime.stores.store import Store
 from bkpc_runtime.work_folder import work_folder
@@ -18,7 +18,8 @@ from bkpc_runtime.world import World, open_world
 
 def agents_of_other_plans(world: World, given: Path | None) -> dict[str, str]:
     """By database: that an agent of this machine works on another plan, and what to do."""
-    return {name: _words(world, one) for one in _others(world, given) for name in one.databases}
+    told = [(one, _words(world, one)) for one in _others(world, given)]  # which reads its plan
+    return {name: words for one, words in told for name in one.databases}
 
 
 def replaced_in(world: World, database: str, store: Store) -> str:
@@ -27,7 +28,7 @@ def replaced_in(world: World, database: str, store: Store) -> str:
     if plans.last_applied(store) in {digest, ""} or not plans.was_applied(store, digest):
         return ""
     force = plans.in_force(store, database)
-    return replaced(database, store.name, force.digest, digest) if force and force.digest != digest else ""
+    return plan_watch.replaced(database, store.name, force.digest, digest) if force and force.digest != digest else ""
 
 
 def told_of_agents(world: World, given: Path | None, *, replaced: bool) -> Iterator[str]:
@@ -89,7 +90,7 @@ def _databases(world: World) -> set[str]:
 
 def _words(world: World, agent: AgentHere) -> str:
     ours = world.plan.header.digest
-    told = f"the agent here runs plan {short(agent.digest)}, not this one ({short(ours)})"
+    told = f"the agent here runs plan {plans.short(agent.digest)}, not this one ({plans.short(ours)})"
     try:
         there = open_world(Path(agent.file)).plan.header.digest
     except RuntimeFailure:

@@ -72,25 +72,23 @@ def restore_group(
             ready_target(targets[name], found.start.image)
         thaws.first(held)
         readable = {name: thaws.reading(name, store, cold.get(name)) for name, store in stores.items()}
-        elsewhere = _elsewhere(world, identities) if not arguments.store else _nowhere
+        elsewhere = _elsewhere(world, identities, arguments.store)
         moment, members_at = common_point(
             readable, point, arguments.idle, identities, logs=logs, elsewhere=elsewhere
         )  # fmt: skip
         return _restore_at(arguments, world, moment, members_at, targets, one)
 
 
-def _elsewhere(world: World, identities: Sequence[Secret]) -> Elsewhere:
+def _elsewhere(world: World, identities: Sequence[Secret], only: str | None = None) -> Elsewhere:
     """Of stores that can be read at once: what must thaw is asked for before the point is known."""
 
     def found(database: str, store: Store, point: AtTime) -> Store | None:
+        if only:
+            return None
         ready = [name for name in world.stores_of(database) if not world.thaws(name)]
         return leading_there(world, database, point, identities, ready, physical=False, instead_of=store)
 
     return found
-
-
-def _nowhere(_: str, __: Store, ___: AtTime) -> None:
-    return None
 
 
 def _restore_at(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bkpc_grammar import plan as contract
 from bkpc_grammar.quantities import Duration, Rate, Size
-from bkpc_runtime.commands.answering import with_those_that_are_silent
+from bkpc_runtime.commands.answering import without_the_silent
 from bkpc_runtime.commands.outcome import complain, say
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.scope_prepared import Asked, Back, Looking, Place, Ways, stores_of
@@ -62,7 +62,7 @@ def restore_scope(
     _say_logs_left(recovery, asked)
     if not arguments.store:
         read = {store for name in asked.targets for store in stores_of(world, recovery, name)}
-        world = with_those_that_are_silent(world, read, arguments.without_store)
+        world = without_the_silent(world, read, arguments.without_store)
     thaws = Thaws(world, terms_of(arguments))
     looking = Looking(world, recovery, asked, means.identities, notes, thaws)
     found = looking.all()

@@ -29,6 +29,7 @@ from bkpc_runtime.recovery.where_from import leading_there, stores_to_read
 from bkpc_runtime.repository.log_names import names_of
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.two_stores import both_names
 from bkpc_runtime.transfer.identity import need_key, read_identities
 from bkpc_runtime.world import World
 
@@ -304,7 +305,7 @@ class Looking:
             back = replace(back, shown=place.shown)
             if isinstance(found, RuntimeFailure):
                 raise found
-            stores = getattr(found.store, "names", (found.store.name,) * 2)
+            stores = both_names(found.store)
             point = None if found.together else found.start.fixed
             back = replace(back, lines=tuple(_lines(found)), stores=stores, point=point, cold=found.cold)
             back = replace(back, together=found.together)
@@ -313,7 +314,6 @@ class Looking:
             return replace(back, problem=problem)
 
     def _at_target(self, back: Back, found: _Found) -> Back:
-        need_key(encrypted=found.start.image.manifest.encrypted, identities=self._identities)
         try:
             if not back.place.folder:
                 back.place.target().connect(connect_timeout=_ANSWERS).close()
@@ -323,6 +323,7 @@ class Looking:
         except ServerFailed as problem:
             if not problem.retryable:
                 raise
+            self._need_key(found)
             return replace(back, absent=problem)
         return back
 
@@ -344,6 +345,10 @@ class Looking:
                 raise Refused(f"the data directory {place.text} is not empty: it holds {', '.join(there[:5])}")
         else:
             ready_target(place.target(), found.start.image)
+        self._need_key(found)
+
+    def _need_key(self, found: _Found) -> None:
+        need_key(encrypted=found.start.image.manifest.encrypted, identities=self._identities)
 
 
 def stores_of(world: World, recovery: contract.Recovery, name: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from bkpc_runtime.commands.outcome import say
 from bkpc_runtime.commands.scope_notes import Notes
 from bkpc_runtime.commands.scope_prepared import Back, Ways
 from bkpc_runtime.commands.scope_process import Failed, Loaded, Member, Rates, Restored, restore_member
-from bkpc_runtime.commands.scope_waiting import Waiting
+from bkpc_runtime.commands.scope_waiting import Waiting, say_of
 from bkpc_runtime.errors import RuntimeFailure, StepFailed
 from bkpc_runtime.mysql.flavour import read_facts
 from bkpc_runtime.recovery.side_by_side import TRANSFERS, SideBySide, Transfer, needs_of
@@ -37,10 +37,6 @@ class _Running:
     def __init__(self, process: BaseProcess, pipe: Connection) -> None:
         self.process, self.pipe = process, pipe
         self.rates: Rates | None = None
-
-
-def _say_of(name: str, text: str) -> None:
-    say(f"{name}: {text}")
 
 
 class ScopeRun:
@@ -108,7 +104,7 @@ class ScopeRun:
             name = transfer.database
             if transfer.id in self._ledger.ahead:
                 self._early.add(transfer.id)
-                _say_of(name, "goes ahead of its turn, and gives way to what the plan begins before it")
+                say_of(name, "goes ahead of its turn, and gives way to what the plan begins before it")
             if name not in self._running:
                 self._start(name)
         rates = self._ledger.rates()

@@ -100,7 +100,7 @@ class Waiting:
         try:
             while thawing:
                 for name, asked in thawing.items():
-                    wait_for(asked, partial(_say_of, name))
+                    wait_for(asked, partial(say_of, name))
                 if not backs[0].together:
                     break
                 backs = self._looked_again(backs[0].together)
@@ -120,13 +120,13 @@ class Waiting:
             if one.point is not None:
                 self._notes.fixed(one.database, point_text(one.point), one.place.text)
             for line in one.lines:
-                _say_of(one.database, line)
+                say_of(one.database, line)
         return backs
 
     def _there(self, back: Back) -> None:
         """Until its server answers."""
         began = told = time.monotonic()
-        _say_of(back.database, waits_for(self._recovery, back))
+        say_of(back.database, waits_for(self._recovery, back))
         while back.absent and not back.problem:
             time.sleep(_LOOK)
             back = self._looking.back(back.database)
@@ -134,9 +134,9 @@ class Waiting:
             if back.absent and now - told >= _SILENT:
                 told = now
                 since = Duration(Fraction(round(now - began))).human()
-                _say_of(back.database, f"{since} waited for its server: {back.absent}")
+                say_of(back.database, f"{since} waited for its server: {back.absent}")
         if not back.problem:
-            _say_of(back.database, "its server answers")
+            say_of(back.database, "its server answers")
         self._ready.put(back)
 
 
@@ -154,5 +154,6 @@ def waits_for(recovery: contract.Recovery, back: Back) -> str:
     return f"waits for its server, which the plan has there {by} after the failure: {back.absent}"
 
 
-def _say_of(name: str, text: str) -> None:
+def say_of(name: str, text: str) -> None:
+    """Of one database of the scope."""
     say(f"{name}: {text}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bkpc_runtime.mysql.flavour import Position
-from bkpc_runtime.repository import marks
+from bkpc_runtime.repository import layout, marks
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.expiry import Decision, Rules, decide, resting_as_shown
 from bkpc_runtime.repository.holdings import Holding, KnownImage, held, holdings_where_known
@@ -68,7 +68,7 @@ def _log_damaged(holding: Holding) -> Iterator[str]:
         for epoch in epochs:
             for one in epoch.binlogs:
                 if one.damaged:
-                    yield f"{prefix.rpartition('/')[2]}/{epoch.number:06d}/{one.file}:{one.reach}"
+                    yield f"{layout.log_label(prefix, epoch.number)}{one.file}:{one.reach}"
 
 
 def damaged_after(holding: Holding, image: KnownImage) -> bool:

@@ -22,7 +22,7 @@ from bkpc_runtime.steps.reading import Reading, hold_for_reading
 from bkpc_runtime.steps.thaw import Thawing, Wish, ask, cold_of, keys_to_read, wait_until_thawed
 from bkpc_runtime.stores.store import Store, StoredObject, Tier
 from bkpc_runtime.stores.thawing import LONGEST, ThawingStore
-from bkpc_runtime.stores.two_stores import ImagesAndLog
+from bkpc_runtime.stores.two_stores import both_names
 from bkpc_runtime.world import World
 
 DAY = timedelta(days=1)
@@ -218,8 +218,7 @@ class Thaws:
 
     def _may_be_cold(self, store: Store) -> bool:
         cold = {one.name for one in self._world.plan.estate.stores if one.thaw_ms}
-        names = store.names if isinstance(store, ImagesAndLog) else (store.name,)
-        return not cold.isdisjoint(names)
+        return not cold.isdisjoint(both_names(store))
 
     def _wish(self, database: str, cold: Sequence[StoredObject]) -> Wish:
         usual = self._usual(database, cold)

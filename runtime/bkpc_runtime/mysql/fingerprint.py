@@ -130,8 +130,8 @@ def _tables(connection: Connection[Any]) -> list[tuple[str, str, list[tuple[str,
 
 def _sum(connection: Connection[Any], schema: str, table: str, columns: Sequence[tuple[str, str]]) -> TableSum:
     sums = [_sum_of([_text(quote(name), kind) for name, kind in columns])]
-    if any(kind == "float" for _, kind in columns):
-        sums.append(_sum_of([_text(quote(name), kind.replace("float", "printed")) for name, kind in columns]))
+    if any(kind == "float" for _, kind in columns):  # as the server prints it, besides
+        sums.append(_sum_of([_text(quote(name), "" if kind == "float" else kind) for name, kind in columns]))
     ((rows, *totals),) = query(connection, f"SELECT COUNT(*), {', '.join(sums)} FROM {quote(schema, table)}")
     return TableSum(int(rows), *map(str, totals))
 

@@ -295,7 +295,7 @@ def _rounded(connection: Connection[Any], *, replayed: bool) -> Iterator[Finding
             "(drills compare so many)"
         )
         yield Finding("warning", text, ("make them DOUBLE, or take physical images",))
-    lost = rounded_and_not_found(connection) if replayed else []
+    lost = rounded_and_not_found(connection, names) if replayed else []
     if lost:
         text = (
             f"FLOAT columns in tables without a primary key: {_first(lost)}; logical images hold six digits, so the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pymysql.connections import Connection
@@ -50,13 +51,13 @@ def rounded_columns(connection: Connection[Any]) -> list[str]:
     return [".".join(map(str, row)) for row in rows]
 
 
-def rounded_and_not_found(connection: Connection[Any]) -> list[str]:
-    """Tables with such columns whose rows the log names by them: no key of the table is without.
+def rounded_and_not_found(connection: Connection[Any], columns: Sequence[str]) -> list[str]:
+    """Tables with such `columns` whose rows the log names by them: no key of the table is without.
 
     A server finds a row that the log changes by the primary key, else by a unique key without NULL, else by all that
     was in it.
     """
-    rounded = {one.rpartition(".")[0] for one in rounded_columns(connection)}
+    rounded = {one.rpartition(".")[0] for one in columns}
     if not rounded:
         return []
     rows = query(

@@ -168,7 +168,7 @@ def copy_tables(beside: Target, destination: Destination, tables: Sequence[Table
     loaded beside the one that it replaces, which stays until then.
 
     Triggers of a table that is overwritten are made again, once it is known that they can be; a table that is new has
-    none. With `drops` tables that are not there are dropped from the destination; returns them.
+    none. With `drops` tables that are not there are dropped from the destination; returns what is gone.
 
     Raises:
         Refused: a table is not there at the asked point, and `drops` is off, or it keeps the history of its rows and a

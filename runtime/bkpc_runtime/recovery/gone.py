@@ -36,7 +36,7 @@ def drop_gone(source: Connection[Any], into: Connection[Any], gone: Iterable[Tab
     """
     tables = tuple(gone)
     query(into, "SET SESSION foreign_key_checks = 0")
-    there = {schema: bool(query(into, _SCHEMA, (schema,))) for schema, _ in tables}
+    there = {schema: bool(query(into, _SCHEMA, (schema,))) for schema in {schema for schema, _ in tables}}
     for table in tables:
         if there[table[0]]:
             patiently(into, f"DROP TABLE IF EXISTS {quote(*table)}", table)

@@ -14,6 +14,7 @@ from typing import Any, Self, cast
 from bkpc_grammar import plan as contract
 from bkpc_runtime.recovery.side_by_side import SideBySide, Transfer, room_beside, transfers_of
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.two_stores import both_names
 from bkpc_runtime.transfer.pace import Pace
 
 
@@ -84,7 +85,7 @@ class _Behind:
 
 def image_first(plan: contract.Plan, database: str, store: Store) -> ImageFirst:
     """As the plan brings it back out of `store`; where it never does, in whichever way leaves its log least."""
-    read = frozenset(getattr(store, "names", (store.name,)))
+    read = frozenset(both_names(store))
     found = [(one, rate) for one in plan.recoveries if (rate := _beside(plan, one, database)) is not None]
     so = [rate for one, rate in found if _stores(one, database) <= read]
     return ImageFirst(min(so or [rate for _, rate in found], default=None))

@@ -24,7 +24,7 @@ from bkpc_runtime.repository.furthest import furthest
 from bkpc_runtime.repository.log_names import remembered
 from bkpc_runtime.secret import Secret
 from bkpc_runtime.stores.store import Store
-from bkpc_runtime.stores.two_stores import ImagesAndLog
+from bkpc_runtime.stores.two_stores import ImagesAndLog, both_names
 from bkpc_runtime.world import World
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def leading_there(
     """The first store of these in which the log of an image leads to a point to which that of another does not."""
     for name in names:
         for one in with_its_log(world, database, remembered(world.store(name))):
-            read = getattr(one, "names", (one.name,))
+            read = both_names(one)
             if set(read) <= {*names} and _leads(world, one, database, point, identities, physical):
                 text = "`%s` is read from store `%s`: the log in `%s` does not lead to that point"
                 log.warning(text, database, one.name, instead_of.name)
@@ -128,7 +128,7 @@ def _leads(
 ) -> bool:
     """Whether the log of an image there leads to a point, or no other store's could better: it is read only where it
     has a gap. Of what can't be known before it has thawed, or can't be decrypted, that is said later."""
-    if any(world.thaws(name) for name in getattr(store, "names", (store.name,))):
+    if any(world.thaws(name) for name in both_names(store)):
         return True
     try:
         start = next(starts(store, database, point, identities, physical=physical, by_names=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -173,7 +173,7 @@ def window(store: Store, image: Image) -> Window | None:
     all_ = segments.epochs(store, image.prefix)
     for epoch in reversed(all_):
         end = _continued(store, image.prefix, epoch, start)
-        if end is not None and _same_file(store, image, epoch) and not _begun_anew_since(store, image, epoch):
+        if end is not None and _same_file(store, image, epoch) and not _begun_anew_since(store, image, epoch, all_):
             return _joined(store, Window(image, epoch, end, begun_anew=len(all_) > 1))
     return None
 
@@ -184,7 +184,7 @@ def _joined(store: Store, own: Window) -> Window:
     while (found := _next(store, way[-1])) is not None:
         join, end = found
         way[-1] = replace(way[-1], end=join.end)
-        label = f"{join.prefix_there.rpartition('/')[2]}/{join.epoch_there:06d}/"
+        label = layout.log_label(join.prefix_there, join.epoch_there)
         way.append(Stretch(join.prefix_there, join.epoch_there, join.position, end, label, join.gtids, join.passed))
     return own if len(way) == 1 else replace(own, end=way[-1].named(way[-1].end), way=tuple(way))
 
@@ -208,10 +208,12 @@ def _same_file(store: Store, image: Image, epoch: int) -> bool:
     return not origin or not image.manifest.binlog_origin or origin == image.manifest.binlog_origin
 
 
-def _begun_anew_since(store: Store, image: Image, epoch: int) -> bool:
+def _begun_anew_since(store: Store, image: Image, epoch: int, all_: Sequence[int]) -> bool:
     """Whether a log was begun anew, within the second, after the one that an image stands in: names and first events of
     both are the same. One that was taken after that, and before it was seen, counts as of before: a new one is due."""
-    before = [one for one in segments.epochs(store, image.prefix) if one <= epoch]
+    before = [one for one in all_ if one <= epoch]
+    if len(before) < 2:
+        return False
     holding = (one for one in before if image.position.file in segments.files(store, image.prefix, one))
     first = next(holding, epoch)
     began = datetime.fromisoformat(image.manifest.began).timestamp()
@@ -239,9 +241,8 @@ def severed_after(store: Store, image: Image, reached: Window | None) -> str:
     if not epochs or not image.position.file:
         return ""
     newest = epochs[-1]
-    end = segments.newest_end(store, prefix, newest)
     if reached is None or tip is None:
-        return _unreached(store, image, newest, end)
+        return _unreached(store, image, newest, segments.newest_end(store, prefix, newest))
     if tip.epoch != newest:
         reason, _ = segments.gap(store, prefix, newest)
         return f"the log breaks off at {reached.end.text}: {reason or 'a new epoch begins'}"
@@ -276,7 +277,7 @@ def left_behind(store: Store, image: Image, reached: Window | None) -> str:
         if not newest or (end and _ended_before(store, prefix, newest, end, here, since, all_)):
             continue
         if end and any(images(store, prefix)):
-            place = f"{prefix.rpartition('/')[2]}/{newest:06d}/{end.text}"
+            place = f"{layout.log_label(prefix, newest)}{end.text}"
             return f"the log of another server, {prefix}, has gone on since, to {place}"
         why, _ = segments.gap(store, prefix, newest)
         return f"there is log of another server, {prefix}, and no image of it{': ' if why else ''}{why}"

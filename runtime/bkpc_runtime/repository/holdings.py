@@ -202,7 +202,7 @@ class _Look:
         prefix, number, label = image.prefix, epoch.number, ""
         while (found := self._next(prefix, epoch, end, image.position if not later else None)) is not None:
             join, epoch, end = found
-            prefix, label = join.prefix_there, f"{join.prefix_there.rpartition('/')[2]}/{join.epoch_there:06d}/"
+            prefix, label = join.prefix_there, layout.log_label(join.prefix_there, join.epoch_there)
             later.append((self.store.name, prefix, join.epoch_there, segments.sequence(join.file)))
         return _Reached(self.store.name, number, Position(f"{label}{end.file}", end.offset), tuple(later))
 

@@ -78,3 +78,8 @@ def drill_key(prefix: str, drill: str) -> str:
 
 def plan_key(digest: str) -> str:
     return f"{PLANS}{digest}.json"
+
+
+def log_label(prefix: str, epoch: int) -> str:
+    """What stands before the names of an epoch's files where they must be told from others, as people say them."""
+    return f"{prefix.rpartition('/')[2]}/{epoch:06d}/"

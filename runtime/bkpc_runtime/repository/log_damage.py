@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bkpc_runtime.errors import DamagedBackup, StoreDenied
+from bkpc_runtime.repository import layout
 from bkpc_runtime.stores.store import Store
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class DamagedLog(DamagedBackup):
 
 def damaged_log(store: str, prefix: str, segment: Segment, why: str, *, spoiled: bool = False) -> DamagedLog:
     """The failure in words. Others of its kind may be made of it, with more words."""
-    place = f"{prefix.rpartition('/')[2]}/{segment.epoch:06d}/{segment.file}:{segment.start}"
+    place = f"{layout.log_label(prefix, segment.epoch)}{segment.file}:{segment.start}"
     before = f"--to {place} brings back what came before it; " if segment.start else ""
     problem = DamagedLog(
         f"{segment.key(prefix)} in {store} {why}",
@@ -69,11 +70,9 @@ def note(store: Store, prefix: str, segment: Segment, now: datetime) -> None:
 
 def mend(store: Store, prefix: str, segment: Segment, now: datetime) -> None:
     """It is not any more: the notes go, or another says so where they may not."""
-    folder = segment.key(prefix).rpartition("/")[0]
-    begins = f"{folder}/{segment.start:012d}-{segment.end:012d}.{segment.sha256}."
     store.put(_key(prefix, segment, now, "mended"), b"")
     for word in (".damaged", ".mended"):
-        for one in [one.key for one in store.list(begins) if one.key.endswith(word)]:
+        for one in [one.key for one in store.list(_begins(prefix, segment)) if one.key.endswith(word)]:
             try:
                 store.delete(one)
             except StoreDenied:
@@ -81,6 +80,10 @@ def mend(store: Store, prefix: str, segment: Segment, now: datetime) -> None:
 
 
 def _key(prefix: str, segment: Segment, now: datetime, word: str) -> str:
+    return f"{_begins(prefix, segment)}{int(now.timestamp()):010d}.{word}"
+
+
+def _begins(prefix: str, segment: Segment) -> str:
+    """The names of all notes of one segment begin so."""
     folder = segment.key(prefix).rpartition("/")[0]
-    begins = f"{folder}/{segment.start:012d}-{segment.end:012d}.{segment.sha256}"
-    return f"{begins}.{int(now.timestamp()):010d}.{word}"
+    return f"{folder}/{segment.start:012d}-{segment.end:012d}.{segment.sha256}."

@@ -27,6 +27,11 @@ _LOOKED_AT = 50
 """So many applied plans are looked through for one that names a database."""
 
 
+def short(digest: str) -> str:
+    """As people are told of a plan."""
+    return digest[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class InForce:
     """The plan that was applied last for a database; `unreadable`: why it can't be read, then `plan` is None."""

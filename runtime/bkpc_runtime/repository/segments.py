@@ -9,7 +9,7 @@
 Segments are byte ranges of the server's files. Ranges may overlap when two runners were at work; the
 reader takes each byte once. `.part`: the segment ends inside an event too large for one segment. `.g…`: which
 transactions it holds, for who goes on at another server and can't read what is encrypted: `gtid_marks.py`. `.e…`: by
-which event the log is recognised there, `ending.py`. The hash is of the stored bytes.
+which event the log is recognised there, `ending.py`. The hash is of the stored bytes. Damaged ones: `log_damage.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _END = re.compile(r"(\d{12,})\.end")
 _BINLOG = re.compile(r"[^/\0]*\.\d{6,}")
 _EPOCH = re.compile(r"\d{6}")
 ANOTHER = "another file of the same name"
-"""In the reason of a gap: the log was begun anew."""
+"""In the reason of a gap: the log was begun anew. Gaps that are stored are told by these very words."""
 
 
 class LogGap(Refused):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bkpc_runtime.mysql.binlog.transactions import Transaction
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.mysql.gtid import NONE, Gtids, split_gtid
-from bkpc_runtime.repository import segments
+from bkpc_runtime.repository import layout, segments
 from bkpc_runtime.repository.segments import ArchivedFile, Segment
 from bkpc_runtime.stores.store import Store
 
@@ -45,7 +45,7 @@ class Stretch:
     @property
     def full_label(self) -> str:
         """What stands before its files' names where another server's image is begun from."""
-        return f"{self.server}/{self.epoch:06d}/"
+        return layout.log_label(self.prefix, self.epoch)
 
     def named(self, position: Position) -> Position:
         return Position(f"{self.label}{position.file}", position.offset)

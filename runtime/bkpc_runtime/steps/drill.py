@@ -40,6 +40,7 @@ from bkpc_runtime.steps.measuring import Measuring
 from bkpc_runtime.steps.thaw import cold_of, keys_to_read
 from bkpc_runtime.steps.verification import note_met
 from bkpc_runtime.stores.store import Store
+from bkpc_runtime.stores.two_stores import both_names
 from bkpc_runtime.transfer.identity import need_key
 from bkpc_runtime.world import World
 
@@ -135,12 +136,12 @@ def _one_opens(store: Store, database: str, asked: Asked) -> None:
 
 def _openable(world: World, database: str, store: Store, image: Image, asked: Asked) -> None:
     need_key(encrypted=image.manifest.encrypted, identities=asked.identities)
-    if not any(world.thaws(name) for name in getattr(store, "names", (store.name,))):
+    if not any(world.thaws(name) for name in both_names(store)):
         return
     window = catalogue.window(store, image)
     keys = keys_to_read(store, [image], window, window.end if window else None)
     if cold := cold_of(store, keys):
-        name = getattr(store, "names", (store.name,))[0]
+        name = both_names(store)[0]
         into = "--into-datadir FOLDER" if image.manifest.physical else "--into mysql://USER@HOST"
         raise Refused(
             f"{len(cold)} of {len(keys)} objects of image {image.manifest.id} and its log in store `{store.name}` "

@@ -134,7 +134,7 @@ class Parcel:
                         raise
 
     def close(self) -> None:
-        """What is in memory of it is no longer needed; what is on disk stays."""
+        """What is held of it is no longer needed; what is in the spool stays."""
         self._body.close()
 
     def taken(self) -> None:

@@ -51,7 +51,7 @@ def refuse_standing(connection: Connection[Any], facts: ServerFacts) -> SemiSync
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """Of which server, as what database. `must`: where it can't be done, no image is taken either."""
+    """Of which server, as what database. `must`: where no agent is there, no image is taken either."""
 
     address: Address
     password: Secret
@@ -66,7 +66,7 @@ def rotate(connection: Connection[Any], facts: ServerFacts, asked: Rotation) -> 
     file only the first segment is read.
 
     Raises:
-        ServerFailed: commits stand still, or would as soon as there are any, and it must be done.
+        ServerFailed: commits stand still, or would as soon as there are any, and the log must begin with a file.
     """
     if not facts.log_bin:
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from bkpc_runtime.errors import ObjectMissing, StoreFailed
+from bkpc_runtime.errors import ObjectFrozen, ObjectMissing, StoreFailed
 from bkpc_runtime.repository import catalogue, layout, log_damage, marks, segments
 from bkpc_runtime.repository.catalogue import Image
 from bkpc_runtime.repository.log_damage import DamagedLog
@@ -69,7 +69,12 @@ def look_again(store: Store, database: str, now: datetime) -> Iterator[str]:
         for epoch in segments.epochs(store, prefix):
             for _, archived in segments.archived_files(store, prefix, epoch, segments.files(store, prefix, epoch)):
                 for one in archived.damaged:
-                    if not sound(store, prefix, one):
+                    try:
+                        well = sound(store, prefix, one)
+                    except ObjectFrozen:
+                        yield f"{one.key(prefix)} was found damaged, and must thaw before it can be looked at again"
+                        continue
+                    if not well:
                         yield f"{one.key(prefix)} is damaged: its SHA-256 is not the one in its name"
                         continue
                     try:

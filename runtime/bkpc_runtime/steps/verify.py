@@ -48,7 +48,7 @@ def verify_image(image: Image, store: Store, identities: Sequence[Secret], *, ne
     damage, read = read_back(image, store, identities)
     problems = list(damage)
     window = catalogue.window(store, image)
-    severed = catalogue.severed(store, image)
+    severed = catalogue.severed_after(store, image, window)
     if severed and newest:
         problems.append(severed)
     log_damage: list[tuple[str, Segment]] = []

@@ -8,10 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
+from bkpc_grammar.log_objects import OBJECT
 from bkpc_runtime.stores.crc64 import crc64
 from bkpc_runtime.transfer.memory import ALLOWANCE
 
-IN_MEMORY = 17 * 1024 * 1024
+IN_MEMORY = OBJECT + 1024 * 1024
+"""An object of the log, and what sealing adds."""
 _SMALL = 256 * 1024
 """So much is always in memory."""
 _STEP = 1024 * 1024

@@ -23,7 +23,7 @@ from typing import Any
 from bkpc_runtime.errors import ObjectMissing, StoreDenied, StoreFailed, StoreLocked, is_leaving
 from bkpc_runtime.stores.crc64 import combined
 from bkpc_runtime.stores.oss_answers import spoiled, told_crc, unless_spoiled
-from bkpc_runtime.stores.oss_body import Body
+from bkpc_runtime.stores.oss_body import IN_MEMORY, Body
 from bkpc_runtime.stores.oss_calls import OssCalls, complete_upload, part_info
 from bkpc_runtime.stores.oss_failures import is_immutable
 from bkpc_runtime.stores.patience import Patience
@@ -31,8 +31,7 @@ from bkpc_runtime.stores.store import StoredObject
 
 MIB = 1024 * 1024
 SMALLEST_PART = 8 * MIB
-ONE_REQUEST = 17 * MIB
-"""An object of the log has 16 MiB, and what sealing adds."""
+ONE_REQUEST = IN_MEMORY
 LARGEST_PART = 5 * 1024 * MIB
 MOST_PARTS = 10_000
 SLOWEST_LIMIT, FASTEST_LIMIT = 819_200, 838_860_800

@@ -9,6 +9,12 @@ from bkpc_runtime.stores.store import ObjectWriter, Store, StoredObject, Tier
 _LOGS = "logs"
 
 
+def both_names(store: Store) -> tuple[str, str]:
+    """Of the store of images, and of that of the log: often one."""
+    images, log = getattr(store, "names", (store.name, store.name))
+    return images, log
+
+
 class ImagesAndLog:
     """A `Store` whose logs (`<database>/<identity>/logs/…`) are `log`'s and whose other keys are `images`'."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bkpc_compiler.main import main
-from bkpc_runtime.errors import StoreDenied
+from bkpc_runtime.errors import ObjectFrozen, StoreDenied
 from bkpc_runtime.mysql.flavour import Position
 from bkpc_runtime.repository import catalogue, layout
 from bkpc_runtime.repository.log_damage import damaged_log, mend, note
@@ -167,3 +167,25 @@ def test_what_is_met_is_noted_and_what_was_spoiled_on_the_way_is_not(keeping: Ke
     again.__cause__ = met
     note_met(keeping.store, again, keeping.now)
     assert reach() == 100
+
+
+def test_what_is_frozen_by_now_keeps_nothing_else_from_being_verified(
+    keeping: Keeping, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The segment is in a cold class, the note of its damage never is."""
+    path = segment(keeping, 1, 100)
+    body = spoil(path)
+    run("verify")
+    path.write_bytes(body)
+    get = DirectoryStore.get
+
+    def frozen(store: DirectoryStore, key: str) -> bytes:
+        if key.endswith(path.name):
+            raise ObjectFrozen(f"{key} must thaw")
+        return get(store, key)
+
+    monkeypatch.setattr(DirectoryStore, "get", frozen)
+    code, told = run("verify")
+    assert code
+    assert f"{path.name} was found damaged, and must thaw before it can be looked at again" in told
+    assert told.count("ok ") == 2, told

@@ -127,7 +127,7 @@ def plan_of(folder: Path, restores: str, to: str = "far") -> Plan:
 
 class Named:
     def __init__(self, *names: str) -> None:
-        self.name, self.names = names[0], names
+        self.name, self.names = names[0], (names[0], names[-1])
 
 
 @pytest.mark.parametrize(

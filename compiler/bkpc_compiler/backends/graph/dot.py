@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from bkpc_compiler.backends import words
@@ -50,8 +49,7 @@ class _Labels:
         self._site: dict[str, str] = {}
         for site in (site for region in view.regions for site in region.sites):
             self._site[f"site {site.name}"] = site.name
-            drawn_here = [*(one.name for one in site.databases), *(one.name for one in site.crowds)]
-            self._site |= {f"database {name}": site.name for name in drawn_here}
+            self._site |= {f"database {name}": site.name for name in site.drawn}
             self._site |= {f"store {one.name}": site.name for one in site.stores}
 
     def of(self, source: str, target: str, *lines: str) -> str:
@@ -120,9 +118,7 @@ def _flow(flow: Flow, labels: _Labels) -> str:
 
 
 def _needs(view: View) -> Iterator[str]:
-    for (database, needed), count in sorted(Counter(view.needs).items()):
-        if database == needed:  # of a crowd, which says so itself
-            continue
+    for database, needed, count in view.needs_counted:
         ends = f"{quoted(f'database {database}')} -> {quoted(f'database {needed}')}"
         label = quoted("needs" if count == 1 else f"needs, {count:,} times")
         yield f'  {ends} [style=dashed color="#6b7280" constraint=false {"x" if view.note else ""}label={label}]'

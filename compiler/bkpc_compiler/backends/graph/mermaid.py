@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from bkpc_compiler.backends import words
@@ -45,7 +44,7 @@ class _Ids:
         sites = [site for region in view.regions for site in region.sites]
         names = {
             "site": sorted(site.name for site in sites),
-            "database": sorted(name for site in sites for name in _drawn(site)),
+            "database": sorted(name for site in sites for name in site.drawn),
             "store": sorted(one.name for site in sites for one in site.stores),
         }
         self._known = {
@@ -54,11 +53,6 @@ class _Ids:
 
     def of(self, kind: str, name: str) -> str:
         return self._known[kind, name]
-
-
-def _drawn(site: Site) -> list[str]:
-    """What stands for its databases."""
-    return [*(one.name for one in site.databases), *(one.name for one in site.crowds)]
 
 
 def _region(known: _Ids, region: Region, number: int) -> Iterator[str]:
@@ -97,8 +91,6 @@ def _flow(known: _Ids, flow: Flow) -> str:
 
 
 def _needs(known: _Ids, view: View) -> Iterator[str]:
-    for (database, needed), count in sorted(Counter(view.needs).items()):
-        if database == needed:  # of a crowd, which says so itself
-            continue
+    for database, needed, count in view.needs_counted:
         arrow = "-. needs .->" if count == 1 else f"-. {quoted(f'needs, {count:,} times')} .->"
         yield f"  {known.of('database', database)} {arrow} {known.of('database', needed)}"

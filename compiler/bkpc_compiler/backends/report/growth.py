@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import element, number
-from bkpc_grammar.shares import for_share
 
 Growth = tuple[int, str, str, str, int | None, int, int]
 """Month, database, scope, kind (`rpo`, `rto`), bound (None: there is none) and promised in milliseconds, and in how
@@ -37,7 +36,7 @@ class Trend:
 
     @property
     def promised(self) -> str:
-        return f"{words.span(self.promised_ms)}{for_share(self.millionths)}"
+        return words.of_share(self.promised_ms, self.millionths)
 
     @property
     def what(self) -> str:

@@ -15,7 +15,6 @@ from bkpc_compiler.backends.procedure import Phase, Procedure
 from bkpc_compiler.backends.report.day import Load, Stretch
 from bkpc_compiler.backends.report.promises import Promise
 from bkpc_grammar.plan import Database, Plan, Recovery
-from bkpc_grammar.shares import for_share
 
 MANY = 300
 """Objectives from which on a page is made like this."""
@@ -65,8 +64,8 @@ class Alike:
 
     @property
     def title(self) -> str:
-        share = for_share(self.first.millionths)
-        return f"{self.first.scope}: {self.first.what} at most {words.span(self.first.promised_ms)}{share}"
+        most = words.of_share(self.first.promised_ms, self.first.millionths)
+        return f"{self.first.scope}: {self.first.what} at most {most}"
 
     @property
     def proved(self) -> int:

@@ -15,7 +15,7 @@ __all__ = ["runbook_html", "runbook_markdown"]
 
 
 MANY = 60
-"""Procedures from which on the contents of a page are its table alone."""
+"""With more procedures than these a page does not list them all at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bkpc_compiler.backends import words
 from bkpc_compiler.backends.markup import page, script, slug
 from bkpc_compiler.backends.natural import natural
 from bkpc_compiler.backends.part import Recovering
-from bkpc_compiler.backends.runbook import runbook_html, runbook_markdown
+from bkpc_compiler.backends.runbook import MANY, runbook_html, runbook_markdown
 from bkpc_grammar.plan import Plan, Recovery
 
 _RENDER: dict[str, Callable[[Plan, str], str]] = {"html": runbook_html, "md": runbook_markdown}
@@ -61,7 +61,7 @@ def _index(plan: Plan, paths: list[str], form: str) -> str:
         entries = [_entry(one, path) for one, path in pairs if one.scope == scope]
         if entries:
             parts[title] = entries
-    return page(f"runbook_index.{form}", plan=plan, parts=parts, **script("find"))
+    return page(f"runbook_index.{form}", plan=plan, parts=parts, listed_above=MANY, **script("find"))
 
 
 def _entry(one: Recovery, path: str) -> _Entry:

@@ -128,7 +128,7 @@ class _Ranges:
         self._ranges: dict[str, list[list[int]]] = {}
         self._last: dict[str, str] = {}
         self.count = 0
-        """Of the items, at most."""
+        """Of MySQL's ranges, at most."""
 
     def add(self, gtid: str) -> None:
         if not gtid:

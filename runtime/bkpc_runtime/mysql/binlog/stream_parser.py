@@ -32,8 +32,9 @@ _LOOKED_AT = 4096
 """Bytes of last events that are kept: to tell files apart that began within one second."""
 _READ = 256 * 1024
 _LONG = 2 * _READ - 4
-"""Bytes of a packet that fits. One of more is passed on as it comes, when there are so many of it:"""
+"""Bytes of a packet that fits; one of more is passed on as it comes."""
 _HEAD = KEPT + _LOOKED_AT
+"""Bytes of a longer one that must be there before that is begun."""
 
 
 class LogUnreadable(ServerFailed):
